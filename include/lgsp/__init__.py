@@ -1,0 +1,1 @@
+"""One shared dataset of a Vietnamese province: land, harmonise, check, publish."""

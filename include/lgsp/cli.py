@@ -1,0 +1,233 @@
+"""`lgsp`: the same work the Dags do, without Airflow; for tests, debugging and other people's programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from lgsp import database, sources
+from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
+from lgsp.province.cli import province
+from lgsp.runtime.cli import commands as runtime
+from lgsp.settings import Settings
+from lgsp.window import LOCAL, Window
+
+REFUSED, SOURCE_FAILED, FAILED = 3, 4, 1
+
+as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
+def main(verbose: bool) -> None:
+    """One shared dataset of a Vietnamese province, from three systems that do not talk to each other."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr)
+
+
+def answering(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the package's errors into a line on standard error and an exit code."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except LgspError as error:
+            click.echo(f"lgsp: {error}", err=True)
+            source_failed = isinstance(error, (SourceFailed, SourceRefused))
+            sys.exit(REFUSED if isinstance(error, BatchRefused) else SOURCE_FAILED if source_failed else FAILED)
+
+    return wrapped
+
+
+def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--from` and `--to` as a half-open window; a bare date is its local midnight."""
+    command = click.option("--to", "end", required=True, metavar="ISO", help="End of the window, exclusive.")(command)
+    return click.option("--from", "start", required=True, metavar="ISO", help="Begin of the window; a bare date is local midnight.")(command)
+
+
+def _window(start: str, end: str) -> Window:
+    try:
+        return Window.of(start, end)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--from/--to") from None
+
+
+def _tell(told: dict[str, Any], is_json: bool) -> None:
+    if is_json:
+        click.echo(json.dumps(told, default=str, ensure_ascii=False))
+    else:
+        for name, value in told.items():
+            click.echo(f"{name}: {value}")
+
+
+@main.command()
+@answering
+def init() -> None:
+    """Create or upgrade schemas, roles and reference data; safe to repeat."""
+    database.init(Settings.from_env())
+    click.echo("initialised")
+
+
+@main.command()
+@click.argument("source", type=click.Choice(sources.names()))
+@window_options
+@as_json
+@answering
+def run(source: str, start: str, end: str, is_json: bool) -> None:
+    """Take one window of SOURCE through land, harmonise and check.
+
+    Exit 0 when it was checked, 3 when a check refused it, 4 when the source failed.
+    """
+    from lgsp import land
+
+    settings = Settings.from_env()
+    _harmonise_and_check(settings, land.run(settings, source, _window(start, end)), is_json)
+
+
+@main.command()
+@click.argument("source", type=click.Choice(sources.names()))
+@window_options
+@as_json
+@answering
+def rebuild(source: str, start: str, end: str, is_json: bool) -> None:
+    """Harmonise and check again what was landed of SOURCE before, with the source off."""
+    from lgsp import land
+
+    settings = Settings.from_env()
+    _harmonise_and_check(settings, land.landed(settings, source, _window(start, end)), is_json)
+
+
+def _harmonise_and_check(settings: Settings, batch_ids: list[str], is_json: bool) -> None:
+    from lgsp import check, harmonise, ledger
+
+    try:
+        check.run(settings, harmonise.run(settings, batch_ids))
+    finally:
+        with database.connect(settings) as connection:
+            batches = [ledger.batch(connection, batch_id) for batch_id in batch_ids]
+        counts = {name: sum(batch.counts[name] for batch in batches) for name in ledger.COUNTS}
+        states = sorted({batch.state for batch in batches})
+        _tell({"batch_id": batch_ids[0] if len(batch_ids) == 1 else None, "batch_ids": batch_ids,
+               "state": states[0] if len(states) == 1 else states, **counts,
+               "why": "; ".join(batch.why for batch in batches if batch.why) or None}, is_json)  # fmt: skip
+
+
+@main.command()
+@as_json
+@answering
+def publish(is_json: bool) -> None:
+    """Drain the ledger of checked batches into one snapshot; exit 0 also when there was nothing to publish."""
+    from lgsp import publish as publishing
+
+    published = publishing.run(Settings.from_env())
+    if published is None:
+        _tell({"snapshot_id": None, "state": "nothing to publish"}, is_json)
+    else:
+        _tell({"snapshot_id": published.snapshot_id, "batches": len(published.batches), "rows": published.rows, "seconds": published.seconds}, is_json)
+
+
+@main.command()
+@as_json
+@answering
+def status(is_json: bool) -> None:
+    """The ledger, the newest snapshot, and how fresh each source's data is."""
+    settings = Settings.from_env()
+    database.ensure(settings)
+    with database.connect(settings) as connection:
+        newest = connection.execute("select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1").fetchone() or {}
+        states = connection.execute("select source, state, count(*) as batches, sum(fetched_count) as records from ledger.batch group by 1, 2 order by 1, 2").fetchall()
+        fresh = connection.execute("select source, max(window_to) as reached from ledger.batch where state = 'published' group by 1 order by 1").fetchall()
+        held = connection.execute("select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine where state = 'open'").fetchone() or {}
+    told = {
+        "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
+        "database_url": database.url(settings), "shared_root": str(settings.shared),
+        "ledger": states, "fresh_until": {str(row["source"]): row["reached"] for row in fresh}, "in_quarantine": held.get("records", 0),
+    }  # fmt: skip
+    if is_json:
+        _tell(told, is_json)
+        return
+    click.echo(f"snapshot {told['snapshot_id']}, published {_local(told['published_at'])}, data as of {_local(told['as_of'])}")
+    click.echo(f"files    {settings.shared / 'current'}")
+    for row in states:
+        click.echo(f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records")
+    for row in fresh:
+        click.echo(f"  {row['source']:<18}data reaches {_local(row['reached'])}")
+    click.echo(f"  {told['in_quarantine']} records in quarantine")
+
+
+def _local(value: Any) -> str:
+    return value.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M") if value else "never"
+
+
+@main.command()
+@click.argument("snapshot", type=int, required=False)
+@as_json
+@answering
+def verify(snapshot: int | None, is_json: bool) -> None:
+    """Prove that files and SQL hold the same rows as were published; exit 1 when they do not."""
+    from lgsp import verify as verifying
+
+    snapshot_id, proofs = verifying.run(Settings.from_env(), snapshot)
+    is_equal = all(proof.is_equal for proof in proofs)
+    if is_json:
+        tables = {p.table: {"rows": p.published.rows, "content_hash": str(p.published.content_hash),
+                            "data_hash": str(p.published.data_hash), "is_equal": p.is_equal} for p in proofs}  # fmt: skip
+        _tell({"snapshot_id": snapshot_id, "is_equal": is_equal, "tables": tables}, is_json)
+    else:
+        for p in proofs:
+            click.echo(f"{'equal ' if p.is_equal else 'DIFFERS'} {p.table:<22}{p.published.rows:>12,} rows")
+        click.echo(f"snapshot {snapshot_id}: " + ("both sides are equal" if is_equal else "NOT equal"))
+    sys.exit(0 if is_equal else FAILED)
+
+
+@main.command()
+@as_json
+@answering
+def recover(is_json: bool) -> None:
+    """Repair what a crash left: a lagging pointer, files nobody refers to."""
+    from lgsp import publish as publishing
+
+    mended = publishing.recover(Settings.from_env())
+    _tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
+
+
+@main.group()
+def quarantine() -> None:
+    """Rows that broke a rule, with their reasons."""
+
+
+@quarantine.command("list")
+@click.option("--source", type=click.Choice(sources.names()), help="Only of this source.")
+@as_json
+@answering
+def quarantine_list(source: str | None, is_json: bool) -> None:
+    """Every row in quarantine, newest first."""
+    query = ("select quarantine_id, source, kind, source_key, rule_id, state, reason from ledger.quarantine "
+             "where %(source)s::text is null or source = %(source)s order by quarantine_id desc")  # fmt: skip
+    with database.connect(Settings.from_env()) as connection:
+        rows = connection.execute(query, {"source": source}).fetchall()
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False) if is_json else "{quarantine_id:>8} {source:<16} {kind:<16} {rule_id:<26} {state:<8} {source_key}  {reason}".format(**row))
+
+
+@quarantine.command("show")
+@click.argument("quarantine_id", type=int)
+@answering
+def quarantine_show(quarantine_id: int) -> None:
+    """One row in quarantine with everything the ledger knows of it."""
+    with database.connect(Settings.from_env()) as connection:
+        row = connection.execute("select * from ledger.quarantine where quarantine_id = %s", [quarantine_id]).fetchone()
+    if row is None:
+        raise LgspError(f"there is no row {quarantine_id} in quarantine; see `lgsp quarantine list`")
+    _tell(row, is_json=False)
+
+
+main.add_command(province)
+for command in runtime.commands.values():
+    main.add_command(command)

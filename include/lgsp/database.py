@@ -1,0 +1,145 @@
+"""The SQL store: how it is reached, and how its schemas, tables and roles come to be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy.engine import make_url
+
+from lgsp import contract, records
+from lgsp.errors import SettingError
+from lgsp.postgres import Server
+from lgsp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OLDEST = 150000
+SCHEMAS = ("shared", "history", "ledger", "record", "restricted")
+# A number of ours that no other program's advisory lock uses: one initialiser, one publisher at a time.
+INIT_LOCK, PUBLISH_LOCK = 0x16_59_01, 0x16_59_02
+
+RESTRICTED = """
+create table if not exists restricted.applicant_token (
+    source text not null, source_key text not null, token text not null,
+    source_updated_at timestamptz not null, batch_id text not null, primary key (source, source_key)
+);
+comment on table restricted.applicant_token is
+    'Keyed HMAC-SHA-256 of the identity number, with the key''s id in the value; for counting persons, never shared';
+"""
+
+# What each role may do. lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator watches.
+GRANTS = """
+grant usage on schema shared, history, ledger, record, restricted to lgsp_writer;
+grant select, insert, update, delete on all tables in schema shared, history, ledger, record, restricted to lgsp_writer;
+grant usage on all sequences in schema ledger to lgsp_writer;
+grant usage on schema shared, history to lgsp_reader;
+grant select on all tables in schema shared, history to lgsp_reader;
+grant usage on schema ledger, shared to lgsp_operator;
+grant select on all tables in schema ledger, shared to lgsp_operator;
+"""
+ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
+
+
+def url(settings: Settings) -> str:
+    """The store's address as libpq reads it; starts the embedded server when none is named."""
+    if settings.database_url:
+        return make_url(settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    server = Server(settings.home)
+    server.ensure()
+    return server.url()
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[psycopg.Connection[dict[str, object]]]:
+    """A connection whose transaction ends with the block: committed, or rolled back on an error."""
+    try:
+        connection = psycopg.connect(url(settings), row_factory=dict_row)
+    except psycopg.OperationalError as error:
+        raise SettingError(f"the SQL store does not answer (LGSP_DATABASE_URL, or the server in LGSP_HOME): {error}") from error
+    with connection:
+        yield connection
+
+
+def init(settings: Settings) -> None:
+    """Create or upgrade schemas, tables, roles and reference data; safe to repeat, and beside running readers."""
+    from lgsp import reference
+
+    with connect(settings) as connection:
+        if connection.info.server_version < OLDEST:
+            raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
+        connection.execute("select pg_advisory_xact_lock(%s)", [INIT_LOCK])
+        has_roles = _make_roles(connection)
+        for schema in SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+            connection.execute(f"revoke all on schema {schema} from public")
+        for statement in _tables():
+            connection.execute(statement)
+        if has_roles:
+            _own(connection)
+            connection.execute(GRANTS)
+        reference.load(connection)
+
+
+def ensure(settings: Settings) -> None:
+    """Make sure the store has been initialised."""
+    with connect(settings) as connection:
+        row = connection.execute("select to_regclass('ledger.request_budget') as found").fetchone()
+    if row is None or row["found"] is None:
+        init(settings)
+
+
+def _tables() -> Iterator[str]:
+    for table in contract.every():
+        yield table.ddl("shared")
+        history = ", snapshot_from bigint not null, snapshot_to bigint not null"
+        yield table.ddl("history", extra=history, key=())
+        key = ", ".join(table.key)
+        yield f"create index if not exists {table.name}_version on history.{table.name} ({key}, snapshot_from)"
+        if table.partition:
+            yield f"create index if not exists {table.name}_part on shared.{table.name} ({table.partition.name})"
+    yield "create index if not exists dossier_event_dossier on shared.dossier_event (dossier_id)"
+    yield "create index if not exists dossier_source_dossier on shared.dossier_source (dossier_id)"
+    yield "create index if not exists dossier_received on shared.dossier (received_on)"
+    yield "create index if not exists dossier_finished on shared.dossier (finished_on)"
+    for kind in records.KINDS.values():
+        yield kind.ddl()
+    yield RESTRICTED
+    yield files("lgsp").joinpath("ledger.sql").read_text()
+
+
+def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
+    row = connection.execute(
+        "select rolsuper or rolcreaterole as may, (select count(*) from pg_roles where rolname = any(%s)) as there "
+        "from pg_roles where rolname = current_user", [list(ROLES)]
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    if row["there"] == len(ROLES):
+        return bool(row["may"])
+    if not row["may"]:
+        log.warning("the database user may not create roles: ask for %s, then run `lgsp init` again", ", ".join(ROLES))
+        return False
+    for role in ROLES:
+        connection.execute(
+            f"do $$ begin create role {role} nologin; exception when duplicate_object or unique_violation then null; end $$"
+        )
+    return True
+
+
+def _own(connection: psycopg.Connection[dict[str, object]]) -> None:
+    connection.execute("grant lgsp_owner, lgsp_writer to current_user")
+    rows = connection.execute(
+        "select format('alter %%s %%I.%%I owner to lgsp_owner', case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end,"
+        " nspname, relname) as statement from pg_class join pg_namespace n on n.oid = relnamespace "
+        "where nspname = any(%s) and relkind in ('r', 'v', 'S') and pg_get_userbyid(relowner) <> 'lgsp_owner' "
+        "and not exists (select 1 from pg_depend where objid = pg_class.oid and deptype in ('i', 'a'))",
+        [list(SCHEMAS)],
+    ).fetchall()
+    for row in rows:
+        connection.execute(str(row["statement"]))
+    for schema in SCHEMAS:
+        connection.execute(f"alter schema {schema} owner to lgsp_owner")

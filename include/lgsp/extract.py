@@ -1,0 +1,137 @@
+"""Extraction: ask a source for one window, keep every answer, and notice when the window moved meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from lgsp.errors import SourceFailed
+from lgsp.http import Answer, Caller
+from lgsp.sources import Source
+from lgsp.storage import Pack
+from lgsp.window import Window
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+READS = 3
+
+
+@dataclass
+class Reading:
+    """What one pass over a list gave, against what the source says it has."""
+
+    declared: int = 0
+    read: int = 0
+    seen: dict[str, str] = field(default_factory=dict, repr=False)
+    has_moved: bool = False
+
+    def record(self, key: str, changed: str) -> None:
+        """Count one record; the same record under two change times means the list moved while it was read."""
+        self.read += 1
+        if self.seen.setdefault(key, changed) != changed:
+            self.has_moved = True
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the list stood still and is whole."""
+        return self.read == self.declared and not self.has_moved
+
+
+@dataclass
+class Reader:
+    """Asks for a source's lists and appends each exact answer to a pack before anything looks into it."""
+
+    caller: Caller
+    pack: Pack
+
+    def ask(
+        self,
+        list_name: str,
+        method: str,
+        path: str,
+        understand: Callable[[Any], tuple[T, int]],
+        *,
+        shown: str = "",
+        is_durable: bool = True,
+        **request: Any,
+    ) -> T:
+        """What `understand` makes of the JSON answer; it returns a value and the number of records in it.
+
+        `understand` raises SourceFailed for an answer that breaks the list's contract: such an answer is
+        kept, marked broken, and asked for again.
+        """
+        number = -1
+        value: list[T] = []
+
+        def keep(answer: Answer) -> None:
+            nonlocal number
+            number = self.pack.append(list_name, shown or path, answer.status, answer.body, answer.seconds, is_durable)
+            self.pack.annotate(number, is_whole=False)
+
+        def accept(answer: Answer) -> None:
+            understood, records = understand(answer.json(f"{list_name}"))
+            value[:] = [understood]
+            self.pack.annotate(number, is_whole=True, records=records)
+
+        self.caller.ask(method, path, accept=accept, keep=keep, **request)
+        return value[0]
+
+
+class Client(Protocol):
+    """What a source's `client.py` must offer."""
+
+    def __init__(self, caller: Caller, source: Source) -> None: ...
+
+    def size(self, window: Window) -> int:
+        """How many records the source says a window has."""
+
+    def read_lists(self, reader: Reader) -> None:
+        """Read what does not change by window: agencies, procedures."""
+
+    def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
+        """Read the records of a window; for each list what was read and what the source declares."""
+
+
+def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Reading]:
+    """Read a window until it stood still while it was read, three times at most.
+
+    What still does not agree then is left to the gate: reconciliation refuses the batch.
+    """
+    readings: Mapping[str, Reading] = {}
+    for _ in range(READS):
+        begun = len(reader.pack.calls)
+        readings = client.read_window(reader, wanted)
+        moved = {name: reading for name, reading in readings.items() if not reading.is_steady}
+        if not moved:
+            return readings
+        log.warning("%s %s moved while it was read: %s", reader.caller.endpoint.source, wanted, moved)
+        if _ < READS - 1:
+            reader.pack.disown(begun)
+    return readings
+
+
+class RepeatedPage:
+    """Notices a page that was served before: a paging that loops."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[int] = set()
+
+    def check(self, keys: list[str]) -> None:
+        """Raise SourceFailed when a page of these very records was served before."""
+        if not keys:
+            return
+        mark = hash(tuple(keys))
+        if mark in self._seen:
+            raise SourceFailed(f"{self._what}: the same page came twice; the paging loops")
+        self._seen.add(mark)
+
+
+def promised(answer: Any, field_name: str, what: str) -> Any:
+    """A field the source's contract promises; SourceFailed when it is missing."""
+    if not isinstance(answer, dict) or field_name not in answer:
+        raise SourceFailed(f"{what}: the answer has no {field_name!r}")
+    return answer[field_name]

@@ -1,0 +1,27 @@
+-- Who received nothing: silence only where both dossier feeds cover the whole period, else `no_data`.
+-- Needs temporary tables clock (as_of, threshold, covered) and period (period, period_start, period_end).
+with received as (
+    select receiving_organisation_id as organisation_id, received_on as day_on, count(*) as any_count,
+        count(*) filter (where channel = 'online') as online_count
+    from shared.dossier where received_on is not null group by 1, 2
+), counted as (
+    select organisation_id, period, period_start, sum(any_count)::bigint as any_count, sum(online_count)::bigint as online_count
+    from received join period on day_on >= period_start and day_on < period_end
+    group by 1, 2, 3
+)
+select o.organisation_id, p.period, p.period_start, c.channel,
+    coalesce(case c.channel when 'any' then any_count else online_count end, 0) as dossier_count, clock.threshold,
+    case
+        when not clock.covered @> tstzrange(p.period_start::timestamp at time zone 'Asia/Ho_Chi_Minh', p.period_end::timestamp at time zone 'Asia/Ho_Chi_Minh')
+            then 'no_data'
+        when coalesce(case c.channel when 'any' then any_count else online_count end, 0) = 0 then 'zero'
+        when coalesce(case c.channel when 'any' then any_count else online_count end, 0) <= clock.threshold then 'low'
+        else 'ok'
+    end as state,
+    '1.0' as definition_version, clock.as_of, null::text as batch_id
+from shared.organisation o
+cross join period p
+cross join (values ('any'), ('online')) as c(channel)
+left join counted n on n.organisation_id = o.organisation_id and n.period = p.period and n.period_start = p.period_start,
+clock
+where o.is_current

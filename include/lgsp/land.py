@@ -1,0 +1,88 @@
+"""Land: read one window of one source and keep the exact bytes, before anything is parsed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from lgsp import database, extract, ledger, sources
+from lgsp.budget import Budget
+from lgsp.errors import LgspError
+from lgsp.http import Caller, Manners
+from lgsp.settings import Settings
+from lgsp.sources import Source
+from lgsp.storage import Pack
+from lgsp.window import Window
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, source_name: str, window: Window) -> list[str]:
+    """The ids of the batches that hold a window of a source: one, or several where the window is large.
+
+    Raises SourceFailed when the source does not answer as promised (again may help) and SourceRefused when
+    it does not let us in. Nothing half-landed is ever read.
+    """
+    source = sources.load(source_name)
+    wanted = window.whole_days() if source.whole_days else window
+    database.ensure(settings)
+    with _asking(settings, source) as (client, caller):
+        return [_land(settings, source, client, caller, part) for part in _cut(client, source, wanted)]
+
+
+def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
+    """New batches over the bytes that were landed for a window before, to be harmonised again with the source off."""
+    with database.connect(settings) as connection:
+        batch_ids = []
+        for before in ledger.overlapping(connection, source_name, window):
+            again = ledger.open_batch(connection, before.source, before.window, rebuilt_from=before)
+            ledger.advance(connection, again.batch_id, "landed", declared_count=before.counts["declared_count"])
+            batch_ids.append(again.batch_id)
+    return batch_ids
+
+
+@contextlib.contextmanager
+def _asking(settings: Settings, source: Source) -> Iterator[tuple[extract.Client, Caller]]:
+    endpoint = settings.endpoint(source.name)
+    manners = Manners(**source.manners)
+    budget = Budget(database.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute))
+    caller = Caller(endpoint, manners, take_turn=budget.take_turn)
+    try:
+        yield source.code("client").Client(caller, source), caller
+    finally:
+        budget.close()
+
+
+def _cut(client: extract.Client, source: Source, window: Window) -> list[Window]:
+    """The window in parts that each hold at most a batch of records, by the source's own count; a day is never cut."""
+    if len(window.days()) > source.days_per_batch:
+        return [part for piece in window.split(source.days_per_batch) for part in _cut(client, source, piece)]
+    if len(window.days()) == 1 or client.size(window) <= source.records_per_batch:
+        return [window]
+    half = (len(window.days()) + 1) // 2
+    return [part for piece in window.split(half) for part in _cut(client, source, piece)]
+
+
+def _land(settings: Settings, source: Source, client: extract.Client, caller: Caller, window: Window) -> str:
+    with database.connect(settings) as connection:
+        batch = ledger.open_batch(connection, source.name, window)
+    pack = Pack(settings.landing / batch.landing_path)
+    try:
+        reader = extract.Reader(caller, pack)
+        client.read_lists(reader)
+        readings = extract.window(client, reader, window)
+        declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
+        pack.seal({"batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
+                   "to": window.end.isoformat(), "declared": declared, "read": read})  # fmt: skip
+    except (LgspError, OSError) as error:
+        pack.abandon()
+        with database.connect(settings) as connection:
+            ledger.record_calls(connection, batch.batch_id, pack.calls)
+            ledger.advance(connection, batch.batch_id, "failed", why=str(error))
+        raise
+    with database.connect(settings) as connection:
+        ledger.record_calls(connection, batch.batch_id, pack.calls)
+        ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
+    log.info("%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared)
+    return batch.batch_id

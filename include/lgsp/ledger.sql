@@ -1,0 +1,126 @@
+-- The ledger: what was asked, what came, what became of it. One row for each batch, call, check and publication.
+
+create table if not exists ledger.batch (
+    batch_id         text primary key,
+    source           text not null,
+    window_from      timestamptz not null,
+    window_to        timestamptz not null check (window_to > window_from),
+    state            text not null check (state in ('landing', 'failed', 'landed', 'harmonised', 'checked', 'refused', 'published')),
+    why              text,
+    rebuilt_from     text references ledger.batch,
+    landing_path     text not null,
+    declared_count   bigint not null default 0,
+    fetched_count    bigint not null default 0,
+    duplicate_count  bigint not null default 0,
+    quarantined_count bigint not null default 0,
+    ignored_count    bigint not null default 0,
+    accepted_count   bigint not null default 0,
+    superseded_count bigint not null default 0,
+    published_count  bigint not null default 0,
+    snapshot_id      bigint,
+    created_at       timestamptz not null default now(),
+    landed_at        timestamptz,
+    harmonised_at    timestamptz,
+    checked_at       timestamptz,
+    published_at     timestamptz,
+    schema_drift     jsonb not null default '[]',
+    -- nothing is lost: every record that came is in exactly one place
+    constraint conservation_checked check (
+        state <> 'checked' or fetched_count = accepted_count + superseded_count + duplicate_count + quarantined_count + ignored_count),
+    constraint conservation_published check (
+        state <> 'published' or fetched_count = published_count + superseded_count + duplicate_count + quarantined_count + ignored_count)
+);
+create index if not exists batch_source_window on ledger.batch (source, window_from, window_to);
+create index if not exists batch_to_publish on ledger.batch (state) where state = 'checked';
+create sequence if not exists ledger.batch_number;
+
+create table if not exists ledger.source_call (
+    batch_id   text not null references ledger.batch,
+    number     integer not null,
+    list       text not null,
+    request    text not null,
+    status     integer not null,
+    is_whole   boolean not null,
+    records    integer not null,
+    bytes      bigint not null,
+    sha256     text not null,
+    seconds    double precision not null,
+    primary key (batch_id, number)
+);
+
+create table if not exists ledger.check_result (
+    batch_id     text not null references ledger.batch,
+    rule_id      text not null,
+    suite        text not null,
+    severity     text not null,
+    checked_count bigint not null,
+    failed_count  bigint not null,
+    is_passed    boolean not null,
+    observed     text,
+    meaning      text not null,
+    rule_version text not null,
+    checked_at   timestamptz not null default now(),
+    primary key (batch_id, suite, rule_id)
+);
+
+create table if not exists ledger.quarantine (
+    quarantine_id     bigint generated always as identity primary key,
+    source            text not null,
+    source_key        text not null,
+    kind              text not null,
+    rule_id           text not null,
+    rule_version      text not null,
+    reason            text not null,
+    raw_pointer       text not null,
+    record_hash       text not null,
+    source_updated_at timestamptz,
+    organisation_id   text,
+    occurred_on       date,
+    batch_id          text not null references ledger.batch,
+    state             text not null default 'open' check (state in ('open', 'redriven', 'corrected', 'accepted', 'discarded')),
+    state_reason      text,
+    created_at        timestamptz not null default now(),
+    unique (source, kind, source_key, record_hash, rule_id)
+);
+create index if not exists quarantine_batch on ledger.quarantine (batch_id);
+
+create table if not exists ledger.publication (
+    snapshot_id   bigint primary key,
+    published_at  timestamptz not null default now(),
+    as_of         timestamptz,
+    manifest_sha256 text not null,
+    batch_count   integer not null,
+    seconds       double precision
+);
+
+create table if not exists ledger.publication_table (
+    snapshot_id  bigint not null references ledger.publication,
+    table_name   text not null,
+    row_count    bigint not null,
+    content_hash numeric not null,
+    data_hash    numeric not null,
+    primary key (snapshot_id, table_name)
+);
+
+-- The files of the newest snapshot: what its manifest lists, kept to know which months must be written again.
+create table if not exists ledger.publication_file (
+    table_name   text not null,
+    part         text not null,
+    path         text not null,
+    row_count    bigint not null,
+    content_hash numeric not null,
+    data_hash    numeric not null,
+    bytes        bigint not null,
+    sha256       text not null,
+    snapshot_id  bigint not null references ledger.publication,
+    primary key (table_name, part)
+);
+
+create table if not exists ledger.request_budget (
+    source       text primary key,
+    next_free_at timestamptz not null
+);
+
+create or replace view shared.snapshot as
+    select snapshot_id, published_at, as_of from ledger.publication;
+comment on view shared.snapshot is 'Every published snapshot; the newest is what the tables show.';

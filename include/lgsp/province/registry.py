@@ -1,0 +1,171 @@
+"""The registries of the agencies: who writes what to whom, and what follows from it."""
+
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import numpy as np
+
+from lgsp.province import agencies
+from lgsp.province.agencies import Agency
+from lgsp.province.calendar import DAY, LOCAL_OFFSET, WorkCalendar, day_date
+from lgsp.province.papers import NEW, REPLACEMENT, REVOCATION, UPDATE, Document
+
+# QCVN list number, name, prefix of the notation, share
+_TYPES = (
+    (18, "Công văn", "", 52),
+    (7, "Thông báo", "TB", 9),
+    (14, "Báo cáo", "BC", 10),
+    (10, "Kế hoạch", "KH", 8),
+    (2, "Quyết định", "QĐ", 8),
+    (25, "Giấy mời", "GM", 6),
+    (16, "Tờ trình", "TTr", 4),
+    (8, "Hướng dẫn", "HD", 2),
+    (3, "Chỉ thị", "CT", 1),
+)
+_ROOMS = ("VP", "CNTT", "KTN", "KSTT", "KHTC", "TH", "NC", "VX")
+_SUBJECTS = (
+    "báo cáo số liệu chuyển đổi số tuần {week} năm {year}",
+    "đôn đốc giải quyết hồ sơ thủ tục hành chính quá hạn",
+    "triển khai Đề án 06 trên địa bàn",
+    "rà soát, cập nhật cơ sở dữ liệu đất đai",
+    "tăng cường tiếp nhận hồ sơ trực tuyến",
+    "phòng, chống thiên tai và tìm kiếm cứu nạn năm {year}",
+    "tổ chức hội nghị sơ kết 6 tháng năm {year}",
+    "góp ý dự thảo quy chế phối hợp",
+    "công bố danh mục thủ tục hành chính",
+    "giải ngân vốn đầu tư công năm {year}",
+    "lịch tiếp công dân tháng {month}/{year}",
+)
+
+
+class Registry:
+    """Writes documents one after the other, as the registries of the agencies would."""
+
+    def __init__(self, rng: random.Random, calendar: WorkCalendar) -> None:
+        self._rng, self._calendar = rng, calendar
+        self._numbers: Counter[tuple[int, int]] = Counter()
+        self._inbox: defaultdict[int, list[int]] = defaultdict(list)
+        self.documents: list[Document] = []
+        everyone = [a for a in agencies.load() if not a.is_silent]
+        self._issuers = everyone
+        self._weights = [
+            20
+            if a.index == 0
+            else 6
+            if a.level == agencies.PROVINCE
+            else 4
+            if a.level == agencies.DISTRICT
+            else 0.5
+            for a in everyone
+        ]
+
+    def _recipients(self, issuer: Agency) -> tuple[int, ...]:
+        rng = self._rng
+        pool = [
+            a.index
+            for a in self._issuers
+            if a.index != issuer.index
+            and (a.parent == issuer.index or a.index == issuer.parent or a.level == issuer.level)
+        ]
+        count = min(len(pool), rng.choice((1, 1, 1, 2, 2, 2, 3, 3, 4, 6)))
+        return tuple(sorted(rng.sample(pool, count)))
+
+    def _identity(self, issuer: Agency, prefix: str, year: int) -> tuple[int, str]:
+        self._numbers[issuer.index, year] += 1
+        number = self._numbers[issuer.index, year]
+        if prefix:
+            return number, f"{prefix}-{issuer.notation}"
+        return number, f"{issuer.notation}-{self._rng.choice(_ROOMS)}"
+
+    def _due_day(self, sent_at: int) -> int:
+        later = self._calendar.later(np.array([sent_at]), np.array([self._rng.randint(3, 15)]))
+        return int(later[0] + LOCAL_OFFSET) // DAY
+
+    def write(self, sent_at: int) -> None:
+        """One more document, sometimes about an earlier one."""
+        rng = self._rng
+        issuer = rng.choices(self._issuers, self._weights)[0]
+        received = [
+            n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6
+        ]
+        responds_to = rng.choice(received) if received and rng.random() < 0.4 else None
+        detail, name, prefix, _ = rng.choices(_TYPES, [t[3] for t in _TYPES])[0]
+        issued_day = (sent_at + LOCAL_OFFSET) // DAY
+        issued_on = day_date(issued_day)
+        number, notation = self._identity(issuer, prefix, issued_on.year)
+        subject = rng.choice(_SUBJECTS).format(
+            week=issued_on.isocalendar().week, year=issued_on.year, month=issued_on.month
+        )
+        if rng.random() < 0.03:
+            subject = f"giải quyết đơn của ông Nguyễn Văn Bình, điện thoại 0905{rng.randrange(10**6):06d}"
+        recipients = self._recipients(issuer)
+        steering = rng.choices((0, 1, 2), (70, 22, 8))[0] if issuer.level != agencies.COMMUNE else 0
+        if responds_to is not None:
+            recipients = (self.documents[responds_to].issuer,)
+        has_element = rng.random() < 0.1
+        self._file(
+            Document(
+                len(self.documents),
+                issuer.index,
+                number,
+                notation,
+                issued_day,
+                sent_at,
+                NEW,
+                detail,
+                name,
+                f"V/v {subject}" if detail == 18 else subject,
+                rng.choices((0, 1, 2, 3), (86, 9, 3, 2))[0],
+                self._due_day(sent_at) if steering or rng.random() < 0.1 else None,
+                steering,
+                has_element or rng.random() < 0.9,
+                has_element,
+                rng.random() < 0.15,
+                rng.randint(1, 12),
+                rng.choices((1, 2, 3), (75, 18, 7))[0],
+                recipients,
+                responds_to,
+                None,
+                rng.getrandbits(64),
+            )
+        )
+
+    def _file(self, document: Document) -> None:
+        self.documents.append(document)
+        if document.kind in (NEW, REPLACEMENT):
+            for recipient in document.recipients:
+                self._inbox[recipient].append(document.index)
+
+    def follow_up(self, sent_at: int, kind: int) -> None:
+        """Revoke, update or replace a document of the last days."""
+        touched = {d.target for d in self.documents if d.target is not None}
+        touched |= {d.responds_to for d in self.documents if d.responds_to is not None}
+        recent = [
+            d
+            for d in self.documents[-60:]
+            if d.kind == NEW
+            and d.index not in touched
+            and d.responds_to is None
+            and d.sent_at < sent_at - DAY // 4
+        ]
+        if not recent:
+            self.write(sent_at)
+            return
+        target = self._rng.choice(recent)
+        issued_day = (sent_at + LOCAL_OFFSET) // DAY
+        following = replace(
+            target,
+            index=len(self.documents),
+            sent_at=sent_at,
+            kind=kind,
+            target=target.index,
+            responds_to=None,
+            bits=self._rng.getrandbits(64),
+        )
+        if kind != UPDATE:
+            number, _ = self._identity(agencies.load()[target.issuer], "", day_date(issued_day).year)
+            following = replace(following, number=number, issued_day=issued_day)
+        if kind == REVOCATION:
+            following = replace(following, subject=f"Thu hồi văn bản số {target.code}")
+        self._file(following)

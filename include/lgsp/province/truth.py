@@ -1,0 +1,200 @@
+"""The ground truth: what a perfect reader of the three systems would publish as of an instant.
+
+Computed from the clean world and the marks of its defects, never from anything a server rendered.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lgsp.province import agencies, indicators, services, truth_ledger, truth_papers
+from lgsp.province.calendar import Seconds, local_days
+from lgsp.province.dossiers import CHANNELS, COUNTER, ONLINE
+from lgsp.province.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PROCESSING, STATUSES, WITHDRAWN
+from lgsp.province.view import SystemView, View
+
+if TYPE_CHECKING:
+    from lgsp.province.world import World
+
+_EMBEDDED = ("quarantined", "ignored", "indicators")  # small enough to stand in the JSON too
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Tables by name, and totals by table."""
+
+    as_of: int
+    totals: dict[str, int]
+    tables: dict[str, pa.Table]
+
+    def __getattr__(self, name: str) -> pa.Table:
+        try:
+            return self.__dict__["tables"][name]
+        except KeyError:
+            raise AttributeError(f"the truth has no table {name}") from None
+
+    def write(self, folder: Path) -> None:
+        """One Parquet file per table, and `truth.json` with totals and the short tables."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in self.tables.items():
+            pq.write_table(table, folder / f"{name}.parquet")
+        summary: dict[str, Any] = {
+            "as_of": datetime.fromtimestamp(self.as_of, UTC).isoformat(),
+            "totals": self.totals,
+        }
+        summary |= {name: self.tables[name].to_pylist() for name in _EMBEDDED}
+        text = json.dumps(summary, ensure_ascii=False, indent=1, default=str)
+        (folder / "truth.json").write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The dossiers that stand in the shared dataset, as columns; absent instants are -1."""
+
+    rows: NDArray[np.int64]
+    agency: NDArray[np.int64]
+    service: NDArray[np.int64]
+    leads_one_stop: NDArray[np.bool_]
+    in_portal: NDArray[np.bool_]
+    channel: NDArray[np.int64]
+    status: NDArray[np.int64]
+    events: NDArray[np.int64]
+    submitted: Seconds
+    received: Seconds
+    due: Seconds
+    finished: Seconds
+    closed: Seconds
+
+    @property
+    def is_on_time(self) -> NDArray[np.bool_]:
+        """Kept its promise; only meaningful with a due date and an end."""
+        return (self.finished >= 0) & (self.due >= 0) & (local_days(self.finished) <= local_days(self.due))
+
+
+def _reached(view: View, rows: NDArray[np.int64], visible: NDArray[np.int64], status: int) -> Seconds:
+    """When each dossier last reached a status, -1 when it has not."""
+    lives = view.dossiers.lives
+    slots = np.arange(lives.times.shape[1])
+    is_seen = (slots < visible[:, None]) & (lives.statuses[rows] == status)
+    return np.asarray(np.where(is_seen, lives.times[rows], -1).max(axis=1), np.int64)
+
+
+def is_quarantined(view: View) -> NDArray[np.bool_]:
+    """One-stop records that end before they begin, once that shows."""
+    lives, one_stop = view.dossiers.lives, view.one_stop
+    slots = np.arange(lives.times.shape[1])
+    is_finished = ((lives.statuses == FINISHED) & (slots < one_stop.visible[:, None])).any(axis=1)
+    return np.asarray(view.marks.has("D26") & is_finished & (one_stop.visible > 0), np.bool_)
+
+
+def _is_live(system: SystemView) -> NDArray[np.bool_]:
+    return (system.visible > 0) & ~system.is_deleted
+
+
+def published(view: View) -> Published:
+    """Choose the leading record of every dossier and read the clean facts as it shows them."""
+    dossiers, marks, lives = view.dossiers, view.marks, view.dossiers.lives
+    is_real = ~marks.has("D24")
+    leads = _is_live(view.one_stop) & ~is_quarantined(view) & is_real
+    in_portal = _is_live(view.portal) & is_real
+    rows = np.flatnonzero(leads | (in_portal & ~_is_live(view.one_stop)))
+    leads, in_portal = leads[rows], in_portal[rows]
+    visible = np.where(leads, view.one_stop.visible[rows], view.portal.visible[rows]).astype(np.int64)
+    known = view.as_of - np.where(leads, 0, dossiers.sync_delay[rows])
+    accepted = _reached(view, rows, visible, ACCEPTED)
+    due = np.where(lives.amended_at[rows] <= known, lives.due[rows], lives.due_first[rows])
+    status = lives.statuses[rows, visible - 1].astype(np.int64)
+    status[leads & (status == ACCEPTED)] = PROCESSING  # the one-stop has one code for both
+    channel = dossiers.channel[rows].astype(np.int64)
+    channel[marks.has("channel-conflict")[rows] & ~in_portal & (channel == ONLINE)] = COUNTER
+    refused = _reached(view, rows, visible, NOT_ACCEPTED)
+    return Published(
+        rows,
+        dossiers.agency[rows].astype(np.int64),
+        dossiers.service[rows].astype(np.int64),
+        leads,
+        in_portal,
+        channel,
+        status,
+        visible,
+        dossiers.submitted[rows],
+        accepted,
+        np.where(accepted >= 0, due, -1),
+        _reached(view, rows, visible, FINISHED),
+        np.maximum(refused, _reached(view, rows, visible, WITHDRAWN)),
+    )
+
+
+def instants(values: Seconds) -> pa.Array:
+    """Timestamps with a zone; -1 is null."""
+    return pa.array(values * 1_000_000, pa.int64(), mask=(values < 0) | (values >= NEVER)).cast(
+        pa.timestamp("us", "UTC")
+    )
+
+
+def days(values: Seconds) -> pa.Array:
+    """Local dates of instants; -1 is null."""
+    number = local_days(values).astype(np.int32)
+    return pa.array(number, pa.int32(), mask=(values < 0) | (values >= NEVER)).cast(pa.date32())
+
+
+def _dossier_table(view: View, found: Published) -> pa.Table:
+    everyone, catalogue = agencies.load(), services.load()
+    alone = ~found.leads_one_stop
+    codes = {seen.row: seen.code for seen in view.each(view.one_stop, found.rows[~alone])}
+    codes |= {seen.row: seen.portal_code for seen in view.each(view.portal, found.rows[alone])}
+    is_known = (found.finished >= 0) & (found.due >= 0)
+    return pa.table(
+        {
+            "dossier_id": [codes[row] for row in found.rows.tolist()],
+            "service_code": [catalogue[n].code for n in found.service.tolist()],
+            "agency_code": [everyone[n].code for n in found.agency.tolist()],
+            "receiving_organisation_id": [everyone[n].new_code for n in found.agency.tolist()],
+            "channel": [CHANNELS[n] for n in found.channel.tolist()],
+            "status": [STATUSES[n] for n in found.status.tolist()],
+            "submitted_at": instants(found.submitted),
+            "received_at": instants(found.received),
+            "due_at": instants(found.due),
+            "finished_at": instants(found.finished),
+            "received_on": days(found.received),
+            "due_on": days(found.due),
+            "finished_on": days(found.finished),
+            "closed_at": instants(found.closed),
+            "is_on_time": pa.array(found.is_on_time, mask=~is_known),
+            "in_one_stop": found.leads_one_stop,
+            "in_online_services": found.in_portal,
+            "event_count": found.events,
+        }
+    )
+
+
+def of(world: "World", as_of: int) -> Truth:
+    """The truth of a world at an instant."""
+    view = world.view(as_of)
+    found = published(view)
+    documents, deliveries = truth_papers.documents(world.papers, as_of)
+    files = truth_papers.work_files(world.papers, as_of)
+    tables = {
+        "dossiers": _dossier_table(view, found),
+        "documents": documents,
+        "deliveries": deliveries,
+        "work_files": files,
+        "defects": truth_ledger.defects(world, view),
+        "quarantined": truth_ledger.quarantined(world, view, is_quarantined(view)),
+        "ignored": truth_ledger.ignored(view),
+        "links": truth_ledger.links(view, found.rows, found.leads_one_stop & found.in_portal),
+        "indicators": indicators.rates(found),
+        "zero_activity": indicators.zero_activity(found, world.start, as_of),
+    }
+    totals = {name: tables[name].num_rows for name in ("dossiers", "documents", "deliveries", "work_files")}
+    totals["events"] = int(found.events.sum())
+    totals["one_stop_records"] = int((view.one_stop.visible > 0).sum())
+    totals["online_services_records"] = int((view.portal.visible > 0).sum())
+    return Truth(as_of, totals, tables)

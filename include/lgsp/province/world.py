@@ -1,0 +1,91 @@
+"""The simulated province: one coherent world, the same for the same seed and parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lgsp.province import defects, documents, dossiers, view
+from lgsp.province.calendar import WorkCalendar
+from lgsp.province.defects import Marks
+from lgsp.province.dossiers import Dossiers
+from lgsp.province.papers import Papers
+from lgsp.province.view import View
+
+if TYPE_CHECKING:
+    from lgsp.province.truth import Truth
+
+TAIL_DAYS = 14  # the world goes on after its end, for a server that runs into the next days
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much happens from start to end."""
+
+    dossiers: int
+    documents: int
+    work_files: int
+    days: int
+
+
+SIZES: Mapping[str, Size] = {
+    "tiny": Size(400, 30, 20, 10),
+    "demo": Size(30_000, 1_000, 600, 90),
+    "province": Size(1_000_000, 20_000, 12_000, 365),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """The clean facts, and the marks of what the sources get wrong about them."""
+
+    seed: int
+    start: date
+    end: date
+    calendar: WorkCalendar
+    rates: Mapping[str, float]
+    dossiers: Dossiers
+    marks: Marks
+    papers: Papers
+
+    @classmethod
+    def generate(
+        cls,
+        size: str,
+        seed: int,
+        start: date,
+        end: date,
+        *,
+        dossiers_count: int | None = None,
+        documents_count: int | None = None,
+        defects_chosen: Mapping[str, float] | str | None = None,
+    ) -> "World":
+        """A world in which `size` happens from `start` to `end`, both local days inclusive."""
+        if end < start:
+            raise ValueError(f"the province's range ends on {end}, before it starts on {start}")
+        wanted = SIZES[size]
+        rates = defects.chosen(defects_chosen)
+        calendar = WorkCalendar(start, end)
+        count = wanted.dossiers if dossiers_count is None else dossiers_count
+        lived = dossiers.generate(seed, calendar, start, end, TAIL_DAYS, count)
+        papers = documents.generate(
+            seed,
+            calendar,
+            start,
+            end,
+            TAIL_DAYS,
+            wanted.documents if documents_count is None else documents_count,
+            wanted.work_files,
+            rates,
+        )
+        return cls(seed, start, end, calendar, rates, lived, defects.mark(seed, lived, rates), papers)
+
+    def view(self, as_of: int) -> View:
+        """What the two dossier systems show at an instant."""
+        return view.look(self.dossiers, self.marks, as_of)
+
+    def truth(self, as_of: int) -> "Truth":
+        """What a perfect reader of all three systems would publish at an instant."""
+        from lgsp.province import truth
+
+        return truth.of(self, as_of)

@@ -1,0 +1,78 @@
+"""What a person wants after the demo: where to look, what to ask, and how to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import psycopg
+
+from lgsp import database
+from lgsp.runtime import environment, reader
+from lgsp.runtime.stack import Stack
+from lgsp.settings import Settings
+
+QUERIES = {
+    "How many dossiers does each channel bring?": (
+        "select channel, count(*) as dossiers, count(*) filter (where is_on_time) as on_time\n"
+        "from shared.dossier group by channel order by dossiers desc"
+    ),
+    "Which agencies finish the most, and how punctually?": (
+        "select o.name, count(*) as finished, round(100.0 * avg(d.is_on_time::int), 1) as percent_on_time\n"
+        "from shared.dossier d join shared.organisation o\n"
+        "  on o.organisation_id = d.receiving_organisation_id and d.received_on >= o.valid_from\n"
+        "  and (o.valid_to is null or d.received_on < o.valid_to)\n"
+        "where d.is_on_time is not null group by o.name order by finished desc limit 5"
+    ),
+    "Who accepts documents electronically?": (
+        "select status, count(*) as deliveries, count(accepted_at) as accepted\n"
+        "from shared.document_delivery group by status order by deliveries desc"
+    ),
+}
+
+
+LEDGER = (
+    "select source, state, count(*) as batches, min(window_from) as from, max(window_to) as until\n"
+    "from ledger.batch group by source, state order by source, state"
+)
+
+
+def show(settings: Settings, running: Stack) -> None:
+    """Print addresses, logins, three questions with their answers, and how to stop."""
+    address = reader.url(settings)
+    current = settings.shared / "current"
+    _addresses(settings, running, address, current)
+    for question, sql in QUERIES.items():
+        click.echo(f"{question}\n\n{_indented(sql)}\n\n{_indented(_answer(address, sql))}\n")
+    click.echo("The same rows in Python:\n")
+    click.echo(_indented(
+        "import pandas as pd\n"
+        f'dossiers = pd.read_parquet("{current}/dossier")\n'
+        'print(dossiers.groupby("channel").size())'
+    ))  # fmt: skip
+    click.echo(f"\nWhat the ledger says\n\n{_indented(_answer(database.url(settings), LEDGER))}")
+    click.echo("\nNext        make status · make backfill FROM= TO= [SOURCE=] · make stop · make clean-demo")
+
+
+def _addresses(settings: Settings, running: Stack, address: str, current: Path) -> None:
+    passwords = environment.passwords(settings)
+    click.echo(f"Airflow     {running.airflow_url}")
+    for user, role in environment.USERS.items():
+        click.echo(f"            {user:9} {passwords[user]}   ({role})")
+    click.echo(f"Data Docs   {running.airflow_url}/plugin/data-docs")
+    click.echo(f"SQL         {address}")
+    click.echo(f"Parquet     {current}\n")
+
+
+def _answer(address: str, sql: str) -> str:
+    with psycopg.connect(address) as connection:
+        cursor = connection.execute(sql.encode())
+        titles = [column.name for column in cursor.description or ()]
+        rows = [["" if value is None else str(value) for value in row] for row in cursor.fetchall()]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = [titles, ["-" * width for width in widths], *rows]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,129 @@
+"""Settings: everything the environment decides, read once and passed on."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lgsp.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a source answers and who we are to it; from an Airflow connection."""
+
+    source: str
+    base_url: str
+    login: str
+    password: str = field(repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_json(cls, source: str, text: str) -> Endpoint:
+        """The endpoint in Airflow's JSON form of a connection.
+
+        Raises SettingError when the text is no such connection; the text itself is never shown.
+        """
+        variable = connection_variable(source)
+        try:
+            told = json.loads(text)
+            host, scheme = told["host"], told.get("schema") or "https"
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingError(
+                f"{variable} must hold a connection in Airflow's JSON form with a host ({type(error).__name__})"
+            ) from None
+        extra = told.get("extra") or {}
+        port = f":{told['port']}" if told.get("port") else ""
+        return cls(
+            source=source,
+            base_url=f"{scheme}://{host}{port}",
+            login=told.get("login") or "",
+            password=told.get("password") or "",
+            extra=json.loads(extra) if isinstance(extra, str) else extra,
+        )
+
+
+def connection_variable(source: str) -> str:
+    """The environment variable that holds a source's connection."""
+    return f"AIRFLOW_CONN_{source.upper()}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are kept and how the store is reached."""
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings that the process environment (or the one given) asks for."""
+        env = dict(os.environ if environment is None else environment)
+        return cls(
+            home=Path(env.get("LGSP_HOME") or ".lgsp").absolute(),
+            database_url=env.get("LGSP_DATABASE_URL") or None,
+            environment=env,
+        )
+
+    @property
+    def landing(self) -> Path:
+        """Exact bytes as received, with their manifests; holds personal data."""
+        return self.home / "landing"
+
+    @property
+    def staging(self) -> Path:
+        """Harmonised batches on their way to a publication; can be rebuilt from landing."""
+        return self.home / "staging"
+
+    @property
+    def shared(self) -> Path:
+        """The published Parquet side: files, snapshots and the pointer ``current``."""
+        return self.home / "shared"
+
+    @property
+    def docs(self) -> Path:
+        """Data Docs, one folder for each source."""
+        return self.home / "data_docs"
+
+    def endpoint(self, source: str) -> Endpoint:
+        """The endpoint of a source, from its connection variable."""
+        variable = connection_variable(source)
+        text = self.environment.get(variable)
+        if not text:
+            raise SettingError(f"{source}: set {variable} to the connection of this source (Airflow's JSON form)")
+        return Endpoint.from_json(source, text)
+
+    def requests_per_minute(self, source: str, default: int) -> int:
+        """How many calls a source bears in a minute: its description's number, unless overridden."""
+        text = self.environment.get(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}")
+        if text is None:
+            return default
+        if not text.isdigit() or int(text) < 1:
+            raise SettingError(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()} must be a whole number of calls, not {text!r}")
+        return int(text)
+
+    def token_key(self) -> bytes:
+        """The key of the applicant tokens.
+
+        A real installation (one with its own database) must set LGSP_TOKEN_KEY; with the embedded
+        database a key is made once and kept in the home, readable by its owner only.
+        """
+        given = self.environment.get("LGSP_TOKEN_KEY")
+        if given:
+            return given.encode()
+        if self.database_url:
+            raise SettingError("set LGSP_TOKEN_KEY: the key of the applicant tokens (32 random bytes or more)")
+        path = self.home / "token.key"
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+        return path.read_bytes()

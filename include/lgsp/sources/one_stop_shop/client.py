@@ -1,0 +1,93 @@
+"""The one-stop-shop on the wire: a Keycloak token, Spring slices, UTC times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lgsp.errors import SourceRefused
+from lgsp.extract import Reader, Reading, RepeatedPage, promised
+from lgsp.http import Caller, Signature
+from lgsp.sources import Source
+from lgsp.window import Window
+
+PAGE = 500
+
+
+class Client:
+    """Reads dossiers, agencies and procedures of an iGate 2.0 style one-stop-shop."""
+
+    def __init__(self, caller: Caller, source: Source) -> None:
+        self._caller = caller
+        caller.authorise = self._authorise
+
+    def size(self, window: Window) -> int:
+        """The source's own count of dossiers changed in a window."""
+        answer = {"total": 0}
+
+        def accept(given: Any) -> None:
+            answer["total"] = int(promised(given.json("count"), "total", "count"))
+
+        self._caller.ask("GET", "/pa/dossier/count", params=_bounds(window), accept=accept)
+        return answer["total"]
+
+    def read_lists(self, reader: Reader) -> None:
+        """Every agency and every procedure."""
+        self._slices(reader, "agencies", "/ba/agency", {}, Reading(), size=1000)
+        self._slices(reader, "procedures", "/bd/procedure", {}, Reading(), size=1000)
+
+    def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
+        """Every dossier whose latest change lies in the window."""
+        reading = Reading()
+        before = self._count(reader, window)
+        self._slices(reader, "dossiers", "/pa/dossier/search", _bounds(window), reading, size=PAGE)
+        reading.declared = self._count(reader, window)
+        reading.has_moved |= before != reading.declared
+        return {"dossiers": reading}
+
+    def _count(self, reader: Reader, window: Window) -> int:
+        def understand(answer: Any) -> tuple[int, int]:
+            return int(promised(answer, "total", "count")), 0
+
+        return reader.ask("count", "GET", "/pa/dossier/count", understand, params=_bounds(window))
+
+    def _slices(
+        self, reader: Reader, name: str, path: str, query: Mapping[str, str], reading: Reading, size: int
+    ) -> None:
+        loops, number, is_last = RepeatedPage(f"{name} page"), 0, False
+        while not is_last:
+            params = {**query, "page": str(number), "size": str(size), "spec": "slice"}
+
+            def understand(answer: Any) -> tuple[tuple[bool, list[Any]], int]:
+                content = promised(answer, "content", name)
+                return (bool(promised(answer, "last", name)), content), len(content)
+
+            is_last, content = reader.ask(name, "GET", path, understand, params=params, shown=f"{path} page {number}")
+            loops.check([f"{row.get('id')} {row.get('modifiedDate')}" for row in content])
+            for row in content:
+                reading.record(str(row.get("id")), str(row.get("modifiedDate")))
+            number += 1
+
+    def _authorise(self) -> Signature:
+        endpoint = self._caller.endpoint
+        realm = endpoint.extra.get("realm") or "digo"
+        token: dict[str, Any] = {}
+        form = {"grant_type": "client_credentials", "client_id": endpoint.login, "client_secret": endpoint.password}
+
+        def accept(given: Any) -> None:
+            token["value"] = promised(given.json("login"), "access_token", "login")
+
+        path = f"/auth/realms/{realm}/protocol/openid-connect/token"
+        self._caller.ask("POST", path, data=form, accept=accept, login=False)
+        if not token["value"]:
+            raise SourceRefused(f"{endpoint.source}: the login gave an empty token")
+        return lambda request: {**request, "headers": {"Authorization": f"Bearer {token['value']}"}}
+
+
+def _bounds(window: Window) -> dict[str, str]:
+    return {"modified-from": _utc(window.start), "modified-to": _utc(window.end)}
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"

@@ -1,0 +1,56 @@
+-- A dossier as the one-stop-shop tells it.
+select
+    raw_pointer,
+    filled(id) as source_key,
+    utc(modifiedDate) as source_updated_at,
+    filled(code) as source_code,
+    filled(nationCode) as other_code,
+    filled(receiptCode) as receipt_code,
+    filled(deletedDate) is not null as is_deleted,
+    procedure.code as service_source,
+    filled(agency.code) as organisation_source,
+    name_vi(agency.name) as organisation_name,
+    filled(competentAgency.code) as competent_source,
+    name_vi(competentAgency.name) as competent_name,
+    filled(applicant.data.village.value) as applicant_unit,
+    applicant_kind(applicant.data.applicantType) as applicant_kind,
+    applyMethod.id as channel_source,
+    channel(trim(applyMethod.id)) as channel,
+    null::varchar as submitted_via,
+    return_method(trim(dossierReceivingKind.id)) as return_method,
+    try_cast(procedureLevel.id as integer) as online_level,
+    null::boolean as is_identity_verified,
+    utc(appliedDate) as submitted_at,
+    utc(acceptedDate) as received_at,
+    coalesce(utc(appointmentDate), utc(extendHistory[1].oldDueDate), utc(dueDate)) as due_first_at,
+    coalesce(utc(dueDate), utc(appointmentDate)) as due_at,
+    utc(completedDate) as finished_at,
+    utc(returnedDate) as returned_at,
+    coalesce(utc(withdrawDate), utc(list_filter(task, lambda t: lower(trim(t.name)) in ('từ chối tiếp nhận', 'rút hồ sơ'))[-1].createdDate)) as closed_at,
+    dossierStatus.id as status_source,
+    dossier_status(trim(dossierStatus.id)) as status,
+    coalesce(len(extendHistory), 0)::integer as extension_count,
+    coalesce(len(list_filter(task, lambda t: dossier_step(lower(trim(t.name))) = 'supplement_requested')), 0)::integer as supplement_count,
+    yes(hasDigitalResult) as has_digital_result,
+    try_cast(digitizedComponents as integer) as digitised_component_count,
+    try_cast(reusedComponents as integer) as reused_component_count,
+    try_cast(feeTotal as bigint) as fee_vnd,
+    yes(isPaidOnline) as is_paid_online,
+    null::integer as satisfaction,
+    -- the steps, and those of the dossier's own dates that no step tells
+    list_concat(
+        list_transform(coalesce(task, []), lambda t: {
+            'status': coalesce(dossier_step(lower(trim(t.name))), 'processing'), 'occurred_at': utc(t.createdDate),
+            'organisation_source': t.agency.code, 'is_inferred': false}),
+        list_filter([
+            {'status': 'submitted', 'occurred_at': utc(appliedDate), 'organisation_source': agency.code, 'is_inferred': true},
+            {'status': 'accepted', 'occurred_at': utc(acceptedDate), 'organisation_source': agency.code, 'is_inferred': true},
+            {'status': 'finished', 'occurred_at': utc(completedDate), 'organisation_source': agency.code, 'is_inferred': true},
+            {'status': 'returned', 'occurred_at': utc(returnedDate), 'organisation_source': agency.code, 'is_inferred': true},
+            {'status': 'withdrawn', 'occurred_at': utc(withdrawDate), 'organisation_source': agency.code, 'is_inferred': true}
+        ], lambda e: not list_contains(list_transform(coalesce(task, []), lambda t: coalesce(dossier_step(lower(trim(t.name))), 'processing')), e.status))
+    ) as events,
+    filled(applicant.data.identityNumber) as identity_number,
+    applicant.data.fullname as applicant_name,
+    applicant.data.email as email
+from dossiers

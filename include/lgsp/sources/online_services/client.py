@@ -1,0 +1,113 @@
+"""The online public-service portal on the wire: a session in every body, an envelope round every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lgsp.errors import SourceFailed, SourceRefused
+from lgsp.extract import Reader, Reading, RepeatedPage, promised
+from lgsp.http import Answer, Caller, Expired, Signature
+from lgsp.sources import Source
+from lgsp.window import LOCAL, Window
+
+PAGE = 200
+SUCCESS = ("0", "00", 0)
+
+
+class Client:
+    """Reads dossiers, the catalogue and the agencies of the portal (national-adapter style)."""
+
+    def __init__(self, caller: Caller, source: Source) -> None:
+        self._caller = caller
+        self._agency = str(caller.endpoint.extra.get("madonvi", ""))
+        caller.authorise = self._authorise
+
+    def size(self, window: Window) -> int:
+        """The source's own count of dossiers changed in a window."""
+        told: dict[str, Any] = {}
+
+        def accept(given: Answer) -> None:
+            told.update(_opened(given.json("LayDanhSachHoSo"), "LayDanhSachHoSo"))
+
+        body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
+        self._caller.ask("POST", "/share", json=body, accept=accept)
+        return int(promised(told, "tongso", "LayDanhSachHoSo"))
+
+    def read_lists(self, reader: Reader) -> None:
+        """Every agency and every catalogue row."""
+        self._page(reader, "agencies", "LayDanhMucCoQuan", {})
+        self._pages(reader, "procedures", "LayDanhSachTTHC", {}, Reading())
+
+    def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
+        """Every dossier whose latest change lies in the window."""
+        reading = Reading()
+        self._pages(reader, "dossiers", "LayDanhSachHoSo", _bounds(window), reading)
+        return {"dossiers": reading}
+
+    def _pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
+        """Follow the pages until one is empty or shorter than the first: never until a count is reached."""
+        loops, number, size, totals = RepeatedPage(f"{service} page"), 1, 0, set[int]()
+        while True:
+            envelope = self._page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
+            rows = envelope["result"]
+            loops.check([str(sorted(row.items())) for row in rows])
+            for row in rows:
+                reading.record(str(row.get("MaHoSo")), str(row.get("NgayCapNhat")))
+            if "tongso" in envelope:
+                totals.add(int(envelope["tongso"]))
+            if not rows or len(rows) < size:
+                break
+            number, size = number + 1, size or len(rows)
+        reading.has_moved |= len(totals) > 1
+        reading.declared = totals.pop() if totals else reading.read
+
+    def _page(self, reader: Reader, name: str, service: str, query: Mapping[str, str]) -> dict[str, Any]:
+        def understand(answer: Any) -> tuple[dict[str, Any], int]:
+            envelope = _opened(answer, service)
+            rows = promised(envelope, "result", service) or []
+            if not isinstance(rows, list):
+                raise SourceFailed(f"{service}: the result is no list")
+            return {**envelope, "result": rows}, len(rows)
+
+        shown = f"{service} {query.get('trang', '')}".strip()
+        return reader.ask(name, "POST", "/share", understand, shown=shown, json=self._body(service, query))
+
+    def _body(self, service: str, query: Mapping[str, str]) -> dict[str, str]:
+        return {"madonvi": self._agency, "service": service, **query}
+
+    def _authorise(self) -> Signature:
+        endpoint = self._caller.endpoint
+        told: dict[str, Any] = {}
+
+        def accept(given: Answer) -> None:
+            told.update(given.json("login"))
+
+        body = {"username": endpoint.login, "password": endpoint.password}
+        self._caller.ask("POST", "/auth", json=body, accept=accept, login=False)
+        if told.get("error_code") not in SUCCESS or not told.get("session"):
+            raise SourceRefused(
+                f"{endpoint.source} does not let us in: check login and password of the connection {endpoint.source}"
+            )
+        headers = {"dstcode": str(endpoint.extra.get("dstcode", ""))}
+        session = {"session": told["session"]}
+        return lambda request: {**request, "headers": headers, "json": {**session, **request["json"]}}
+
+
+def _opened(answer: Any, service: str) -> dict[str, Any]:
+    code = promised(answer, "error_code", service)
+    if str(code) == "401":
+        raise Expired
+    if code not in SUCCESS:
+        raise SourceFailed(f"{service}: error_code {code!r}: {str(answer.get('message', ''))[:200]}")
+    assert isinstance(answer, dict)
+    return answer
+
+
+def _bounds(window: Window) -> dict[str, str]:
+    return {"tungay": _compact(window.start), "denngay": _compact(window.end)}
+
+
+def _compact(moment: datetime) -> str:
+    return moment.astimezone(LOCAL).strftime("%Y%m%d%H%M%S")

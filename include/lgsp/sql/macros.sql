@@ -1,0 +1,37 @@
+-- How the sources write what they mean. Each macro gives NULL for what it cannot read; rules speak of it then.
+
+-- ISO 8601 with an offset. Years before 1901 are what programs write for "no date".
+create macro utc(x) as case when year(try_cast(nullif(trim(x), '') as timestamptz)) > 1900 then try_cast(nullif(trim(x), '') as timestamptz) end;
+-- yyyyMMddHHmmss, local
+create macro compact_local(x) as try_strptime(nullif(trim(x), ''), '%Y%m%d%H%M%S') at time zone 'Asia/Ho_Chi_Minh';
+-- dd/MM/yyyy and yyyyMMdd: local days
+create macro day_vi(x) as try_strptime(nullif(trim(x), ''), '%d/%m/%Y')::date;
+create macro day_compact(x) as try_strptime(nullif(trim(x), '')[1:8], '%Y%m%d')::date;
+-- dd/MM/yyyy HH:mm:ss, local
+create macro time_vi(x) as try_strptime(nullif(trim(x), ''), '%d/%m/%Y %H:%M:%S') at time zone 'Asia/Ho_Chi_Minh';
+-- yyyy/MM/dd HH:mm:ss, local
+create macro time_slash(x) as try_strptime(nullif(trim(x), ''), '%Y/%m/%d %H:%M:%S') at time zone 'Asia/Ho_Chi_Minh';
+
+create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
+create macro filled(x) as nullif(trim(x), '');
+
+create macro yes(x) as case
+    when lower(trim(x)) in ('1', 'true', 'có', 'x', 'yes', 'y') then true
+    when lower(trim(x)) in ('0', 'false', 'không', 'no', 'n') then false end;
+
+-- The name in Vietnamese (languageId 228) of a field that is a list, an object or a plain text.
+create macro name_vi(x) as case json_type(x)
+    when 'ARRAY' then coalesce(
+        list_filter(from_json(x, '[{"languageId": "INTEGER", "name": "VARCHAR"}]'), lambda e: e.languageId = 228)[1].name,
+        json_extract_string(x, '$[0].name'))
+    when 'OBJECT' then json_extract_string(x, '$.name')
+    when 'VARCHAR' then json_extract_string(x, '$') end;
+
+-- 2.000815, 2.000815.000.00.00.H47 and 2.000815.H47 are one procedure.
+create macro procedure_base(x) as nullif(regexp_extract(trim(x), '^([123]\.\d{6})(\.|$)', 1), '');
+
+-- 000.25.20.H47 is H47.20.25 (Decision 20/2020); a new-style code stays.
+create macro organisation_code(x) as case
+    when regexp_full_match(trim(x), '\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}') then
+        regexp_replace(array_to_string(list_reverse(string_split(trim(x), '.')), '.'), '(\.0+)+$', '')
+    when regexp_full_match(trim(x), '[A-Z]\d{2}(\.\d{1,3}){0,3}') then trim(x) end;

@@ -1,0 +1,11 @@
+create temporary table period on commit drop as
+with day as (
+    select generate_series(first_on, (as_of at time zone 'Asia/Ho_Chi_Minh')::date - 1, interval '1 day')::date as day_on from clock
+)
+-- a week is cut on Thursday: [Thursday, next Thursday)
+select distinct 'week' as period, day_on - (extract(isodow from day_on)::int + 3) % 7 as period_start, day_on - (extract(isodow from day_on)::int + 3) % 7 + 7 as period_end from day
+union select 'month', date_trunc('month', day_on)::date, (date_trunc('month', day_on) + interval '1 month')::date from day
+union select 'quarter', date_trunc('quarter', day_on)::date, (date_trunc('quarter', day_on) + interval '3 months')::date from day
+union select 'half_year', make_date(extract(year from day_on)::int, case when extract(month from day_on) <= 6 then 1 else 7 end, 1),
+    (make_date(extract(year from day_on)::int, case when extract(month from day_on) <= 6 then 1 else 7 end, 1) + interval '6 months')::date from day
+union select 'year', date_trunc('year', day_on)::date, (date_trunc('year', day_on) + interval '1 year')::date from day

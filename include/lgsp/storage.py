@@ -1,0 +1,156 @@
+"""The landing area: one sealed folder for each batch, holding the exact bytes of every answer.
+
+    landing/<source>/<batch>/bodies.pack     each answer as one zstd frame, appended and synced
+    landing/<source>/<batch>/calls.jsonl     one line for each answer: list, request, place, size, SHA-256
+    landing/<source>/<batch>/manifest.json   written last: its presence says the batch is whole
+
+A folder without a manifest was cut short; nobody reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import zstandard
+
+from lgsp.errors import ContractError
+
+# Answers between two syncs: durable at the latest when the manifest is written.
+SYNC_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One landed answer: which list it is part of, what was asked, and where its bytes are."""
+
+    number: int
+    list: str
+    request: str
+    status: int
+    offset: int
+    length: int
+    bytes: int
+    sha256: str
+    seconds: float
+    is_whole: bool = True
+    records: int = 0
+
+
+class Pack:
+    """An open batch folder that answers are appended to, from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        self.folder = folder
+        self.calls: list[Landed] = []
+        self._bodies: IO[bytes] = (folder / "bodies.pack").open("wb")
+        self._offset = 0
+        self._unsynced = 0
+        self._lock = threading.Lock()
+        self._frames = threading.local()
+
+    def append(self, list_name: str, request: str, status: int, body: bytes, seconds: float, is_durable: bool) -> int:
+        """Keep one answer; its number. `is_durable` waits until the bytes are on disk (before they are looked into)."""
+        if not hasattr(self._frames, "compressor"):
+            self._frames.compressor = zstandard.ZstdCompressor(level=1)
+        frame = self._frames.compressor.compress(body)
+        digest = hashlib.sha256(body).hexdigest()
+        with self._lock:
+            landed = Landed(
+                len(self.calls), list_name, request, status, self._offset, len(frame), len(body), digest, round(seconds, 4)
+            )
+            self._bodies.write(frame)
+            self._offset += len(frame)
+            self._unsynced += len(frame)
+            self.calls.append(landed)
+            if is_durable or self._unsynced >= SYNC_BYTES:
+                self._sync()
+        return landed.number
+
+    def annotate(self, number: int, *, is_whole: bool, records: int = 0) -> None:
+        """Say whether an answer counts, and how many records it holds."""
+        with self._lock:
+            self.calls[number] = Landed(**{**asdict(self.calls[number]), "is_whole": is_whole, "records": records})
+
+    def disown(self, since: int) -> None:
+        """The answers from number `since` on are kept but do not count: they will be asked for again."""
+        for number in range(since, len(self.calls)):
+            self.annotate(number, is_whole=False)
+
+    def seal(self, facts: dict[str, Any]) -> None:
+        """Make the batch whole: sync everything, then write the manifest."""
+        with self._lock:
+            self._sync()
+            self._bodies.close()
+        lines = b"".join(orjson.dumps(asdict(call)) + b"\n" for call in self.calls)
+        _write(self.folder / "calls.jsonl", lines)
+        manifest = {**facts, "calls": len(self.calls), "calls_sha256": hashlib.sha256(lines).hexdigest()}
+        _write(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+    def abandon(self) -> None:
+        """Close without sealing."""
+        with self._lock:
+            self._bodies.close()
+
+    def _sync(self) -> None:
+        self._bodies.flush()
+        os.fsync(self._bodies.fileno())
+        self._unsynced = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A sealed landing folder, for reading."""
+
+    folder: Path
+    manifest: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Batch:
+        """The sealed batch in a folder. Raises ContractError when it is missing or was cut short."""
+        path = folder / "manifest.json"
+        if not path.exists():
+            raise ContractError(f"{folder} holds no sealed batch: land its window again")
+        return cls(folder, orjson.loads(path.read_bytes()))
+
+    def calls(self, list_name: str | None = None) -> list[Landed]:
+        """The answers that count, in the order they came, of one list or of all."""
+        lines = (self.folder / "calls.jsonl").read_bytes()
+        if hashlib.sha256(lines).hexdigest() != self.manifest["calls_sha256"]:
+            raise ContractError(f"{self.folder / 'calls.jsonl'} is not what was landed: restore it from a copy")
+        calls = (Landed(**orjson.loads(line)) for line in lines.splitlines())
+        return [call for call in calls if call.is_whole and list_name in (None, call.list)]
+
+    def bodies(self, calls: list[Landed]) -> Iterator[tuple[Landed, bytes]]:
+        """Each answer with its exact bytes, proven by their SHA-256."""
+        decompressor = zstandard.ZstdDecompressor()
+        with (self.folder / "bodies.pack").open("rb") as file:
+            for call in calls:
+                file.seek(call.offset)
+                body = decompressor.decompress(file.read(call.length), max_output_size=max(call.bytes, 1))
+                if hashlib.sha256(body).hexdigest() != call.sha256:
+                    raise ContractError(f"{self.folder}: answer {call.number} is not what was landed: restore it from a copy")
+                yield call, body
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

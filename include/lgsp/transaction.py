@@ -1,0 +1,87 @@
+"""One transaction that moves rows as Arrow both ways: what a publication is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from lgsp.database import PUBLISH_LOCK
+from lgsp.errors import SettingError
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection, Cursor
+
+
+class Transaction:
+    """A connection in a transaction; nothing of it is visible to others before `commit`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._cursor: Cursor = connection.cursor()
+
+    def do(self, statement: str, *parameters: Any) -> None:
+        """Run one statement."""
+        self._cursor.execute(statement, list(parameters) or None)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        self._cursor.execute(query, list(parameters) or None)
+        return list(self._cursor.fetchall())
+
+    def one(self, query: str, *parameters: Any) -> Any:
+        """The single value of a query; None when it has no row."""
+        rows = self.rows(query, *parameters)
+        return rows[0][0] if rows else None
+
+    def arrow(self, query: str) -> pa.Table:
+        """All rows of a query as Arrow."""
+        self._cursor.execute(query)
+        return self._cursor.fetch_arrow_table()
+
+    def load(self, table: str, rows: pa.Table) -> None:
+        """Append Arrow rows to a temporary table of this transaction."""
+        if rows.num_rows:
+            self._cursor.adbc_ingest(table, rows, mode="append", temporary=True)
+
+    def temporary(self, table: str, like: str) -> None:
+        """An empty temporary table with the columns of another, gone at the end of the transaction."""
+        self.do(f"drop table if exists pg_temp.{table}")
+        self.do(f"create temporary table {table} (like {like}) on commit drop")
+
+    def changed(self, statement: str, *parameters: Any) -> int:
+        """Run an insert, update or delete; how many rows it touched."""
+        return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
+
+    def commit(self) -> None:
+        """Make everything visible at once."""
+        self._connection.commit()
+
+
+@contextmanager
+def publishing(url: str) -> Iterator[Transaction]:
+    """The one publisher's transaction: waits for its turn, rolled back unless committed.
+
+    The turn is held until the block ends, also after the commit: moving the pointer is part of it.
+    """
+    try:
+        connection = adbc.connect(url)
+    except adbc_driver_manager.Error as error:
+        raise SettingError(f"the SQL store does not answer: {error}") from error
+    try:
+        transaction = Transaction(connection)
+        transaction.do("set time zone 'UTC'")
+        transaction.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+        yield transaction
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def values(items: Sequence[str]) -> str:
+    """Texts without blanks as one parameter, read back in SQL by string_to_array(…, ' ')."""
+    return " ".join(items)

@@ -1,0 +1,78 @@
+"""Windows: half-open intervals of change time, and the local days of the province."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a local day begins."""
+    return datetime.combine(day, time(), LOCAL)
+
+
+def local_day(instant: datetime) -> date:
+    """The local day that an instant lies in."""
+    return instant.astimezone(LOCAL).date()
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 text as an instant; without an offset it is local time, a bare date is its midnight.
+
+    Raises ValueError when the text is not ISO 8601.
+    """
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=LOCAL)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open interval of change time: ``start <= change < end``."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window needs instants with an offset")
+        if not self.start < self.end:
+            raise ValueError(f"a window must end after it begins: {self.start} .. {self.end}")
+        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
+
+    @classmethod
+    def of(cls, start: str, end: str) -> Window:
+        """The window between two ISO texts."""
+        return cls(instant(start), instant(end))
+
+    @classmethod
+    def of_days(cls, first: date, last: date) -> Window:
+        """The window of the local days ``first`` to ``last``, both inclusive."""
+        return cls(midnight(first), midnight(last + timedelta(days=1)))
+
+    def whole_days(self) -> Window:
+        """The smallest window of whole local days that holds this one."""
+        first, last = self.days()[0], self.days()[-1]
+        return Window.of_days(first, last)
+
+    def days(self) -> list[date]:
+        """The local days this window touches, in order."""
+        first = local_day(self.start)
+        last = local_day(self.end - timedelta(microseconds=1))
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    def split(self, days: int) -> list[Window]:
+        """Consecutive windows of at most ``days`` local days that together make this one."""
+        cuts = [midnight(day) for day in self.days()[days::days]]
+        edges = [self.start, *cuts, self.end]
+        return [Window(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+    def __str__(self) -> str:
+        def shown(value: datetime) -> str:
+            local = value.astimezone(LOCAL)
+            return local.strftime("%Y-%m-%d" if local.time() == time() else "%Y-%m-%dT%H:%M:%S")
+
+        return f"{shown(self.start)}..{shown(self.end)}"

@@ -1,0 +1,61 @@
+"""The UI page 'Data Docs': what each check found, served from the platform's home to signed-in users only."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import requires_access_view
+from airflow.plugins_manager import AirflowPlugin
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import FileResponse, HTMLResponse
+
+from lgsp.settings import Settings
+
+PREFIX = "/data-docs"
+
+# Without the dependency a plugin's routes answer anybody.
+app = FastAPI(title="Data Docs", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
+
+
+@app.get("/")
+def sources() -> HTMLResponse:
+    """The sources that have Data Docs."""
+    pages = sorted(page.parent.name for page in Settings.from_env().docs.glob("*/index.html"))
+    links = "".join(
+        f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(name)}</a></li>' for name in pages
+    )
+    body = f"<ul>{links}</ul>" if pages else "<p>No batch has been checked yet.</p>"
+    return HTMLResponse(
+        f"<!doctype html><meta charset=utf-8><title>Data Docs</title><h1>Data Docs</h1>{body}"
+    )
+
+
+@app.get("/{path:path}")
+def page(path: str) -> FileResponse:
+    """One file of the Data Docs folder; 404 for anything outside it."""
+    root = Settings.from_env().docs.resolve()
+    wanted = _inside(root, path)
+    if wanted is None:
+        raise HTTPException(404, "no such page")
+    return FileResponse(wanted)
+
+
+def _inside(root: Path, path: str) -> Path | None:
+    if "\0" in path:
+        return None
+    wanted = (root / path).resolve()
+    if wanted.is_dir():
+        wanted /= "index.html"
+    return wanted if wanted.is_relative_to(root) and wanted.is_file() else None
+
+
+class DataDocs(AirflowPlugin):
+    """Puts the page into the navigation."""
+
+    name = "lgsp_data_docs"
+    fastapi_apps = [{"app": app, "url_prefix": PREFIX, "name": "Data Docs"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {"name": "Data Docs", "href": f"{PREFIX}/", "destination": "nav", "url_route": "data-docs"}
+    ]

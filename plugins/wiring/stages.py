@@ -1,0 +1,59 @@
+"""The tasks: each one call into the package, handing on batch ids and never data."""
+
+from __future__ import annotations
+
+from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from wiring import assets, connections, defaults, windows
+
+
+@task
+def land(source: str) -> list[str]:
+    """Fetch the run's window from a source and keep the exact bytes."""
+    window = windows.of_run(get_current_context())
+    from lgsp import land
+
+    return land.run(connections.settings(source), source, window)
+
+
+@task
+def landed() -> list[str]:
+    """The batches that were landed before, to be harmonised again with the source switched off."""
+    context = get_current_context()
+    source, window = context["params"]["source"], windows.of_run(context)
+    from lgsp import land
+
+    batches = land.landed(connections.settings(), source, window)
+    if not batches:
+        raise AirflowFailException(
+            f"{source} {window}: nothing was landed there; run ingest_{source} for it instead"
+        )
+    return batches
+
+
+@task
+def harmonise(batch_ids: list[str]) -> list[str]:
+    """Turn landed records into typed rows in one language."""
+    from lgsp import harmonise
+
+    return harmonise.run(connections.settings(), batch_ids)
+
+
+@task
+def check(batch_ids: list[str]) -> list[str]:
+    """Judge the batches: bad rows go to quarantine, a bad batch stops here."""
+    from lgsp import check
+
+    return check.run(connections.settings(), batch_ids)
+
+
+@task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
+def publish() -> int:
+    """Publish every checked batch in one snapshot; skipped, and nothing announced, when none waits."""
+    from lgsp import publish
+
+    publication = publish.run(connections.settings())
+    if publication is None:
+        raise AirflowSkipException("no checked batch waits to be published")
+    return publication.snapshot_id

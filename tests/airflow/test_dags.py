@@ -1,0 +1,127 @@
+"""The Dags: they import cleanly and cheaply, and are wired as the runbook promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, datetime
+
+import pytest
+
+from lgsp import sources
+from lgsp.window import LOCAL, Window
+
+INGEST = [f"ingest_{name}" for name in sources.names()]
+HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml", "fastapi"}
+
+
+def test_every_file_imports_without_error_or_warning(dagbag):
+    assert dagbag.import_errors == {}
+    assert not dagbag.captured_warnings
+    assert set(dagbag.dags) == {*INGEST, "publish_shared_dataset", "rebuild_from_landing"}
+
+
+def test_every_dag_survives_serialisation(dagbag):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dagbag.dags.values():
+        dag.validate()
+        back = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        assert [task.task_id for task in back.tasks] == [task.task_id for task in dag.tasks]
+
+
+def test_a_dag_file_is_wiring_of_at_most_fifty_lines(root):
+    for path in (root / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 50, path.name
+
+
+def test_reading_the_dags_loads_nothing_heavy(root):
+    # A process that only parses, as a worker does for each task.
+    script = (
+        "import runpy, sys, pathlib\n"
+        f"sys.path.insert(0, {str(root / 'plugins')!r})\n"
+        f"[runpy.run_path(str(p)) for p in pathlib.Path({str(root / 'dags')!r}).glob('*.py')]\n"
+        f"print(*sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_every_dag_tells_who_is_on_call_what_to_do(dagbag):
+    for dag in dagbag.dags.values():
+        for question in ("What:", "When:", "May I run it again?", "What if it fails?"):
+            assert question in dag.doc_md, (dag.dag_id, question)
+        assert dag.description
+        assert dag.catchup is False
+        assert "lgsp" in dag.tags
+
+
+def test_a_failure_is_announced_by_every_task(dagbag):
+    for dag in dagbag.dags.values():
+        for task in dag.tasks:
+            assert task.owner == "data-platform"
+            assert task.on_failure_callback, (dag.dag_id, task.task_id)
+
+
+@pytest.mark.parametrize("source", sources.names())
+def test_a_source_is_landed_harmonised_and_checked_in_that_order(dagbag, source):
+    dag = dagbag.dags[f"ingest_{source}"]
+    assert [task.task_id for task in dag.topological_sort()] == ["land", "harmonise", "check"]
+    assert dag.get_task("land").pool == f"source_{source}"
+    assert [asset.name for asset in dag.get_task("check").outlets] == [f"checked_{source}"]
+    assert dag.get_task("harmonise").outlets == []
+
+
+def test_a_publication_follows_any_source_and_the_clock_and_has_one_writer(dagbag):
+    dag = dagbag.dags["publish_shared_dataset"]
+    wanted = dag.timetable.asset_condition
+    assert type(wanted).__name__ == "AssetAny"
+    assert {asset.name for asset in wanted.objects} == {f"checked_{name}" for name in sources.names()}
+    assert dag.max_active_runs == 1
+    assert dag.get_task("publish").pool == "publish"
+    assert [asset.name for asset in dag.get_task("publish").outlets] == ["shared_dataset"]
+
+
+def test_a_rebuild_wants_a_source_and_a_window(dagbag):
+    dag = dagbag.dags["rebuild_from_landing"]
+    params = dag.params
+    assert params.get_param("source").schema["enum"] == sources.names()
+    with pytest.raises(Exception, match="no default value"):
+        params.validate()
+    assert [task.task_id for task in dag.topological_sort()] == ["landed", "harmonise", "check"]
+
+
+@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing"])
+def test_a_choice_of_the_operator_has_a_title_and_a_sentence(dagbag, dag_id):
+    params = dagbag.dags[dag_id].params
+    for name in params:
+        param = params.get_param(name)
+        assert param.schema["title"]
+        assert param.description.endswith(".")
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", "2022-06-01", "2022-06-01T00:00:00", 7])
+def test_a_window_that_is_no_instant_is_refused_before_anything_runs(dagbag, wrong):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        dagbag.dags[INGEST[0]].params.get_param("window_from").resolve(wrong)
+
+
+def test_a_backfill_of_two_days_is_exactly_those_two_local_days(dagbag):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags[INGEST[0]]))
+    first, last = datetime(2022, 6, 1, tzinfo=LOCAL), datetime(2022, 6, 2, tzinfo=LOCAL)
+    intervals = [info.data_interval for info in dag.iter_dagrun_infos_between(first, last)]
+    windows = [Window(interval.start, interval.end) for interval in intervals]
+    assert [window.days() for window in windows] == [[date(2022, 6, 1)], [date(2022, 6, 2)]]
+    assert windows[0].end == windows[1].start
+
+
+def test_a_date_without_an_offset_on_the_command_line_is_a_local_day():
+    from airflow.cli.cli_config import parsedate
+
+    assert parsedate("2022-06-01") == datetime(2022, 6, 1, tzinfo=LOCAL)

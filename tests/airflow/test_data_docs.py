@@ -1,0 +1,65 @@
+"""The page 'Data Docs': for those who are signed in, and for no file outside its folder."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def server():
+    from airflow.api_fastapi.app import create_app
+    from airflow.utils import db
+    from fastapi.testclient import TestClient
+
+    db.initdb()
+    with TestClient(create_app()) as client:
+        yield client
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    page = tmp_path / "data_docs" / "documents" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<h1>Every rule held</h1>")
+    (tmp_path / "token.key").write_text("a secret")
+    (tmp_path / "data_docs" / "way_out").symlink_to(tmp_path / "token.key")
+    monkeypatch.setenv("LGSP_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def reader(server):
+    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()[
+        "access_token"
+    ]
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("path", ["/data-docs/", "/data-docs/documents/index.html", "/data-docs/nothing"])
+def test_a_stranger_sees_nothing(server, home, path):
+    assert server.get(path).status_code == 401
+
+
+def test_a_reader_finds_the_page_of_a_source(server, home, reader):
+    assert "documents/index.html" in server.get("/data-docs/", headers=reader).text
+    answer = server.get("/data-docs/documents/index.html", headers=reader)
+    assert answer.status_code == 200
+    assert "Every rule held" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    "path", ["%2e%2e/token.key", "..%2ftoken.key", "documents/%2e%2e/%2e%2e/token.key", "way_out", "a%00b"]
+)
+def test_nothing_outside_the_folder_is_served(server, home, reader, path):
+    assert server.get(f"/data-docs/{path}", headers=reader).status_code == 404
+
+
+def test_the_navigation_leads_to_it(server, reader):
+    told = server.get("/api/v2/plugins", headers=reader)
+    if told.status_code == 403:
+        pytest.skip("a reader may not list plugins")
+    views = [view for plugin in told.json()["plugins"] for view in plugin["external_views"]]
+    assert {"Data Docs"} <= {view["name"] for view in views}

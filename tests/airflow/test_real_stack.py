@@ -1,0 +1,85 @@
+"""The real thing: PostgreSQL, the province, Airflow's own scheduler, two days from backfill to snapshot."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from lgsp.runtime import backfill as backfills
+from lgsp.runtime import control, province, stack
+from lgsp.runtime.processes import wait_until_gone
+from lgsp.settings import Settings
+from lgsp.window import Window
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    home = tmp_path_factory.mktemp("stack")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    settings = Settings.from_env({**clean, "LGSP_HOME": str(home)})
+    control.up(settings, province.Simulation("tiny", days=10))
+    yield settings
+    control.down(settings)
+
+
+@pytest.fixture(scope="module")
+def published(settings):
+    lived = province.span(settings.home).days()
+    days = backfills.wanted(lived[-4], lived[-3], "all", lived[-1] + timedelta(days=1))
+    told = []
+    backfills.backfill(settings, days, told.append)
+    return days, told
+
+
+def test_the_ledger_says_that_exactly_the_two_days_were_backfilled(settings, published):
+    from lgsp import ledger
+
+    days, told = published
+    asked = days.window.days()
+    around = Window.of_days(asked[0] - timedelta(days=2), asked[-1] + timedelta(days=1))
+    for source in days.sources:
+        assert ledger.published_days(settings, source, around) == set(asked)
+    assert told[-1] == f"published: {days}"
+
+
+def test_the_days_are_on_the_parquet_side(settings, published):
+    import pandas as pd
+
+    dossiers = pd.read_parquet(settings.shared / "current" / "dossier")
+    assert len(dossiers)
+    assert dossiers["dossier_id"].is_unique
+
+
+def test_the_same_days_again_change_nothing(settings, published):
+    import pandas as pd
+
+    days, _ = published
+    before = pd.read_parquet(settings.shared / "current" / "dossier")
+    backfills.backfill(settings, days, lambda line: None)
+    after = pd.read_parquet(settings.shared / "current" / "dossier")
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_a_killed_supervisor_leaves_nothing_that_stop_does_not_find(settings):
+    running = control.running(settings)
+    family = [
+        process
+        for child in running.children
+        for process in psutil.Process(child.pid).children(recursive=True)
+    ]
+    os.kill(running.supervisor.pid, signal.SIGKILL)
+    assert wait_until_gone(running.supervisor, seconds=10)
+    with pytest.raises(control.NotUp):
+        control.running(settings)
+
+    control.down(settings)
+
+    assert not [child for child in running.children if child.is_alive()]
+    assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert stack.load(settings.home).phase == stack.STOPPED

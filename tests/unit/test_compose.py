@@ -1,0 +1,143 @@
+"""The compose file is valid, keeps its secrets outside, and runs Airflow as the tests do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lgsp import sources
+from lgsp.province import World, serving
+from lgsp.runtime import environment, supervisor
+from lgsp.settings import Settings, connection_variable
+
+ROOT = Path(__file__).resolve().parents[2]
+AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer"}
+REQUIRED = re.compile(r"\$\{(\w+):\?")
+OPTIONAL = re.compile(r"\$\{(\w+):-")
+# What a container alone has no need of, and what it must set to something of its own.
+ONE_MACHINE = {"AIRFLOW__API__HOST", "AIRFLOW__API__PORT"}
+PLACES = {
+    "AIRFLOW__API__BASE_URL", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER",
+    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
+    "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (ROOT / "docker-compose.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def services(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text)["services"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, str]:
+    """The settings of .env.example, as Compose reads them."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return {
+        name: value.strip("'")
+        for name, _, value in (line.partition("=") for line in lines if re.match(r"\w+=", line))
+    }
+
+
+def test_airflow_runs_with_the_tested_settings(services: dict[str, Any], tmp_path: Path) -> None:
+    told = {"LGSP_HOME": str(tmp_path), "LGSP_AIRFLOW_DATABASE_URL": "postgresql://somewhere/airflow"}
+    tested = environment.airflow(Settings.from_env(told), 8080, {})
+    names = {name for name in tested if name.startswith("AIRFLOW__")} | environment.TUNING.keys()
+    ours = services["scheduler"]["environment"]
+    assert {name for name in ours if name.startswith("AIRFLOW__")} <= names
+    assert names - ONE_MACHINE <= ours.keys()
+    assert {name: ours[name] for name in names - ONE_MACHINE - PLACES} == {
+        name: tested[name] for name in names - ONE_MACHINE - PLACES
+    }
+
+
+def test_the_scheduler_starts_as_in_the_tests(services: dict[str, Any]) -> None:
+    assert services["scheduler"]["command"] == ["python", *supervisor.PROGRAMS["scheduler"]]
+
+
+def test_all_parts_of_airflow_share_one_environment(services: dict[str, Any]) -> None:
+    for part in AIRFLOW - {"api-server"}:
+        assert services[part]["environment"] == services["scheduler"]["environment"], part
+    beside = services["api-server"]["environment"].items() - services["scheduler"]["environment"].items()
+    assert dict(beside).keys() == {"AIRFLOW_UI_PASSWORDS"}
+
+
+def test_every_source_has_its_connection(services: dict[str, Any], example: dict[str, str]) -> None:
+    for source in sources.names():
+        assert connection_variable(source) in services["scheduler"]["environment"]
+        assert connection_variable(source) in example
+
+
+def test_every_variable_is_documented_and_every_secret_is_required(
+    text: str, example: dict[str, str]
+) -> None:
+    documented = (ROOT / ".env.example").read_text()
+    required, optional = set(REQUIRED.findall(text)), set(OPTIONAL.findall(text))
+    assert required == example.keys()
+    assert optional == set(re.findall(r"^#(\w+)=", documented, re.MULTILINE))
+    assert {name for name, value in example.items() if value} == {
+        connection_variable(s) for s in sources.names()
+    }
+
+
+def test_a_missing_secret_is_named(text: str) -> None:
+    for name, said in re.findall(r"\$\{(\w+):\?([^}]*)\}", text):
+        assert said == f"set {name} in .env"
+
+
+def test_the_example_leads_to_the_simulated_province(
+    services: dict[str, Any], example: dict[str, str]
+) -> None:
+    ports = next(word for word in services["province"]["command"] if word.startswith("--ports=")).partition(
+        "="
+    )[2]
+    day = date(2026, 7, 1)
+    with serving(World.generate("tiny", 1, day, day)) as connections:
+        for port, (source, connection) in zip(ports.split(","), connections.items(), strict=True):
+            at_home = {**connection, "host": "province", "port": int(port)}
+            assert json.loads(example[connection_variable(source)]) == at_home
+
+
+def test_only_the_ui_is_published_and_only_on_loopback(services: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"]}
+
+
+def test_everything_that_stays_is_watched_and_comes_back(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        if name != "init":
+            assert service["restart"] == "unless-stopped", name
+            assert service["healthcheck"]["test"], name
+
+
+def test_what_is_mounted_or_started_exists_and_may_run(services: dict[str, Any], text: str) -> None:
+    for path in re.findall(r"^ +- \./([^:]+):", text, re.MULTILINE):
+        assert (ROOT / path).is_file(), path
+    for path in re.findall(r"/opt/lgsp/(include/docker/\w\S+\.sh)\b", text):
+        assert (ROOT / path).stat().st_mode & 0o111, path
+    assert (ROOT / services["init"]["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
+def test_compose_reads_the_file(tmp_path: Path, services: dict[str, Any]) -> None:
+    example = (ROOT / ".env.example").read_text()
+    filled = tmp_path / ".env"
+    filled.write_text(re.sub(r"^(\w+)=$", r"\1=something", example, flags=re.MULTILINE))
+    command = ["docker-compose", "--env-file", str(filled), "--profile", "province", "config", "--services"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == services.keys()
