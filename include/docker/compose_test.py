@@ -10,142 +10,41 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import secrets
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+import requests
+
+from docker.engine import (
+    ROOT,
+    NotAsPromised,
+    engine,
+    image_named,
+    is_at_hand,
+    run,
+    say,
+    stand_in_for_postgres,
+    stand_in_for_python,
+    succeeds,
+    wait,
+)
+
 PROJECT = "lgsp-compose-test"
 IMAGE = "lgsp:compose-test"
 SOURCES = ("one_stop_shop", "online_services", "documents")
 PARTS = ("postgres", "province", "api-server", "scheduler", "dag-processor", "triggerer")
 MINE = ("--all", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
-ENGINE_SECONDS, PULL_SECONDS, HEALTHY_SECONDS, BACK_SECONDS, PUBLISHED_SECONDS = 60, 300, 240, 60, 900
-BEGAN = time.monotonic()
-
-
-class NotAsPromised(Exception):
-    """The installation did not do what it promises; the message says what was missing."""
-
-
-def say(what: str) -> None:
-    """One progress line with the seconds since the beginning."""
-    sys.stdout.write(f"{time.monotonic() - BEGAN:6.1f} s  {what}\n")
-    sys.stdout.flush()
-
-
-def run(*command: str) -> str:
-    """What a program wrote to its output. Raises NotAsPromised with its last lines when it failed."""
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, text=True)
-    if done.returncode:
-        told = (done.stdout + done.stderr).splitlines()[-30:]
-        raise NotAsPromised(f"{' '.join(command)} ended with {done.returncode}:\n" + "\n".join(told))
-    return done.stdout.strip()
-
-
-def succeeds(*command: str, seconds: float | None = None) -> bool:
-    """Whether a program ends well, and in time."""
-    try:
-        return subprocess.run(command, capture_output=True, timeout=seconds, cwd=ROOT).returncode == 0
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return False
-
-
-def wait(what: str, is_done: Callable[[], bool], seconds: float) -> None:
-    """Wait until something is so, and say it. Raises NotAsPromised when it takes too long."""
-    deadline = time.monotonic() + seconds
-    while not is_done():
-        if time.monotonic() > deadline:
-            raise NotAsPromised(f"{what}: not after {seconds:.0f} s")
-        time.sleep(0.5)
-    say(what)
-
-
-# --- The engine and the base images ---
-
-
-@contextmanager
-def engine() -> Iterator[None]:
-    """A Docker engine: the one that answers, or one of our own that leaves nothing behind."""
-    if succeeds("docker", "info"):
-        yield
-        return
-    if os.geteuid() or not shutil.which("dockerd"):
-        raise NotAsPromised("no Docker engine answers; root with docker.io could start one")
-    folder = Path(tempfile.mkdtemp(prefix="lgsp-engine-"))
-    os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
-    command = [
-        "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
-        "--pidfile", f"{folder}/dockerd.pid", "--host", os.environ["DOCKER_HOST"],
-        "--bridge=none", "--ip-forward=false",  # the machine's own network stays as it is
-    ]  # fmt: skip
-    with (folder / "dockerd.log").open("wb") as log:
-        dockerd = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait("an engine of our own answers", lambda: succeeds("docker", "info"), ENGINE_SECONDS)
-        yield
-    finally:
-        dockerd.terminate()
-        dockerd.wait(ENGINE_SECONDS)
-        shutil.rmtree(folder)
-        say("the engine is gone")
-
-
-def image_named(file: str, pattern: str) -> str:
-    """The name of a base image, as a file of the installation wants it."""
-    found = re.search(pattern, (ROOT / file).read_text(), re.MULTILINE)
-    if not found:
-        raise NotAsPromised(f"{file} names no base image")
-    return found.group(1)
-
-
-def is_at_hand(image: str) -> bool:
-    """Whether an image is here, or can be pulled."""
-    is_here = succeeds("docker", "image", "inspect", image)
-    return is_here or succeeds("docker", "pull", image, seconds=PULL_SECONDS)
-
-
-def stand_in_for_python(image: str) -> None:
-    """Import a minimal Debian with Python under the official name, and with this machine's pip settings."""
-    with tempfile.TemporaryDirectory() as folder:
-        rootfs = Path(folder, "rootfs")
-        packages = ("Created-By: Packages", "Codename: bookworm")
-        mirror = run("apt-get", "indextargets", "--format", "$(REPO_URI)", *packages).split()[0]
-        wanted = "--include=python3,python3-pip,ca-certificates"
-        run("debootstrap", "--variant=minbase", wanted, "bookworm", str(rootfs), mirror)
-        for kept in map(Path, ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")):
-            if kept.exists():
-                shutil.copy(kept, rootfs / kept.relative_to("/"))
-        for marker in rootfs.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
-            marker.unlink()
-        (rootfs / "usr/bin/python").symlink_to("python3")
-        archive = Path(folder, "rootfs.tar")
-        run("tar", "-C", str(rootfs), "-cf", str(archive), ".")
-        run("docker", "import", str(archive), image)
-
-
-def stand_in_for_postgres(image: str) -> None:
-    """Build the server of the tests under the name of the official image; our own image must be there."""
-    recipe = HERE / "stand_in"
-    run("docker", "build", "--network=none", "--tag", image, "--build-arg", f"OURS={IMAGE}",
-        "--file", str(recipe / "postgres.Dockerfile"), str(recipe))  # fmt: skip
-
-
-# --- The installation ---
+HEALTHY_SECONDS, BACK_SECONDS, PUBLISHED_SECONDS = 240, 60, 900
 
 
 class Installation:
@@ -153,7 +52,12 @@ class Installation:
 
     def __init__(self, folder: Path) -> None:
         settings, network = folder / ".env", folder / "network.yml"
-        settings.write_text(filled((ROOT / ".env.example").read_text()))
+        self.secrets = made_up_secrets((ROOT / ".env.example").read_text())
+        self.ui_port = free_port()
+        settings.write_text((ROOT / ".env.example").read_text() + "\n".join((
+            *(f"{name}='{secret}'" for name, secret in self.secrets.items()),
+            f"LGSP_IMAGE={IMAGE}", f"LGSP_UI_PORT={self.ui_port}", ""
+        )))  # fmt: skip
         # pip may need the machine's own network
         network.write_text("services: {init: {build: {network: host}}}\n")
         has_plugin = succeeds("docker", "compose", "version")
@@ -196,21 +100,20 @@ class Installation:
         return " ".join(filter(None, (run("docker", *kind) for kind in kinds)))
 
 
-def filled(example: str) -> str:
-    """The example settings with a secret wherever one is wanted."""
-    special = {
+def made_up_secrets(example: str) -> dict[str, str]:
+    """A secret for every setting that the example leaves empty."""
+    wanted = re.findall(r"^(\w+)=$", example, re.MULTILINE)
+    return {name: secrets.token_hex(32) for name in wanted} | {
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW_UI_PASSWORDS": json.dumps({"admin": secrets.token_hex(8)}),
     }
 
-    def secret(found: re.Match[str]) -> str:
-        return f"{found[1]}={special.get(found[1], secrets.token_hex(32))}"
 
+def free_port() -> int:
+    """A port on loopback that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ours = f"LGSP_IMAGE={IMAGE}\nLGSP_UI_PORT={port}\n"
-    return re.sub(r"^(\w+)=$", secret, example, flags=re.MULTILINE) + ours
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -231,7 +134,7 @@ def installation() -> Iterator[Installation]:
             say(f"{IMAGE} is built, {size >> 20} MiB")
             if not is_at_hand(postgres):
                 made.insert(0, postgres)
-                stand_in_for_postgres(postgres)
+                stand_in_for_postgres(postgres, IMAGE)
                 say(f"a stand-in for {postgres} is made")
             yield one
         finally:
@@ -290,6 +193,19 @@ def refuse_without_secrets(one: Installation) -> None:
     raise NotAsPromised("it would start without its secrets")
 
 
+def log_in(one: Installation) -> None:
+    """The UI answers on loopback and takes the password of the settings."""
+    password = json.loads(one.secrets["AIRFLOW_UI_PASSWORDS"])["admin"]
+    answer = requests.post(
+        f"http://127.0.0.1:{one.ui_port}/auth/token",
+        json={"username": "admin", "password": password},
+        timeout=30,
+    )
+    if answer.status_code != requests.codes.created:
+        raise NotAsPromised(f"the UI does not take the admin's password: {answer.status_code} {answer.text}")
+    say("the UI takes the admin's password")
+
+
 def lose_scheduler(one: Installation) -> None:
     """Kill every process of the scheduler's container, as when memory ends; it must come back by itself.
 
@@ -317,6 +233,7 @@ def try_it(one: Installation) -> None:
     one.compose("up", "--detach")
     say("everything is started")
     wait("everything is healthy", one.is_healthy, HEALTHY_SECONDS)
+    log_in(one)
     wait("the Dags are known", one.has_dags, HEALTHY_SECONDS)
     backfill = Backfill(one)
     backfill.ask_for()

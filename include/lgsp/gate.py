@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import logging
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,10 +137,12 @@ def _judge(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Judgemen
             name=suite, data=definition, suite=context.suites.add(gx.ExpectationSuite(name=suite, expectations=expectations))
         )
     )
-    # no values in the result: they may be personal data
-    result = validation.run(
-        batch_parameters={"dataframe": frame}, result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0}
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own use of pandas; nothing we could mend
+        # no values in the result: they may be personal data
+        result = validation.run(
+            batch_parameters={"dataframe": frame}, result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0}
+        )
     page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
     return Judgement([_verdict(suite, item) for item in result.results], page)
 

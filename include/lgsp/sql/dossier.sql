@@ -29,8 +29,7 @@ select
     case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
     d.return_method, d.online_level, d.is_identity_verified,
     d.submitted_at, d.received_at, d.due_first_at, d.due_at, d.finished_at, d.returned_at,
-    case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at)
-         when d.status = 'returned' then d.returned_at end as closed_at,
+    case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at) end as closed_at,
     d.status,
     d.extension_count, d.supplement_count, d.has_digital_result,
     d.digitised_component_count, d.reused_component_count, d.fee_vnd, d.is_paid_online, d.satisfaction,

@@ -1,0 +1,126 @@
+"""A real PostgreSQL, a small world on real sockets, and a fresh home for each test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from lgsp import check, database, harmonise, land, ledger, publish
+from lgsp.postgres import Server
+from lgsp.province import World, serving
+from lgsp.settings import Settings
+from lgsp.window import LOCAL, Window
+
+FIRST = date(2026, 7, 30)  # a Thursday: the first week is whole
+MIDNIGHT = datetime(2026, 8, 11, tzinfo=LOCAL)
+WHOLE = Window.of_days(FIRST, date(2026, 8, 10))
+SOURCES = ("one_stop_shop", "online_services", "documents")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One embedded server for the whole run; each test has a database of its own."""
+    home = Path(tempfile.mkdtemp(prefix="lgsp-test-"))
+    running = Server(home)
+    running.ensure()
+    yield running
+    running.stop()
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """About six hundred dossiers and sixty documents over twelve days."""
+    return World.generate("tiny", 7, FIRST, date(2026, 8, 10), dossiers_count=600, documents_count=60)
+
+
+@pytest.fixture(scope="session")
+def quiet_province(world: World) -> Iterator[dict[str, dict[str, Any]]]:
+    """The world served without faults."""
+    with serving(world, as_of=MIDNIGHT) as connections:
+        yield connections
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation under test: its settings, and the verbs people use."""
+
+    settings: Settings
+
+    def run(self, source: str, window: Window = WHOLE) -> list[str]:
+        """One window through land, harmonise and check."""
+        return check.run(self.settings, harmonise.run(self.settings, land.run(self.settings, source, window)))
+
+    def run_all(self, window: Window = WHOLE) -> None:
+        """The same for the three sources."""
+        for source in SOURCES:
+            self.run(source, window)
+
+    def publish(self) -> publish.Publication | None:
+        """Drain the ledger."""
+        return publish.run(self.settings)
+
+    def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a query against the store."""
+        with database.connect(self.settings) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def batch(self, batch_id: str) -> ledger.Batch:
+        """A batch as the ledger knows it."""
+        with database.connect(self.settings) as connection:
+            return ledger.batch(connection, batch_id)
+
+    def data_hashes(self) -> dict[str, str]:
+        """What each table of the newest snapshot says, as a hash that knows no order and no lineage."""
+        rows = self.query(
+            "select table_name, row_count, data_hash::text as hash from ledger.publication_table "
+            "where snapshot_id = (select max(snapshot_id) from ledger.publication)"
+        )
+        return {row["table_name"]: f"{row['row_count']} {row['hash']}" for row in rows}
+
+
+@pytest.fixture
+def install(server: Server, tmp_path: Path) -> Callable[..., Installation]:
+    """Makes installations: each with its own home and database."""
+
+    def make(connections: dict[str, dict[str, Any]]) -> Installation:
+        name = f"t{uuid4().hex[:12]}"
+        server.create_database(name)
+        environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in connections.items()}
+        environment |= {
+            "LGSP_HOME": str(tmp_path / name), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests",
+        }  # fmt: skip
+        settings = Settings.from_env(environment)
+        settings.home.mkdir()
+        return Installation(settings)
+
+    return make
+
+
+@pytest.fixture
+def installation(install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]]) -> Installation:
+    """One installation against the quiet province."""
+    return install(quiet_province)
+
+
+@pytest.fixture(scope="session")
+def published(server: Server, quiet_province: dict[str, dict[str, Any]]) -> Iterator[Installation]:
+    """The whole world, published once; for tests that only read."""
+    home = Path(tempfile.mkdtemp(prefix="lgsp-published-"))
+    server.create_database("published")
+    environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in quiet_province.items()}
+    environment |= {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url("published"), "LGSP_TOKEN_KEY": "only-for-tests"}
+    done = Installation(Settings.from_env(environment))
+    done.run_all()
+    done.publish()
+    yield done
+    shutil.rmtree(home)
