@@ -89,6 +89,9 @@ def engine() -> Iterator[None]:
     finally:
         dockerd.terminate()
         dockerd.wait(ENGINE_SECONDS)
+        mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+        for mount in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
+            run("umount", mount)
         shutil.rmtree(folder)
         say("the engine is gone")
 

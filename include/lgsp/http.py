@@ -120,10 +120,12 @@ class Caller:
                     raise SourceRefused(self._not_let_in()) from None
                 self._forget(number)
                 trouble = None
+            except GaveUp:
+                raise  # a login that failed was tried often enough
             except SourceFailed as failure:
                 trouble, refusals = failure, 0
                 log.info("%s: %s", what, failure)
-        raise SourceFailed(f"{what}: gave up after {self.manners.attempts} attempts: {trouble or 'the login kept expiring'}")
+        raise GaveUp(f"{what}: gave up after {self.manners.attempts} attempts: {trouble or 'the login kept expiring'}")
 
     def _forget(self, number: int) -> None:
         """Give up the login of that number, unless another thread has already made a newer one."""
@@ -150,7 +152,7 @@ class Caller:
                 timeout=(self.manners.connect_seconds, self.manners.idle_seconds),
                 **request,
             ) as response:  # fmt: skip
-                body = self._read(response, begun)
+                body = b"" if 300 <= response.status_code < 400 else self._read(response, begun)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise SourceFailed(f"no whole answer ({type(error).__name__})") from error
         return Answer(
@@ -205,6 +207,10 @@ class Caller:
 
 class Expired(Exception):
     """The source says our login has run out (or never held)."""
+
+
+class GaveUp(SourceFailed):
+    """Every attempt at one call failed."""
 
 
 class Throttled(SourceFailed):

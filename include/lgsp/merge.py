@@ -90,12 +90,12 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
     """A spelling's first day, its plainest form and its surest meaning: the least of each, whatever came first."""
     transaction.do(f"""
         insert into record.organisation_alias
-        select source, source_key, max(source_updated_at), min(content_hash), null, max(batch_id), min(alias), min(organisation_id),
+        select source, source_key, max(source_updated_at), min(content_hash), null, max(batch_id), min(alias collate "C"), min(organisation_id),
             min(matched_by), min(first_seen_on)
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
-            batch_id = excluded.batch_id, alias = least(organisation_alias.alias, excluded.alias),
+            batch_id = excluded.batch_id, alias = least(organisation_alias.alias collate "C", excluded.alias),
             organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
             matched_by = least(organisation_alias.matched_by, excluded.matched_by),
             first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)

@@ -201,7 +201,7 @@ class Workbench:
         """Stage how agencies were spelled, and what each spelling was taken to mean."""
         self.con.execute("create table if not exists spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null")
         self.stage(records.ORGANISATION_ALIAS, """
-            select spelling.key as source_key, clean(min(s.alias)) as alias,
+            select spelling.key as source_key, min(clean(s.alias)) as alias,
                 coalesce(max(by_code.organisation_id), max(by_name.organisation_id)) as organisation_id,
                 case when max(by_code.organisation_id) is not null then 'code' when max(by_name.organisation_id) is not null then 'exact' end as matched_by,
                 min(s.seen_on) as first_seen_on, null::varchar as raw_pointer

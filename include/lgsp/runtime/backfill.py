@@ -68,8 +68,10 @@ def backfill(settings: Settings, days: Days, say: Say, reprocess: str = "complet
     _insist_on_unpaused(airflow, days.sources)
     for source in days.sources:
         _start(airflow, source, days.window, reprocess, say)
-    _wait_for_runs(airflow, days, say)
+    failed = _wait_for_runs(airflow, days, say)
     wait_for_publication(settings, airflow, days, say)
+    if failed:
+        raise NotPublished(f"failed, what was published before stays: {', '.join(failed)}")
 
 
 def wait_for_publication(settings: Settings, airflow: Airflow, days: Days, say: Say) -> None:
@@ -98,13 +100,20 @@ def wait_for_publication(settings: Settings, airflow: Airflow, days: Days, say: 
 
 
 def not_published(settings: Settings, days: Days) -> dict[str, list[date]]:
-    """For each source the wanted days that no published batch covers; sources without a gap are left out."""
-    from lgsp import ledger
+    """For each source the wanted days that no published batch covers, or that a checked one still waits for.
+
+    Sources without a gap are left out.
+    """
+    from lgsp import database, ledger
 
     gaps = {}
     for source in days.sources:
         published = ledger.published_days(settings, source, days.window)
-        if missing := [day for day in days.window.days() if day not in published]:
+        with database.connect(settings) as connection:
+            waiting = {
+                d for b in ledger.batches(connection, "checked", source=source) for d in b.window.days()
+            }
+        if missing := [day for day in days.window.days() if day not in published or day in waiting]:
             gaps[source] = missing
     return gaps
 
@@ -143,10 +152,11 @@ def _start(airflow: Airflow, source: str, window: Window, reprocess: str, say: S
                 f"{source}: an earlier backfill does not end; see {airflow.url}/dags/{_dag(source)}/backfills"
             )
         time.sleep(1)
-    say(f"{source}: backfill of {len(window.days())} days started")
+    say(f"{source}: backfill started, days: {len(window.days())}")
 
 
-def _wait_for_runs(airflow: Airflow, days: Days, say: Say) -> None:
+def _wait_for_runs(airflow: Airflow, days: Days, say: Say) -> list[str]:
+    """Wait until every wanted run has ended; those that failed."""
     expected, told = len(days.window.days()) * len(days.sources), set[str]()
     while True:
         runs = _runs(airflow, days)
@@ -157,7 +167,7 @@ def _wait_for_runs(airflow: Airflow, days: Days, say: Say) -> None:
                 if run["state"] == "failed":
                     say("; ".join(airflow.last_words(run["dag_id"], run["dag_run_id"])))
         if len(told) >= max(expected, len(runs)):
-            return
+            return [key for key, run in runs.items() if run["state"] == "failed"]
         time.sleep(POLL_SECONDS)
 
 

@@ -32,7 +32,9 @@ QUERIES = {
 
 
 LEDGER = (
-    "select source, state, count(*) as batches, min(window_from) as from, max(window_to) as until\n"
+    "select source, state, count(*) as batches,\n"
+    "       min(window_from at time zone 'Asia/Ho_Chi_Minh') as from,\n"
+    "       max(window_to at time zone 'Asia/Ho_Chi_Minh') as until\n"
     "from ledger.batch group by source, state order by source, state"
 )
 

@@ -16,7 +16,14 @@ MODULES = (
     "lgsp.harmonise",
     "lgsp.check",
     "lgsp.publish",
-    "lgsp.ledger",
+    # What the stages import only when they need it.
+    "pandas",
+    "great_expectations",
+    "great_expectations.expectations",
+    "great_expectations.render.renderer",
+    "great_expectations.render.view",
+    "holidays",
+    "lxml.etree",
 )
 
 
