@@ -68,7 +68,7 @@ def wait(what: str, is_done: Callable[[], bool], seconds: float) -> None:
 
 @contextmanager
 def engine() -> Iterator[None]:
-    """A Docker engine: the one that answers, or one of our own that leaves nothing behind."""
+    """A Docker engine: the one that answers, or one of our own that leaves only empty firewall chains."""
     if succeeds("docker", "info"):
         yield
         return

@@ -231,3 +231,7 @@ def quarantine_show(quarantine_id: int) -> None:
 main.add_command(province)
 for command in runtime.commands.values():
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

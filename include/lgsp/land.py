@@ -28,7 +28,13 @@ def run(settings: Settings, source_name: str, window: Window) -> list[str]:
     wanted = window.whole_days() if source.whole_days else window
     database.ensure(settings)
     with _asking(settings, source) as (client, caller):
-        return [_land(settings, source, client, caller, part) for part in _cut(client, source, wanted)]
+        try:
+            parts = _cut(client, source, wanted)
+        except LgspError as error:
+            with database.connect(settings) as connection:
+                ledger.advance(connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error))
+            raise
+        return [_land(settings, source, client, caller, part) for part in parts]
 
 
 def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
