@@ -22,9 +22,7 @@ with DAG(
     description="Harmonise and check landed batches again, sources switched off",
     schedule=None,
     params={
-        "source": Param(
-            type="string", enum=sources.names(), title="Source", description="Whose landed batches."
-        ),
+        "source": Param(type="string", enum=sources.names(), title="Source", description="Whose landed batches."),
         **windows.required_params(),
     },
     doc_md=__doc__,

@@ -23,13 +23,9 @@ app = FastAPI(title="Data Docs", dependencies=[Depends(requires_access_view(Acce
 def sources() -> HTMLResponse:
     """The sources that have Data Docs."""
     pages = sorted(page.parent.name for page in Settings.from_env().docs.glob("*/index.html"))
-    links = "".join(
-        f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(name)}</a></li>' for name in pages
-    )
+    links = "".join(f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(name)}</a></li>' for name in pages)
     body = f"<ul>{links}</ul>" if pages else "<p>No batch has been checked yet.</p>"
-    return HTMLResponse(
-        f"<!doctype html><meta charset=utf-8><title>Data Docs</title><h1>Data Docs</h1>{body}"
-    )
+    return HTMLResponse(f"<!doctype html><meta charset=utf-8><title>Data Docs</title><h1>Data Docs</h1>{body}")
 
 
 @app.get("/{path:path}")

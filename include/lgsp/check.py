@@ -93,16 +93,24 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     rules = contract.rules(kind.name)
     counts = checked.counts
     end = quoted(checked.batch.window.end.isoformat())
-    con.execute(f"create or replace table staged as select *, timestamptz {end} as window_to from '{folder}/harmonised/{kind.name}.parquet'")
+    con.execute(
+        f"create or replace table staged as select *, timestamptz {end} as window_to from '{folder}/harmonised/{kind.name}.parquet'"
+    )
     columns = {row[0] for row in con.execute("describe staged").fetchall()}
     # the same version of a record, read twice, is one; trial records are nobody's
-    counts.duplicates += _drop(con, "row_number() over (partition by source_key, source_updated_at, content_hash order by raw_pointer) > 1")
+    counts.duplicates += _drop(
+        con, "row_number() over (partition by source_key, source_updated_at, content_hash order by raw_pointer) > 1"
+    )
     if "is_test" in columns:
         counts.ignored += _drop(con, "is_test")
     for rule in rules:
         _prove(con, rule)
     bad = {rule: f"coalesce({rule.bad}, false)" for rule in rules}
-    con.execute("create or replace table flagged as select *, " + ", ".join(f'not {sql} as "{rule.id}"' for rule, sql in bad.items()) + " from staged")
+    con.execute(
+        "create or replace table flagged as select *, "
+        + ", ".join(f'not {sql} as "{rule.id}"' for rule, sql in bad.items())
+        + " from staged"
+    )
     flags = con.execute("select " + ", ".join(f'"{rule.id}"' for rule in rules) + " from flagged").fetch_df()
     checked.judgements.append(gate.rows(kind.name, flags, rules))
     stopped = " and ".join(f'"{rule.id}"' for rule in rules if rule.quarantines) or "true"
@@ -110,10 +118,16 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     checked.quarantine += _reasons(con, kind, rules)
     quarantined = _count(con, f"select count(*) from flagged where not ({stopped})")
     secret = [rule.id for rule in rules if rule.severity == "blocker"]
-    counts.stopped += _count(con, "select count(*) from flagged where " + " or ".join(f'not "{r}"' for r in secret)) if secret else 0
+    counts.stopped += (
+        _count(con, "select count(*) from flagged where " + " or ".join(f'not "{r}"' for r in secret)) if secret else 0
+    )
     counts.quarantined += quarantined
     names = ", ".join(name for name in kind.columns if name != "quality_flags")
-    quality = f", list_filter([{warned}], lambda x: x is not null) as quality_flags" if "quality_flags" in kind.columns else ""
+    quality = (
+        f", list_filter([{warned}], lambda x: x is not null) as quality_flags"
+        if "quality_flags" in kind.columns
+        else ""
+    )
     token = ", applicant_token" if "applicant_token" in columns else ""
     con.execute(
         f"create or replace table kept as select {names}{quality}{token} from flagged where {stopped} "
@@ -122,7 +136,9 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     kept = _count(con, "select count(*) from kept")
     counts.superseded += len(flags) - quarantined - kept
     counts.accepted += kept
-    con.execute(f"copy (select * from kept order by source_key) to '{folder}/accepted/{kind.name}.parquet' (format parquet, compression zstd)")
+    con.execute(
+        f"copy (select * from kept order by source_key) to '{folder}/accepted/{kind.name}.parquet' (format parquet, compression zstd)"
+    )
     living = " where not is_deleted" if "is_deleted" in columns else ""
     sample = con.sql(f"select * from kept{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
     if any(rule.native for rule in rules) and len(sample):
@@ -147,8 +163,15 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Ru
     """One row for each record and each rule that sends it to quarantine; only what the rule shows is told."""
     found: list[dict[str, Any]] = []
     columns = {row[0] for row in con.execute("describe flagged").fetchall()}
-    organisation = next((c for c in ("receiving_organisation_id", "issuing_organisation_id", "organisation_id") if c in columns), "null::varchar")
-    day = "coalesce(received_on, submitted_on)" if "received_on" in columns else ("issued_on" if "issued_on" in columns else "null::date")
+    organisation = next(
+        (c for c in ("receiving_organisation_id", "issuing_organisation_id", "organisation_id") if c in columns),
+        "null::varchar",
+    )
+    day = (
+        "coalesce(received_on, submitted_on)"
+        if "received_on" in columns
+        else ("issued_on" if "issued_on" in columns else "null::date")
+    )
     for rule in rules:
         if not rule.quarantines:
             continue
@@ -177,9 +200,14 @@ def _references(con: duckdb.DuckDBPyConnection, folder: Path, counts: Counts) ->
             where (receiving_organisation_id <> 'UNKNOWN' and receiving_organisation_id not in (select organisation_id from '{folder}/harmonised/organisation.parquet'))
                or (service_code <> 'UNKNOWN' and service_code not in (select service_code from '{folder}/harmonised/service.parquet'))
             """)  # fmt: skip
-        counts.unknown += _count(con, f"select count(*) from '{folder}/accepted/dossier.parquet' where not is_deleted and receiving_organisation_id = 'UNKNOWN'")
+        counts.unknown += _count(
+            con,
+            f"select count(*) from '{folder}/accepted/dossier.parquet' where not is_deleted and receiving_organisation_id = 'UNKNOWN'",
+        )
     if (folder / "accepted" / "document.parquet").exists():
-        counts.unresolved += _count(con, f"select count(*) from '{folder}/accepted/document.parquet' where issuing_organisation_id is null")
+        counts.unresolved += _count(
+            con, f"select count(*) from '{folder}/accepted/document.parquet' where issuing_organisation_id is null"
+        )
 
 
 def _usual_per_working_day(connection: ledger.Connection, batch: ledger.Batch) -> float:
@@ -249,7 +277,12 @@ def _record(settings: Settings, checked: Checked, why: str | None) -> None:
             superseded_count=counts.superseded, accepted_count=counts.accepted,
         )  # fmt: skip
     if counts.stopped:
-        log.error("%s %s: %d secret records in a system that must hold none; stopped without their content", batch.source, batch.window, counts.stopped)
+        log.error(
+            "%s %s: %d secret records in a system that must hold none; stopped without their content",
+            batch.source,
+            batch.window,
+            counts.stopped,
+        )
 
 
 def _docs(settings: Settings, checked: Checked, why: str | None) -> None:
@@ -259,7 +292,9 @@ def _docs(settings: Settings, checked: Checked, why: str | None) -> None:
         ("records", f"{counts.fetched:,} read = {counts.accepted:,} accepted + {counts.superseded:,} superseded + {counts.duplicates:,} duplicates"
                     f" + {counts.quarantined:,} in quarantine + {counts.ignored:,} trial records"),
     ]  # fmt: skip
-    gate.publish_docs(settings.docs / batch.source, f"{sources.load(batch.source).title}: data quality", facts, checked.judgements)
+    gate.publish_docs(
+        settings.docs / batch.source, f"{sources.load(batch.source).title}: data quality", facts, checked.judgements
+    )
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -48,7 +48,9 @@ def answering(command: Callable[..., Any]) -> Callable[..., Any]:
 def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--from` and `--to` as a half-open window; a bare date is its local midnight."""
     command = click.option("--to", "end", required=True, metavar="ISO", help="End of the window, exclusive.")(command)
-    return click.option("--from", "start", required=True, metavar="ISO", help="Begin of the window; a bare date is local midnight.")(command)
+    return click.option(
+        "--from", "start", required=True, metavar="ISO", help="Begin of the window; a bare date is local midnight."
+    )(command)
 
 
 def _window(start: str, end: str) -> Window:
@@ -129,7 +131,15 @@ def publish(is_json: bool) -> None:
     if published is None:
         _tell({"snapshot_id": None, "state": "nothing to publish"}, is_json)
     else:
-        _tell({"snapshot_id": published.snapshot_id, "batches": len(published.batches), "rows": published.rows, "seconds": published.seconds}, is_json)
+        _tell(
+            {
+                "snapshot_id": published.snapshot_id,
+                "batches": len(published.batches),
+                "rows": published.rows,
+                "seconds": published.seconds,
+            },
+            is_json,
+        )
 
 
 @main.command()
@@ -140,10 +150,24 @@ def status(is_json: bool) -> None:
     settings = Settings.from_env()
     database.ensure(settings)
     with database.connect(settings) as connection:
-        newest = connection.execute("select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1").fetchone() or {}
-        states = connection.execute("select source, state, count(*) as batches, sum(fetched_count) as records from ledger.batch group by 1, 2 order by 1, 2").fetchall()
-        fresh = connection.execute("select source, max(window_to) as reached from ledger.batch where state = 'published' group by 1 order by 1").fetchall()
-        held = connection.execute("select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine where state = 'open'").fetchone() or {}
+        newest = (
+            connection.execute(
+                "select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1"
+            ).fetchone()
+            or {}
+        )
+        states = connection.execute(
+            "select source, state, count(*) as batches, sum(fetched_count) as records from ledger.batch group by 1, 2 order by 1, 2"
+        ).fetchall()
+        fresh = connection.execute(
+            "select source, max(window_to) as reached from ledger.batch where state = 'published' group by 1 order by 1"
+        ).fetchall()
+        held = (
+            connection.execute(
+                "select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine where state = 'open'"
+            ).fetchone()
+            or {}
+        )
     told = {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
         "database_url": database.url(settings), "shared_root": str(settings.shared),
@@ -152,10 +176,14 @@ def status(is_json: bool) -> None:
     if is_json:
         _tell(told, is_json)
         return
-    click.echo(f"snapshot {told['snapshot_id']}, published {_local(told['published_at'])}, data as of {_local(told['as_of'])}")
+    click.echo(
+        f"snapshot {told['snapshot_id']}, published {_local(told['published_at'])}, data as of {_local(told['as_of'])}"
+    )
     click.echo(f"files    {settings.shared / 'current'}")
     for row in states:
-        click.echo(f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records")
+        click.echo(
+            f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records"
+        )
     for row in fresh:
         click.echo(f"  {row['source']:<18}data reaches {_local(row['reached'])}")
     click.echo(f"  {told['in_quarantine']} records in quarantine")
@@ -213,7 +241,13 @@ def quarantine_list(source: str | None, is_json: bool) -> None:
     with database.connect(Settings.from_env()) as connection:
         rows = connection.execute(query, {"source": source}).fetchall()
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False) if is_json else "{quarantine_id:>8} {source:<16} {kind:<16} {rule_id:<26} {state:<8} {source_key}  {reason}".format(**row))
+        click.echo(
+            json.dumps(row, ensure_ascii=False)
+            if is_json
+            else "{quarantine_id:>8} {source:<16} {kind:<16} {rule_id:<26} {state:<8} {source_key}  {reason}".format(
+                **row
+            )
+        )
 
 
 @quarantine.command("show")

@@ -111,7 +111,8 @@ class Contract:
         body = ",\n  ".join(lines)
         comments = [f"comment on table {table} is {quoted(f'{self.description} ({self.meaning_vi})')};"]
         comments += [
-            f"comment on column {table}.{c.name} is {quoted(f'{c.description} ({c.meaning_vi})')};" for c in self.columns
+            f"comment on column {table}.{c.name} is {quoted(f'{c.description} ({c.meaning_vi})')};"
+            for c in self.columns
         ]
         return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n" + "\n".join(comments)
 
@@ -143,7 +144,9 @@ def _text_sql(column: Column, dialect: str) -> str:
     """A column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
     name, is_postgresql = column.name, dialect == "postgresql"
     if column.type == "timestamptz":
-        return f"(extract(epoch from {name}) * 1000000)::bigint::text" if is_postgresql else f"epoch_us({name})::varchar"
+        return (
+            f"(extract(epoch from {name}) * 1000000)::bigint::text" if is_postgresql else f"epoch_us({name})::varchar"
+        )
     if column.type == "date":
         return f"to_char({name}, 'YYYY-MM-DD')" if is_postgresql else f"strftime({name}, '%Y-%m-%d')"
     if column.type == "double precision":
@@ -167,7 +170,7 @@ def load(name: str) -> Contract:
     if not path.exists():
         raise ContractError(f"there is no contract {path.name}")
     told = OpenDataContractStandard.from_file(str(path))
-    table = (told.schema_ or [None])[0]
+    table: Any = told.schema_[0] if told.schema_ else None
     if table is None or table.name != name:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
     columns = tuple(
@@ -177,8 +180,8 @@ def load(name: str) -> Contract:
         )
         for p in table.properties
     )  # fmt: skip
-    rules = tuple(_rule(item, told.version, path.name) for item in table.quality or [])
-    return Contract(name, told.version, table.description or "", table.businessName or "", columns, rules)
+    rules = tuple(_rule(item, str(told.version), path.name) for item in table.quality or [])
+    return Contract(name, str(told.version), table.description or "", table.businessName or "", columns, rules)
 
 
 def _rule(item: Any, version: str, file: str) -> Rule:

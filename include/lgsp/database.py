@@ -60,7 +60,9 @@ def connect(settings: Settings) -> Iterator[psycopg.Connection[dict[str, object]
     try:
         connection = psycopg.connect(url(settings), row_factory=dict_row)
     except psycopg.OperationalError as error:
-        raise SettingError(f"the SQL store does not answer (LGSP_DATABASE_URL, or the server in LGSP_HOME): {error}") from error
+        raise SettingError(
+            f"the SQL store does not answer (LGSP_DATABASE_URL, or the server in LGSP_HOME): {error}"
+        ) from error
     with connection:
         yield connection
 
@@ -132,6 +134,8 @@ def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
 
 def _own(connection: psycopg.Connection[dict[str, object]]) -> None:
     connection.execute("grant lgsp_owner, lgsp_writer to current_user")
+    for schema in SCHEMAS:
+        connection.execute(f"alter schema {schema} owner to lgsp_owner")
     rows = connection.execute(
         "select format('alter %%s %%I.%%I owner to lgsp_owner', case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end,"
         " nspname, relname) as statement from pg_class join pg_namespace n on n.oid = relnamespace "
@@ -141,5 +145,3 @@ def _own(connection: psycopg.Connection[dict[str, object]]) -> None:
     ).fetchall()
     for row in rows:
         connection.execute(str(row["statement"]))
-    for schema in SCHEMAS:
-        connection.execute(f"alter schema {schema} owner to lgsp_owner")

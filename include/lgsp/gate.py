@@ -131,17 +131,22 @@ def _judge(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Judgemen
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    definition = context.data_sources.add_pandas("staged").add_dataframe_asset(suite).add_batch_definition_whole_dataframe("all")
+    definition = (
+        context.data_sources.add_pandas("staged").add_dataframe_asset(suite).add_batch_definition_whole_dataframe("all")
+    )
     validation = context.validation_definitions.add(
         gx.ValidationDefinition(
-            name=suite, data=definition, suite=context.suites.add(gx.ExpectationSuite(name=suite, expectations=expectations))
+            name=suite,
+            data=definition,
+            suite=context.suites.add(gx.ExpectationSuite(name=suite, expectations=expectations)),
         )
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own use of pandas; nothing we could mend
         # no values in the result: they may be personal data
         result = validation.run(
-            batch_parameters={"dataframe": frame}, result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0}
+            batch_parameters={"dataframe": frame},
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
         )
     page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
     return Judgement([_verdict(suite, item) for item in result.results], page)
@@ -152,7 +157,11 @@ def _verdict(suite: str, item: Any) -> Verdict:
     errors = [v for v in (item.exception_info or {}).values() if isinstance(v, dict) and v.get("raised_exception")]
     errored = bool(errors or (item.exception_info or {}).get("raised_exception"))
     # an expectation that could not be evaluated has proven nothing, whatever its severity
-    severity = "critical" if errored else str(getattr(item.expectation_config.severity, "value", item.expectation_config.severity))
+    severity = (
+        "critical"
+        if errored
+        else str(getattr(item.expectation_config.severity, "value", item.expectation_config.severity))
+    )
     observed = found.get("observed_value", meta.get("observed"))
     return Verdict(
         suite, meta["rule"], severity, int(found.get("element_count") or 0), int(found.get("unexpected_count") or 0),
@@ -187,8 +196,12 @@ def publish_docs(folder: Path, title: str, facts: list[tuple[str, str]], judgeme
         suite = judgement.verdicts[0].suite
         name = re.sub(r"[^a-z_]+", "-", suite.lower()) + ".html"
         _replace(folder / name, _offline(judgement.page))
-        lines.append(f'<h2>{html.escape(suite)} <small><a href="{name}">as Great Expectations shows it</a></small></h2>')
-        lines.append("<table><tr><th>rule</th><th>meaning</th><th>severity</th><th>checked</th><th>failed</th><th>verdict</th></tr>")
+        lines.append(
+            f'<h2>{html.escape(suite)} <small><a href="{name}">as Great Expectations shows it</a></small></h2>'
+        )
+        lines.append(
+            "<table><tr><th>rule</th><th>meaning</th><th>severity</th><th>checked</th><th>failed</th><th>verdict</th></tr>"
+        )
         lines += [_line(verdict) for verdict in judgement.verdicts]
         lines.append("</table>")
     head = f'<!doctype html><html lang="vi"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{STYLE}</style><body>'

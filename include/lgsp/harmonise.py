@@ -40,6 +40,10 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
     with database.connect(settings) as connection:
         ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
         ledger.advance(
-            connection, batch_id, "harmonised", declared_count=landed.manifest["declared"], fetched_count=landed.manifest["read"]
+            connection,
+            batch_id,
+            "harmonised",
+            declared_count=landed.manifest["declared"],
+            fetched_count=landed.manifest["read"],
         )
     log.info("%s %s harmonised from %s", batch.source, batch.window, batch.landing_path)

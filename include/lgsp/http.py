@@ -172,7 +172,9 @@ class Caller:
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise SourceRefused(f"an answer of over {self.manners.max_megabytes} MB; raise max_megabytes if that is right")
+                raise SourceRefused(
+                    f"an answer of over {self.manners.max_megabytes} MB; raise max_megabytes if that is right"
+                )
             if time.monotonic() - begun > self.manners.total_seconds:
                 raise SourceFailed(f"an answer that was not whole after {self.manners.total_seconds:g} s")
         declared = response.headers.get("Content-Length")

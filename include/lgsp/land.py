@@ -32,7 +32,9 @@ def run(settings: Settings, source_name: str, window: Window) -> list[str]:
             parts = _cut(client, source, wanted)
         except LgspError as error:
             with database.connect(settings) as connection:
-                ledger.advance(connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error))
+                ledger.advance(
+                    connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error)
+                )
             raise
         return [_land(settings, source, client, caller, part) for part in parts]
 
@@ -52,7 +54,9 @@ def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
 def _asking(settings: Settings, source: Source) -> Iterator[tuple[extract.Client, Caller]]:
     endpoint = settings.endpoint(source.name)
     manners = Manners(**source.manners)
-    budget = Budget(database.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute))
+    budget = Budget(
+        database.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute)
+    )
     caller = Caller(endpoint, manners, take_turn=budget.take_turn)
     try:
         yield source.code("client").Client(caller, source), caller
@@ -90,5 +94,7 @@ def _land(settings: Settings, source: Source, client: extract.Client, caller: Ca
     with database.connect(settings) as connection:
         ledger.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
-    log.info("%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared)
+    log.info(
+        "%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared
+    )
     return batch.batch_id

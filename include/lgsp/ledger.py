@@ -41,6 +41,7 @@ class Batch:
 def open_batch(connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None) -> Batch:
     """A new batch, in state `landing`; its id says source, window and number."""
     row = connection.execute("select nextval('ledger.batch_number') as number").fetchone()
+    assert row is not None
     batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
@@ -91,7 +92,9 @@ def advance(connection: Connection, batch_id: str, state: str, why: str | None =
     if state in stamp:
         values[stamp[state]] = datetime.now().astimezone()
     assignments = ", ".join(f"{name} = %({name})s" for name in values)
-    connection.execute(f"update ledger.batch set {assignments} where batch_id = %(batch_id)s", {**values, "batch_id": batch_id})
+    connection.execute(
+        f"update ledger.batch set {assignments} where batch_id = %(batch_id)s", {**values, "batch_id": batch_id}
+    )
 
 
 def record_calls(connection: Connection, batch_id: str, calls: Iterable[Landed]) -> None:
@@ -100,7 +103,9 @@ def record_calls(connection: Connection, batch_id: str, calls: Iterable[Landed])
         "copy ledger.source_call (batch_id, number, list, request, status, is_whole, records, bytes, sha256, seconds) from stdin"
     ) as copy:
         for c in calls:
-            copy.write_row([batch_id, c.number, c.list, c.request, c.status, c.is_whole, c.records, c.bytes, c.sha256, c.seconds])
+            copy.write_row(
+                [batch_id, c.number, c.list, c.request, c.status, c.is_whole, c.records, c.bytes, c.sha256, c.seconds]
+            )
 
 
 def record_drift(connection: Connection, batch_id: str, drift: list[dict[str, Any]]) -> None:
@@ -112,9 +117,15 @@ def published_days(settings: Settings, source: str, window: Window) -> set[date]
     """The local days of a window that published batches of a source cover wholly."""
     with database.connect(settings) as connection:
         rows = _batches(
-            connection, "source = %s and state = 'published' and window_from < %s and window_to > %s", [source, window.end, window.start]
+            connection,
+            "source = %s and state = 'published' and window_from < %s and window_to > %s",
+            [source, window.end, window.start],
         )
-    return {day for day in window.days() if _covers([row.window for row in rows], Window(midnight(day), midnight(day + timedelta(days=1))))}
+    return {
+        day
+        for day in window.days()
+        if _covers([row.window for row in rows], Window(midnight(day), midnight(day + timedelta(days=1))))
+    }
 
 
 def _covers(windows: list[Window], wanted: Window) -> bool:

@@ -37,7 +37,9 @@ def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, tou
         "create temporary table scope_dossier on commit drop as "
         "select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
     )
-    rows = transaction.arrow("select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted")
+    rows = transaction.arrow(
+        "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
+    )
     with duck(settings) as con:
         con.execute(VOCABULARY)
         con.register("living", rows)
@@ -51,7 +53,9 @@ def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, tou
     in_scope = "s.dossier_id in (select dossier_id from scope_dossier)"
     reached = "(s.source, s.source_key) in (select source, source_key from reached)"
     for name in DOSSIER_TABLES:
-        merge.table(transaction, contract.load(name), reached if name == "dossier_source" else in_scope, snapshot_id, touched)
+        merge.table(
+            transaction, contract.load(name), reached if name == "dossier_source" else in_scope, snapshot_id, touched
+        )
 
 
 def _reach(transaction: Transaction) -> None:
@@ -60,14 +64,20 @@ def _reach(transaction: Transaction) -> None:
                            ("reached_code", "code text primary key"), ("reached_receipt", "receipt_key text primary key")):  # fmt: skip
         transaction.do(f"drop table if exists pg_temp.{table}")
         transaction.do(f"create temporary table {table} ({columns}) on commit drop")
-    transaction.do("create temporary table if not exists edge (source text, source_key text, source_code text, other_code text, receipt_key text) on commit drop")
+    transaction.do(
+        "create temporary table if not exists edge (source text, source_key text, source_code text, other_code text, receipt_key text) on commit drop"
+    )
     transaction.do("truncate edge")
     for table in ("incoming_dossier", "before_dossier"):
         transaction.do(f"insert into edge select source, source_key, source_code, other_code, receipt_key from {table}")
     while True:
         for code in ("source_code", "other_code"):
-            transaction.do(f"insert into reached_code select distinct {code} from edge where {code} is not null on conflict do nothing")
-        transaction.do("insert into reached_receipt select distinct receipt_key from edge where receipt_key is not null on conflict do nothing")
+            transaction.do(
+                f"insert into reached_code select distinct {code} from edge where {code} is not null on conflict do nothing"
+            )
+        transaction.do(
+            "insert into reached_receipt select distinct receipt_key from edge where receipt_key is not null on conflict do nothing"
+        )
         transaction.do("insert into reached select distinct source, source_key from edge on conflict do nothing")
         for table in ("reached_code", "reached_receipt", "reached"):
             transaction.do(f"analyze {table}")
@@ -90,7 +100,9 @@ def label(con: duckdb.DuckDBPyConnection) -> None:
     Labels are spread along shared codes until nothing changes; groups are pairs or little more.
     """
     con.execute("create table node as select row_number() over (order by source, source_key) as node, * from living")
-    con.execute("create table tie as select node, unnest(list_distinct([source_code, coalesce(other_code, source_code)])) as code from node")
+    con.execute(
+        "create table tie as select node, unnest(list_distinct([source_code, coalesce(other_code, source_code)])) as code from node"
+    )
     con.execute("create table lab as select node, node as label from node")
     while True:
         con.execute("""
@@ -125,7 +137,10 @@ def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touch
         "create temporary table scope_document on commit drop as select distinct document_id from ("
         + " union all ".join(
             f"select {column} as document_id from {table}"
-            for table, columns in (("document", ("document_id", "refers_to_document_id")), ("document_status", ("document_id",)))
+            for table, columns in (
+                ("document", ("document_id", "refers_to_document_id")),
+                ("document_status", ("document_id",)),
+            )
             for table in (f"incoming_{table}", f"before_{table}")
             for column in columns
         )
@@ -134,7 +149,9 @@ def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touch
     transaction.do("create index on scope_document (document_id)")
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
-    messages = transaction.arrow(f"select * from record.document where document_id {scope} or refers_to_document_id {scope}")
+    messages = transaction.arrow(
+        f"select * from record.document where document_id {scope} or refers_to_document_id {scope}"
+    )
     states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
     with duck(settings) as con:
         con.execute(VOCABULARY)

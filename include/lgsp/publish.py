@@ -87,7 +87,13 @@ def run(settings: Settings) -> Publication | None:
         if publication is None:
             return None
         snapshot.point(settings.shared, publication.snapshot_id)
-    log.info("snapshot %d: %d batches, %s, %s", publication.snapshot_id, len(publication.batches), publication.rows, publication.seconds)
+    log.info(
+        "snapshot %d: %d batches, %s, %s",
+        publication.snapshot_id,
+        len(publication.batches),
+        publication.rows,
+        publication.seconds,
+    )
     return publication
 
 
@@ -99,7 +105,9 @@ def recover(settings: Settings) -> list[str]:
         return snapshot.recover(settings.shared, transaction.one("select max(snapshot_id) from ledger.publication"))
 
 
-def _publish(settings: Settings, transaction: Transaction, snapshot_id: int, waiting: list[Waiting]) -> Publication | None:
+def _publish(
+    settings: Settings, transaction: Transaction, snapshot_id: int, waiting: list[Waiting]
+) -> Publication | None:
     watch, fates, touched = Stopwatch(), merge.Fates(), merge.Touched()
     for group in _groups(waiting):
         _take_up(settings, transaction, snapshot_id, [batch.batch_id for batch in group], fates, touched, watch)
@@ -185,7 +193,9 @@ def _write(root: Path, transaction: Transaction, touched: merge.Touched) -> list
                 kept[shared.name, part] = written
         parts = [part for table, part in kept if table == shared.name]
         if not parts:
-            kept[shared.name, snapshot.EMPTY] = snapshot.write(root, shared, snapshot.EMPTY, shared.arrow_schema().empty_table())
+            kept[shared.name, snapshot.EMPTY] = snapshot.write(
+                root, shared, snapshot.EMPTY, shared.arrow_schema().empty_table()
+            )
         elif len(parts) > 1:
             kept.pop((shared.name, snapshot.EMPTY), None)
     return list(kept.values())
@@ -227,7 +237,12 @@ def _within(shared: Contract, part: str) -> str:
 
 
 def _announce(
-    transaction: Transaction, snapshot_id: int, manifest: str, batches: int, written: list[snapshot.File], watch: Stopwatch
+    transaction: Transaction,
+    snapshot_id: int,
+    manifest: str,
+    batches: int,
+    written: list[snapshot.File],
+    watch: Stopwatch,
 ) -> None:
     transaction.do(
         "insert into ledger.publication (snapshot_id, as_of, manifest_sha256, batch_count, seconds) "

@@ -30,7 +30,10 @@ class Kind:
             for number, index in enumerate(self.indexes)
         ]
         key = ", ".join(self.key)
-        return f"create table if not exists record.{self.name} (\n  {columns},\n  primary key ({key})\n);\n" + "\n".join(indexes)
+        return (
+            f"create table if not exists record.{self.name} (\n  {columns},\n  primary key ({key})\n);\n"
+            + "\n".join(indexes)
+        )
 
 
 # What every record carries: who it is, when its source changed it, what it says (as a hash), where its bytes are.

@@ -105,7 +105,9 @@ class Settings:
         if text is None:
             return default
         if not text.isdigit() or int(text) < 1:
-            raise SettingError(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()} must be a whole number of calls, not {text!r}")
+            raise SettingError(
+                f"LGSP_REQUESTS_PER_MINUTE_{source.upper()} must be a whole number of calls, not {text!r}"
+            )
         return int(text)
 
     def token_key(self) -> bytes:

@@ -1,9 +1,9 @@
 """The Parquet side of a snapshot: immutable files named by content, a manifest, and the pointer `current`.
 
-    shared/files/<table>/month=2022-06/<sha>.parquet      written once, never changed
-    shared/snapshots/<id>/<table>/month=2022-06/<sha>.parquet   hard links: a plain dataset for any reader
-    shared/snapshots/<id>/manifest.json
-    shared/current -> snapshots/<id>                       moved after the commit, repaired by `recover`
+shared/files/<table>/month=2022-06/<sha>.parquet      written once, never changed
+shared/snapshots/<id>/<table>/month=2022-06/<sha>.parquet   hard links: a plain dataset for any reader
+shared/snapshots/<id>/manifest.json
+shared/current -> snapshots/<id>                       moved after the commit, repaired by `recover`
 """
 
 from __future__ import annotations
@@ -124,10 +124,17 @@ def seal(root: Path, snapshot_id: int, facts: dict[str, Any], files: list[File])
         for name in ("rows", "content_hash", "data_hash"):
             table[name] += getattr(file.sums, name)
         told = {**asdict(file), **asdict(file.sums)}
-        table["files"].append({name: _text(told[name]) for name in ("path", "part", "rows", "bytes", "sha256", "content_hash", "data_hash")})
+        table["files"].append(
+            {
+                name: _text(told[name])
+                for name in ("path", "part", "rows", "bytes", "sha256", "content_hash", "data_hash")
+            }
+        )
     for table in tables.values():
         table["content_hash"], table["data_hash"] = str(table["content_hash"]), str(table["data_hash"])
-    manifest = orjson.dumps({"snapshot_id": snapshot_id, **facts, "tables": tables}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    manifest = orjson.dumps(
+        {"snapshot_id": snapshot_id, **facts, "tables": tables}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    )
     with (building / "manifest.json").open("wb") as out:
         out.write(manifest)
         out.flush()

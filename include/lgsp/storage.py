@@ -66,7 +66,15 @@ class Pack:
         digest = hashlib.sha256(body).hexdigest()
         with self._lock:
             landed = Landed(
-                len(self.calls), list_name, request, status, self._offset, len(frame), len(body), digest, round(seconds, 4)
+                len(self.calls),
+                list_name,
+                request,
+                status,
+                self._offset,
+                len(frame),
+                len(body),
+                digest,
+                round(seconds, 4),
             )
             self._bodies.write(frame)
             self._offset += len(frame)
@@ -138,7 +146,9 @@ class Batch:
                 file.seek(call.offset)
                 body = decompressor.decompress(file.read(call.length), max_output_size=max(call.bytes, 1))
                 if hashlib.sha256(body).hexdigest() != call.sha256:
-                    raise ContractError(f"{self.folder}: answer {call.number} is not what was landed: restore it from a copy")
+                    raise ContractError(
+                        f"{self.folder}: answer {call.number} is not what was landed: restore it from a copy"
+                    )
                 yield call, body
 
 

@@ -16,7 +16,11 @@ CODES_BEGAN = date(2004, 7, 8)  # Decision 124/2004/QĐ-TTg: the code scheme
 FIRST_CHANGE = date(2025, 1, 1)  # Resolution 1241/NQ-UBTVQH15 and the like for the other provinces
 MERGER = date(2025, 7, 1)  # Resolutions 202/2025/QH15, 1659 and 1683/NQ-UBTVQH15
 
-BASIS = {CODES_BEGAN: "QĐ 124/2004/QĐ-TTg", FIRST_CHANGE: "NQ 1241/NQ-UBTVQH15", MERGER: "NQ 202/2025/QH15, NQ 1659/NQ-UBTVQH15, NQ 1683/NQ-UBTVQH15"}
+BASIS = {
+    CODES_BEGAN: "QĐ 124/2004/QĐ-TTg",
+    FIRST_CHANGE: "NQ 1241/NQ-UBTVQH15",
+    MERGER: "NQ 202/2025/QH15, NQ 1659/NQ-UBTVQH15, NQ 1683/NQ-UBTVQH15",
+}
 PROVINCES = {"49": "Tỉnh Quảng Nam", "48": "Thành phố Đà Nẵng", "19": "Tỉnh Thái Nguyên", "06": "Tỉnh Bắc Kạn"}
 TODAY = {"49": "48", "48": "48", "19": "19", "06": "19"}
 
@@ -76,7 +80,9 @@ def _seen() -> Iterator[Unit]:
         if row["old_province_code"] == "48":
             yield Unit(row["old_district_code"], FIRST_CHANGE, MERGER, row["old_district"], "district", "48")
             if row["old_ward_code"]:
-                yield Unit(row["old_ward_code"], FIRST_CHANGE, MERGER, row["old_ward"], "commune", row["old_district_code"])
+                yield Unit(
+                    row["old_ward_code"], FIRST_CHANGE, MERGER, row["old_ward"], "commune", row["old_district_code"]
+                )
         yield Unit(row["new_ward_code"], MERGER, None, row["new_ward"], "commune", row["new_province_code"])
 
 

@@ -41,7 +41,8 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
         published = {
             name: snapshot.Sums(rows, int(content), int(data))
             for name, rows, content, data in transaction.rows(
-                "select table_name, row_count, content_hash::text, data_hash::text from ledger.publication_table where snapshot_id = $1", wanted
+                "select table_name, row_count, content_hash::text, data_hash::text from ledger.publication_table where snapshot_id = $1",
+                wanted,
             )
         }
         proofs = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -68,7 +69,7 @@ class Window:
         """Consecutive windows of at most ``days`` local days that together make this one."""
         cuts = [midnight(day) for day in self.days()[days::days]]
         edges = [self.start, *cuts, self.end]
-        return [Window(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        return [Window(a, b) for a, b in pairwise(edges)]
 
     def __str__(self) -> str:
         def shown(value: datetime) -> str:

@@ -5,13 +5,10 @@ A source's `rows.py` opens its lists here, names its agencies and services, and 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from lgsp import codelist, organisations, records, territory, text
+from lgsp import organisations, records, vocabulary
 from lgsp.contract import quoted
 from lgsp.errors import ContractError
 from lgsp.settings import Settings
@@ -54,7 +51,7 @@ def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 class Drift:
     """How a list's fields differ from what the source's description says."""
 
-    list: str
+    of: str
     new: list[str]
     gone: list[str]
 
@@ -75,7 +72,7 @@ class Workbench:
     directory: list[organisations.Organisation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        _vocabulary(self.con, self.source.name, self.token_key)
+        vocabulary.load(self.con, self.source.name, self.token_key)
         self.con.execute("create table spelled (alias varchar, code varchar, seen_on date)")
 
     def open(self, *lists: str) -> None:
@@ -107,9 +104,14 @@ class Workbench:
     def _explode(self, name: str, bodies: list[tuple[Landed, bytes]]) -> None:
         place = self.source.lists[name]["records"]
         # a list may come bare where another build of the product wraps it
-        wrapped = [body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (place.encode(), body) for _, body in bodies]
+        wrapped = [
+            body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (place.encode(), body) for _, body in bodies
+        ]
         page = pa.table(
-            {"call": pa.array([call.number for call, _ in bodies], pa.int32()), "body": pa.array(wrapped, pa.binary()).cast(pa.string())}
+            {
+                "call": pa.array([call.number for call, _ in bodies], pa.int32()),
+                "body": pa.array(wrapped, pa.binary()).cast(pa.string()),
+            }
         )
         self.con.register("page", page)
         shape = quoted(orjson.dumps({place: ["JSON"]}).decode())
@@ -126,12 +128,16 @@ class Workbench:
         if not self.one(f"select count(*) from raw_{name}"):
             return
         for path, known in _objects(fields, "$"):
-            rows = self.con.execute(f"select distinct unnest(json_keys(record, {quoted(path)})) from raw_{name}").fetchall()
+            rows = self.con.execute(
+                f"select distinct unnest(json_keys(record, {quoted(path)})) from raw_{name}"
+            ).fetchall()
             seen = {row[0] for row in rows}
             prefix = path.removeprefix("$").removeprefix(".")
             new += [f"{prefix}.{key}".lstrip(".") for key in sorted(seen - known.keys())]
             if seen:
-                gone += [f"{prefix}.{key}".lstrip(".") for key in sorted(known.keys() - seen) if known[key] != "ignored"]
+                gone += [
+                    f"{prefix}.{key}".lstrip(".") for key in sorted(known.keys() - seen) if known[key] != "ignored"
+                ]
         if not new and not gone:
             return
         self.drift.append(Drift(name, new, gone))
@@ -151,17 +157,17 @@ class Workbench:
         self.directory = organisations.directory(rows)
         places = organisations.places(self.directory)
         latest = {place.organisation_id: place.unit.code for place in places}
-        self._table("organisation", [
+        self.table("organisation", [
             {"organisation_id": o.organisation_id, "code_old": o.code_old, "code_new": o.code_new, "name": o.name,
              "level": o.level, "kind": o.kind, "parent_id": o.parent_id, "raw_pointer": o.raw_pointer,
              "admin_unit_code": latest.get(o.organisation_id)}
             for o in self.directory
         ], "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
            "parent_id varchar, raw_pointer varchar, admin_unit_code varchar")  # fmt: skip
-        self._table("organisation_key", [
+        self.table("organisation_key", [
             {"key": key, "organisation_id": id_} for key, id_ in organisations.by_name(self.directory).items()
         ], "key varchar, organisation_id varchar")  # fmt: skip
-        self._table("organisation_place", [
+        self.table("organisation_place", [
             {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
              "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
@@ -174,7 +180,10 @@ class Workbench:
         """Take the procedures a query gives: the batch's own catalogue."""
         self.con.execute(f"create table service as select * from ({query}) where service_code is not null")
         self.con.execute("create table known_service as select distinct service_code from service")
-        self.stage(records.SERVICE, "select *, service_code as source_key from service qualify row_number() over (partition by service_code order by raw_pointer) = 1")
+        self.stage(
+            records.SERVICE,
+            "select *, service_code as source_key from service qualify row_number() over (partition by service_code order by raw_pointer) = 1",
+        )
 
     def offerings(self, query: str) -> None:
         """Take the offers a query gives as procedure at an agency."""
@@ -188,18 +197,24 @@ class Workbench:
 
     def spell(self, query: str) -> None:
         """Take the spellings a query gives as (name, code, local day)."""
-        self.con.execute(f"insert into spelled select c0, c1, min(c2) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2")
+        self.con.execute(
+            f"insert into spelled select c0, c1, min(c2) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
+        )
 
     def dossiers(self) -> None:
         """Stage the dossiers of the source's `dossiers.sql`, and the spellings of agencies they use."""
-        self.con.execute("create table spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null")
+        self.con.execute(
+            "create table spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null"
+        )
         self.con.execute(f"create table dossier_read as {self.source.sql('dossiers')}")
-        self.stage(records.DOSSIER, _own_sql("dossier"))
+        self.stage(records.DOSSIER, vocabulary.shared_sql("dossier"))
         self.aliases()
 
     def aliases(self) -> None:
         """Stage how agencies were spelled, and what each spelling was taken to mean."""
-        self.con.execute("create table if not exists spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null")
+        self.con.execute(
+            "create table if not exists spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null"
+        )
         self.stage(records.ORGANISATION_ALIAS, """
             select spelling.key as source_key, min(clean(s.alias)) as alias,
                 coalesce(max(by_code.organisation_id), max(by_name.organisation_id)) as organisation_id,
@@ -226,20 +241,13 @@ class Workbench:
         )
 
     def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
-        """A table of Python rows."""
-        self._table(name, rows, columns)
-
-    def _table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
+        """A table of Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
         self.con.execute(f"create table {name} ({columns})")
         if rows:
             names = [column.split()[0] for column in columns.split(",")]
             self.con.register("given", pa.table({column: [row.get(column) for row in rows] for column in names}))
             self.con.execute(f"insert into {name} by name select * from given")
             self.con.unregister("given")
-
-
-def _own_sql(name: str) -> str:
-    return files("lgsp").joinpath("sql", f"{name}.sql").read_text()
 
 
 def _structure(fields: dict[str, Any]) -> str:
@@ -262,39 +270,3 @@ def _objects(fields: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str,
     for name, value in fields.items():
         if isinstance(value, dict):
             yield from _objects(value, f"{path}.{name}")
-
-
-def _vocabulary(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
-    """The macros, code lists and text treatments that the SQL of the sources is written in."""
-    con.execute(_own_sql("macros"))
-    for name in codelist.names():
-        told = codelist.load(name)
-        if name == "test_records":
-            for what, field_name in (("procedure", "procedure_code"), ("agency", "agency_code"), ("applicant", "applicant_name"), ("email", "email")):
-                pattern = "|".join(f"({p})" for p in told[field_name])
-                con.execute(f"create macro is_test_{what}(x) as regexp_matches(nfc_normalize(x), {quoted(pattern)})")
-        elif isinstance(told.get("any"), list):
-            con.execute(f"create macro is_{name.split('_')[1]}_{name.split('_')[0]}(x) as trim(x) in ({', '.join(map(quoted, told['any']))})")
-        else:
-            pairs = codelist.meanings(name, source)
-            keys, values = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
-            con.execute(f"create macro {name}(x) as (map([{keys}]::varchar[], [{values}]::varchar[]))[x]")
-    treatments: dict[str, Callable[[str], str | None]] = {
-        "clean": text.clean, "text_key": text.key, "without_persons": text.without_persons, "token": _tokeniser(token_key),
-    }  # fmt: skip
-    for name, treatment in treatments.items():
-        con.create_function(name, treatment, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
-    codes = sorted({unit.code for unit in territory.units() if unit.level == "commune"})
-    con.register("codes", pa.table({"code": codes}))
-    con.execute("create table known_unit as select code from codes")
-    con.unregister("codes")
-
-
-def _tokeniser(key: bytes) -> Callable[[str], str]:
-    """Keyed HMAC-SHA-256 of an identity number, with the id of the key in front."""
-    key_id = hashlib.sha256(key).hexdigest()[:8]
-
-    def token(number: str) -> str:
-        return f"{key_id}:{hmac.new(key, number.strip().encode(), hashlib.sha256).hexdigest()}"
-
-    return token

@@ -32,9 +32,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.RETRY,
             reason="the source may answer later",
         ),
-        RetryRule(
-            exception="lgsp.errors.LgspError", action=RetryAction.FAIL, reason="asking again cannot mend this"
-        ),
+        RetryRule(exception="lgsp.errors.LgspError", action=RetryAction.FAIL, reason="asking again cannot mend this"),
         RetryRule(
             exception=OUR_FAULTS,
             action=RetryAction.FAIL,

@@ -26,9 +26,7 @@ def landed() -> list[str]:
 
     batches = land.landed(connections.settings(), source, window)
     if not batches:
-        raise AirflowFailException(
-            f"{source} {window}: nothing was landed there; run ingest_{source} for it instead"
-        )
+        raise AirflowFailException(f"{source} {window}: nothing was landed there; run ingest_{source} for it instead")
     return batches
 
 

@@ -16,9 +16,7 @@ INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
 def optional_params() -> dict[str, Param]:
     """Two instants an operator may give; left empty, the run takes its own day."""
     return {
-        "window_from": _instant(
-            "Changed from (inclusive)", "First instant to fetch. Empty: the run's own day.", True
-        ),
+        "window_from": _instant("Changed from (inclusive)", "First instant to fetch. Empty: the run's own day.", True),
         "window_to": _instant(
             "Changed until (exclusive)", "First instant not to fetch any more; give both or none.", True
         ),
@@ -28,12 +26,8 @@ def optional_params() -> dict[str, Param]:
 def required_params() -> dict[str, Param]:
     """Two instants an operator must give."""
     return {
-        "window_from": _instant(
-            "Landed from (inclusive)", "Batches that touch this window are taken.", False
-        ),
-        "window_to": _instant(
-            "Landed until (exclusive)", "The first instant that is not wanted any more.", False
-        ),
+        "window_from": _instant("Landed from (inclusive)", "Batches that touch this window are taken.", False),
+        "window_to": _instant("Landed until (exclusive)", "The first instant that is not wanted any more.", False),
     }
 
 

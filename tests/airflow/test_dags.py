@@ -43,9 +43,7 @@ def test_reading_the_dags_loads_nothing_heavy(root):
         f"[runpy.run_path(str(p)) for p in pathlib.Path({str(root / 'dags')!r}).glob('*.py')]\n"
         f"print(*sorted({HEAVY!r} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 

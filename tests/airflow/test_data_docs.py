@@ -31,9 +31,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader(server):
-    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()[
-        "access_token"
-    ]
+    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()["access_token"]
     return {"Authorization": f"Bearer {token}"}
 
 

@@ -68,11 +68,7 @@ def test_the_same_days_again_change_nothing(settings, published):
 
 def test_a_killed_supervisor_leaves_nothing_that_stop_does_not_find(settings):
     running = control.running(settings)
-    family = [
-        process
-        for child in running.children
-        for process in psutil.Process(child.pid).children(recursive=True)
-    ]
+    family = [process for child in running.children for process in psutil.Process(child.pid).children(recursive=True)]
     os.kill(running.supervisor.pid, signal.SIGKILL)
     assert wait_until_gone(running.supervisor, seconds=10)
     with pytest.raises(control.NotUp):

@@ -12,9 +12,7 @@ from lgsp.errors import BatchRefused, ContractError, SettingError, SourceFailed,
 from lgsp.window import LOCAL, Window, midnight
 
 
-def context(
-    window_from=None, window_to=None, *, interval=None, run_after=datetime(2022, 6, 5, 9, tzinfo=LOCAL)
-):
+def context(window_from=None, window_to=None, *, interval=None, run_after=datetime(2022, 6, 5, 9, tzinfo=LOCAL)):
     start, end = interval or (None, None)
     run = SimpleNamespace(data_interval_start=start, data_interval_end=end, run_after=run_after)
     return {"params": {"window_from": window_from, "window_to": window_to}, "dag_run": run, "run_id": "a run"}
@@ -83,8 +81,7 @@ def test_a_failure_is_told_in_one_line(caplog):
         alerts.say_what_failed(told)
     (line,) = caplog.messages
     assert line == (
-        "FAILED ingest_documents.land, window 2022-06-04..2022-06-05, run a run, try 2: "
-        "SourceRefused: 401 at the login"
+        "FAILED ingest_documents.land, window 2022-06-04..2022-06-05, run a run, try 2: SourceRefused: 401 at the login"
     )
 
 

@@ -118,7 +118,11 @@ def published(server: Server, quiet_province: dict[str, dict[str, Any]]) -> Iter
     home = Path(tempfile.mkdtemp(prefix="lgsp-published-"))
     server.create_database("published")
     environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in quiet_province.items()}
-    environment |= {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url("published"), "LGSP_TOKEN_KEY": "only-for-tests"}
+    environment |= {
+        "LGSP_HOME": str(home),
+        "LGSP_DATABASE_URL": server.url("published"),
+        "LGSP_TOKEN_KEY": "only-for-tests",
+    }
     done = Installation(Settings.from_env(environment))
     done.run_all()
     done.publish()

@@ -24,7 +24,12 @@ def _environment(installation: Installation) -> dict[str, str]:
 
 
 def _publish(installation: Installation) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "lgsp.cli", "publish"], env=_environment(installation), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", "lgsp.cli", "publish"],
+        env=_environment(installation),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _see_a_whole_snapshot(installation: Installation) -> None:
@@ -41,7 +46,9 @@ def _see_a_whole_snapshot(installation: Installation) -> None:
 
 
 @pytest.mark.slow
-def test_p3_f26_killing_the_publisher_twenty_times_never_tears_or_loses_a_snapshot(installation: Installation, published: Installation) -> None:
+def test_p3_f26_killing_the_publisher_twenty_times_never_tears_or_loses_a_snapshot(
+    installation: Installation, published: Installation
+) -> None:
     chance = random.Random(20260801)
     parts = WHOLE.split(3)
     killed = finished = 0
@@ -60,7 +67,11 @@ def test_p3_f26_killing_the_publisher_twenty_times_never_tears_or_loses_a_snapsh
         _see_a_whole_snapshot(installation)
     assert killed + finished == KILLS and killed >= KILLS // 2
     assert installation.data_hashes() == published.data_hashes()
-    orphans = [path for path in (installation.settings.shared / "files").rglob("*") if path.is_file() and path.stat().st_nlink == 1]
+    orphans = [
+        path
+        for path in (installation.settings.shared / "files").rglob("*")
+        if path.is_file() and path.stat().st_nlink == 1
+    ]
     assert orphans == []
 
 

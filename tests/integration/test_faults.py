@@ -19,7 +19,10 @@ from tests.integration.conftest import MIDNIGHT, SOURCES, Installation
 SURVIVED = {
     "F3 429 with Retry-After in seconds": [{"fault": "429-seconds", "times": 2, "value": 1}],
     "F3 429 with Retry-After as a date": [{"fault": "429-date", "times": 1, "value": 1}],
-    "F4 429 without Retry-After, then 503": [{"fault": "429-bare", "times": 1}, {"fault": "503", "after": 3, "times": 1}],
+    "F4 429 without Retry-After, then 503": [
+        {"fault": "429-bare", "times": 1},
+        {"fault": "503", "after": 3, "times": 1},
+    ],
     "F5 500 in the middle": [{"fault": "500", "after": 4, "times": 2}],
     "F6 the token expires in mid-run": [{"fault": "expire-token", "after": 3, "times": 1}],
     "F8 an answer cut short": [{"fault": "truncate", "after": 2, "times": 1}],
@@ -29,7 +32,9 @@ SURVIVED = {
 
 
 @pytest.mark.parametrize("plan", SURVIVED.values(), ids=SURVIVED.keys())
-def test_the_dataset_is_the_same(plan: list[dict[str, Any]], install: Callable[..., Installation], world: World, published: Installation) -> None:
+def test_the_dataset_is_the_same(
+    plan: list[dict[str, Any]], install: Callable[..., Installation], world: World, published: Installation
+) -> None:
     with serving(world, as_of=MIDNIGHT, faults={source: plan for source in SOURCES}) as connections:
         installation = install(connections)
         installation.run_all()
@@ -43,18 +48,24 @@ def test_f12_rows_that_shift_between_two_pages_are_read_again_and_none_is_lost(
 ) -> None:
     # the portal's own count is a call for its first page too
     path, after = {"one_stop_shop": ("/pa/dossier/search", 0), "online_services": ("LayDanhSachHoSo", 1)}[source]
-    with serving(world, as_of=MIDNIGHT, faults={source: [{"fault": "shift-pages", "path": path, "after": after, "times": 1}]}) as connections:
+    with serving(
+        world, as_of=MIDNIGHT, faults={source: [{"fault": "shift-pages", "path": path, "after": after, "times": 1}]}
+    ) as connections:
         installation = install(connections)
         installation.run_all()
     installation.publish()
     dossiers = "select dossier_id, status, received_at, finished_at from shared.dossier order by 1"
     assert installation.query(dossiers) == published.query(dossiers)
-    disowned = installation.query("select count(*) as n from ledger.source_call where list = 'dossiers' and not is_whole")
+    disowned = installation.query(
+        "select count(*) as n from ledger.source_call where list = 'dossiers' and not is_whole"
+    )
     assert disowned[0]["n"] > 0, "the first reading was given up"
 
 
 def test_broken_answers_are_kept_and_marked(install: Callable[..., Installation], world: World) -> None:
-    with serving(world, as_of=MIDNIGHT, faults={"one_stop_shop": [{"fault": "html-200", "path": "/pa/dossier/search"}]}) as connections:
+    with serving(
+        world, as_of=MIDNIGHT, faults={"one_stop_shop": [{"fault": "html-200", "path": "/pa/dossier/search"}]}
+    ) as connections:
         installation = install(connections)
         installation.run("one_stop_shop")
     broken = installation.query("select * from ledger.source_call where not is_whole")
@@ -107,7 +118,10 @@ def test_f13_a_count_that_never_agrees_is_refused_and_the_last_snapshot_stays(
         installation.publish()
     before = installation.data_hashes()
     with serving(world, as_of=MIDNIGHT, faults={source: [{"fault": "count-off", "times": 1000}]}) as connections:
-        environment = {**installation.settings.environment, f"AIRFLOW_CONN_{source.upper()}": json.dumps(connections[source])}
+        environment = {
+            **installation.settings.environment,
+            f"AIRFLOW_CONN_{source.upper()}": json.dumps(connections[source]),
+        }
         again = Installation(Settings.from_env(environment))
         with pytest.raises(BatchRefused, match="RECONCILIATION"):
             again.run(source)
@@ -116,7 +130,9 @@ def test_f13_a_count_that_never_agrees_is_refused_and_the_last_snapshot_stays(
     assert again.publish() is None and again.data_hashes() == before and snapshot.current(again.settings.shared) == 1
 
 
-def test_f6_wrong_credentials_name_the_connection_and_not_the_secret(install: Callable[..., Installation], world: World) -> None:
+def test_f6_wrong_credentials_name_the_connection_and_not_the_secret(
+    install: Callable[..., Installation], world: World
+) -> None:
     with serving(world, as_of=MIDNIGHT) as connections:
         wrong = {source: {**told, "password": "certainly-wrong"} for source, told in connections.items()}
         installation = install(wrong)

@@ -24,9 +24,7 @@ TOKEN = "/auth/realms/digo/protocol/openid-connect/token"
 
 @cache
 def world(defects="all", dossiers=1_500):
-    return World.generate(
-        "tiny", 4, START, END, dossiers_count=dossiers, documents_count=60, defects_chosen=defects
-    )
+    return World.generate("tiny", 4, START, END, dossiers_count=dossiers, documents_count=60, defects_chosen=defects)
 
 
 class Client:
@@ -65,9 +63,7 @@ class Client:
 
     def one_stop(self, path, **query):
         headers = {"Authorization": f"Bearer {self.token}"}
-        return self.http.get(
-            self.url("one_stop_shop", path), params=query, headers=headers, allow_redirects=False
-        )
+        return self.http.get(self.url("one_stop_shop", path), params=query, headers=headers, allow_redirects=False)
 
     def portal(self, service, **body):
         extra = self.connections["online_services"]["extra"]
@@ -114,9 +110,7 @@ def all_one_stop(client, size=200):
 def all_portal(client, first="20260601000000", last="20260611000000"):
     records, page = [], 1
     while True:
-        body = client.portal(
-            "LayDanhSachHoSo", tungay=first, denngay=last, trang=str(page), sodong="200"
-        ).json()
+        body = client.portal("LayDanhSachHoSo", tungay=first, denngay=last, trang=str(page), sodong="200").json()
         records += body["result"]
         page += 1
         if len(body["result"]) < 200:
@@ -229,10 +223,7 @@ def test_links_are_visible_on_the_wire(client):
         )
         if row["rule"] == "receipt":
             assert not codes & others
-            assert (
-                mine["receiptCode"] == theirs["SoBienNhan"]
-                and mine["agency"]["code"] == theirs["MaDonViXuLy"]
-            )
+            assert mine["receiptCode"] == theirs["SoBienNhan"] and mine["agency"]["code"] == theirs["MaDonViXuLy"]
             assert (
                 datetime.fromisoformat(mine["acceptedDate"]).astimezone(LOCAL).strftime("%Y%m%d")
                 == theirs["NgayTiepNhan"][:8]
@@ -321,9 +312,7 @@ def test_a_planned_refusal_strikes_once_and_on_schedule(client, fault, status, h
 
 
 def test_an_expired_token_needs_one_new_login(client):
-    client.control(
-        "online_services", "faults", {"plan": [{"fault": "expire-token", "path": "LayDanhSachTTHC"}]}
-    )
+    client.control("online_services", "faults", {"plan": [{"fault": "expire-token", "path": "LayDanhSachTTHC"}]})
     assert client.portal("LayDanhSachTTHC", trang="1", sodong="5").json()["error_code"] == "401"
     assert client.portal("LayDanhSachTTHC", trang="1", sodong="5").json()["error_code"] == "401"
     assert client.login().portal("LayDanhSachTTHC", trang="1", sodong="5").json()["error_code"] == "0"

@@ -30,7 +30,9 @@ def test_newest_windows_first_and_a_snapshot_after_each(installation: Installati
     assert installation.data_hashes() == expected
 
 
-def test_oldest_windows_first_some_twice_some_overlapping_in_one_snapshot(installation: Installation, expected: dict[str, str]) -> None:
+def test_oldest_windows_first_some_twice_some_overlapping_in_one_snapshot(
+    installation: Installation, expected: dict[str, str]
+) -> None:
     overlapping = Window(PARTS[1].start + timedelta(hours=7), PARTS[2].end - timedelta(hours=5))
     for window in (*PARTS, PARTS[0], overlapping):
         for source in reversed(SOURCES):
@@ -51,7 +53,9 @@ def test_reading_everything_again_changes_nothing(installation: Installation) ->
     assert [(row["state"], row["n"]) for row in states] == [("published", 6)]
 
 
-def test_from_landing_with_the_sources_off(install: Callable[..., Installation], world: World, expected: dict[str, str]) -> None:
+def test_from_landing_with_the_sources_off(
+    install: Callable[..., Installation], world: World, expected: dict[str, str]
+) -> None:
     with serving(world, as_of=MIDNIGHT) as connections:
         installation = install(connections)
         landed = {source: land.run(installation.settings, source, WHOLE) for source in SOURCES}
@@ -77,7 +81,16 @@ def test_following_the_province_day_by_day_ends_where_one_late_reading_ends(
             moved.run_all(Window(midnight(day - timedelta(days=2)), midnight(day)))
             moved.publish()
     assert installation is not None
-    facts = ("dossier", "dossier_event", "dossier_source", "document", "document_delivery", "work_file", "reconciliation", "service_kpi")
+    facts = (
+        "dossier",
+        "dossier_event",
+        "dossier_source",
+        "document",
+        "document_delivery",
+        "work_file",
+        "reconciliation",
+        "service_kpi",
+    )
     found = installation.data_hashes()
     assert {name: found[name] for name in facts} == {name: expected[name] for name in facts}
     assert installation.query("select count(*) as n from history.dossier")[0]["n"] > 0, "replaced versions are kept"
@@ -99,7 +112,9 @@ def test_a_source_that_is_off_is_said_to_be(installation: Installation) -> None:
     from lgsp.settings import Settings
 
     environment = dict(installation.settings.environment)
-    environment["AIRFLOW_CONN_DOCUMENTS"] = json.dumps({"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": 9})
+    environment["AIRFLOW_CONN_DOCUMENTS"] = json.dumps(
+        {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": 9}
+    )
     off = Installation(Settings.from_env(environment))
     with pytest.raises(SourceFailed, match="documents POST /v1/auth/login"):
         off.run("documents", Window.of_days(date(2026, 8, 3), date(2026, 8, 3)))

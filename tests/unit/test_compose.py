@@ -49,8 +49,7 @@ def example() -> dict[str, str]:
     """The settings of .env.example, as Compose reads them."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     return {
-        name: value.strip("'")
-        for name, _, value in (line.partition("=") for line in lines if re.match(r"\w+=", line))
+        name: value.strip("'") for name, _, value in (line.partition("=") for line in lines if re.match(r"\w+=", line))
     }
 
 
@@ -83,16 +82,12 @@ def test_every_source_has_its_connection(services: dict[str, Any], example: dict
         assert connection_variable(source) in example
 
 
-def test_every_variable_is_documented_and_every_secret_is_required(
-    text: str, example: dict[str, str]
-) -> None:
+def test_every_variable_is_documented_and_every_secret_is_required(text: str, example: dict[str, str]) -> None:
     documented = (ROOT / ".env.example").read_text()
     required, optional = set(REQUIRED.findall(text)), set(OPTIONAL.findall(text))
     assert required == example.keys()
     assert optional == set(re.findall(r"^#(\w+)=", documented, re.MULTILINE))
-    assert {name for name, value in example.items() if value} == {
-        connection_variable(s) for s in sources.names()
-    }
+    assert {name for name, value in example.items() if value} == {connection_variable(s) for s in sources.names()}
 
 
 def test_a_missing_secret_is_named(text: str) -> None:
@@ -100,12 +95,8 @@ def test_a_missing_secret_is_named(text: str) -> None:
         assert said == f"set {name} in .env"
 
 
-def test_the_example_leads_to_the_simulated_province(
-    services: dict[str, Any], example: dict[str, str]
-) -> None:
-    ports = next(word for word in services["province"]["command"] if word.startswith("--ports=")).partition(
-        "="
-    )[2]
+def test_the_example_leads_to_the_simulated_province(services: dict[str, Any], example: dict[str, str]) -> None:
+    ports = next(word for word in services["province"]["command"] if word.startswith("--ports=")).partition("=")[2]
     day = date(2026, 7, 1)
     with serving(World.generate("tiny", 1, day, day)) as connections:
         for port, (source, connection) in zip(ports.split(","), connections.items(), strict=True):

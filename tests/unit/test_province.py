@@ -45,9 +45,7 @@ def test_another_seed_gives_another_province():
 
 @pytest.mark.parametrize(("size", "days"), [("tiny", 10), ("demo", 90)])
 def test_a_size_holds_what_it_promises(size, days):
-    found = World.generate(
-        size, 1, date(2026, 5, 1), date.fromordinal(date(2026, 5, 1).toordinal() + days - 1)
-    )
+    found = World.generate(size, 1, date(2026, 5, 1), date.fromordinal(date(2026, 5, 1).toordinal() + days - 1))
     wanted = {"tiny": (400, 30), "demo": (30_000, 1_000)}[size]
     view = found.view(midnight(date.fromordinal(found.end.toordinal() + 1)))
     within = int((found.dossiers.submitted < view.as_of).sum())
@@ -60,9 +58,7 @@ def test_the_units_of_the_province_are_there():
     everyone = {agency.name: agency for agency in agencies.load()}
     levels = Counter(agency.level for agency in agencies.load())
     assert levels[agencies.COMMUNE] == 241 and levels[agencies.DISTRICT] == 18
-    assert (
-        sum(a.is_silent for a in agencies.load()) == 24 and sum(a.is_offline for a in agencies.load()) == 13
-    )
+    assert sum(a.is_silent for a in agencies.load()) == 24 and sum(a.is_offline for a in agencies.load()) == 13
     assert everyone["UBND xã Cẩm Thanh"].code == "000.25.20.H47"
     assert everyone["UBND xã Cẩm Thanh"].new_code == "H47.20.25"
     assert everyone["Sở Thông tin và Truyền thông"].new_code == "H47.07"
@@ -161,9 +157,7 @@ def test_the_indicators_recount_from_the_published_dossiers():
     assert on_time.excluded == table.status.isin(["withdrawn", "not_accepted"]).sum()
     online = year[year.kpi_id == "online_share_all"].iloc[0]
     assert online.denominator == table.received_on.notna().sum()
-    communes = rates[
-        (rates.kpi_id == "on_time") & (rates.period == "week") & (rates.organisation_id != "ALL")
-    ]
+    communes = rates[(rates.kpi_id == "on_time") & (rates.period == "week") & (rates.organisation_id != "ALL")]
     weeks = rates[
         (rates.kpi_id == "on_time")
         & (rates.period == "week")

@@ -59,9 +59,7 @@ class WorkCalendar:
         swaps = set(official.weekend_workdays)
         days = [first + timedelta(days=n) for n in range(count)]
         self.is_holiday = np.array([day in official for day in days])
-        self.is_working = np.array(
-            [(day.weekday() < 5 and day not in official) or day in swaps for day in days]
-        )
+        self.is_working = np.array([(day.weekday() < 5 and day not in official) or day in swaps for day in days])
         self.working_days = np.flatnonzero(self.is_working).astype(np.int64) + self.first
         self._worked_before = np.concatenate([[0], np.cumsum(self.is_working)]).astype(np.int64)
 

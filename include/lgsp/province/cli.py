@@ -34,16 +34,12 @@ def _range(size: str, first: datetime | None, until: datetime | None, days: int 
 
 _OPTIONS = (
     click.option("--size", type=click.Choice(list(SIZES)), default="demo", show_default=True),
-    click.option(
-        "--seed", type=int, default=1, show_default=True, help="The same seed gives the same province."
-    ),
+    click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same province."),
     click.option("--from", "first", type=_DAY, help="First local day of the world."),
     click.option("--until", type=_DAY, help="Freeze the clock at the beginning of this local day."),
     click.option("--days", type=click.IntRange(min=1), help="Length of the world, in place of --from."),
     click.option("--dossiers", type=click.IntRange(min=0), help="How many dossiers, in place of the size's."),
-    click.option(
-        "--documents", type=click.IntRange(min=0), help="How many documents, in place of the size's."
-    ),
+    click.option("--documents", type=click.IntRange(min=0), help="How many documents, in place of the size's."),
     click.option("--defects", default="all", show_default=True, help="none, all, or ids: D01,D08"),
 )
 
@@ -101,9 +97,7 @@ def _announce(path: Path, connections: dict[str, Any], world: World) -> None:
 @province.command()
 @_world_options
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option(
-    "--port-base", type=int, default=8801, show_default=True, help="First of three ports; 0 takes free ones."
-)
+@click.option("--port-base", type=int, default=8801, show_default=True, help="First of three ports; 0 takes free ones.")
 @click.option("--ports", help="Three ports, comma separated, in place of --port-base.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once the servers listen.")
 def serve(host: str, port_base: int, ports: str | None, ready_file: Path | None, **options: Any) -> None:
@@ -126,9 +120,7 @@ def serve(host: str, port_base: int, ports: str | None, ready_file: Path | None,
 
 @province.command()
 @_world_options
-@click.option(
-    "--as-of", "as_of", type=_DAY, help="Beginning of this local day; without it, the end of the world."
-)
+@click.option("--as-of", "as_of", type=_DAY, help="Beginning of this local day; without it, the end of the world.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 def truth(as_of: datetime | None, out: Path, **options: Any) -> None:
     """Write what a perfect reader would publish, as JSON and Parquet."""
@@ -137,6 +129,4 @@ def truth(as_of: datetime | None, out: Path, **options: Any) -> None:
     day = moment.date() if moment else world.end + timedelta(days=1)
     found = world.truth(midnight(day))
     found.write(out)
-    click.echo(
-        f"{out}: {found.totals['dossiers']:,} dossiers, {found.totals['documents']:,} documents as of {day}"
-    )
+    click.echo(f"{out}: {found.totals['dossiers']:,} dossiers, {found.totals['documents']:,} documents as of {day}")

@@ -67,9 +67,7 @@ def chosen(spec: Mapping[str, float] | str | None) -> dict[str, float]:
         return dict(RATES)
     if spec == "none":
         return dict.fromkeys(RATES, 0.0)
-    wanted = (
-        dict(spec) if isinstance(spec, Mapping) else {name: RATES.get(name, -1.0) for name in spec.split(",")}
-    )
+    wanted = dict(spec) if isinstance(spec, Mapping) else {name: RATES.get(name, -1.0) for name in spec.split(",")}
     unknown = sorted(name for name in wanted if name not in RATES)
     if unknown:
         raise ValueError(f"defects {unknown} do not exist; known are {', '.join(RATES)}")
@@ -109,9 +107,7 @@ def _eligible(dossiers: Dossiers) -> dict[str, NDArray[np.bool_]]:
     is_finished = (lives.statuses == FINISHED) & (lives.times < NEVER)
     finished = np.where(is_finished, lives.times, 0).max(axis=1)
     is_quick = local_days(finished) == local_days(dossiers.submitted)
-    ends_that_day = local_days(np.where(lives.times < NEVER, lives.times, 0).max(axis=1)) == local_days(
-        finished
-    )
+    ends_that_day = local_days(np.where(lives.times < NEVER, lives.times, 0).max(axis=1)) == local_days(finished)
     is_kept = dossiers.deleted_at == NEVER
     has_due = (lives.due_first >= 0) & (lives.amended_at == NEVER)
     everywhere = np.ones(len(dossiers), np.bool_)

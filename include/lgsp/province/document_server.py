@@ -108,14 +108,8 @@ class Documents(System):
         end = min(end, self.clock.now() + 1)
         wants_status = {"edoc": False, "status": True}[request.query["messageType"]]
         first, last = bisect_left(self._times, start), bisect_left(self._times, end)
-        data = [
-            self._entry(m)
-            for m in self._papers.messages[first:last]
-            if (m.status is not None) == wants_status
-        ]
-        return Response.json(
-            {"success": True, "message": "", "count": _total(request, len(data)), "data": data}
-        )
+        data = [self._entry(m) for m in self._papers.messages[first:last] if (m.status is not None) == wants_status]
+        return Response.json({"success": True, "message": "", "count": _total(request, len(data)), "data": data})
 
     def _one(self, request: Request) -> Response:
         message = self._by_id.get(request.query["docId"])
@@ -124,9 +118,7 @@ class Documents(System):
         documents = self._papers.documents
         document, status = documents[message.document], message.status
         sender = agencies.load()[document.issuer if status is None else status.recipient]
-        xml = (
-            edxml.document_xml(document, documents) if status is None else edxml.status_xml(status, documents)
-        )
+        xml = edxml.document_xml(document, documents) if status is None else edxml.status_xml(status, documents)
         names = edxml.file_names(document) if status is None else []
         return Response.json(
             {
@@ -175,9 +167,7 @@ class Documents(System):
         last = bisect_right(files, end - 1, key=lambda pair: pair[0])
         wanted = [file for _, file in files[first:last]]
         data = [_work_file(file, now) for file in wanted[(page - 1) * size : page * size]]
-        return Response.json(
-            {"success": True, "total": _total(request, len(wanted)), "pageIndex": page, "data": data}
-        )
+        return Response.json({"success": True, "total": _total(request, len(wanted)), "pageIndex": page, "data": data})
 
 
 def _total(request: Request, count: int) -> int:

@@ -32,15 +32,11 @@ def _statuses(rng: random.Random, calendar: WorkCalendar, documents: list[Docume
             continue
         for recipient in document.recipients:
             course = _course(rng, calendar, document.sent_at, revoked.get(document.index))
-            statuses += [
-                Status(document.index, recipient, code, at, rng.getrandbits(64)) for code, at in course
-            ]
+            statuses += [Status(document.index, recipient, code, at, rng.getrandbits(64)) for code, at in course]
     return statuses
 
 
-def _course(
-    rng: random.Random, calendar: WorkCalendar, sent_at: int, revoked_at: int | None
-) -> list[tuple[str, int]]:
+def _course(rng: random.Random, calendar: WorkCalendar, sent_at: int, revoked_at: int | None) -> list[tuple[str, int]]:
     """The statuses one recipient reports."""
     course = [("01", sent_at + rng.randint(60, 1200))]
     worked = int(calendar.to_working(np.array([sent_at + 1200]))[0])
@@ -68,9 +64,7 @@ def _course(
     return course
 
 
-def _with_defects(
-    rng: random.Random, documents: list[Document], rates: Mapping[str, float]
-) -> list[Document]:
+def _with_defects(rng: random.Random, documents: list[Document], rates: Mapping[str, float]) -> list[Document]:
     """Secret ones, UUIDs, odd edXML and odd text. Draws always happen, so one rate moves no other defect."""
     plain = [
         d
@@ -86,13 +80,9 @@ def _with_defects(
     targets = {d.target for d in documents}
     found = []
     for document in documents:
-        draws = {
-            name: rng.random() < rates[name] for name in ("D01", "D08", "D17", "D36", "uuid-document-id")
-        }
+        draws = {name: rng.random() < rates[name] for name in ("D01", "D08", "D17", "D36", "uuid-document-id")}
         profile, uuid = rng.randrange(1, PROFILES), message_id("0", rng.getrandbits(64))
-        names = {name for name, hit in draws.items() if hit} | (
-            {"secret"} if document.index in secret else set()
-        )
+        names = {name for name, hit in draws.items() if hit} | ({"secret"} if document.index in secret else set())
         if document.kind == UPDATE or document.index in targets:
             names.discard("uuid-document-id")
         found.append(
@@ -124,9 +114,7 @@ def _messages(
     return messages, again
 
 
-def _sending_times(
-    rng: random.Random, calendar: WorkCalendar, start: date, end: date, count: int
-) -> list[int]:
+def _sending_times(rng: random.Random, calendar: WorkCalendar, start: date, end: date, count: int) -> list[int]:
     days = [day for n in range((end - start).days + 1) if calendar.is_open(day := start + timedelta(days=n))]
     spans = ((7.2, 11.4), (13.6, 16.9))
     times = []
@@ -154,9 +142,7 @@ def generate(
     for sent_at in _sending_times(rng, calendar, start, end + timedelta(days=tail), total):
         draw = rng.random()
         if len(registry.documents) > 5 and draw < 0.045:
-            registry.follow_up(
-                sent_at, REVOCATION if draw < 0.015 else UPDATE if draw < 0.03 else REPLACEMENT
-            )
+            registry.follow_up(sent_at, REVOCATION if draw < 0.015 else UPDATE if draw < 0.03 else REPLACEMENT)
         else:
             registry.write(sent_at)
     marked = _with_defects(random.Random(f"document defects {seed}"), registry.documents, rates)  # noqa: S311
@@ -165,6 +151,4 @@ def generate(
     documents = [replace(d, defects=d.defects | {"redelivered"}) if d.index in again else d for d in marked]
     total_files = round(files * (days + tail) / days)
     opened = _sending_times(rng, calendar, start, end + timedelta(days=tail), total_files)
-    return Papers(
-        documents, statuses, messages, work_files.generate(rng, calendar, opened, rates["secret"] > 0)
-    )
+    return Papers(documents, statuses, messages, work_files.generate(rng, calendar, opened, rates["secret"] > 0))

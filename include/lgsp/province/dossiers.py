@@ -32,9 +32,7 @@ _COUNTER_SLOTS = (
     (16, 16.6),
 )
 _COUNTER_SHARES = np.array([0.1, 0.21, 0.2, 0.14, 0.04, 0.05, 0.14, 0.09, 0.03])
-_ONLINE_HOURS = np.array(
-    [1, 0.5, 0.3, 0.2, 0.3, 0.8, 2, 5, 9, 10, 8, 5, 3, 5, 9, 8, 6, 4, 3, 4, 5, 5, 3.5, 2]
-)
+_ONLINE_HOURS = np.array([1, 0.5, 0.3, 0.2, 0.3, 0.8, 2, 5, 9, 10, 8, 5, 3, 5, 9, 8, 6, 4, 3, 4, 5, 5, 3.5, 2])
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,7 @@ def _offering_columns(
     return service, agency, share / share.sum()
 
 
-def _channels(
-    rng: np.random.Generator, service: NDArray[np.int64], agency: NDArray[np.int64]
-) -> NDArray[np.int8]:
+def _channels(rng: np.random.Generator, service: NDArray[np.int64], agency: NDArray[np.int64]) -> NDArray[np.int8]:
     catalogue, everyone = services.load(), agencies.load()
     appeal = np.array(
         [
@@ -122,9 +118,7 @@ def _channels(
             for s in catalogue
         ]
     )
-    open_to = np.array([0.0 if a.is_offline else 1.0 for a in everyone]) * rng.uniform(
-        0.5, 1.5, len(everyone)
-    )
+    open_to = np.array([0.0 if a.is_offline else 1.0 for a in everyone]) * rng.uniform(0.5, 1.5, len(everyone))
     odds = appeal[service] * open_to[agency]
     scale = _ONLINE_SHARE
     for _ in range(30):  # the share is capped per offering, so the scale is found by approach
@@ -192,9 +186,7 @@ def _sequence(agency: NDArray[np.int64], submitted: Seconds) -> NDArray[np.int32
     sequence = np.empty(len(key), np.int32)
     sequence[order] = np.arange(len(key)) - np.repeat(starts, lengths) + 1
     if len(key) and int(sequence.max()) > 9_999:
-        raise ValueError(
-            f"{int(sequence.max())} dossiers in one agency's day: codes end at 9999; use more days"
-        )
+        raise ValueError(f"{int(sequence.max())} dossiers in one agency's day: codes end at 9999; use more days")
     return sequence
 
 

@@ -80,9 +80,7 @@ def _business(document: Document, documents: list[Document]) -> str:
         target = documents[document.target].wire_id
         about.append(_text("DocumentId", target))
         if document.kind == UPDATE:
-            about.append(
-                _tag("BussinessDocumentInfo", _text("DocumentInfo", 1), _text("DocumentReceiver", 0))
-            )
+            about.append(_tag("BussinessDocumentInfo", _text("DocumentInfo", 1), _text("DocumentReceiver", 0)))
         if document.kind == REPLACEMENT:
             organs = "".join(_text("OrganId", agencies.load()[index].code) for index in document.recipients)
             info = _tag("ReplacementInfo", _text("DocumentId", target), _tag("OrganIdList", organs))
@@ -225,11 +223,7 @@ def _respelled(xml: str, profile: int) -> str:
         bare = xml.replace(f' xmlns:edXML="{NAMESPACE}"', "").replace("edXML:", "")
         return bare.replace(NAMESPACE, _OLD_NAMESPACE)
     if profile == 2:
-        return (
-            xml.replace("xmlns:edXML=", "xmlns:edx=")
-            .replace("<edXML:", "<edx:")
-            .replace("</edXML:", "</edx:")
-        )
+        return xml.replace("xmlns:edXML=", "xmlns:edx=").replace("<edXML:", "<edx:").replace("</edXML:", "</edx:")
     if profile == 3:
         return xml.replace(NAMESPACE, _ELDER_NAMESPACE)
     if profile == 4:

@@ -96,8 +96,7 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
     received = found.received >= 0
     day = local_days(found.received)
     columns: dict[str, list[object]] = {
-        name: []
-        for name in ("organisation_id", "period", "period_start", "channel", "dossier_count", "state")
+        name: [] for name in ("organisation_id", "period", "period_start", "channel", "dossier_count", "state")
     }
     for period in PERIODS:
         for start in np.unique(period_start(all_days, period)).tolist():
@@ -109,9 +108,7 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
                 counts = np.bincount(found.agency[counted], minlength=len(everyone)).tolist()
                 columns["organisation_id"] += [a.new_code for a in everyone]
                 columns["period"] += [period] * len(everyone)
-                columns["period_start"] += [date.fromordinal(start + date(1970, 1, 1).toordinal())] * len(
-                    everyone
-                )
+                columns["period_start"] += [date.fromordinal(start + date(1970, 1, 1).toordinal())] * len(everyone)
                 columns["channel"] += [channel] * len(everyone)
                 columns["dossier_count"] += counts
                 columns["state"] += ["ok" if count else "zero" for count in counts]

@@ -90,9 +90,7 @@ def _accepted(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) 
 def _between(rng: np.random.Generator, start: Seconds, end: Seconds) -> Seconds:
     """Working instants between two, early ones likelier; at least ten minutes after the first."""
     share = rng.beta(1.6, 1.4, len(start)) * 0.97
-    return np.asarray(
-        start + np.maximum(600, (np.maximum(end - start, 0) * share).astype(np.int64)), np.int64
-    )
+    return np.asarray(start + np.maximum(600, (np.maximum(end - start, 0) * share).astype(np.int64)), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

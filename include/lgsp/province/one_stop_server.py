@@ -79,9 +79,7 @@ class OneStopShop(System):
     def answer(self, request: Request) -> Response:
         if request.path == _TOKEN_PATH and request.method == "POST":
             return self._login(request)
-        if request.method != "GET" or not request.path.startswith(
-            ("/pa/dossier/", "/ba/agency", "/bd/procedure")
-        ):
+        if request.method != "GET" or not request.path.startswith(("/pa/dossier/", "/ba/agency", "/bd/procedure")):
             return Response.json({"status": 404, "error": "Not Found", "path": request.path}, 404)
         if not self._tokens.is_bearer(request.headers.get("Authorization")):
             return self.unauthorised()

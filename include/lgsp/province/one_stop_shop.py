@@ -60,9 +60,7 @@ _STATUS_NAMES = {
     9: "Chờ nộp phí",
     10: "Dừng xử lý",
 }
-_TASK_TEXTS = {
-    status: f'"name":"{name}","status":{{"id":{_STATUS[status]}}}' for status, name in _TASKS.items()
-}
+_TASK_TEXTS = {status: f'"name":"{name}","status":{{"id":{_STATUS[status]}}}' for status, name in _TASKS.items()}
 _CHANNELS = (
     {"id": 0, "name": "Trực tuyến"},
     {"id": 1, "name": "Trực tiếp"},

@@ -31,9 +31,7 @@ class OnlineServices(System):
 
     name = "online_services"
 
-    def __init__(
-        self, clock: Clock, html_rate: float = 0.0, token_lifetime: float = SESSION_LIFETIME
-    ) -> None:
+    def __init__(self, clock: Clock, html_rate: float = 0.0, token_lifetime: float = SESSION_LIFETIME) -> None:
         super().__init__(clock, html_rate)
         self._sessions = Tokens("session", token_lifetime)
         self._catalogue = [online_services.catalogue_entry(n) for n in range(len(services.offerings()))]
@@ -80,9 +78,7 @@ class OnlineServices(System):
 
     def _login(self, body: dict[str, Any]) -> Response:
         if (body.get("username"), body.get("password")) != (USERNAME, PASSWORD):
-            return Response.json(
-                {"session": "", "error_code": "1", "message": "Sai tên đăng nhập hoặc mật khẩu"}
-            )
+            return Response.json({"session": "", "error_code": "1", "message": "Sai tên đăng nhập hoặc mật khẩu"})
         return Response.json({"session": self._sessions.issue(), "error_code": "0", "message": "Thành công"})
 
     def _dossiers(self, request: Request, body: dict[str, Any]) -> Response:

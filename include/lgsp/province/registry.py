@@ -50,13 +50,7 @@ class Registry:
         everyone = [a for a in agencies.load() if not a.is_silent]
         self._issuers = everyone
         self._weights = [
-            20
-            if a.index == 0
-            else 6
-            if a.level == agencies.PROVINCE
-            else 4
-            if a.level == agencies.DISTRICT
-            else 0.5
+            20 if a.index == 0 else 6 if a.level == agencies.PROVINCE else 4 if a.level == agencies.DISTRICT else 0.5
             for a in everyone
         ]
 
@@ -86,9 +80,7 @@ class Registry:
         """One more document, sometimes about an earlier one."""
         rng = self._rng
         issuer = rng.choices(self._issuers, self._weights)[0]
-        received = [
-            n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6
-        ]
+        received = [n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6]
         responds_to = rng.choice(received) if received and rng.random() < 0.4 else None
         detail, name, prefix, _ = rng.choices(_TYPES, [t[3] for t in _TYPES])[0]
         issued_day = (sent_at + LOCAL_OFFSET) // DAY
@@ -144,10 +136,7 @@ class Registry:
         recent = [
             d
             for d in self.documents[-60:]
-            if d.kind == NEW
-            and d.index not in touched
-            and d.responds_to is None
-            and d.sent_at < sent_at - DAY // 4
+            if d.kind == NEW and d.index not in touched and d.responds_to is None and d.sent_at < sent_at - DAY // 4
         ]
         if not recent:
             self.write(sent_at)

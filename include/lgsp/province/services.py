@@ -81,8 +81,5 @@ def offerings() -> tuple[tuple[Service, Agency], ...]:
     commune = [service for service in load() if service.agency_level == agencies.COMMUNE]
     common = {s.index for s in sorted(commune, key=lambda s: -s.weight)[:_COMMON]}
     return tuple(
-        (service, agency)
-        for agency in agencies.load()
-        for service in load()
-        if _is_offered(service, agency, common)
+        (service, agency) for agency in agencies.load() for service in load() if _is_offered(service, agency, common)
     )

@@ -61,9 +61,7 @@ def systems(world: World, clock: Clock, lifetimes: Mapping[str, float]) -> list[
     return [
         OneStopShop(clock, rate, lifetimes.get(one_stop, one_stop_server.TOKEN_LIFETIME)),
         OnlineServices(clock, rate, lifetimes.get(portal, portal_server.SESSION_LIFETIME)),
-        Documents(
-            clock, world.papers, world.seed, rate, lifetimes.get(documents, document_server.TOKEN_LIFETIME)
-        ),
+        Documents(clock, world.papers, world.seed, rate, lifetimes.get(documents, document_server.TOKEN_LIFETIME)),
     ]
 
 

@@ -51,9 +51,7 @@ def _triples(rows: list[tuple[str, str, str]]) -> pa.Table:
 
 def _shown(seen: Seen, source: str, names: tuple[str, ...]) -> list[str]:
     shown = [
-        name
-        for name in names
-        if seen.bits & BIT[name] and (name not in _WHEN or seen.when(_WHEN[name]) is not None)
+        name for name in names if seen.bits & BIT[name] and (name not in _WHEN or seen.when(_WHEN[name]) is not None)
     ]
     if source == "online_services":
         if seen.link != NOT_LINKED:
@@ -65,9 +63,7 @@ def _shown(seen: Seen, source: str, names: tuple[str, ...]) -> list[str]:
     return [name.removesuffix("-one-stop").removesuffix("-portal") for name in shown]
 
 
-def _of_system(
-    view: View, system: SystemView, source: str, names: tuple[str, ...]
-) -> list[tuple[str, str, str]]:
+def _of_system(view: View, system: SystemView, source: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
     found = []
     for seen in view.each(system, np.flatnonzero(system.visible > 0)):
         shown = _shown(seen, source, names)
@@ -90,14 +86,10 @@ def defects(world: "World", view: View) -> pa.Table:
 def quarantined(world: "World", view: View, is_impossible: NDArray[np.bool_]) -> pa.Table:
     """What must not be published: impossible dates, and secrets where none may be."""
     rows = np.flatnonzero(is_impossible & ~view.marks.has("D24"))
-    found = [
-        ("one_stop_shop", source_key(seen, "one_stop_shop"), "D26") for seen in view.seen(view.one_stop, rows)
-    ]
+    found = [("one_stop_shop", source_key(seen, "one_stop_shop"), "D26") for seen in view.seen(view.one_stop, rows)]
     papers, now = world.papers, view.as_of
     found += [("documents", d.doc_id, "secret") for d in papers.documents if d.is_secret and d.sent_at <= now]
-    found += [
-        ("documents", f.code, "secret") for f in papers.work_files if f.is_secret and f.opened_at <= now
-    ]
+    found += [("documents", f.code, "secret") for f in papers.work_files if f.is_secret and f.opened_at <= now]
     return _triples(found)
 
 
@@ -118,6 +110,4 @@ def links(view: View, rows: NDArray[np.int64], in_both: NDArray[np.bool_]) -> pa
         for seen in view.each(view.one_stop, rows[in_both])
     ]
     names = ("one_stop_id", "one_stop_code", "portal_code", "rule")
-    return pa.table(
-        {name: pa.array([pair[n] for pair in pairs], pa.string()) for n, name in enumerate(names)}
-    )
+    return pa.table({name: pa.array([pair[n] for pair in pairs], pa.string()) for n, name in enumerate(names)})

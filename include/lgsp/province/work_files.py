@@ -45,14 +45,10 @@ class WorkFile:
         return self.documents_at_closing if self.closed_at <= as_of else self.documents_at_opening
 
 
-def generate(
-    rng: random.Random, calendar: WorkCalendar, opened: list[int], has_secret: bool
-) -> list[WorkFile]:
+def generate(rng: random.Random, calendar: WorkCalendar, opened: list[int], has_secret: bool) -> list[WorkFile]:
     """One file per opening time; one or two of them secret, when secrets may slip in."""
     everyone = [a for a in agencies.load() if not a.is_silent]
-    weights = [
-        5 if a.level == agencies.PROVINCE else 4 if a.level == agencies.DISTRICT else 1 for a in everyone
-    ]
+    weights = [5 if a.level == agencies.PROVINCE else 4 if a.level == agencies.DISTRICT else 1 for a in everyone]
     numbers: Counter[tuple[int, int]] = Counter()
     files = []
     for at in opened:
@@ -76,8 +72,6 @@ def generate(
             )
         )
     wanted = 0 if not has_secret or not files else 2 if len(files) >= 500 else 1
-    for place in (
-        rng.sample(range(max(1, len(files) // 3)), min(wanted, max(1, len(files) // 3))) if wanted else []
-    ):
+    for place in rng.sample(range(max(1, len(files) // 3)), min(wanted, max(1, len(files) // 3))) if wanted else []:
         files[place] = replace(files[place], is_secret=True)
     return files

@@ -45,10 +45,7 @@ class Airflow:
 
     def dags(self) -> dict[str, bool]:
         """The ids of the Dags that Airflow has read, and whether each is paused."""
-        return {
-            dag["dag_id"]: dag["is_paused"]
-            for dag in self._call("GET", "dags", params={"limit": 500})["dags"]
-        }
+        return {dag["dag_id"]: dag["is_paused"] for dag in self._call("GET", "dags", params={"limit": 500})["dags"]}
 
     def import_errors(self) -> dict[str, str]:
         """The Dag files that could not be imported, and why."""
@@ -116,9 +113,7 @@ class Airflow:
         }
         return self.runs(dag_id, **span)
 
-    def _call(
-        self, verb: str, path: str, *, accepted: tuple[int, ...] = (), **arguments: Any
-    ) -> dict[str, Any]:
+    def _call(self, verb: str, path: str, *, accepted: tuple[int, ...] = (), **arguments: Any) -> dict[str, Any]:
         for answer in self._answers(verb, path, arguments):
             if answer.status_code == 401:
                 self._log_in()
@@ -127,9 +122,7 @@ class Airflow:
                 raise AirflowRefused(f"Airflow: {verb} {path} gave {answer.status_code}: {answer.text[:500]}")
             told: dict[str, Any] = answer.json()
             return told
-        raise AirflowRefused(
-            f"Airflow: {self.user} may not {verb} {path}; is its password the one of this home?"
-        )
+        raise AirflowRefused(f"Airflow: {self.user} may not {verb} {path}; is its password the one of this home?")
 
     def _answers(self, verb: str, path: str, arguments: dict[str, Any]) -> Iterator[requests.Response]:
         for attempt in range(3):
@@ -137,9 +130,7 @@ class Airflow:
                 yield self._session.request(verb, f"{self.url}/api/v2/{path}", timeout=SECONDS, **arguments)
             except requests.ConnectionError as error:
                 if attempt == 2:
-                    raise AirflowRefused(
-                        f"Airflow does not answer at {self.url}: is the stack up?"
-                    ) from error
+                    raise AirflowRefused(f"Airflow does not answer at {self.url}: is the stack up?") from error
                 time.sleep(1)
 
     def _log_in(self) -> None:

@@ -93,9 +93,7 @@ def wait_for_publication(settings: Settings, airflow: Airflow, days: Days, say: 
         wait_for_run(airflow, PUBLISH, airflow.trigger(PUBLISH, {}, "asked for by lgsp"))
         missing = not_published(settings, days)
     if missing:
-        raise NotPublished(
-            "not published: " + "; ".join(f"{source} {_listed(gap)}" for source, gap in missing.items())
-        )
+        raise NotPublished("not published: " + "; ".join(f"{source} {_listed(gap)}" for source, gap in missing.items()))
     say(f"published: {days}")
 
 
@@ -110,9 +108,7 @@ def not_published(settings: Settings, days: Days) -> dict[str, list[date]]:
     for source in days.sources:
         published = ledger.published_days(settings, source, days.window)
         with database.connect(settings) as connection:
-            waiting = {
-                d for b in ledger.batches(connection, "checked", source=source) for d in b.window.days()
-            }
+            waiting = {d for b in ledger.batches(connection, "checked", source=source) for d in b.window.days()}
         if missing := [day for day in days.window.days() if day not in published or day in waiting]:
             gaps[source] = missing
     return gaps

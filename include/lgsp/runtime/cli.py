@@ -52,9 +52,7 @@ def ps() -> None:
     phase = found.phase if found.is_up() or found.phase in (stack.STOPPED, stack.FAILED) else "dead"
     click.echo(f"{phase}  {found.airflow_url if found.is_up() else ''}".rstrip())
     for child in found.children:
-        click.echo(
-            f"  {child.name:14} {child.pid:>8}  {'runs' if child.is_alive() else 'ended'}  {child.log}"
-        )
+        click.echo(f"  {child.name:14} {child.pid:>8}  {'runs' if child.is_alive() else 'ended'}  {child.log}")
     if found.reason:
         click.echo(found.reason)
     raise SystemExit(0 if phase == stack.READY else 1)
@@ -62,9 +60,7 @@ def ps() -> None:
 
 @commands.command()
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First local day.")
-@click.option(
-    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last local day, included."
-)
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last local day, included.")
 @click.option("--source", default="all", show_default=True, help="One source, or all.")
 def backfill(first: datetime, last: datetime, source: str) -> None:
     """Fetch past local days and prove that each was published; exit 1 names the days that were not."""

@@ -48,9 +48,7 @@ def running(settings: Settings) -> Stack:
     """The stack of this home, which must be up."""
     found = stack.load(settings.home)
     if not found.is_up() or found.phase != stack.READY:
-        raise NotUp(
-            f"the stack of {settings.home} is not up ({found.phase}): {found.reason or 'run `make demo`'}"
-        )
+        raise NotUp(f"the stack of {settings.home} is not up ({found.phase}): {found.reason or 'run `make demo`'}")
     return found
 
 

@@ -42,9 +42,7 @@ def demo(settings: Settings, say: Callable[[str], None]) -> None:
 def _fetch_history(airflow: Airflow, history: backfills.Days, say: Callable[[str], None]) -> None:
     """One run for each source over the whole history: a long range is a window, not a hundred runs."""
     conf = {"window_from": history.window.start.isoformat(), "window_to": history.window.end.isoformat()}
-    runs = {
-        f"ingest_{s}": airflow.trigger(f"ingest_{s}", conf, "history of the demo") for s in history.sources
-    }
+    runs = {f"ingest_{s}": airflow.trigger(f"ingest_{s}", conf, "history of the demo") for s in history.sources}
     say(f"one run for each source fetches {len(history.window.days())} days")
     for dag_id, run_id in runs.items():
         backfills.wait_for_run(airflow, dag_id, run_id)

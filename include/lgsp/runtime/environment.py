@@ -30,6 +30,8 @@ TUNING: Mapping[str, str] = {
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__API__WORKERS": "1",
+    # A task whose scheduler died runs again after this and the 30 s that its scheduler is believed to live; 300 s by default.
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
     # A task that closes its pipes before it has quite ended is noticed by this timer: 5 s by default.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # Deprecations between Airflow and its own libraries, repeated in every task's log.
@@ -88,9 +90,7 @@ def airflow(settings: Settings, port: int, connections: Mapping[str, str]) -> di
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
-            f"{user}:{role}" for user, role in USERS.items()
-        ),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(settings)),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(settings),
     }

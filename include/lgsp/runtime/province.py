@@ -40,10 +40,7 @@ def is_ready(home: Path) -> bool:
 def connections(home: Path) -> dict[str, str]:
     """The environment that leads the platform to the simulated systems."""
     told = _told(home)
-    return {
-        connection_variable(source): json.dumps(connection)
-        for source, connection in told["connections"].items()
-    }
+    return {connection_variable(source): json.dumps(connection) for source, connection in told["connections"].items()}
 
 
 def span(home: Path) -> Window:

@@ -86,14 +86,21 @@ class Client:
         days, number, size = window.days(), 1, 0
         loops, totals = RepeatedPage("workFiles page"), set[int]()
         while True:
-            params = {"fromDate": _day(days[0]), "toDate": _day(days[-1]), "pageIndex": str(number), "pageSize": str(PAGE)}
+            params = {
+                "fromDate": _day(days[0]),
+                "toDate": _day(days[-1]),
+                "pageIndex": str(number),
+                "pageSize": str(PAGE),
+            }
 
             def understand(answer: Any) -> tuple[dict[str, Any], int]:
                 if not promised(answer, "success", "workFiles"):
                     raise SourceFailed(f"workFiles: {str(answer.get('message', ''))[:200]}")
                 return answer, len(promised(answer, "data", "workFiles"))
 
-            answer = reader.ask("work_files", "GET", "/v1/workFiles", understand, shown=f"workFiles {number}", params=params)
+            answer = reader.ask(
+                "work_files", "GET", "/v1/workFiles", understand, shown=f"workFiles {number}", params=params
+            )
             rows = answer["data"]
             loops.check([f"{row.get('maHoSo')} {row.get('ngayCapNhat')}" for row in rows])
             for row in rows:
@@ -118,7 +125,9 @@ class Client:
             told = promised(given.json("login"), "data", "login")
             token[:] = [str(promised(told, "token", "login"))]
 
-        self._caller.ask("POST", "/v1/auth/login", params={"allow_anonymous": "true"}, json=body, accept=accept, login=False)
+        self._caller.ask(
+            "POST", "/v1/auth/login", params={"allow_anonymous": "true"}, json=body, accept=accept, login=False
+        )
         headers = {
             "Authorization": f"Bearer {token[0]}",
             "X-SystemId": str(endpoint.extra.get("system_id", "")),

@@ -55,7 +55,9 @@ def parse(xml: str) -> Node:
     data = xml.encode()
     if len(data) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES // 1024 // 1024} MB")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
+    )
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise Unreadable("holds a DTD or entities")
     try:

@@ -122,7 +122,7 @@ def _document(message: dict[str, Any]) -> dict[str, Any]:
         **row,
         "document_id": edxml.document_id(head.text("DocumentId"), organ, issued, code),
         "business_type": kind or "0",
-        "refers_to_document_id": _refers(business) if kind in ("1", "2", "3") else None,
+        "refers_to_document_id": _refers(business) if business and kind in ("1", "2", "3") else None,
         "issuing_organisation_id": issuer[0] if issuer else organ,
         "number": number, "notation": notation, "issued_source": issued,
         "document_type_source": head.text("DocumentType", "TypeName"),
@@ -157,7 +157,9 @@ def _status(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responds(about: edxml.Node) -> str | None:
-    return edxml.document_id(about.text("DocumentId"), about.text("OrganId"), about.text("PromulgationDate"), about.text("Code"))
+    return edxml.document_id(
+        about.text("DocumentId"), about.text("OrganId"), about.text("PromulgationDate"), about.text("Code")
+    )
 
 
 def _refers(business: edxml.Node) -> str | None:
@@ -167,7 +169,12 @@ def _refers(business: edxml.Node) -> str | None:
 
 def _recipients(head: edxml.Node) -> list[str]:
     """The recipients' ids; several packed into one element are told apart."""
-    codes = [code for to in head.all("To") for code in (to.text("OrganId") or "").replace(";", "#").split("#") if code.strip()]
+    codes = [
+        code
+        for to in head.all("To")
+        for code in (to.text("OrganId") or "").replace(";", "#").split("#")
+        if code.strip()
+    ]
     found = [identify(code) for code in codes]
     return sorted({identity[0] if identity else code.strip() for identity, code in zip(found, codes, strict=True)})
 

@@ -27,5 +27,7 @@ def harmonise(bench: Workbench) -> None:
     bench.organisations(ORGANISATIONS)
     bench.services(SERVICES)
     bench.spell("select name_vi(agency.name), agency.code, local_day(utc(modifiedDate)) from dossiers")
-    bench.spell("select name_vi(competentAgency.name), competentAgency.code, local_day(utc(modifiedDate)) from dossiers")
+    bench.spell(
+        "select name_vi(competentAgency.name), competentAgency.code, local_day(utc(modifiedDate)) from dossiers"
+    )
     bench.dossiers()

@@ -1,0 +1,248 @@
+"""From socket to published: records per second, peak memory and the share of each stage, against a floor.
+
+    make bench                        100,000 dossiers
+    make bench DOSSIERS=1000000       a year of a province
+
+The floor only downloads the same records, parses them and COPYs them as they are, in the same run, against the
+same servers on the same machine. Ratios are what to quote: seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lgsp import check, database, harmonise, land, ledger, publish, sources
+from lgsp.postgres import Server
+from lgsp.settings import Settings
+from lgsp.window import Window
+
+YEAR = Window.of_days(date(2025, 11, 1), date(2026, 10, 31))
+
+
+@dataclass
+class Stage:
+    """How long one stage took, and how high memory had risen by its end."""
+
+    name: str
+    seconds: float
+    peak_megabytes: int
+
+
+def _timed(stages: list[Stage], name: str, work: Callable[[], Any]) -> Any:
+    begun = time.monotonic()
+    result = work()
+    stages.append(Stage(name, time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+    return result
+
+
+def pipeline(settings: Settings) -> dict[str, Any]:
+    """The whole way, as the Dags go it."""
+    stages: list[Stage] = []
+    ids = _timed(stages, "land", lambda: [i for source in sources.names() for i in land.run(settings, source, YEAR)])
+    _timed(stages, "harmonise", lambda: harmonise.run(settings, ids))
+    _timed(stages, "check", lambda: check.run(settings, ids))
+    publication = _timed(stages, "publish", lambda: publish.run(settings))
+    with database.connect(settings) as connection:
+        batches = ledger.batches(connection, "published")
+    assert publication is not None
+    return {
+        "records": sum(batch.counts["fetched_count"] for batch in batches), "batches": len(batches),
+        "rows": publication.rows, "publish": publication.seconds,
+        "stages": [[stage.name, round(stage.seconds, 1), stage.peak_megabytes] for stage in stages],
+    }  # fmt: skip
+
+
+def floor(settings: Settings) -> dict[str, Any]:
+    """The same records by a plain loop: download, parse, COPY."""
+    import orjson
+    import psycopg
+
+    begun, count = time.monotonic(), 0
+    with psycopg.connect(database.url(settings)) as connection:
+        connection.execute("create table if not exists public.floor (source text, key text, changed text, record text)")
+        for source in sources.names():
+            with connection.cursor().copy("copy public.floor from stdin") as copy:
+                for key, changed, record in PLAIN[source](settings.endpoint(source)):
+                    copy.write_row([source, key, changed, orjson.dumps(record).decode().replace("\\u0000", "")])
+                    count += 1
+    return {
+        "records": count,
+        "seconds": round(time.monotonic() - begun, 1),
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def _one_stop(endpoint: Any) -> Any:
+    import requests
+
+    session, page = requests.Session(), 0
+    form = {"grant_type": "client_credentials", "client_id": endpoint.login, "client_secret": endpoint.password}
+    bounds = {
+        "modified-from": YEAR.start.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
+        "modified-to": YEAR.end.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
+    }
+    while True:
+        if page % 200 == 0:
+            token = session.post(
+                f"{endpoint.base_url}/auth/realms/digo/protocol/openid-connect/token", data=form
+            ).json()["access_token"]
+            session.headers["Authorization"] = f"Bearer {token}"
+        answer = session.get(
+            f"{endpoint.base_url}/pa/dossier/search", params={**bounds, "page": page, "size": 500, "spec": "slice"}
+        ).json()
+        yield from ((row["id"], row["modifiedDate"], row) for row in answer["content"])
+        if answer["last"]:
+            return
+        page += 1
+
+
+def _online(endpoint: Any) -> Any:
+    import requests
+
+    from lgsp.window import LOCAL
+
+    http, page = requests.Session(), 1
+    http.headers["dstcode"] = endpoint.extra["dstcode"]
+    while True:
+        if page % 200 == 1:
+            session = http.post(
+                f"{endpoint.base_url}/auth", json={"username": endpoint.login, "password": endpoint.password}
+            ).json()["session"]
+        body = {"session": session, "madonvi": endpoint.extra["madonvi"], "service": "LayDanhSachHoSo", "trang": str(page), "sodong": "200",
+                "tungay": YEAR.start.astimezone(LOCAL).strftime("%Y%m%d%H%M%S"), "denngay": YEAR.end.astimezone(LOCAL).strftime("%Y%m%d%H%M%S")}  # fmt: skip
+        rows = http.post(f"{endpoint.base_url}/share", json=body).json()["result"]
+        yield from ((row["MaHoSo"], row["NgayCapNhat"], row) for row in rows)
+        if len(rows) < 200:
+            return
+        page += 1
+
+
+def _documents(endpoint: Any) -> Any:
+    import requests
+
+    http = requests.Session()
+    extra = endpoint.extra
+    body = {
+        "username": endpoint.login,
+        "password": endpoint.password,
+        "applicationCode": extra["application_code"],
+        "otp": None,
+        "twoFactorProvider": None,
+        "typeObjs": [0, 1],
+    }
+    token = http.post(f"{endpoint.base_url}/v1/auth/login?allow_anonymous=true", json=body).json()["data"]["token"]
+    http.headers.update(
+        {"Authorization": f"Bearer {token}", "X-SystemId": extra["system_id"], "X-SecretKey": extra["secret_key"]}
+    )
+    days = YEAR.days()
+    for kind in ("edoc", "status"):
+        query = {"messageType": kind, "fromDate": days[0].strftime("%Y/%m/%d"), "toDate": days[-1].strftime("%Y/%m/%d")}
+        for row in http.get(f"{endpoint.base_url}/v1/syncReceivedEdocList", params=query).json()["data"]:
+            yield (
+                row["docId"],
+                row["createdTime"],
+                http.get(f"{endpoint.base_url}/v1/getEdoc", params={"docId": row["docId"]}).json(),
+            )
+
+
+PLAIN: dict[str, Callable[[Any], Any]] = {
+    "one_stop_shop": _one_stop,
+    "online_services": _online,
+    "documents": _documents,
+}
+
+
+@click.group()
+def main() -> None:
+    """Measure the way from socket to published."""
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["pipeline", "floor"]))
+def one(what: str) -> None:
+    """One measurement in a process of its own, so that its peak memory is its own."""
+    click.echo(json.dumps({"pipeline": pipeline, "floor": floor}[what](Settings.from_env())))
+
+
+@main.command()
+@click.option("--dossiers", default=100_000, show_default=True)
+@click.option("--documents", default=2_000, show_default=True)
+def run(dossiers: int, documents: int) -> None:
+    """Both, in turn, against one province; then the ratios."""
+    home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
+    ready = home / "ready.json"
+    command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
+               "--dossiers", str(dossiers), "--documents", str(documents), "--port-base", "0", "--ready-file", str(ready)]  # fmt: skip
+    province = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while not ready.exists():
+            if province.poll() is not None:
+                raise click.ClickException("the province did not start")
+            time.sleep(0.2)
+        connections = json.loads(ready.read_text())["connections"]
+        environment = _environment(home, connections)
+        measured = {what: _measure(what, environment) for what in ("floor", "pipeline")}
+    finally:
+        province.terminate()
+        province.wait()
+        Server(home).stop()
+        shutil.rmtree(home, ignore_errors=True)
+    _tell(measured)
+
+
+def _environment(home: Path, connections: dict[str, Any]) -> dict[str, str]:
+    import os
+
+    told = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(connection) for source, connection in connections.items()}
+    limits = {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in connections}
+    return {**os.environ, **told, **limits, "LGSP_HOME": str(home)}
+
+
+def _measure(what: str, environment: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.throughput", "one", what],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise click.ClickException(f"{what} failed:\n{done.stderr[-2000:]}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(told, dict)
+    return told
+
+
+def _tell(measured: dict[str, dict[str, Any]]) -> None:
+    ours, plain = measured["pipeline"], measured["floor"]
+    seconds = sum(stage[1] for stage in ours["stages"])
+    click.echo(
+        f"floor     {plain['records']:>10,} records {plain['seconds']:>8.1f} s {plain['records'] / plain['seconds']:>8,.0f}/s   peak {plain['peak_megabytes']:,} MB"
+    )
+    click.echo(
+        f"pipeline  {ours['records']:>10,} records {seconds:>8.1f} s {ours['records'] / seconds:>8,.0f}/s   peak {max(s[2] for s in ours['stages']):,} MB   in {ours['batches']} batches"
+    )
+    for name, took, peak in ours["stages"]:
+        click.echo(f"  {name:<10}{took:>8.1f} s {100 * took / seconds:>5.0f} %   peak so far {peak:,} MB")
+    click.echo(f"  publish in parts: {ours['publish']}")
+    click.echo(f"  rows: {ours['rows']}")
+    click.echo(
+        f"ratio to the floor, per record: {(seconds / ours['records']) / (plain['seconds'] / plain['records']):.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
