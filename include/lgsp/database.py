@@ -104,7 +104,6 @@ def _tables() -> Iterator[str]:
         yield f"create index if not exists {table.name}_version on history.{table.name} ({key}, snapshot_from)"
         if table.partition:
             yield f"create index if not exists {table.name}_part on shared.{table.name} ({table.partition.name})"
-    yield "create index if not exists dossier_event_dossier on shared.dossier_event (dossier_id)"
     yield "create index if not exists dossier_source_dossier on shared.dossier_source (dossier_id)"
     yield "create index if not exists dossier_received on shared.dossier (received_on)"
     yield "create index if not exists dossier_finished on shared.dossier (finished_on)"

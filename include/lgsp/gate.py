@@ -126,10 +126,14 @@ def native(kind: str, sample: pd.DataFrame, rules: tuple[Rule, ...]) -> Judgemen
 
 def _judge(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Judgement:
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
-    context = gx.get_context(mode="ephemeral")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import sets it back
+    # without temporary docs sites: it would leave a folder behind for every batch
+    stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores))
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     definition = (
         context.data_sources.add_pandas("staged").add_dataframe_asset(suite).add_batch_definition_whole_dataframe("all")

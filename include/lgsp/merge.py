@@ -47,7 +47,7 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     for file in files:
         transaction.load(name, pq.read_table(file, columns=kind.names).select(kind.names))
     transaction.do(f"create index on {name} (source, source_key)")
-    transaction.do(f"analyze {name}")
+    transaction.do(f"analyze {name} (source, source_key)")
     if kind is records.ORGANISATION_ALIAS:
         _merge_aliases(transaction, name)
         return
@@ -149,7 +149,7 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
     )
     columns = ", ".join(shared.names)
     transaction.do(f"create index on {new} ({', '.join(shared.key)})")
-    transaction.do(f"analyze {new}")
+    transaction.do(f"analyze {new} ({', '.join(shared.key)})")
     transaction.do(f"drop table if exists pg_temp.gone_{name}")
     transaction.do(
         f"create temporary table gone_{name} on commit drop as "
