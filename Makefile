@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast bench compose-test docs lint
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,11 +41,24 @@ ifeq ($(UV),)
 	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv; }
 endif
 	$(or $(UV),.venv/uv/bin/uv) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e .
+	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e '.[dev]'
 	@touch $@
 
 test: install  ## all tests
 	@$(BIN)/pytest
+
+test-fast: install  ## the tests that need no database and no Airflow: seconds
+	@$(BIN)/pytest tests/unit
+
+DOSSIERS ?= 100000
+bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain loop
+	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
+
+compose-test: install  ## docker-compose.yml built, started, backfilled, its scheduler killed, taken down
+	@$(BIN)/python include/docker/compose_test.py
+
+docs: install  ## docs/data-dictionary.md from the contracts
+	@$(LGSP) dictionary > docs/data-dictionary.md
 
 lint: install  ## style and types
 	$(BIN)/ruff check .

@@ -225,6 +225,14 @@ def recover(is_json: bool) -> None:
     _tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
 
 
+@main.command()
+def dictionary() -> None:
+    """The data dictionary, as Markdown."""
+    from lgsp import dictionary as words
+
+    click.echo(words.markdown(), nl=False)
+
+
 @main.group()
 def quarantine() -> None:
     """Rows that broke a rule, with their reasons."""

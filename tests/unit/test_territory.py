@@ -6,7 +6,14 @@ from lgsp import organisations, territory
 
 
 def _at(day: date, level: str, province: set[str]) -> list[territory.Unit]:
-    return [u for u in territory.units() if u.level == level and u.valid_from <= day and (u.valid_to is None or day < u.valid_to) and u.parent_code in province]
+    return [
+        u
+        for u in territory.units()
+        if u.level == level
+        and u.valid_from <= day
+        and (u.valid_to is None or day < u.valid_to)
+        and u.parent_code in province
+    ]
 
 
 def _districts(day: date) -> set[str]:
@@ -24,7 +31,11 @@ def test_da_nang_has_94_communes_after_the_merger() -> None:
 
 
 def test_a_code_is_reused_under_another_name() -> None:
-    assert [unit.name for unit in territory.units() if unit.code == "20656"] == ["Xã Quế Trung", "Thị trấn Trung Phước", "Xã Nông Sơn"]
+    assert [unit.name for unit in territory.units() if unit.code == "20656"] == [
+        "Xã Quế Trung",
+        "Thị trấn Trung Phước",
+        "Xã Nông Sơn",
+    ]
 
 
 def test_every_old_commune_is_somewhere_today_and_every_district_is_gone() -> None:
@@ -55,7 +66,12 @@ def test_an_agency_finds_its_commune_by_name_under_its_parent() -> None:
         ]
     )
     places = {(place.organisation_id, place.unit.code, place.now) for place in organisations.places(listed)}
-    assert places == {("H47", "49", "48"), ("H47.20", "503", None), ("H47.20.25", "20431", "20413"), ("H47.07", "49", "48")}
+    assert places == {
+        ("H47", "49", "48"),
+        ("H47.20", "503", None),
+        ("H47.20.25", "20431", "20413"),
+        ("H47.07", "49", "48"),
+    }
 
 
 def test_an_agency_code_is_reversed_without_its_empty_groups() -> None:

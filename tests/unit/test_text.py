@@ -54,6 +54,8 @@ def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
     assert not any(part in cleaned for part in ("Nguyễn", "Bích", "049094", "0905", "905000000", "@", "Tám"))
 
 
-@pytest.mark.parametrize("subject", ["V/v báo cáo số liệu tuần 24 năm 2021", "Kế hoạch số 785/KH-UBND ngày 18/06/2021", "UBND xã Cẩm Thanh"])
+@pytest.mark.parametrize(
+    "subject", ["V/v báo cáo số liệu tuần 24 năm 2021", "Kế hoạch số 785/KH-UBND ngày 18/06/2021", "UBND xã Cẩm Thanh"]
+)
 def test_an_ordinary_subject_stays(subject: str) -> None:
     assert text.without_persons(subject) == subject

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from lgsp.window import LOCAL, Window, local_day, midnight
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda moment: moment.replace(tzinfo=LOCAL))
-windows = st.tuples(moments, st.timedeltas(timedelta(seconds=1), timedelta(days=120))).map(lambda w: Window(w[0], w[0] + w[1]))
+windows = st.tuples(moments, st.timedeltas(timedelta(seconds=1), timedelta(days=120))).map(
+    lambda w: Window(w[0], w[0] + w[1])
+)
 
 
 def test_a_bare_date_is_its_local_midnight() -> None:

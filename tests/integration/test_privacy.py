@@ -1,0 +1,109 @@
+"""No clear personal data leaves the landing area, and each role sees what it is meant to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+
+from lgsp import database
+from lgsp.storage import Batch
+from tests.integration.conftest import Installation
+
+
+def _persons(installation: Installation) -> set[str]:
+    """Names, identity and phone numbers of every applicant, from the landed bytes."""
+    import orjson
+
+    found: set[str] = set()
+    for folder in (installation.settings.landing / "one_stop_shop").iterdir():
+        batch = Batch.open(folder)
+        for _, body in batch.bodies(batch.calls("dossiers")):
+            for record in orjson.loads(body)["content"]:
+                data = record["applicant"]["data"]
+                found |= {str(data[name]) for name in ("fullname", "identityNumber", "phoneNumber") if data.get(name)}
+    return {value for value in found if len(value) >= 9 and "Test" not in value}
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_p17_no_person_is_anywhere_outside_the_landing_area(published: Installation) -> None:
+    persons = _persons(published)
+    assert len(persons) > 500
+    said: set[str] = set()
+    for path in [
+        *(published.settings.shared / "files").rglob("*.parquet"),
+        *published.settings.staging.rglob("*.parquet"),
+    ]:
+        for row in pq.read_table(path).to_pylist():
+            said |= {text for value in row.values() for text in _texts(value)}
+    for table in (
+        "ledger.quarantine",
+        "ledger.check_result",
+        "ledger.batch",
+        "history.dossier",
+        "record.dossier",
+        "restricted.applicant_token",
+    ):
+        said |= {
+            text
+            for row in published.query(f"select * from {table}")
+            for value in row.values()
+            for text in _texts(value)
+        }
+    said |= {path.read_text() for path in published.settings.docs.rglob("*.html")}
+    everything = "\n".join(said)
+    assert [person for person in persons if person in everything] == []
+
+
+def test_the_landing_area_is_closed_to_others(published: Installation) -> None:
+    for folder in (published.settings.landing / "one_stop_shop").iterdir():
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+GRID = {
+    ("lgsp_reader", "select * from shared.dossier limit 1"): True,
+    ("lgsp_reader", "select * from history.dossier limit 1"): True,
+    ("lgsp_reader", "select * from shared.snapshot limit 1"): True,
+    ("lgsp_reader", "select * from record.dossier limit 1"): False,
+    ("lgsp_reader", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_reader", "select * from ledger.batch limit 1"): False,
+    ("lgsp_reader", "delete from shared.dossier"): False,
+    ("lgsp_reader", "create table shared.mine (a int)"): False,
+    ("lgsp_operator", "select * from ledger.batch limit 1"): True,
+    ("lgsp_operator", "select * from ledger.quarantine limit 1"): True,
+    ("lgsp_operator", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_operator", "update ledger.batch set state = 'checked'"): False,
+    ("lgsp_writer", "delete from shared.working_day where false"): True,
+    ("lgsp_writer", "drop table shared.dossier"): False,
+}
+
+
+@pytest.mark.parametrize(("role", "statement"), GRID, ids=lambda value: value)
+def test_s1_a_role_may_do_what_the_grid_says_and_nothing_else(
+    role: str, statement: str, published: Installation
+) -> None:
+    with psycopg.connect(database.url(published.settings)) as connection:
+        connection.execute(f"set role {role}")
+        if GRID[role, statement]:
+            connection.execute(statement)
+        else:
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
+                connection.execute(statement)
+        connection.rollback()
+
+
+def test_the_staging_holds_no_name(published: Installation) -> None:
+    columns = {
+        name
+        for path in Path(published.settings.staging).rglob("dossier.parquet")
+        for name in pq.read_schema(path).names
+    }
+    assert columns and not columns & {"applicant_name", "fullname", "identity_number", "email", "phone"}
