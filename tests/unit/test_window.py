@@ -1,6 +1,7 @@
 """Windows are half open, and days are local days."""
 
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def test_a_window_ends_after_it_begins(start: str, end: str) -> None:
 def test_splitting_loses_nothing_and_overlaps_nowhere(window: Window, days: int) -> None:
     parts = window.split(days)
     assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-    assert all(one.end == other.start for one, other in zip(parts, parts[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(parts))
     assert all(len(part.days()) <= days for part in parts)
 
 

@@ -32,7 +32,7 @@ with agency as (
     group by grouping sets ((kpi_id, p.period, p.period_start), (kpi_id, p.period, p.period_start, level),
         (kpi_id, p.period, p.period_start, level, organisation_id))
 ), spine as (
-    select kpi_id, period, period_start, organisation_id, level
+    select kpi_id, period, period_start, period_end, organisation_id, level
     from (values ('on_time'), ('online_share_all')) as k(kpi_id), period,
         (select organisation_id, level from agency
          union all select 'ALL', level from agency group by level
@@ -42,5 +42,6 @@ select kpi_id, organisation_id, level, period, period_start, '1.0' as definition
     coalesce(numerator, 0) as numerator, coalesce(denominator, 0) as denominator,
     numerator::double precision / nullif(denominator, 0) as value,
     coalesce(excluded_count, 0) as excluded_count, coalesce(quarantined_count, 0) as quarantined_count,
-    clock.as_of, null::text as batch_id
+    -- a period that is over keeps its own end, so its rows change only when its facts do
+    least(clock.as_of, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh') as as_of, null::text as batch_id
 from spine left join summed using (kpi_id, period, period_start, organisation_id, level), clock

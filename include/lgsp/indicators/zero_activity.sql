@@ -18,7 +18,8 @@ select o.organisation_id, p.period, p.period_start, c.channel,
         when coalesce(case c.channel when 'any' then any_count else online_count end, 0) <= clock.threshold then 'low'
         else 'ok'
     end as state,
-    '1.0' as definition_version, clock.as_of, null::text as batch_id
+    '1.0' as definition_version,
+    least(clock.as_of, p.period_end::timestamp at time zone 'Asia/Ho_Chi_Minh') as as_of, null::text as batch_id
 from shared.organisation o
 cross join period p
 cross join (values ('any'), ('online')) as c(channel)

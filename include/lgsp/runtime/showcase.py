@@ -13,19 +13,21 @@ from lgsp.runtime.stack import Stack
 from lgsp.settings import Settings
 
 QUERIES = {
-    "How many dossiers does each channel bring?": (
-        "select channel, count(*) as dossiers, count(*) filter (where is_on_time) as on_time\n"
-        "from shared.dossier group by channel order by dossiers desc"
+    "How punctual is the province, and how much comes online, month by month?": (
+        "select kpi_id, period_start as month, numerator, denominator, round(100 * value::numeric, 2) as percent\n"
+        "from shared.service_kpi\n"
+        "where organisation_id = 'ALL' and level = 'ALL' and period = 'month' order by kpi_id, month"
     ),
-    "Which agencies finish the most, and how punctually?": (
-        "select o.name, count(*) as finished, round(100.0 * avg(d.is_on_time::int), 1) as percent_on_time\n"
-        "from shared.dossier d join shared.organisation o\n"
-        "  on o.organisation_id = d.receiving_organisation_id and d.received_on >= o.valid_from\n"
-        "  and (o.valid_to is null or d.received_on < o.valid_to)\n"
-        "where d.is_on_time is not null group by o.name order by finished desc limit 5"
+    "Who received nothing in the last whole week: silence, told apart from a feed that is late?": (
+        "select o.level, z.channel, z.state, count(*) as agencies, min(o.name) as for_example\n"
+        "from shared.zero_activity z join shared.organisation o using (organisation_id)\n"
+        "where z.period = 'week' and z.period_start =\n"
+        "  (select max(period_start) from shared.zero_activity where period = 'week' and state <> 'no_data')\n"
+        "group by o.level, z.channel, z.state order by o.level, z.channel, z.state"
     ),
-    "Who accepts documents electronically?": (
-        "select status, count(*) as deliveries, count(accepted_at) as accepted\n"
+    "How far do documents get at their recipients?": (
+        "select status, count(*) as deliveries,\n"
+        "  percentile_cont(0.5) within group (order by accepted_at - sent_at) as median_until_accepted\n"
         "from shared.document_delivery group by status order by deliveries desc"
     ),
 }
