@@ -1,7 +1,8 @@
 """The embedded PostgreSQL server: the binaries of a wheel, started on loopback, found again by its files.
 
 PostgreSQL refuses to run as root. When we are root the server runs in a user namespace that shows it an
-ordinary user, so its files stay in the home and no folder above has to be opened to others.
+ordinary user, so its files stay in the home and no folder above has to be opened to others; where namespaces
+are forbidden it runs as `nobody`, which then must be able to reach the home.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from lgsp.errors import SettingError
 DATABASE = "lgsp"
 SUPERUSER = "lgsp"
 START_SECONDS = 60
+NOBODY = 65534
 
 # Loopback only, little memory, durable: a publication that was committed survives a power cut.
 CONFIGURATION = """
@@ -121,14 +124,30 @@ class Server:
         _write_private(self._port_file, str(port))
         self.create_database(DATABASE)
 
+    def _give_to(self, user: int) -> None:
+        """Let another user keep the server's files; everything else of the home stays ours."""
+        for path in (self.data, self.home / "pg.log"):
+            path.mkdir(mode=0o700, exist_ok=True) if path == self.data else path.touch()
+            os.chown(path, user, user)
+        os.chown(self._password_file, user, user)
+        reachable = subprocess.run(["test", "-x", str(self.data)], user=user, group=user, extra_groups=[], check=False)
+        if reachable.returncode:
+            raise SettingError(
+                f"PostgreSQL does not run as root, this machine allows no user namespaces, and another user cannot "
+                f"reach {self.home}: run as an ordinary user, choose another LGSP_HOME, or set LGSP_DATABASE_URL"
+            )
+
     def _control(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         return self._run("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
 
     def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         output = self.home / "pg.out"
         with output.open("w+") as file:  # a pipe would be held open by the server that pg_ctl leaves behind
+            prefix, user = _ordinary_user()
+            if user is not None:
+                self._give_to(user)
             done = subprocess.run(
-                [*_as_ordinary_user(), str(_binaries() / program), *arguments],
+                [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True, check=False,
                 start_new_session=program == "pg_ctl",
             )  # fmt: skip
@@ -149,16 +168,15 @@ def _binaries() -> Path:
     return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
 
 
-def _as_ordinary_user() -> list[str]:
+@cache
+def _ordinary_user() -> tuple[list[str], int | None]:
+    """How the server is made an ordinary user's: words before its command, or the id of another user."""
     if os.geteuid() != 0:
-        return []
+        return [], None
     inside = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
-        return inside
-    raise SettingError(
-        "PostgreSQL does not run as root and this machine allows no user namespaces: "
-        "run as an ordinary user, or set LGSP_DATABASE_URL to a server of yours"
-    )
+        return inside, None
+    return [], NOBODY
 
 
 def _free_port(preferred: Path) -> int:
