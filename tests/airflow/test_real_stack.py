@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from datetime import timedelta
 
@@ -10,12 +11,14 @@ import psutil
 import pytest
 
 from lgsp.runtime import backfill as backfills
-from lgsp.runtime import control, province, stack
+from lgsp.runtime import control, environment, province, stack
 from lgsp.runtime.processes import wait_until_gone
 from lgsp.settings import Settings
 from lgsp.window import Window
 
 pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,32 @@ def test_the_same_days_again_change_nothing(settings, published):
     backfills.backfill(settings, days, lambda line: None)
     after = pd.read_parquet(settings.shared / "current" / "dossier")
     pd.testing.assert_frame_equal(before, after)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, published):
+    from playwright.sync_api import sync_playwright
+
+    running = control.running(settings)
+    password = environment.passwords(settings)["reader"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(f"{running.airflow_url}/data-docs/one_stop_shop/index.html")
+        assert "rule" not in page.inner_text("body"), "nobody reads it without signing in"
+        page.goto(running.airflow_url)
+        page.fill("input[name=username]", "reader")
+        page.fill("input[name=password]", password)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "login" not in url)
+        page, missing = page.context.new_page(), []
+        page.on("requestfailed", lambda request: missing.append(request.url))
+        page.goto(f"{running.airflow_url}/data-docs/one_stop_shop/index.html")
+        assert "DOS_FINISH_BEFORE_RECEIVE" in page.inner_text("body")
+        page.click("text=as Great Expectations shows it >> nth=0")
+        assert "DOS_STATUS_MAPPED" in page.inner_text("body")
+        assert missing == [], "the pages need no network"
+        browser.close()
 
 
 def test_a_killed_supervisor_leaves_nothing_that_stop_does_not_find(settings):
