@@ -77,7 +77,7 @@ def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, publishe
     password = environment.passwords(settings)["reader"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+        page = browser.new_context().new_page()
         page.goto(f"{running.airflow_url}/data-docs/one_stop_shop/index.html")
         assert "rule" not in page.inner_text("body"), "nobody reads it without signing in"
         page.goto(running.airflow_url)
