@@ -13,7 +13,6 @@ import json
 import re
 import secrets
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +36,7 @@ from docker.engine import (
     succeeds,
     wait,
 )
+from lgsp.ports import free_port
 
 PROJECT = "lgsp-compose-test"
 IMAGE = "lgsp:compose-test"
@@ -107,13 +107,6 @@ def made_up_secrets(example: str) -> dict[str, str]:
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW_UI_PASSWORDS": json.dumps({"admin": secrets.token_hex(8)}),
     }
-
-
-def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lgsp.errors import SettingError
+from lgsp.ports import free_port
 
 DATABASE = "lgsp"
 SUPERUSER = "lgsp"
@@ -116,7 +116,7 @@ class Server:
             file.write(CONFIGURATION)
 
     def _start(self) -> None:
-        port = _free_port(preferred=self._port_file)
+        port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else 0)
         log = self.home / "pg.log"
         started = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
         if started.returncode:
@@ -177,18 +177,6 @@ def _ordinary_user() -> tuple[list[str], int | None]:
     if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
         return inside, None
     return [], NOBODY
-
-
-def _free_port(preferred: Path) -> int:
-    for wanted in ([int(preferred.read_text())] if preferred.exists() else []) + [0]:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise SettingError("no free port on 127.0.0.1 for the embedded PostgreSQL")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Response:
         return cls(status, orjson.dumps(value))
 
 
-class System:
+class System(ABC):
     """One of the three source systems; a subclass answers, the server does the rest."""
 
     name = ""
@@ -79,21 +80,21 @@ class System:
         self._html_rate = html_rate
         self._calls = 0
 
+    @abstractmethod
     def answer(self, request: Request) -> Response:
         """The answer to one call that no fault intercepts."""
-        raise NotImplementedError
 
     def target(self, request: Request) -> str:
         """What a fault's `path` is compared with."""
         return request.path
 
+    @abstractmethod
     def expire_tokens(self) -> None:
         """Forget every token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unauthorised(self) -> Response:
         """The answer to a call whose token is no longer known."""
-        raise NotImplementedError
 
     def is_html_due(self) -> bool:
         """Whether this call meets the proxy's error page, by a fixed pattern at the set rate."""

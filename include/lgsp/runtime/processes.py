@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,19 +69,6 @@ def end(leaders: Iterable[Known], grace_seconds: float = GRACE_SECONDS) -> None:
     for process in stubborn:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(stubborn, timeout=grace_seconds)
-
-
-def free_port(preferred: int = 0) -> int:
-    """A port of 127.0.0.1 that nobody listens on, the preferred one if it is free."""
-    for wanted in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no free port on 127.0.0.1")
 
 
 def wait_until_gone(process: Known, seconds: float) -> bool:

@@ -16,9 +16,10 @@ import psutil
 
 from lgsp import sources
 from lgsp.errors import LgspError
+from lgsp.ports import free_port
 from lgsp.runtime import environment, province, stack
 from lgsp.runtime.airflow_api import Airflow
-from lgsp.runtime.processes import Known, end, free_port, start
+from lgsp.runtime.processes import Known, end, start
 from lgsp.runtime.stack import Stack
 from lgsp.settings import Settings
 
