@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from lgsp import contract, database, gate, ledger, records, sources
+from lgsp import contract, database, gate, ledger, records, reference, sources
 from lgsp.contract import Rule, quoted
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.settings import Settings
@@ -63,9 +63,10 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     """Judge one batch; why it was refused, or None."""
     with database.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
-        usual = _usual_per_working_day(connection, batch)
+        history = _history(connection, batch)
     folder = settings.staging / batch_id
-    accepted = folder / "accepted"
+    # whoever publishes meanwhile sees the folder whole or not at all
+    final, accepted = folder / "accepted", folder / "judged"
     shutil.rmtree(accepted, ignore_errors=True)
     accepted.mkdir(parents=True, mode=0o700)
     checked = Checked(batch)
@@ -79,12 +80,15 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     for kind in records.LISTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             shutil.copy(staged, accepted / staged.name)
-    checked.judgements.append(gate.batch(_bounds(checked, usual)))
+    checked.judgements.append(gate.batch(_bounds(checked, history)))
     why = _why(checked)
-    _record(settings, checked, why)
-    _docs(settings, checked, why)
+    shutil.rmtree(final, ignore_errors=True)
     if why:
         shutil.rmtree(accepted)
+    else:
+        accepted.rename(final)
+    _record(settings, checked, why)
+    _docs(settings, checked, why)
     log.info("%s %s: %s%s", batch.source, batch.window, checked.counts, f", REFUSED: {why}" if why else "")
     return why
 
@@ -131,13 +135,13 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     token = ", applicant_token" if "applicant_token" in columns else ""
     con.execute(
         f"create or replace table kept as select {names}{quality}{token} from flagged where {stopped} "
-        "qualify row_number() over (partition by source_key order by source_updated_at desc, content_hash desc) = 1"
+        "qualify row_number() over (partition by source_key order by source_updated_at desc, raw_hash desc) = 1"
     )
     kept = _count(con, "select count(*) from kept")
     counts.superseded += len(flags) - quarantined - kept
     counts.accepted += kept
     con.execute(
-        f"copy (select * from kept order by source_key) to '{folder}/accepted/{kind.name}.parquet' (format parquet, compression zstd)"
+        f"copy (select * from kept order by source_key) to '{folder}/judged/{kind.name}.parquet' (format parquet, compression zstd)"
     )
     living = " where not is_deleted" if "is_deleted" in columns else ""
     sample = con.sql(f"select * from kept{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
@@ -194,56 +198,68 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Ru
 
 def _references(con: duckdb.DuckDBPyConnection, folder: Path, counts: Counts) -> None:
     """Count accepted rows that point at nothing: neither UNKNOWN nor in the lists that came with the batch."""
-    if (folder / "accepted" / "dossier.parquet").exists():
+    if (folder / "judged" / "dossier.parquet").exists():
         counts.unresolved += _count(con, f"""
-            select count(*) from '{folder}/accepted/dossier.parquet' d
+            select count(*) from '{folder}/judged/dossier.parquet' d
             where (receiving_organisation_id <> 'UNKNOWN' and receiving_organisation_id not in (select organisation_id from '{folder}/harmonised/organisation.parquet'))
                or (service_code <> 'UNKNOWN' and service_code not in (select service_code from '{folder}/harmonised/service.parquet'))
             """)  # fmt: skip
         counts.unknown += _count(
             con,
-            f"select count(*) from '{folder}/accepted/dossier.parquet' where not is_deleted and receiving_organisation_id = 'UNKNOWN'",
+            f"select count(*) from '{folder}/judged/dossier.parquet' where not is_deleted and receiving_organisation_id = 'UNKNOWN'",
         )
-    if (folder / "accepted" / "document.parquet").exists():
+    if (folder / "judged" / "document.parquet").exists():
         counts.unresolved += _count(
-            con, f"select count(*) from '{folder}/accepted/document.parquet' where issuing_organisation_id is null"
+            con, f"select count(*) from '{folder}/judged/document.parquet' where issuing_organisation_id is null"
         )
 
 
-def _usual_per_working_day(connection: ledger.Connection, batch: ledger.Batch) -> float:
-    """How many records a working day of this source usually brings, from its published batches; 0 without history."""
-    rows = connection.execute(
-        "select sum(b.fetched_count) as records, sum((select count(*) from record.working_day w where w.is_working_day "
-        "and w.day_on >= (b.window_from at time zone 'Asia/Ho_Chi_Minh')::date and w.day_on < (b.window_to at time zone 'Asia/Ho_Chi_Minh')::date)) as days "
-        "from (select * from ledger.batch where source = %s and state = 'published' order by window_to desc limit 28) b",
-        [batch.source],
-    ).fetchone()
-    return float(rows["records"]) / float(rows["days"]) if rows and rows["days"] else 0.0
+@dataclass(frozen=True)
+class History:
+    """What the published batches of a source tell about the size of another."""
+
+    per_working_day: float
+    is_window_known: bool
 
 
-def _bounds(checked: Checked, usual: float) -> list[gate.Bound]:
+def _history(connection: ledger.Connection, batch: ledger.Batch) -> History:
+    """How many records a working day usually brings (0 without history), and whether this window was read before.
+
+    A record that changed again has left its old window: what is read again may rightly be less, or nothing.
+    """
+    days = 0
+    records_read = 0
+    published = ledger.batches(connection, "published", source=batch.source)
+    for before in sorted(published, key=lambda b: b.window.end)[-28:]:
+        if before.window.end - before.window.start >= timedelta(days=1):
+            days += sum(1 for day in before.window.days() if reference.is_working(day))
+            records_read += before.counts["fetched_count"]
+    known = any(b.window.start < batch.window.end and b.window.end > batch.window.start for b in published)
+    return History(records_read / days if days else 0.0, known)
+
+
+def _bounds(checked: Checked, history: History) -> list[gate.Bound]:
     counts, source = checked.counts, sources.load(checked.batch.source)
     judged = counts.accepted + counts.superseded + counts.quarantined
     placed = counts.accepted + counts.superseded + counts.duplicates + counts.quarantined + counts.ignored
-    low, high = _volume(checked.batch, usual, source.volume)
+    low, high = _volume(checked.batch, history, source.volume)
     return [
-        gate.Bound("RECONCILIATION", counts.fetched - checked.batch.counts["declared_count"], 0, 0, "as many records were read as the source says it has"),
+        gate.Bound("RECONCILIATION", checked.batch.counts["gap_count"], 0, 0, "as many records were read as the source says it has"),
         gate.Bound("CONSERVATION", counts.fetched - placed, 0, 0, "every record that came is in exactly one place"),
         gate.Bound("QUARANTINED_SHARE", counts.quarantined - counts.stopped, 0, gate.allowed(judged), "at most 5 % of the rows are in quarantine"),
         gate.Bound("REFERENCES", counts.unresolved, 0, 0, "every accepted row points at an agency and a procedure that exist"),
-        gate.Bound("UNKNOWN_SHARE", counts.unknown, 0, max(5, int(counts.accepted * UNKNOWN_SHARE)), "most rows name an agency of the source's own list"),
-        gate.Bound("VOLUME", counts.fetched, low, high, f"as many records as usual (about {usual:.0f} a working day)"),
+        gate.Bound("UNKNOWN_SHARE", counts.unknown, 0, max(5, int(counts.accepted * UNKNOWN_SHARE)), "most rows name an agency of the source's own list", "warning"),
+        gate.Bound("VOLUME", counts.fetched, low, high, f"as many records as usual (about {history.per_working_day:.0f} a working day)"),
     ]  # fmt: skip
 
 
-def _volume(batch: ledger.Batch, usual: float, told: Any) -> tuple[float, float | None]:
+def _volume(batch: ledger.Batch, history: History, told: Any) -> tuple[float, float | None]:
     """Bounds on a batch's size from the source's history; none while there is too little of it to speak."""
-    from lgsp.reference import is_working
-
-    days = sum(1 for day in batch.window.days() if is_working(day))
-    if usual < told["from_count"] or days == 0:
+    days = sum(1 for day in batch.window.days() if reference.is_working(day))
+    is_whole = batch.window.end - batch.window.start >= timedelta(days=1)
+    if history.per_working_day < told["from_count"] or days == 0:
         return 0, None
-    return 1, max(days, 1) * usual * told["most_times"]
+    return (1 if is_whole and not history.is_window_known else 0), days * history.per_working_day * told["most_times"]
 
 
 def _why(checked: Checked) -> str | None:

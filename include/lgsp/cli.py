@@ -102,7 +102,11 @@ def rebuild(source: str, start: str, end: str, is_json: bool) -> None:
     from lgsp import land
 
     settings = Settings.from_env()
-    _harmonise_and_check(settings, land.landed(settings, source, _window(start, end)), is_json)
+    database.ensure(settings)
+    batch_ids = land.landed(settings, source, _window(start, end))
+    if not batch_ids:
+        raise LgspError(f"nothing of {source} was landed for this window: `lgsp run {source}` fetches it")
+    _harmonise_and_check(settings, batch_ids, is_json)
 
 
 def _harmonise_and_check(settings: Settings, batch_ids: list[str], is_json: bool) -> None:
@@ -157,7 +161,7 @@ def status(is_json: bool) -> None:
             or {}
         )
         states = connection.execute(
-            "select source, state, count(*) as batches, sum(fetched_count) as records from ledger.batch group by 1, 2 order by 1, 2"
+            "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
         ).fetchall()
         fresh = connection.execute(
             "select source, max(window_to) as reached from ledger.batch where state = 'published' group by 1 order by 1"

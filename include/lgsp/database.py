@@ -74,7 +74,8 @@ def init(settings: Settings) -> None:
     with connect(settings) as connection:
         if connection.info.server_version < OLDEST:
             raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
-        connection.execute("select pg_advisory_xact_lock(%s)", [INIT_LOCK])
+        for lock in (INIT_LOCK, PUBLISH_LOCK):  # beside a publication it would wait for tables in another order
+            connection.execute("select pg_advisory_xact_lock(%s)", [lock])
         has_roles = _make_roles(connection)
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")

@@ -98,7 +98,8 @@ class Client(Protocol):
 def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Reading]:
     """Read a window until it stood still while it was read, three times at most.
 
-    What still does not agree then is left to the gate: reconciliation refuses the batch.
+    Raises SourceFailed when it moved every time. A count that stands still and does not agree is left to the
+    gate: reconciliation refuses the batch.
     """
     readings: Mapping[str, Reading] = {}
     for _ in range(READS):
@@ -110,6 +111,10 @@ def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Readi
         log.warning("%s %s moved while it was read: %s", reader.caller.endpoint.source, wanted, moved)
         if _ < READS - 1:
             reader.pack.disown(begun)
+    if any(reading.has_moved for reading in readings.values()):
+        raise SourceFailed(
+            f"{wanted} kept moving while it was read, {READS} times: records may be missing; read it later"
+        )
     return readings
 
 

@@ -44,6 +44,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
             batch_id,
             "harmonised",
             declared_count=landed.manifest["declared"],
+            gap_count=landed.manifest["gap"],
             fetched_count=landed.manifest["read"],
         )
     log.info("%s %s harmonised from %s", batch.source, batch.window, batch.landing_path)

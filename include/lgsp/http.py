@@ -112,7 +112,7 @@ class Caller:
                 answer = self._once(method, path, signed)
                 keep(answer)
                 _refuse(answer, what)
-                accept(answer)
+                _judge(accept, answer)
                 return answer
             except Expired:
                 refusals += 1
@@ -234,6 +234,14 @@ def retry_after(header: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _judge(accept: Callable[[Answer], None], answer: Answer) -> None:
+    """Let the caller look into an answer; one of an unpromised shape is a failure of the source, not of ours."""
+    try:
+        accept(answer)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise SourceFailed(f"an answer that has not the promised shape ({type(error).__name__})") from error
 
 
 def _refuse(answer: Answer, what: str) -> None:

@@ -83,8 +83,9 @@ def _land(settings: Settings, source: Source, client: extract.Client, caller: Ca
         client.read_lists(reader)
         readings = extract.window(client, reader, window)
         declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
+        gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({"batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
-                   "to": window.end.isoformat(), "declared": declared, "read": read})  # fmt: skip
+                   "to": window.end.isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except (LgspError, OSError) as error:
         pack.abandon()
         with database.connect(settings) as connection:

@@ -19,7 +19,7 @@ from lgsp.window import Window, midnight
 Connection = psycopg.Connection[Any]
 
 COUNTS = (
-    "declared_count", "fetched_count", "duplicate_count", "quarantined_count", "ignored_count", "accepted_count",
+    "declared_count", "gap_count", "fetched_count", "duplicate_count", "quarantined_count", "ignored_count", "accepted_count",
     "superseded_count", "published_count",
 )  # fmt: skip
 

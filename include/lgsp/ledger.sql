@@ -10,6 +10,7 @@ create table if not exists ledger.batch (
     rebuilt_from     text references ledger.batch,
     landing_path     text not null,
     declared_count   bigint not null default 0,
+    gap_count        bigint not null default 0,  -- over its lists: how far what was read is from what was declared
     fetched_count    bigint not null default 0,
     duplicate_count  bigint not null default 0,
     quarantined_count bigint not null default 0,

@@ -29,47 +29,56 @@ create macro make_timestamptz(us) as make_timestamp(us) at time zone 'UTC';
 """
 
 
+# Changed records are linked in groups of about this many, so memory does not grow with what waits.
+RECORDS_AT_ONCE = 100_000
+
+EDGE = "source, source_key, source_code, other_code, receipt_key"
+
+
+def begin(transaction: Transaction) -> None:
+    """Temporary tables that gather what the batches of a publication changed."""
+    transaction.do(f"create temporary table pending on commit drop as select {EDGE} from record.dossier where false")
+    transaction.do("create temporary table scope_document (document_id text) on commit drop")
+
+
+def gather(transaction: Transaction) -> None:
+    """Remember the records that were just merged, as they are and as they were."""
+    for table in ("incoming_dossier", "before_dossier"):
+        transaction.do(f"insert into pending select {EDGE} from {table}")
+    for table in ("incoming_document", "before_document"):
+        transaction.do(
+            f"insert into scope_document select document_id from {table} union select refers_to_document_id from {table}"
+        )
+        # a reference by a UUID means the message that bore it, whichever of the two comes first
+        transaction.do(
+            f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id"
+        )
+    for table in ("incoming_document_status", "before_document_status"):
+        transaction.do(f"insert into scope_document select document_id from {table}")
+
+
 def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
     """Link again every group that a changed record belongs to, or belonged to, and merge what comes of it."""
-    _reach(transaction)
-    transaction.do("drop table if exists pg_temp.scope_dossier")
-    transaction.do(
-        "create temporary table scope_dossier on commit drop as "
-        "select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
-    )
-    rows = transaction.arrow(
-        "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
-    )
-    with duck(settings) as con:
-        con.execute(VOCABULARY)
-        con.register("living", rows)
-        label(con)
-        con.execute(_sql("link"))
-        for name in DOSSIER_TABLES:
-            merge.stage(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
-    transaction.do("insert into scope_dossier select dossier_id from new_dossier")
-    transaction.do("create index on scope_dossier (dossier_id)")
-    transaction.do("analyze scope_dossier")
-    in_scope = "s.dossier_id in (select dossier_id from scope_dossier)"
-    reached = "(s.source, s.source_key) in (select source, source_key from reached)"
-    for name in DOSSIER_TABLES:
-        merge.table(
-            transaction, contract.load(name), reached if name == "dossier_source" else in_scope, snapshot_id, touched
+    transaction.do("create index on pending (source_code)")
+    transaction.do("create index on pending (source, source_key)")
+    for table, columns in (("reached", "source text, source_key text, primary key (source, source_key)"),
+                           ("reached_code", "code text primary key"), ("reached_receipt", "receipt_key text primary key"),
+                           ("scope_dossier", "dossier_id text primary key")):  # fmt: skip
+        transaction.do(f"create temporary table {table} ({columns}) on commit drop")
+    transaction.do("create temporary table edge on commit drop as select * from pending where false")
+    # by code, so that the two sides of a dossier come together
+    while transaction.changed(f"insert into edge select * from pending order by source_code limit {RECORDS_AT_ONCE}"):
+        _reach(transaction)
+        _link(settings, transaction, snapshot_id, touched)
+        transaction.do(
+            "delete from pending p using reached r where r.source = p.source and r.source_key = p.source_key"
         )
+        for table in ("reached", "reached_code", "reached_receipt", "scope_dossier"):
+            transaction.do(f"truncate {table}")
 
 
 def _reach(transaction: Transaction) -> None:
-    """`reached`: every record connected, by codes or receipts, with a changed record as it is or as it was."""
-    for table, columns in (("reached", "source text, source_key text, primary key (source, source_key)"),
-                           ("reached_code", "code text primary key"), ("reached_receipt", "receipt_key text primary key")):  # fmt: skip
-        transaction.do(f"drop table if exists pg_temp.{table}")
-        transaction.do(f"create temporary table {table} ({columns}) on commit drop")
-    transaction.do(
-        "create temporary table if not exists edge (source text, source_key text, source_code text, other_code text, receipt_key text) on commit drop"
-    )
-    transaction.do("truncate edge")
-    for table in ("incoming_dossier", "before_dossier"):
-        transaction.do(f"insert into edge select source, source_key, source_code, other_code, receipt_key from {table}")
+    """`reached`: every record connected, by codes or receipts, with the records of `edge`, as they are or as they were."""
     while True:
         for code in ("source_code", "other_code"):
             transaction.do(
@@ -92,6 +101,30 @@ def _reach(transaction: Transaction) -> None:
             """)  # fmt: skip
         if not found:
             return
+
+
+def _link(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
+    transaction.do(
+        "insert into scope_dossier select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
+    )
+    rows = transaction.arrow(
+        "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
+    )
+    with duck(settings) as con:
+        con.execute(VOCABULARY)
+        con.register("living", rows)
+        label(con)
+        con.execute(_sql("link"))
+        for name in DOSSIER_TABLES:
+            merge.stage(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
+    transaction.do("insert into scope_dossier select dossier_id from new_dossier on conflict do nothing")
+    transaction.do("analyze scope_dossier")
+    in_scope = "s.dossier_id in (select dossier_id from scope_dossier)"
+    reached = "(s.source, s.source_key) in (select source, source_key from reached)"
+    for name in DOSSIER_TABLES:
+        merge.table(
+            transaction, contract.load(name), reached if name == "dossier_source" else in_scope, snapshot_id, touched
+        )
 
 
 def label(con: duckdb.DuckDBPyConnection) -> None:
@@ -132,25 +165,15 @@ def label(con: duckdb.DuckDBPyConnection) -> None:
 
 def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
     """Derive again every document a changed message speaks of, with its deliveries, and merge what comes of it."""
-    transaction.do("drop table if exists pg_temp.scope_document")
-    transaction.do(
-        "create temporary table scope_document on commit drop as select distinct document_id from ("
-        + " union all ".join(
-            f"select {column} as document_id from {table}"
-            for table, columns in (
-                ("document", ("document_id", "refers_to_document_id")),
-                ("document_status", ("document_id",)),
-            )
-            for table in (f"incoming_{table}", f"before_{table}")
-            for column in columns
-        )
-        + ") d where document_id is not null"
-    )
+    transaction.do("delete from scope_document where document_id is null")
+    if not transaction.one("select count(*) from scope_document"):
+        return
     transaction.do("create index on scope_document (document_id)")
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
     messages = transaction.arrow(
-        f"select * from record.document where document_id {scope} or refers_to_document_id {scope}"
+        f"select * from record.document where document_id {scope} or refers_to_document_id {scope} "
+        f"or refers_to_told in (select told_id from record.document where document_id {scope})"
     )
     states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
     with duck(settings) as con:

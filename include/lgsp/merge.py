@@ -51,17 +51,16 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     if kind is records.ORGANISATION_ALIAS:
         _merge_aliases(transaction, name)
         return
-    order = "(w.source_updated_at, w.content_hash, w.batch_id) > (i.source_updated_at, i.content_hash, i.batch_id)"
-    _count(transaction, fates, f"""
-        delete from {name} i using {name} w where w.source = i.source and w.source_key = i.source_key and {order}
-        returning i.batch_id, i.source_key, exists (select 1 from {name} x where x.source = i.source and x.source_key = i.source_key
-            and x.content_hash = i.content_hash and x.source_updated_at = i.source_updated_at and x.batch_id <> i.batch_id) as is_equal
-        """)  # fmt: skip
-    _count(transaction, fates, f"""
-        delete from {name} i using record.{kind.name} r where r.source = i.source and r.source_key = i.source_key
-            and (r.source_updated_at, r.content_hash) >= (i.source_updated_at, i.content_hash)
-        returning i.batch_id, i.source_key, r.content_hash = i.content_hash and r.source_updated_at = i.source_updated_at as is_equal
-        """)  # fmt: skip
+    # newest source version, then what the source sent, then (the same bytes read by mended rules) the later batch
+    newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
+    same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
+    for known in (name, f"record.{kind.name}"):
+        _count(
+            transaction,
+            fates,
+            f"delete from {name} i using {known} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
+            f"{'' if known == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
+        )
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
         fates[batch_id].published += count
     transaction.do(
@@ -76,7 +75,7 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
 
 def _count(transaction: Transaction, fates: Fates, delete: str) -> None:
     query = (
-        f"with gone as ({delete}), once as (select batch_id, bool_or(is_equal) as is_equal from gone group by batch_id, source_key) "
+        f"with gone as ({delete}), once as (select batch_id, bool_or(is_equal) as is_equal from gone group by batch_id, source, source_key) "
         "select batch_id, is_equal, count(*) from once group by 1, 2"
     )
     for batch_id, is_equal, count in transaction.rows(query):
@@ -90,8 +89,8 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
     """A spelling's first day, its plainest form and its surest meaning: the least of each, whatever came first."""
     transaction.do(f"""
         insert into record.organisation_alias
-        select source, source_key, max(source_updated_at), min(content_hash), null, max(batch_id), min(alias collate "C"), min(organisation_id),
-            min(matched_by), min(first_seen_on)
+        select source, source_key, max(source_updated_at), '', min(content_hash), null, max(batch_id), min(alias_key), min(alias collate "C"),
+            min(organisation_id), min(matched_by), min(first_seen_on)
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
@@ -166,7 +165,8 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
     )
     gone_keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
     transaction.do(
-        f"insert into history.{name} ({columns}, snapshot_from, snapshot_to) select {columns}, snapshot_id, {snapshot_id} from gone_{name}"
+        f"insert into history.{name} ({columns}, snapshot_from, snapshot_to) "
+        f"select {columns}, snapshot_id, {snapshot_id} from gone_{name} where snapshot_id < {snapshot_id}"
     )
     deleted = transaction.changed(f"delete from shared.{name} s using gone_{name} g where {gone_keys}")
     given = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)

@@ -61,13 +61,18 @@ class Server:
         return self.home / "pg.port"
 
     @property
+    def _made(self) -> Path:
+        """There once the cluster is whole: one cut short is made again."""
+        return self.data / "lgsp.made"
+
+    @property
     def _password_file(self) -> Path:
         return self.home / "pg.password"
 
     def url(self, database: str = DATABASE) -> str:
         """The address of one of its databases, with credentials."""
         password = self._password_file.read_text().strip()
-        port = self._port_file.read_text().strip()
+        port = (self.data / "postmaster.pid").read_text().splitlines()[3]
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
     def is_running(self) -> bool:
@@ -80,11 +85,15 @@ class Server:
         """Start the server if it is not running, creating the cluster first if there is none."""
         self.home.mkdir(parents=True, exist_ok=True)
         with _locked(self.home / "pg.lock"):
-            if self.is_running():
+            if not self.is_running():
+                if not self._made.exists():
+                    self._create()
+                self._start()
+            elif self._port_file.exists():
                 return
-            if not (self.data / "PG_VERSION").exists():
-                self._create()
-            self._start()
+            # whoever was cut short after starting it is helped out here
+            self.create_database(DATABASE)
+            _write_private(self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3])
 
     def stop(self) -> bool:
         """Stop the server; whether there was one to stop."""
@@ -114,15 +123,15 @@ class Server:
         )  # fmt: skip
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION)
+        self._made.touch()
 
     def _start(self) -> None:
         port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else 0)
+        self._port_file.unlink(missing_ok=True)
         log = self.home / "pg.log"
         started = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
         if started.returncode:
             raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {started.stdout.strip()}")
-        _write_private(self._port_file, str(port))
-        self.create_database(DATABASE)
 
     def _give_to(self, user: int) -> None:
         """Let another user keep the server's files; everything else of the home stays ours."""

@@ -28,7 +28,7 @@ INDICATORS = ("service_kpi", "zero_activity")
 
 WORK_FILES = """
 select work_file_id, organisation_id, level, opened_on, closed_on, is_electronic, document_count, source_updated_at, batch_id
-from record.work_file where (source, source_key) in (select source, source_key from incoming_work_file)
+from record.work_file
 """
 
 
@@ -80,7 +80,9 @@ def run(settings: Settings) -> Publication | None:
                 "select batch_id, source, accepted_count from ledger.batch where state = 'checked' order by window_from, window_to, batch_id"
             )
         ]  # fmt: skip
+        waiting = _with_staging(settings, transaction, waiting)
         if not waiting:
+            transaction.commit()
             return None
         publication = _publish(settings, transaction, (newest or 0) + 1, waiting)
         transaction.commit()
@@ -109,8 +111,15 @@ def _publish(
     settings: Settings, transaction: Transaction, snapshot_id: int, waiting: list[Waiting]
 ) -> Publication | None:
     watch, fates, touched = Stopwatch(), merge.Fates(), merge.Touched()
+    link.begin(transaction)
     for group in _groups(waiting):
-        _take_up(settings, transaction, snapshot_id, [batch.batch_id for batch in group], fates, touched, watch)
+        _take_up(settings, transaction, [batch.batch_id for batch in group], fates)
+    watch.lap("records")
+    link.dossiers(settings, transaction, snapshot_id, touched)
+    watch.lap("dossiers")
+    link.papers(settings, transaction, snapshot_id, touched)
+    _whole(transaction, "work_file", WORK_FILES, snapshot_id, touched)
+    watch.lap("papers")
     for name in (*REFERENCE, *LISTED):
         _whole(transaction, name, _sql("sql/tables", name), snapshot_id, touched)
     watch.lap("lists")
@@ -134,6 +143,21 @@ def _publish(
     return Publication(snapshot_id, tuple(ids), touched.rows, watch.seconds)
 
 
+def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Waiting]) -> list[Waiting]:
+    """The batches whose accepted rows are there; one whose staging was lost is refused, and holds up nobody."""
+    there = [batch for batch in waiting if _accepted(settings, batch.batch_id).is_dir()]
+    for batch in waiting:
+        if batch not in there:
+            why = f"its staging is gone: `lgsp rebuild {batch.source}` makes it again from what was landed"
+            log.error("%s: %s", batch.batch_id, why)
+            transaction.do(
+                "update ledger.batch set state = 'refused', why = $1::text where batch_id = $2::text",
+                why,
+                batch.batch_id,
+            )
+    return there
+
+
 def _groups(waiting: list[Waiting]) -> Iterator[list[Waiting]]:
     group: list[Waiting] = []
     for batch in waiting:
@@ -145,12 +169,11 @@ def _groups(waiting: list[Waiting]) -> Iterator[list[Waiting]]:
         yield group
 
 
-def _take_up(
-    settings: Settings, transaction: Transaction, snapshot_id: int, ids: list[str],
-    fates: merge.Fates, touched: merge.Touched, watch: Stopwatch,
-) -> None:  # fmt: skip
+def _take_up(settings: Settings, transaction: Transaction, ids: list[str], fates: merge.Fates) -> None:
+    """Merge the accepted records of some batches, and remember which dossiers and documents they speak of."""
+
     def staged(kind: str) -> list[Path]:
-        paths = [settings.staging / batch_id / "accepted" / f"{kind}.parquet" for batch_id in ids]
+        paths = [_accepted(settings, batch_id) / f"{kind}.parquet" for batch_id in ids]
         return [path for path in paths if path.exists()]
 
     for kind in records.FACTS:
@@ -158,17 +181,11 @@ def _take_up(
     for kind in records.LISTS:
         merge.records_of(transaction, kind, staged(kind.name), merge.Fates())  # lists are not counted as records
     merge.tokens_of(transaction, staged("dossier"))
-    watch.lap("records")
-    if staged("dossier"):
-        link.dossiers(settings, transaction, snapshot_id, touched)
-    watch.lap("dossiers")
-    if staged("document"):
-        link.papers(settings, transaction, snapshot_id, touched)
-    if staged("work_file"):
-        work_file = contract.load("work_file")
-        merge.stage_query(transaction, work_file, WORK_FILES)
-        merge.table(transaction, work_file, "false", snapshot_id, touched)
-    watch.lap("papers")
+    link.gather(transaction)
+
+
+def _accepted(settings: Settings, batch_id: str) -> Path:
+    return settings.staging / batch_id / "accepted"
 
 
 def _whole(transaction: Transaction, name: str, query: str, snapshot_id: int, touched: merge.Touched) -> None:

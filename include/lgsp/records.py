@@ -38,7 +38,7 @@ class Kind:
 
 # What every record carries: who it is, when its source changed it, what it says (as a hash), where its bytes are.
 IDENTITY = {
-    "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "content_hash": "text",
+    "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "raw_hash": "text", "content_hash": "text",
     "raw_pointer": "text", "batch_id": "text",
 }  # fmt: skip
 
@@ -64,12 +64,14 @@ DOCUMENT = Kind(
     "document",
     IDENTITY | {
         "document_id": "text", "business_type": "text", "refers_to_document_id": "text",
+        "told_id": "text",
+        "refers_to_told": "text",
         "issuing_organisation_id": "text", "number": "text", "notation": "text", "issued_on": "date",
         "document_type": "text", "subject": "text", "priority": "text", "due_on": "date", "steering_kind": "text",
         "is_signed": "boolean", "has_paper_copy": "boolean", "page_count": "integer", "attachment_count": "integer",
         "responds_to_document_id": "text", "sent_at": "timestamptz", "recipients": "text[]",
     },
-    indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null"),
+    indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)"),
 )  # fmt: skip
 
 DOCUMENT_STATUS = Kind(
@@ -96,7 +98,8 @@ ORGANISATION = Kind(
 
 ORGANISATION_ALIAS = Kind(
     "organisation_alias",
-    IDENTITY | {"alias": "text", "organisation_id": "text", "matched_by": "text", "first_seen_on": "date"},
+    IDENTITY
+    | {"alias_key": "text", "alias": "text", "organisation_id": "text", "matched_by": "text", "first_seen_on": "date"},
 )
 
 SERVICE = Kind(

@@ -175,7 +175,7 @@ def point(root: Path, snapshot_id: int) -> None:
     """Move the pointer to a snapshot; only ever forward."""
     with _alone(root):
         now = current(root)
-        if now is not None and now >= snapshot_id:
+        if now is not None and now >= snapshot_id and (root / "current").exists():
             return
         temporary = root / f".current.{os.getpid()}"
         temporary.unlink(missing_ok=True)
@@ -191,6 +191,12 @@ def recover(root: Path, newest: int | None) -> list[str]:
     holds are taken away, a pointer that lags is moved.
     """
     mended: list[str] = []
+    sealed = [int(path.parent.name) for path in (root / "snapshots").glob("[0-9]*/manifest.json")]
+    if sealed and max(sealed) > (newest or 0) + 1:
+        raise PublicationFailed(
+            f"{root} holds snapshot {max(sealed)}, the database knows none after {newest}: is it another database, or an older copy? "
+            "Nothing was removed; give this database its own LGSP_HOME"
+        )
     for folder in (root / "snapshots").glob("*"):
         is_committed = folder.name.isdigit() and newest is not None and int(folder.name) <= newest
         if not is_committed:

@@ -23,15 +23,15 @@ ABBREVIATIONS = (
 _ABBREVIATIONS = [(re.compile(pattern), full) for pattern, full in ABBREVIATIONS]
 
 SURNAMES = "Nguyễn|Trần|Lê|Phạm|Hoàng|Huỳnh|Phan|Vũ|Võ|Đặng|Bùi|Đỗ|Hồ|Ngô|Dương|Lý|Đinh|Trương|Lương|Mai|Tô|Đoàn|Trịnh|Hà|Cao|Thái|Tạ|Châu|Alăng|Bhnướch|Zơrâm|Arất|Coor|Pơloong"
-_WORD = r"[A-ZÀ-ỸĐ][a-zà-ỹđ']*"
+_WORD = r"[A-ZÀ-ỸĐ][A-Za-zÀ-ỹđ']*"
 _TITLED = re.compile(
-    rf"\b((?:ông|bà|anh|chị|em|cháu|công dân|đồng chí|đ/c|Ông|Bà|Anh|Chị)(?:\s*/\s*[bB]à|\s*\([bB]à\))?\s+)({_WORD}(?:\s+{_WORD}){{1,5}})"
+    rf"\b((?:ông|bà|anh|chị|em|cháu|công dân|đồng chí|đ/c|Ông|Bà|Anh|Chị)(?:\s*/\s*[bB]à|\s*\([bB]à\))?\s+)"
+    rf"({_WORD}(?:\s+(?:(?:văn|thị)\s+\w+|{_WORD})){{1,5}})"
 )
-_NAMED = re.compile(
-    rf"(?<![\w])(?:{SURNAMES})(?:\s+(?:Văn|Thị|Hữu|Đức|Minh|Ngọc|Xuân|Thanh|Quốc|Đình|Công|Quang|Hoàng|Kim|Thu|Hồng|Mỹ|Tấn|Anh|Bá|Duy|Gia|Phước|Viết|Thế))(?:\s+{_WORD}){{1,3}}"
-)
+# A surname and two or three more names, as written or in capitals; streets named after persons go with them.
+_NAMED = re.compile(rf"(?<!\w)(?!Hồ Chí Minh|HỒ CHÍ MINH)(?:{SURNAMES}|{SURNAMES.upper()})(?:\s+{_WORD}){{2,3}}(?!\w)")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_NUMBER = re.compile(r"(?<![\w/])\+?\d(?:[\s.-]?\d){8,13}(?![\w/])")
+_NUMBER = re.compile(r"(?<![\d/])\+?\d(?:[\s.-]?\d){8,13}(?![\w/])")
 GONE = "[…]"
 
 

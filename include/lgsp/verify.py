@@ -31,6 +31,7 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
 
     Raises PublicationFailed when there is no such snapshot, or a file or its manifest was altered.
     """
+    database.ensure(settings)
     with reading(database.url(settings)) as transaction:
         newest = transaction.one("select max(snapshot_id) from ledger.publication")
         wanted = newest if snapshot_id is None else snapshot_id

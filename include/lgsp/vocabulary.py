@@ -27,6 +27,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
         if name == "test_records":
             for what, field_name in (
                 ("procedure", "procedure_code"),
+                ("service", "procedure_name"),
                 ("agency", "agency_code"),
                 ("applicant", "applicant_name"),
                 ("email", "email"),

@@ -35,7 +35,7 @@ CHUNK_BYTES = 16 * 1024 * 1024
 def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A private in-memory DuckDB, bounded in memory, spilling into the staging area."""
     spill = settings.staging / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)  # what spills may be personal
     connection = duckdb.connect()
     try:
         connection.execute(
@@ -83,7 +83,7 @@ class Workbench:
                 self._explode(name, bodies)
             fields = self.source.lists[name]["fields"]
             self.con.execute(
-                f"create table {name} as select {quoted(self.batch_id + '#')} || call || ':' || ordinal as raw_pointer, "
+                f"create table {name} as select {quoted(self.batch_id + '#')} || call || ':' || ordinal as raw_pointer, md5(record::varchar) as raw_hash, "
                 f"unnest(json_transform(record, {quoted(_structure(fields))})) from raw_{name}"
             )
             self._audit(name, fields)
@@ -215,28 +215,39 @@ class Workbench:
         self.con.execute(
             "create table if not exists spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null"
         )
-        self.stage(records.ORGANISATION_ALIAS, """
-            select spelling.key as source_key, min(clean(s.alias)) as alias,
-                coalesce(max(by_code.organisation_id), max(by_name.organisation_id)) as organisation_id,
-                case when max(by_code.organisation_id) is not null then 'code' when max(by_name.organisation_id) is not null then 'exact' end as matched_by,
+        self.stage(
+            records.ORGANISATION_ALIAS,
+            """
+            select concat_ws('|', spelling.key, coalesce(by_code.organisation_id, by_name.organisation_id)) as source_key,
+                spelling.key as alias_key, min(clean(s.alias)) as alias,
+                coalesce(by_code.organisation_id, by_name.organisation_id) as organisation_id,
+                case when by_code.organisation_id is not null then 'code' when by_name.organisation_id is not null then 'exact' end as matched_by,
                 min(s.seen_on) as first_seen_on, null::varchar as raw_pointer
             from spelled s join spelling using (alias)
             left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
             left join organisation_key by_name on by_name.key = spelling.key
-            where spelling.key is not null
-            group by spelling.key having count(distinct by_code.organisation_id) <= 1
-            """)  # fmt: skip
+            -- whoever writes persons into the name of an agency gets no alias from it
+            where spelling.key is not null and without_persons(s.alias) = clean(s.alias)
+            group by spelling.key, by_code.organisation_id, by_name.organisation_id
+            qualify row_number() over (partition by source_key order by matched_by) = 1
+            """,
+        )
 
     def stage(self, kind: records.Kind, query: str) -> None:
-        """Write one kind of record to the staging area, with its content hash."""
+        """Write one kind of record to the staging area, with its content hash.
+
+        Two versions of one time are told apart by the hash of what the source sent; lists have none, the
+        later batch says what is so now.
+        """
         changed = "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
         said = [n for n in kind.columns if n not in records.IDENTITY and n != "quality_flags"]
         hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in said)
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
+        raw = "" if kind in records.FACTS else "'' as raw_hash, "
         self.con.execute(
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
-            f"{changed} as source_updated_at, md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
+            f"{changed} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
             f"from ({query}) q) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
         )
 

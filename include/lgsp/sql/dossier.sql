@@ -17,10 +17,12 @@ with resolved as (
     left join organisation_key competent_name on competent_name.key = competent_spelling.key
 )
 select
-    d.source_key, d.source_updated_at, d.raw_pointer,
+    d.source_key, d.source_updated_at, d.raw_pointer, d.raw_hash,
     d.source_code, nullif(d.other_code, d.source_code) as other_code,
-    case when d.receipt_code is not null and d.received_at is not null then
-        concat_ws('|', d.receipt_code, d.service_code, d.receiving_organisation_id, local_day(d.received_at)) end as receipt_key,
+    -- by what the source says of procedure and agency, known or not; nothing missing may make two alike
+    d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
+        || coalesce(organisation_code(d.organisation_source), nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
+        || local_day(d.received_at)::varchar as receipt_key,
     d.is_deleted,
     d.service_code, d.receiving_organisation_id, d.competent_organisation_id,
     place.admin_unit_code, place.admin_unit_code_now,
@@ -42,7 +44,7 @@ select
     d.status_source, d.service_source, d.organisation_source, d.channel_source,
     local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
     coalesce(place.valid_to <= d.place_on, false) as is_unit_outdated,
-    (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
+    (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
         or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
     coalesce(is_dummy_identity(d.identity_number), false) as is_identity_dummy,
     case when d.identity_number is not null and not is_dummy_identity(d.identity_number) then token(d.identity_number) end as applicant_token

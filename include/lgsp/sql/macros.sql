@@ -1,16 +1,17 @@
 -- How the sources write what they mean. Each macro gives NULL for what it cannot read; rules speak of it then.
 
--- ISO 8601 with an offset. Years before 1901 are what programs write for "no date".
-create macro utc(x) as case when year(try_cast(nullif(trim(x), '') as timestamptz)) > 1900 then try_cast(nullif(trim(x), '') as timestamptz) end;
+-- ISO 8601 with an offset. Years like 0001, 1900 and 9999 are what programs write for "no date".
+create macro plausible(t) as case when year(t) between 1901 and 2999 then t end;
+create macro utc(x) as plausible(try_cast(nullif(trim(x), '') as timestamptz));
 -- yyyyMMddHHmmss, local
-create macro compact_local(x) as try_strptime(nullif(trim(x), ''), '%Y%m%d%H%M%S') at time zone 'Asia/Ho_Chi_Minh';
+create macro compact_local(x) as plausible(try_strptime(nullif(trim(x), ''), '%Y%m%d%H%M%S')) at time zone 'Asia/Ho_Chi_Minh';
 -- dd/MM/yyyy and yyyyMMdd: local days
-create macro day_vi(x) as try_strptime(nullif(trim(x), ''), '%d/%m/%Y')::date;
-create macro day_compact(x) as try_strptime(nullif(trim(x), '')[1:8], '%Y%m%d')::date;
+create macro day_vi(x) as plausible(try_strptime(nullif(trim(x), ''), '%d/%m/%Y'))::date;
+create macro day_compact(x) as plausible(try_strptime(nullif(trim(x), '')[1:8], '%Y%m%d'))::date;
 -- dd/MM/yyyy HH:mm:ss, local
-create macro time_vi(x) as try_strptime(nullif(trim(x), ''), '%d/%m/%Y %H:%M:%S') at time zone 'Asia/Ho_Chi_Minh';
+create macro time_vi(x) as plausible(try_strptime(nullif(trim(x), ''), '%d/%m/%Y %H:%M:%S')) at time zone 'Asia/Ho_Chi_Minh';
 -- yyyy/MM/dd HH:mm:ss, local
-create macro time_slash(x) as try_strptime(nullif(trim(x), ''), '%Y/%m/%d %H:%M:%S') at time zone 'Asia/Ho_Chi_Minh';
+create macro time_slash(x) as plausible(try_strptime(nullif(trim(x), ''), '%Y/%m/%d %H:%M:%S')) at time zone 'Asia/Ho_Chi_Minh';
 
 create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
 create macro filled(x) as nullif(trim(x), '');

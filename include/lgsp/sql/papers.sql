@@ -1,16 +1,24 @@
 -- Documents and their deliveries, from `message` (documents as sent, edited, revoked) and `state` (delivery statuses).
 
+-- who refers to an earlier document by a UUID means the message that bore it
+create table meant as
+    select m.* replace (coalesce(m.refers_to_document_id, e.document_id) as refers_to_document_id)
+    from message m
+    left join (select told_id, min(document_id) as document_id from message where document_id is not null group by 1) e
+        on e.told_id = m.refers_to_told and m.refers_to_document_id is null;
+
+-- a redelivery has another time of listing: the time a message was sent decides, then the listing
 create table base as
-    select * from message where business_type <> '1' and document_id is not null
-    qualify row_number() over (partition by document_id order by source_updated_at desc, content_hash desc) = 1;
+    select * from meant where business_type <> '1' and document_id is not null
+    qualify row_number() over (partition by document_id order by coalesce(sent_at, source_updated_at) desc, source_updated_at desc, content_hash desc) = 1;
 
 create table revoked as
     select coalesce(refers_to_document_id, document_id) as document_id, min(coalesce(sent_at, source_updated_at)) as revoked_at
-    from message where business_type = '1' group by 1;
+    from meant where business_type = '1' group by 1;
 
 create table replaced as
-    select refers_to_document_id as document_id, arg_max(document_id, {'t': source_updated_at, 'h': content_hash}) as replaced_by_document_id
-    from message where business_type = '3' and refers_to_document_id <> document_id group by 1;
+    select refers_to_document_id as document_id, arg_max(document_id, {'s': coalesce(sent_at, source_updated_at), 't': source_updated_at, 'h': content_hash}) as replaced_by_document_id
+    from meant where business_type = '3' and refers_to_document_id <> document_id group by 1;
 
 create table document as
     select document_id, issuing_organisation_id, number, notation, issued_on, document_type, subject, priority, due_on, steering_kind,

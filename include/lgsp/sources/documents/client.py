@@ -106,7 +106,8 @@ class Client:
             for row in rows:
                 reading.record(str(row.get("maHoSo")), str(row.get("ngayCapNhat")))
             totals.add(int(promised(answer, "total", "workFiles")))
-            if not rows or len(rows) < size:
+            is_all = len(rows) < PAGE and int(answer["total"]) == reading.read
+            if not rows or len(rows) < size or is_all:
                 break
             number, size = number + 1, size or len(rows)
         reading.has_moved |= len(totals) > 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from lgsp import text
 from lgsp.organisations import identify
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -77,7 +78,12 @@ def header(root: Node) -> Node:
 
 def is_secret(root: Node) -> bool:
     """Whether any element says that the document is more than ordinary."""
-    return any((node.text() or "").lower() not in NOT_SECRET for name in SECRECY for node in root.deep(name))
+    return any(not is_ordinary(node.text()) for name in SECRECY for node in root.deep(name))
+
+
+def is_ordinary(secrecy: str | None) -> bool:
+    """Whether a degree of secrecy says that there is none."""
+    return (text.clean(secrecy) or "").lower() in NOT_SECRET
 
 
 def is_signed(root: Node, attachment_names: list[str]) -> bool:
@@ -91,11 +97,9 @@ def document_id(told: str | None, organ: str | None, day: str | None, code: str 
 
     `told` is the message's DocumentId; where that is a UUID or missing, the key comes from its parts.
     """
-    parts = [part.strip() for part in (told or "").split(",")]
-    if len(parts) < 3:
-        parts = [organ or "", day or "", code or ""]
-    who, when, what = parts[0], parts[1].replace("-", "/"), ",".join(parts[2:])
-    identity = identify(who)
-    if identity is None or not re.fullmatch(r"\d{4}/\d{2}/\d{2}", when) or not what:
-        return None
-    return f"{identity[0]},{when},{what}"
+    for parts in ((told or "").split(",", 2), (organ or "", day or "", code or "")):
+        who, when, what = [part.strip() for part in parts] if len(parts) == 3 else ("", "", "")
+        identity, when = identify(who), when.replace("-", "/")
+        if identity is not None and re.fullmatch(r"\d{4}/\d{2}/\d{2}", when) and what:
+            return f"{identity[0]},{when},{what}"
+    return None

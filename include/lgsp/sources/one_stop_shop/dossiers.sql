@@ -1,6 +1,6 @@
 -- A dossier as the one-stop-shop tells it.
 select
-    raw_pointer,
+    raw_pointer, raw_hash,
     filled(id) as source_key,
     utc(modifiedDate) as source_updated_at,
     filled(code) as source_code,
@@ -8,6 +8,7 @@ select
     filled(receiptCode) as receipt_code,
     filled(deletedDate) is not null as is_deleted,
     procedure.code as service_source,
+    name_vi(procedure.translate) as service_name,
     filled(agency.code) as organisation_source,
     name_vi(agency.name) as organisation_name,
     filled(competentAgency.code) as competent_source,
@@ -29,8 +30,8 @@ select
     coalesce(utc(withdrawDate), utc(list_filter(task, lambda t: lower(trim(t.name)) in ('từ chối tiếp nhận', 'rút hồ sơ'))[-1].createdDate)) as closed_at,
     dossierStatus.id as status_source,
     dossier_status(trim(dossierStatus.id)) as status,
-    coalesce(len(extendHistory), 0)::integer as extension_count,
-    coalesce(len(list_filter(task, lambda t: dossier_step(lower(trim(t.name))) = 'supplement_requested')), 0)::integer as supplement_count,
+    len(extendHistory)::integer as extension_count,
+    len(list_filter(task, lambda t: dossier_step(lower(trim(t.name))) = 'supplement_requested'))::integer as supplement_count,
     yes(hasDigitalResult) as has_digital_result,
     try_cast(digitizedComponents as integer) as digitised_component_count,
     try_cast(reusedComponents as integer) as reused_component_count,

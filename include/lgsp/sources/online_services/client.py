@@ -47,7 +47,7 @@ class Client:
         return {"dossiers": reading}
 
     def _pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
-        """Follow the pages until one is empty or shorter than the first: never until a count is reached."""
+        """Follow the pages until one is empty or shorter than the first; a short first page that is all is the last."""
         loops, number, size, totals = RepeatedPage(f"{service} page"), 1, 0, set[int]()
         while True:
             envelope = self._page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
@@ -57,7 +57,8 @@ class Client:
                 reading.record(str(row.get("MaHoSo")), str(row.get("NgayCapNhat")))
             if "tongso" in envelope:
                 totals.add(int(envelope["tongso"]))
-            if not rows or len(rows) < size:
+            is_all = len(rows) < PAGE and int(envelope.get("tongso", -1)) == reading.read
+            if not rows or len(rows) < size or is_all:
                 break
             number, size = number + 1, size or len(rows)
         reading.has_moved |= len(totals) > 1

@@ -1,4 +1,7 @@
 -- A spelling and what it means, as each source uses it.
-select source_key as alias_key, source, alias, organisation_id, matched_by, first_seen_on, batch_id
+-- A spelling that means two agencies means none.
+select alias_key, source, min(alias collate "C") as alias, min(organisation_id) as organisation_id, min(matched_by) as matched_by,
+    min(first_seen_on) as first_seen_on, max(batch_id) as batch_id
 from record.organisation_alias
 where matched_by is not null
+group by alias_key, source having count(distinct organisation_id) = 1
