@@ -11,6 +11,7 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse
 
+from lgsp import sources as descriptions
 from lgsp.settings import Settings
 
 PREFIX = "/data-docs"
@@ -23,9 +24,17 @@ app = FastAPI(title="Data Docs", dependencies=[Depends(requires_access_view(Acce
 def sources() -> HTMLResponse:
     """The sources that have Data Docs."""
     pages = sorted(page.parent.name for page in Settings.from_env().docs.glob("*/index.html"))
-    links = "".join(f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(name)}</a></li>' for name in pages)
-    body = f"<ul>{links}</ul>" if pages else "<p>No batch has been checked yet.</p>"
-    return HTMLResponse(f"<!doctype html><meta charset=utf-8><title>Data Docs</title><h1>Data Docs</h1>{body}")
+    links = "".join(
+        f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(descriptions.load(name).title)}</a> ({escape(name)})</li>'
+        for name in pages
+        if name in descriptions.names()
+    )
+    body = f"<p>What the newest batch of each source was found to be.</p><ul>{links}</ul>"
+    return HTMLResponse(
+        '<!doctype html><html lang="vi"><meta charset="utf-8"><title>Data Docs</title>'
+        "<style>body{font:16px/1.6 system-ui,sans-serif;margin:2rem}</style><h1>Data Docs</h1>"
+        + (body if links else "<p>No batch has been checked yet.</p>")
+    )
 
 
 @app.get("/{path:path}")
