@@ -78,8 +78,15 @@ def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, tou
 
 
 def _reach(transaction: Transaction) -> None:
-    """`reached`: every record connected, by codes or receipts, with the records of `edge`, as they are or as they were."""
+    """`reached`: every record connected with the records of `edge`: by a code, a receipt or the dossier they were in.
+
+    A changed record is connected as it is and as it was: both of its edges wait in `pending`.
+    """
     while True:
+        transaction.do(
+            "insert into edge select p.* from pending p "
+            "where (p.source, p.source_key) in (select source, source_key from edge)"
+        )
         for code in ("source_code", "other_code"):
             transaction.do(
                 f"insert into reached_code select distinct {code} from edge where {code} is not null on conflict do nothing"
@@ -97,6 +104,9 @@ def _reach(transaction: Transaction) -> None:
                 select d.* from record.dossier d join reached_code c on c.code = d.source_code
                 union select d.* from record.dossier d join reached_code c on c.code = d.other_code
                 union select d.* from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
+                union select d.* from record.dossier d join shared.dossier_source other using (source, source_key)
+                    join shared.dossier_source mine using (dossier_id)
+                    join reached k on k.source = mine.source and k.source_key = mine.source_key
             ) r where not exists (select 1 from reached k where k.source = r.source and k.source_key = r.source_key)
             """)  # fmt: skip
         if not found:

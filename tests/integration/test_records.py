@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lgsp import check, codelist, database, harmonise, land, ledger, publish
+from lgsp import check, codelist, database, harmonise, land, ledger, link, publish
 from lgsp.storage import Pack
 from lgsp.window import Window
 from tests.integration.conftest import Installation
@@ -163,6 +163,22 @@ def test_a_receipt_links_only_with_procedure_agency_and_day(
     if dossiers == 1:
         rules = {row["match_rule"] for row in installation.query("select match_rule from shared.dossier_source")}
         assert rules == {"receipt"}
+
+
+@pytest.mark.parametrize("at_once", [1, 100_000])
+def test_a_record_that_changes_its_code_leaves_the_other_side_whole(
+    at_once: int, feed: Feed, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "RECORDS_AT_ONCE", at_once)
+    minted = f"{AGENCY}-260803-98765"
+    feed("one_stop_shop", one_stop(receiptCode=""))
+    feed("online_services", online(MaHoSo=minted, MaHoSoKhac=f"{AGENCY}-260803-0001"))
+    assert len(_dossiers(installation)) == 1
+    feed("online_services", online(MaHoSo=minted, MaHoSoKhac="", NgayCapNhat="20260803120000"))
+    found = _dossiers(installation)
+    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in found.items()} == {
+        f"{AGENCY}-260803-0001": (True, False), minted: (False, True),
+    }  # fmt: skip
 
 
 def test_two_unknown_procedures_are_not_one(feed: Feed, installation: Installation) -> None:
