@@ -27,6 +27,7 @@ def run(settings: Settings, source_name: str, window: Window) -> list[str]:
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
     database.ensure(settings)
+    settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
     with _asking(settings, source) as (client, caller):
         try:
             parts = _cut(client, source, wanted)
