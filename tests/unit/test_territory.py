@@ -31,21 +31,25 @@ def test_da_nang_has_94_communes_after_the_merger() -> None:
 
 
 def test_a_code_is_reused_under_another_name() -> None:
-    assert [unit.name for unit in territory.units() if unit.code == "20656"] == [
-        "Xã Quế Trung",
-        "Thị trấn Trung Phước",
-        "Xã Nông Sơn",
-    ]
+    names = [unit.name for unit in territory.units() if unit.code == "20656"]
+    assert list(dict.fromkeys(names)) == ["Xã Quế Trung", "Thị trấn Trung Phước", "Xã Nông Sơn"]
+
+
+def test_da_nang_has_56_communes_before_2025_and_47_after() -> None:
+    counts = []
+    for day in (date(2024, 12, 31), date(2025, 1, 1)):
+        districts = {unit.code for unit in _at(day, "district", {"48"})}
+        counts.append((len(districts), len(_at(day, "commune", districts))))
+    assert counts == [(8, 56), (8, 47)]
 
 
 def test_every_old_commune_is_somewhere_today_and_every_district_is_gone() -> None:
     today = territory.today()
-    unknown = {"05704", "05782"}  # two communes of Thái Nguyên whose line of 2025-01-01 is not known
     for unit in territory.units():
         now = today[(unit.code, unit.valid_from)]
         if unit.level == "district" and unit.code != "498":
             assert now is None, unit
-        elif unit.level == "commune" and unit.code not in unknown:
+        elif unit.level == "commune" and unit.code not in territory.WITHOUT_LINE:
             assert now is not None, unit
 
 
