@@ -1,0 +1,42 @@
+-- Working time in DuckDB, as working_time.py has it; a day outside the calendar gives NULL.
+-- Needs working_day (day_on, is_working_day) and the constants of the opening hours.
+
+create table working_clock as
+    select day_on, is_working_day,
+        (count(*) filter (is_working_day) over (order by day_on) - is_working_day::bigint) as worked_before
+    from working_day;
+create table nth_working_day as select worked_before as nth, day_on from working_clock where is_working_day;
+
+create macro local_us(t) as epoch_us(t at time zone 'Asia/Ho_Chi_Minh') % 86400000000;
+create macro within_us(us) as
+    greatest(0, least(us, noon_break()) - opens()) + greatest(0, least(us, closes()) - noon_end());
+
+-- Working microseconds since the calendar began.
+create macro worked_us(t) as (
+    select c.worked_before * working_day_us() + case when c.is_working_day then within_us(local_us(t)) else 0 end
+    from working_clock c where c.day_on = (t at time zone 'Asia/Ho_Chi_Minh')::date
+);
+create macro working_minutes(t_from, t_to) as (worked_us(t_to) - worked_us(t_from)) // 60000000;
+
+-- The working day so many working days after a local day.
+create macro add_working_days(day, days) as (
+    select n.day_on from nth_working_day n
+    where n.nth = days - 1 + (select c.worked_before + c.is_working_day::bigint from working_clock c where c.day_on = day)
+);
+
+-- How long each dossier's clock stood still: (dossier_id, paused_working_minutes), for dossiers that were ever paused.
+-- A pause that nothing ended counts until `as_of`; with NULL not at all, so that the answer rests on the events alone.
+create macro paused_dossiers(as_of) as table
+    select dossier_id, (sum(worked_us(ended_at) - worked_us(occurred_at)) // 60000000)::bigint as paused_working_minutes
+    from (
+        select dossier_id, status, occurred_at,
+            coalesce(lead(occurred_at) over (partition by dossier_id order by event_seq), greatest(as_of, occurred_at)) as ended_at
+        from dossier_event
+    )
+    where is_pause(status)
+    group by dossier_id;
+
+-- The due day with the pauses added; an amended promise (extended, or no longer the first) has them in it already.
+create macro due_effective_on(due_on, due_first_on, extension_count, paused_working_minutes) as case
+    when coalesce(paused_working_minutes, 0) = 0 or extension_count > 0 or due_first_on <> due_on then due_on
+    else add_working_days(due_on, (paused_working_minutes::bigint * 60000000 + working_day_us() - 1) // working_day_us()) end;
