@@ -322,8 +322,8 @@ def bench() -> duckdb.DuckDBPyConnection:
     rows = [reference.day(reference.FIRST_DAY + timedelta(days=n)) for n in range(2922)]
     listed = pa.table({"day_on": [r.day_on for r in rows], "is_working_day": [r.is_working_day for r in rows]})
     con.register("working_day", listed)
-    con.execute("create table dossier_event (dossier_id text, event_seq integer, status text, occurred_at timestamptz)")
     con.execute(working_time.vocabulary())
+    con.execute("create table dossier_event (dossier_id text, event_seq integer, status text, occurred_at timestamptz)")
     return con
 
 
@@ -338,7 +338,8 @@ def paused_in_sql(events: list[tuple[datetime, str]], as_of: datetime | None) ->
         rows = [["D", place, status, moment] for place, (moment, status) in enumerate(events, 1)]
         bench().executemany("insert into dossier_event values (?, ?, ?, ?)", rows)
     return asked(
-        "select coalesce(sum(paused_working_minutes), 0)::bigint from paused_dossiers(?::timestamptz)", [as_of]
+        "select coalesce(sum(paused_working_minutes), 0)::bigint from paused_dossiers('dossier_event', ?::timestamptz)",
+        [as_of],
     )
 
 

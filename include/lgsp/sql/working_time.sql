@@ -20,18 +20,20 @@ create macro working_minutes(t_from, t_to) as (worked_us(t_to) - worked_us(t_fro
 
 -- The working day so many working days after a local day.
 create macro add_working_days(day, days) as (
-    select n.day_on from nth_working_day n
-    where n.nth = days - 1 + (select c.worked_before + c.is_working_day::bigint from working_clock c where c.day_on = day)
+    select n.day_on from working_clock c
+    join nth_working_day n on n.nth = c.worked_before + c.is_working_day::bigint + days - 1
+    where c.day_on = day
 );
 
 -- How long each dossier's clock stood still: (dossier_id, paused_working_minutes), for dossiers that were ever paused.
+-- `events` names a table of (dossier_id, event_seq, status, occurred_at); as text, for it may be made after this.
 -- A pause that nothing ended counts until `as_of`; with NULL not at all, so that the answer rests on the events alone.
-create macro paused_dossiers(as_of) as table
+create macro paused_dossiers(events, as_of) as table
     select dossier_id, (sum(worked_us(ended_at) - worked_us(occurred_at)) // 60000000)::bigint as paused_working_minutes
     from (
         select dossier_id, status, occurred_at,
             coalesce(lead(occurred_at) over (partition by dossier_id order by event_seq), greatest(as_of, occurred_at)) as ended_at
-        from dossier_event
+        from query_table(events)
     )
     where is_pause(status)
     group by dossier_id;
