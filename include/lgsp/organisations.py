@@ -1,17 +1,20 @@
-"""Agencies: their durable ids, what kind they are, and which territory they serve."""
+"""Agencies: their durable ids, what kind they are, which territory they serve and who follows them."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import groupby
 
-from lgsp import territory, text
+from lgsp import codelist, territory, text
 
 OLD_CODE = re.compile(r"(\d{3})\.(\d{2})\.(\d{2})\.([A-Z]\d{2})")
 NEW_CODE = re.compile(r"[A-Z]\d{2}(\.\d{1,3}){0,3}")
+# Since 1 July 2025 communes stand directly under the province, with three digits: H47.101, H55.242.
+_COMMUNE_CODE = re.compile(r"[A-Z]\d{2}\.\d{3}")
 
 # The first group of an agency code is the province's; the last of these is where its departments belong.
 PROVINCE_UNIT = {"H47": "49", "H17": "48", "H55": "19", "H03": "06"}
@@ -47,18 +50,38 @@ class Place:
     @property
     def now(self) -> str | None:
         """The code of the same territory today."""
-        return territory.today()[(self.unit.code, self.unit.valid_from)]
+        found = territory.target(self.unit)
+        return found.code if found else None
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an agency's row says during some days; `heir_code` is the territory that took its own in when it ended."""
+
+    organisation_id: str
+    valid_from: date
+    valid_to: date | None
+    admin_unit_code: str | None
+    heir_code: str | None
 
 
 def identify(code: str | None) -> tuple[str, str | None, str] | None:
-    """The durable id of an agency code, with its old and new form; None when it is no agency code."""
-    code = (code or "").strip()
-    if match := OLD_CODE.fullmatch(code):
-        new = re.sub(r"(\.0+)+$", "", ".".join(reversed(match.groups())))
-        return new, code, new
-    if NEW_CODE.fullmatch(code):
-        return code, None, code
-    return None
+    """The durable id of an agency code, with its old and new form; None when it is no agency code.
+
+    Signs that cannot be seen, spaces and small letters do not matter; the code list `agency_code` wins over the
+    reversal of the groups.
+    """
+    seen = re.sub(r"\s", "", text.clean(code) or "").upper()
+    match = OLD_CODE.fullmatch(seen)
+    told = codelist.meanings("agency_code", "any").get(seen)
+    if told is None and not match and not NEW_CODE.fullmatch(seen):
+        return None
+    new = told or _without_empty_groups(".".join(reversed(match.groups())) if match else seen)
+    return new, seen if match else None, new
+
+
+def _without_empty_groups(code: str) -> str:
+    return re.sub(r"(\.0+)+$", "", code)
 
 
 def kind(key: str) -> str:
@@ -76,6 +99,8 @@ def level(organisation_id: str, told: str | None) -> str:
     """The level a source tells, else the one its code has: H47.07 and H47.20 look alike, so province comes first."""
     if told:
         return told
+    if _COMMUNE_CODE.fullmatch(organisation_id):
+        return "commune"
     return ("province", "province", "commune")[min(organisation_id.count("."), 2)]
 
 
@@ -102,59 +127,103 @@ def by_name(organisations: Iterable[Organisation]) -> dict[str, str]:
 
 
 def places(organisations: Iterable[Organisation]) -> list[Place]:
-    """The territory of each agency: by its name under its parent's territory, else the province's."""
+    """The territory of each agency on each day: by its name under its parent's territory, else the province's."""
     organisations = list(organisations)
-    by_id = {organisation.organisation_id: organisation for organisation in organisations}
-    known: dict[str, list[territory.Unit]] = {}
+    found = _Places(organisations)
+    return [Place(o.organisation_id, unit) for o in organisations for unit in found.of(o)]
 
-    def units_of(organisation: Organisation) -> list[territory.Unit]:
-        if organisation.organisation_id not in known:
-            known[organisation.organisation_id] = []  # a parent that is its own ancestor ends here
-            known[organisation.organisation_id] = _units(organisation)
-        return known[organisation.organisation_id]
 
-    def _units(organisation: Organisation) -> list[territory.Unit]:
+class _Places:
+    """The versions of territories that the agencies of a directory serve, in order of time."""
+
+    def __init__(self, organisations: list[Organisation]) -> None:
+        self._by_id = {organisation.organisation_id: organisation for organisation in organisations}
+        committees = [o for o in organisations if o.kind == "peoples_committee" and o.level != "province"]
+        self._named: dict[str, list[territory.Unit]] = {}
+        for organisation in sorted(committees, key=lambda o: o.level == "commune"):  # districts first
+            self._named[organisation.organisation_id] = self._under_its_name(organisation)
+        borne = {(unit.code, unit.since) for units in self._named.values() for unit in units}
+        self._named = {id_: _kept_code(units, borne) for id_, units in self._named.items()}
+
+    def of(self, organisation: Organisation) -> list[territory.Unit]:
+        """A committee's own territory; everybody else's is that of whom they belong to."""
+        if organisation.level == "province":
+            return _province(organisation.organisation_id)
+        if organisation.kind == "peoples_committee":
+            return self._named[organisation.organisation_id]
+        mother = self._mother(organisation)
+        return self._named[mother.organisation_id] if mother else _province(organisation.organisation_id)
+
+    def _mother(self, organisation: Organisation) -> Organisation | None:
+        """The committee of a district or commune that an agency belongs to, however many steps above it."""
+        seen = {organisation.organisation_id}
+        mother = self._above(organisation)
+        while mother and mother.level != "province" and mother.organisation_id not in seen:
+            if mother.kind == "peoples_committee":
+                return mother
+            seen.add(mother.organisation_id)
+            mother = self._above(mother)
+        return None
+
+    def _above(self, organisation: Organisation) -> Organisation | None:
+        return self._by_id.get(organisation.parent_id or organisation.organisation_id.rpartition(".")[0])
+
+    def _under_its_name(self, organisation: Organisation) -> list[territory.Unit]:
+        """The territory an agency's name speaks of, among those its mother serves, else in the province."""
+        name = organisation.key.removeprefix(COMMITTEE)
         province = _province(organisation.organisation_id)
-        if organisation.level == "province" or organisation.kind != "peoples_committee":
-            mother = by_id.get(organisation.parent_id or "")
-            if organisation.level != "province" and mother and mother.level != "province":
-                return units_of(mother)
-            return province
-        mother = by_id.get(organisation.parent_id or "")
-        above = units_of(mother) if mother else province
-        return _named(organisation, {unit.code for unit in above}) or _named(organisation, {u.code for u in province})
-
-    return [Place(o.organisation_id, unit) for o in organisations for unit in units_of(o)]
+        mother = self._mother(organisation)
+        above = self._named.get(mother.organisation_id, []) if mother else []
+        districts = territory.children(province) if organisation.level == "commune" and not mother else []
+        for parents in (above, province, districts):
+            if found := territory.named(name, organisation.level, parents):
+                return found
+        return []
 
 
 def _province(organisation_id: str) -> list[territory.Unit]:
+    """The province of an agency code, then the one it was merged into."""
     code = PROVINCE_UNIT.get(organisation_id.split(".")[0])
-    return [unit for unit in territory.units() if unit.code == code]
+    found = [unit for unit in territory.units() if unit.code == code]
+    for unit in found[-1:]:
+        heir = territory.target(unit)
+        if unit.valid_to is not None and heir is not None:
+            found.append(replace(heir, valid_from=unit.valid_to))
+    return found
 
 
-def _named(organisation: Organisation, parents: set[str]) -> list[territory.Unit]:
-    """The versions of the unit an agency's name speaks of, among the children of `parents`.
+def _kept_code(units: list[territory.Unit], borne: set[tuple[str, date]]) -> list[territory.Unit]:
+    """The territory before and after the change of January 2025 under one code and another name.
 
-    A unit that changed its kind (xã to phường) is found by its bare name, when only one unit bears it.
+    Xã Hiệp Hòa took in a neighbour and was called Quế Tân: its committee went on. Whose name another agency
+    bears is left to that agency; the communes of July 2025 had new committees, whatever their codes.
     """
-    wanted = organisation.key.removeprefix(COMMITTEE)
-    children = [u for u in _index() if u.parent_code in parents and u.level == organisation.level]
-    exact = {unit.code for unit in children if _index()[unit][0] == wanted}
-    bare = {unit.code for unit in children if _index()[unit][1] == _bare(wanted)}
-    codes = exact or (bare if len(bare) == 1 else set())
-    return [unit for unit in children if unit.code in codes and _index()[unit][1] == _bare(wanted)]
+    if not units:
+        return []
+    day = territory.FIRST_CHANGE
+    after = territory.following(units[-1]) if units[-1].valid_to == day else None
+    if after and after.code == units[-1].code and (after.code, after.since) not in borne:
+        return units + territory.history(after)
+    before = territory.at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
+    if before and territory.following(before) == units[0] and (before.code, before.since) not in borne:
+        return territory.history(before) + units
+    return units
 
 
-def _bare(key: str) -> str:
-    return re.sub(r"^(xã|phường|thị trấn|thị xã|thành phố|huyện|quận|đặc khu|tỉnh) ", "", key)
+def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:
+    """What the rows of agencies say on each day: one version for each change of the territory's code, at least one."""
+    served: dict[str, list[territory.Unit]] = defaultdict(list)
+    for place in places:
+        served[place.organisation_id].append(place.unit)
+    return [version for o in organisations for version in _versions(o, served[o.organisation_id])]
 
 
-def _index() -> dict[territory.Unit, tuple[str, str]]:
-    if not _KEYS:
-        for unit in territory.units():
-            name = text.key(unit.name) or ""
-            _KEYS[unit] = (name, _bare(name))
-    return _KEYS
-
-
-_KEYS: dict[territory.Unit, tuple[str, str]] = {}
+def _versions(organisation: Organisation, units: list[territory.Unit]) -> Iterator[Version]:
+    if not units:
+        yield Version(organisation.organisation_id, CODES_BEGAN, None, None, None)
+    for code, same in groupby(units, key=lambda unit: unit.code):
+        group = list(same)
+        first, last = group[0], group[-1]
+        heir = territory.following(last) if last is units[-1] else None
+        began = max(first.valid_from, CODES_BEGAN)
+        yield Version(organisation.organisation_id, began, last.valid_to, code, heir.code if heir else None)

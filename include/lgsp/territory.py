@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from lgsp import text
@@ -294,16 +295,37 @@ def _act(code: str, day: date) -> str | None:
     return None if unit is None else _ACTS.get((unit.parent_code or "", day))
 
 
+def following(unit: Unit) -> Unit | None:
+    """The unit that a unit's counts belong to from the day it ended, by the default line; None when there is none."""
+    if unit.valid_to is None:
+        return None
+    if code := _defaults().get((unit.code, unit.valid_to)):
+        return at(code, unit.valid_to)
+    later = at(unit.code, unit.valid_to)
+    return later if later and later.since == unit.since else None
+
+
 def target(unit: Unit) -> Unit | None:
     """The unit of today that a unit's counts belong to, by the default lines; None for a district that was dissolved."""
-    while unit.valid_to is not None:
-        code = _defaults().get((unit.code, unit.valid_to), unit.code)
-        following = at(code, unit.valid_to)
-        is_told = (unit.code, unit.valid_to) in _defaults()
-        if following is None or not (is_told or following.since == unit.since):
-            return None
-        unit = following
-    return unit
+    found: Unit | None = unit
+    while found is not None and found.valid_to is not None:
+        found = following(found)
+    return found
+
+
+def history(unit: Unit) -> list[Unit]:
+    """All versions of the territory that a unit is a version of."""
+    return [version for version in _by_code()[unit.code] if version.since == unit.since]
+
+
+def children(above: Collection[Unit]) -> list[Unit]:
+    """Every version of every unit that lay in one of the units above."""
+    return [unit for unit in units() if any(_is_in(unit, other) for other in above)]
+
+
+def _is_in(unit: Unit, above: Unit) -> bool:
+    began = max(unit.valid_from, above.valid_from)
+    return unit.parent_code == above.code and all(end is None or began < end for end in (unit.valid_to, above.valid_to))
 
 
 @cache
@@ -337,6 +359,18 @@ def find(name: str, level: str, parents: Collection[str], day: date) -> list[Uni
             found.append(unit)
     exact = [unit for unit in found if wanted in _names(unit)]
     return exact or found
+
+
+def named(name: str, level: str, above: Collection[Unit]) -> list[Unit]:
+    """Every version, in order of time, of the territory that bore a name in one of the units above.
+
+    Empty when two units bore it at one time. A name with a kind its unit never had finds it all the same.
+    """
+    there = [u for u in _by_bare_name().get(_bare(name), ()) if u.level == level and any(_is_in(u, a) for a in above)]
+    exact = [unit for unit in there if key(name) in _names(unit)]
+    found = sorted({version for unit in exact or there for version in history(unit)}, key=lambda unit: unit.valid_from)
+    is_one = all(one.valid_to and one.valid_to <= other.valid_from for one, other in pairwise(found))
+    return found if is_one else []
 
 
 def _bare(name: str) -> str:

@@ -1,8 +1,11 @@
 """Territories through time."""
 
 from datetime import date
+from pathlib import Path
 
-from lgsp import organisations, territory
+import pytest
+
+from lgsp import codelist, organisations, territory
 
 
 def _at(day: date, level: str, province: set[str]) -> list[territory.Unit]:
@@ -72,9 +75,11 @@ def test_an_agency_finds_its_commune_by_name_under_its_parent() -> None:
     places = {(place.organisation_id, place.unit.code, place.now) for place in organisations.places(listed)}
     assert places == {
         ("H47", "49", "48"),
+        ("H47", "48", "48"),
         ("H47.20", "503", None),
         ("H47.20.25", "20431", "20413"),
         ("H47.07", "49", "48"),
+        ("H47.07", "48", "48"),
     }
 
 
@@ -83,3 +88,78 @@ def test_an_agency_code_is_reversed_without_its_empty_groups() -> None:
     assert organisations.identify("000.00.00.H47") == ("H47", "000.00.00.H47", "H47")
     assert organisations.identify("H55.242") == ("H55.242", None, "H55.242")
     assert organisations.identify("H47_test") is None
+
+
+def test_signs_that_cannot_be_seen_do_not_change_an_agency_code() -> None:
+    for seen in ("000.25.20.h47", " 000.25. 20.H47\u00a0", "\ufeff000.25.20.H47\u200b", "h47.20.25", "H47.20.25.00"):
+        found = organisations.identify(seen)
+        assert found is not None and found[0] == "H47.20.25", seen
+
+
+def test_a_listed_code_wins_over_the_reversed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "agency_code.yml").write_text("any: {000.25.20.H47: H47.20.99}")
+    monkeypatch.setattr(codelist, "FOLDER", tmp_path)
+    codelist.load.cache_clear()
+    try:
+        assert organisations.identify("000.25.20.H47") == ("H47.20.99", "000.25.20.H47", "H47.20.99")
+        assert organisations.identify("000.26.20.H47") == ("H47.20.26", "000.26.20.H47", "H47.20.26")
+    finally:
+        codelist.load.cache_clear()
+
+
+def test_three_digits_under_the_province_are_a_commune_when_no_level_is_told() -> None:
+    assert organisations.level("H47.101", None) == organisations.level("H55.242", None) == "commune"
+    assert organisations.level("H47.20", None) == "province" and organisations.level("H47.20.25", None) == "commune"
+
+
+LISTED = (
+    ("000.00.00.H47", "UBND tỉnh Quảng Nam", "province", None, ""),
+    ("000.00.20.H47", "UBND TP.Hội An", "district", "000.00.00.H47", ""),
+    ("000.25.20.H47", "UBND xã Cẩm Thanh", "commune", "000.00.20.H47", ""),
+    ("000.00.37.H47", "UBND huyện Nông Sơn", "district", "000.00.00.H47", ""),
+    ("000.00.27.H47", "UBND huyện Quế Sơn", "district", "000.00.00.H47", ""),
+    ("000.00.30.H47", "UBND huyện Hiệp Đức", "district", "000.00.00.H47", ""),
+    ("000.14.30.H47", "UBND xã Hiệp Hòa", "commune", "000.00.30.H47", ""),
+    ("000.15.30.H47", "UBND xã Hiệp Thuận", "commune", "000.00.30.H47", ""),
+    ("H47.113", "UBND phường Hội An Đông", None, "000.00.00.H47", ""),
+)
+
+
+def _versions(*rows: tuple[str | None, str | None, str | None, str | None, str]) -> dict[str, list[tuple[object, ...]]]:
+    listed = organisations.directory(rows)
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for v in organisations.versions(listed, organisations.places(listed)):
+        told = (str(v.valid_from), str(v.valid_to), v.admin_unit_code, v.heir_code)
+        found.setdefault(v.organisation_id, []).append(told)
+    return found
+
+
+def test_an_agency_ends_with_its_territory_and_names_who_took_it_in() -> None:
+    versions = _versions(*LISTED)
+    assert versions["H47.20.25"] == [("2016-04-01", "2025-07-01", "20431", "20413")]
+    assert versions["H47.113"] == [("2025-07-01", "None", "20413", None)]
+    assert versions["H47.20"] == [("2016-04-01", "2025-07-01", "503", None)]
+    assert versions["H47.37"] == [("2016-04-01", "2025-01-01", "519", "509")]
+    assert versions["H47"] == [("2016-04-01", "2025-07-01", "49", None), ("2025-07-01", "None", "48", None)]
+
+
+def test_a_committee_goes_on_when_its_commune_takes_in_another_under_its_code() -> None:
+    versions = _versions(*LISTED)
+    assert versions["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
+    assert versions["H47.30.15"] == [("2016-04-01", "2025-01-01", "20761", "20758")]
+
+
+def test_an_agency_under_its_later_name_is_the_one_that_was_there_before() -> None:
+    renamed = [row if row[0] != "000.14.30.H47" else (row[0], "UBND xã Quế Tân", *row[2:]) for row in LISTED]
+    assert _versions(*renamed)["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
+
+
+def test_an_agency_whose_territory_is_not_known_has_one_open_version() -> None:
+    assert _versions(("000.14.30.H47", "UBND xã Không Đâu", "commune", None, ""))["H47.30.14"] == [
+        ("2016-04-01", "None", None, None)
+    ]
+
+
+def test_a_commune_that_tells_no_parent_is_found_in_its_province() -> None:
+    assert _versions(("000.25.20.H47", "UBND xã Cẩm Thanh", "commune", None, ""))["H47.20.25"][0][2] == "20431"
+    assert _versions(("000.25.20.H47", "UBND xã Bình An", "commune", None, ""))["H47.20.25"][0][2] == "20845"
