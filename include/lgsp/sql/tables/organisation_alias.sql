@@ -1,7 +1,12 @@
 -- A spelling and what it means, as each source uses it.
--- A spelling that means two agencies means none.
+-- A spelling that means two agencies means none. What a listed alias or a decision says holds until a later batch says otherwise.
+with said as (
+    select *, coalesce(matched_by in ('code', 'exact'), false) as is_lasting,
+        row_number() over (partition by alias_key, source, coalesce(matched_by in ('code', 'exact'), false) order by right(batch_id, 6) desc) as age
+    from record.organisation_alias
+)
 select alias_key, source, min(alias collate "C") as alias, min(organisation_id) as organisation_id, min(matched_by) as matched_by,
     min(first_seen_on) as first_seen_on, max(batch_id) as batch_id
-from record.organisation_alias
-where matched_by is not null
+from said
+where matched_by is not null and (is_lasting or age = 1)
 group by alias_key, source having count(distinct organisation_id) = 1
