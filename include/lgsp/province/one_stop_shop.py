@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 
-from lgsp.province import agencies, people, services, wording
+from lgsp.province import agencies, one_stop_flaws, people, services, spellings, wording
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number
 from lgsp.province.defects import BIT, BY_NATION_CODE
-from lgsp.province.dossiers import COUNTER
+from lgsp.province.dossiers import COUNTER, ONLINE
+from lgsp.province.flaws import Flaw
 from lgsp.province.lives import (
     ACCEPTED,
     FINISHED,
@@ -70,7 +71,8 @@ _HANDOVERS = ({"id": 0, "name": "Nhận tại một cửa"}, {"id": 1, "name": "
 _LEVEL_NAMES = {2: "Mức độ 2", 3: "Mức độ 3", 4: "Mức độ 4"}
 _DUMMIES = ("000000001", "111111111", "012345678912", "")
 _ID_TAG = "e4b0a1b2c3"
-_OBJECT, _NFD = BIT["name-as-object"], BIT["D01"]
+_SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
+_OBJECT, _NEW_CODE = BIT["name-as-object"], BIT["D20"]
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
@@ -87,6 +89,13 @@ def dossier_row(wire_id: str) -> int | None:
         return int(wire_id[18:], 16)
     except ValueError:
         return None
+
+
+def competent(seen: Seen) -> int:
+    """The agency that decides: for some services of a commune, the district above it."""
+    agency = agencies.load()[seen.agency]
+    is_decided_above = agency.level == agencies.COMMUNE and seen.service % 5 == 0
+    return agency.parent if agency.parent and is_decided_above else seen.agency
 
 
 def _named(text: str, is_object: bool) -> Any:
@@ -152,37 +161,35 @@ class Renderer:
 
     def _procedure(self, seen: Seen) -> orjson.Fragment:
         is_test = bool(seen.bits & BIT["D24"]) and bool(seen.traits & 4)
-        variant = 1 + seen.traits % 2 if seen.bits & BIT["D34"] else 0
-        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NFD))
+        variant = 1 + (seen.traits & 15) % 3 if seen.bits & BIT["D34"] else 0
+        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & _OBJECT)
         if part := self._parts.get(key):
             return part
         service = services.load()[seen.service]
         is_object = bool(seen.bits & _OBJECT)
-        code = _TEST_PROCEDURE if is_test else service.code + ("", ".000.00.00.H47", ".H47")[variant]
+        code = _TEST_PROCEDURE if is_test else service.code + _SUFFIXES[variant]
         name = "thoaitest thủ tục 16022022" if is_test else service.name
-        text = wording.decomposed(name) if seen.bits & _NFD else name
         sector = {
             "id": f"5f{service.index % 40:022x}",
             "code": service.field_code,
             "name": _named(service.field_name, is_object),
         }
         return self._kept(
-            key, {"id": service.wire_id, "code": code, "translate": _named(text, is_object), "sector": sector}
+            key, {"id": service.wire_id, "code": code, "translate": _named(name, is_object), "sector": sector}
         )
 
     def _agency(self, seen: Seen, index: int, role: str) -> orjson.Fragment:
         agency = agencies.load()[index]
-        spelling = 1 + (seen.traits >> 8) % 5 if seen.bits & BIT["D08"] else 0
-        key = (role, index, spelling, seen.bits & (_OBJECT | _NFD))
+        spelling = 1 + (seen.traits >> 8 & 63) if seen.bits & BIT["D08"] else 0
+        key = (role, index, spelling, seen.bits & (_OBJECT | _NEW_CODE))
         if part := self._parts.get(key):
             return part
-        others = agencies.spellings(agency)
+        others = spellings.of(agency)
         name = others[spelling % len(others)] if spelling else agency.name
-        text = wording.decomposed(name) if seen.bits & _NFD else name
         value: dict[str, Any] = {
             "id": agency.wire_id,
-            "code": agency.code,
-            "name": _named(text, bool(seen.bits & _OBJECT)),
+            "code": agency.new_code if seen.bits & _NEW_CODE else agency.code,
+            "name": _named(name, bool(seen.bits & _OBJECT)),
         }
         if role == "agency" and agency.parent is not None:
             value["parent"] = {"id": agencies.load()[agency.parent].wire_id}
@@ -195,8 +202,6 @@ class Renderer:
         request = services.load()[seen.service].name
         if seen.bits & BIT["D17"]:
             request = f"<p>{request}</p>&nbsp;"
-        if seen.bits & _NFD:
-            name, request = wording.decomposed(name), wording.decomposed(request)
         is_dummy = bool(seen.bits & BIT["D22"])
         place = self._places[seen.home]
         return {
@@ -206,7 +211,9 @@ class Renderer:
                 "identityNumber": _DUMMIES[seen.traits >> 12 & 3] if is_dummy else person.identity_number,
                 "gender": int(person.is_male),
                 "birthday": wording.iso(day_number(person.born_on) * DAY - LOCAL_OFFSET),
-                "phoneNumber": f"+84{person.phone[1:]}",
+                "phoneNumber": people.phone(person.phone, seen.traits)
+                if seen.bits & BIT["D33"]
+                else f"+84{person.phone[1:]}",
                 "email": "admin_test@example.vn" if is_test else person.email,
                 "applicantType": people.BUSINESS if seen.is_firm else people.CITIZEN,
                 "province": place[0],
@@ -238,17 +245,20 @@ class Renderer:
         ]
         return orjson.Fragment(f"[{','.join(entries)}]")
 
-    def dossier(self, seen: Seen) -> dict[str, Any]:
-        """One dossier, ready for orjson."""
+    def dossier(self, seen: Seen) -> Any:
+        """One dossier, ready for orjson; it need not be an object, if that is what is wrong with it."""
+        record = self._record(seen)
+        return one_stop_flaws.spoil(record, seen)[0] if seen.bits & one_stop_flaws.SPOILT else record
+
+    def flaws(self, seen: Seen) -> list[Flaw]:
+        """What is done to the finished record of a dossier."""
+        return one_stop_flaws.spoil(self._record(seen), seen)[1] if seen.bits & one_stop_flaws.SPOILT else []
+
+    def _record(self, seen: Seen) -> dict[str, Any]:
         service, agency, code = services.load()[seen.service], agencies.load()[seen.agency], seen.code
         accepted, finished = seen.when(ACCEPTED), seen.when(FINISHED)
-        if finished is not None and accepted is not None and seen.bits & BIT["D26"]:
-            finished = accepted - 2 * DAY - (finished - accepted)
         promised = accepted is not None and seen.due >= 0
-        channel = COUNTER if seen.bits & BIT["channel-conflict"] else seen.channel
-        competent = seen.agency
-        if agency.parent and service.index % 5 == 0 and agency.level == agencies.COMMUNE:
-            competent = agency.parent
+        channel = COUNTER if seen.bits & BIT["channel-conflict"] else ONLINE if seen.bits & BIT["D27"] else seen.channel
         is_extended = seen.amended_at < NEVER
         fee = service.fee_vnd
         return {
@@ -259,7 +269,7 @@ class Renderer:
             "procedure": self._procedure(seen),
             "applicant": self._applicant(seen),
             "agency": self._agency(seen, seen.agency, "agency"),
-            "competentAgency": self._agency(seen, competent, "competent"),
+            "competentAgency": self._agency(seen, competent(seen), "competent"),
             "agencyLevel": {"code": agency.level},
             "procedureLevel": {"id": service.online_level, "name": _LEVEL_NAMES[service.online_level]},
             "applyMethod": _CHANNELS[channel],

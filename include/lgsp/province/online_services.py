@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from lgsp.province import agencies, people, services, wording
+from lgsp.province import agencies, damage, people, portal_flaws, services, spellings, wording
 from lgsp.province.defects import BIT, BY_OTHER_CODE
 from lgsp.province.dossiers import COUNTER, ONLINE, POSTAL
+from lgsp.province.flaws import Flaw
 from lgsp.province.lives import (
     ACCEPTED,
     FINISHED,
@@ -36,6 +37,7 @@ _NATIONAL = {
 _CHANNELS = {COUNTER: "1", ONLINE: "2", POSTAL: "3"}
 _YES, _NO = ("1", "True", "Có", "true", "x"), ("0", "False", "Không", "false", "")
 _LEVELS = {agencies.PROVINCE: "TINH", agencies.DISTRICT: "HUYEN", agencies.COMMUNE: "XA"}
+_SUFFIXES = (".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
@@ -119,10 +121,10 @@ def _names(seen: Seen) -> tuple[str, str, str, str, str]:
     bits, traits = seen.bits, seen.traits
     code, title = service.code, service.name
     if bits & BIT["D34"]:
-        code += (".000.00.00.H47", ".H47")[(traits + 1) % 2]
+        code += _SUFFIXES[(traits >> 4 & 15) % 3]
     unit = agency.name
     if bits & BIT["D08"]:
-        others = agencies.spellings(agency)
+        others = spellings.of(agency)
         unit = others[(traits >> 10) % len(others)]
     applicant = people.person(seen.applicant, seen.is_firm).name
     abstract = f"{service.name} - {applicant}" if traits >> 30 & 1 else service.name
@@ -131,11 +133,10 @@ def _names(seen: Seen) -> tuple[str, str, str, str, str]:
         if traits & 4:
             code, title = _TEST_PROCEDURE, "thoaitest thủ tục 16022022"
     if bits & BIT["D17"]:
-        title, abstract = f"<b>{title}</b>", f"<p>V/v&nbsp;{abstract}</p>"
+        title = f"<b>{title}</b>"
+        abstract = damage.to_html(abstract) if traits & 1 else f"<p>V/v&nbsp;{abstract}</p>"
     if bits & BIT["abstract-missing"]:
         abstract = "Dinhkem"
-    if bits & BIT["D01"]:
-        title, unit, abstract, applicant = map(wording.decomposed, (title, unit, abstract, applicant))
     return code, title, unit, abstract, applicant
 
 
@@ -171,8 +172,18 @@ def _progress(seen: Seen) -> list[dict[str, str]]:
     ]
 
 
-def dossier(seen: Seen) -> dict[str, Any]:
-    """One dossier, ready for orjson."""
+def dossier(seen: Seen) -> Any:
+    """One dossier, ready for orjson; it need not be an object, if that is what is wrong with it."""
+    record = _record(seen)
+    return portal_flaws.spoil(record, seen)[0] if seen.bits & portal_flaws.SPOILT else record
+
+
+def flaws(seen: Seen) -> list[Flaw]:
+    """What is done to the finished record of a dossier."""
+    return portal_flaws.spoil(_record(seen), seen)[1] if seen.bits & portal_flaws.SPOILT else []
+
+
+def _record(seen: Seen) -> dict[str, Any]:
     service, agency = services.load()[seen.service], agencies.load()[seen.agency]
     person = people.person(seen.applicant, seen.is_firm)
     accepted, returned = seen.when(ACCEPTED), seen.when(RETURNED)
@@ -190,11 +201,11 @@ def dossier(seen: Seen) -> dict[str, Any]:
         "TenTTHC": title,
         "MaLinhVuc": service.field_code,
         "TenLinhVuc": service.field_name,
-        "KenhThucHien": _CHANNELS[seen.channel],
+        "KenhThucHien": _CHANNELS[ONLINE if seen.bits & BIT["D27"] else seen.channel],
         "MucDo": str(service.online_level),
         "ChuHoSo": applicant,
         "LoaiDoiTuong": "2" if seen.is_firm else "1",
-        "SoDienThoai": person.phone,
+        "SoDienThoai": people.phone(person.phone, traits) if seen.bits & BIT["D33"] else person.phone,
         "Email": person.email,
         "DinhDanhCHS": [_identity(seen, person.identity_number)],
         "TrichYeuHoSo": abstract,
@@ -207,7 +218,7 @@ def dossier(seen: Seen) -> dict[str, Any]:
         "TrangThaiHoSo": status,
         "HinhThuc": str(int(traits >> 20 & 7 == 0)),
         "DonViXuLy": unit,
-        "MaDonViXuLy": agency.code,
+        "MaDonViXuLy": agency.new_code if seen.bits & BIT["D20"] else agency.code,
         "NoiNopHoSo": "1" if seen.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
         "HoSoCoThanhPhanSoHoa": _flag(seen, bool(traits >> 26 & 3), 38),
         "TaiKhoanDuocXacThucVoiVNeID": _flag(seen, seen.channel == ONLINE and bool(traits >> 40 & 3), 42),

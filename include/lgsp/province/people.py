@@ -22,6 +22,7 @@ _FIRM_KINDS = ("Công ty TNHH", "Công ty TNHH MTV", "Công ty cổ phần", "Do
 _FIRM_TRADES = ("Xây dựng", "Thương mại", "Du lịch", "Vận tải", "Thủy sản", "Nông nghiệp", "Dịch vụ")
 _BIRTHPLACES = ("049", "049", "049", "049", "049", "049", "048", "051")
 _PHONES = ("090", "091", "093", "097", "098", "032", "070", "081")
+_PREFIXES_BEFORE_2018 = {"032": "0162", "070": "0120", "081": "0127"}
 _VILLAGES = (
     "Thôn 1",
     "Thôn 2",
@@ -73,6 +74,23 @@ def person(bits: int, is_firm: bool) -> Person:
     phone = f"{_PHONES[(bits >> 38) & 7]}{(bits >> 30) % 10_000_000:07d}"
     email = f"nguoidan{(bits >> 44) % 100_000}@example.vn" if (bits >> 35) & 3 == 0 else ""
     return Person(name, number, not woman, born_on, phone, email, _VILLAGES[(bits >> 50) % len(_VILLAGES)])
+
+
+def phone(number: str, traits: int) -> str:
+    """A phone number in one of the ways in which people write it."""
+    way = (traits >> 44 & 0xFF) % 9
+    if way == 0:
+        return f"0510{number[3:]}"  # a landline, by its area code of before 2017
+    if way == 1:
+        return f"{_PREFIXES_BEFORE_2018.get(number[:3], '0126')}{number[3:]}"
+    if way == 2:
+        return f"+84{number[1:]}"
+    if way == 3:
+        return f"84{number[1:]}"
+    if way == 4:
+        return f"(+84) {number[1:4]} {number[4:]}"
+    between = (" ", ".", "-", ". ")[way - 5]
+    return between.join((number[:4], number[4:7], number[7:]))
 
 
 def officer(bits: int) -> str:

@@ -1,6 +1,6 @@
 """The ground truth: what a perfect reader of the three systems would publish as of an instant.
 
-Computed from the clean world and the marks of its defects, never from anything a server rendered.
+Computed from the clean world and the marks of its defects, never from anything a server sent.
 """
 
 import json
@@ -86,12 +86,22 @@ def _reached(view: View, rows: NDArray[np.int64], visible: NDArray[np.int64], st
     return np.asarray(np.where(is_seen, lives.times[rows], -1).max(axis=1), np.int64)
 
 
-def is_quarantined(view: View) -> NDArray[np.bool_]:
-    """One-stop records that end before they begin, once that shows."""
-    lives, one_stop = view.dossiers.lives, view.one_stop
-    slots = np.arange(lives.times.shape[1])
-    is_finished = ((lives.statuses == FINISHED) & (slots < one_stop.visible[:, None])).any(axis=1)
-    return np.asarray(view.marks.has("D26") & is_finished & (one_stop.visible > 0), np.bool_)
+def quarantined(view: View, side: str) -> NDArray[np.bool_]:
+    """Records of one side, `one-stop` or `portal`, that must not be published, once it shows; no test records."""
+    system = view.one_stop if side == "one-stop" else view.portal
+    statuses = view.dossiers.lives.statuses
+    is_seen = np.arange(statuses.shape[1]) < system.visible[:, None]
+    is_accepted, is_finished = (((statuses == status) & is_seen).any(axis=1) for status in (ACCEPTED, FINISHED))
+    marks = view.marks
+    shows = marks.has(f"unknown-status-{side}", f"poison-element-{side}") & (system.visible > 0)
+    shows |= marks.has(f"D25-{side}", f"D28-received-{side}") & is_accepted
+    shows |= marks.has(f"D26-{side}", f"D28-finished-{side}") & is_finished
+    return np.asarray(shows & ~is_test(view), np.bool_)
+
+
+def is_test(view: View) -> NDArray[np.bool_]:
+    """Dossiers that are trials, whichever system shows them."""
+    return view.marks.has("D24", "D21-test")
 
 
 def _is_live(system: SystemView) -> NDArray[np.bool_]:
@@ -101,19 +111,22 @@ def _is_live(system: SystemView) -> NDArray[np.bool_]:
 def published(view: View) -> Published:
     """Choose the leading record of every dossier and read the clean facts as it shows them."""
     dossiers, marks, lives = view.dossiers, view.marks, view.dossiers.lives
-    is_real = ~marks.has("D24")
-    leads = _is_live(view.one_stop) & ~is_quarantined(view) & is_real
-    in_portal = _is_live(view.portal) & is_real
-    rows = np.flatnonzero(leads | (in_portal & ~_is_live(view.one_stop)))
+    is_real = ~is_test(view)
+    leads = _is_live(view.one_stop) & ~quarantined(view, "one-stop") & is_real
+    in_portal = _is_live(view.portal) & ~quarantined(view, "portal") & is_real
+    rows = np.flatnonzero(leads | in_portal)
     leads, in_portal = leads[rows], in_portal[rows]
     visible = np.where(leads, view.one_stop.visible[rows], view.portal.visible[rows]).astype(np.int64)
     known = view.as_of - np.where(leads, 0, dossiers.sync_delay[rows])
     accepted = _reached(view, rows, visible, ACCEPTED)
     due = np.where(lives.amended_at[rows] <= known, lives.due[rows], lives.due_first[rows])
+    due[~leads & marks.has("schema-drift")[rows]] = -1
+    is_overwritten = ~leads & marks.has("submitted-overwritten")[rows] & (accepted >= 0)
     status = lives.statuses[rows, visible - 1].astype(np.int64)
     status[leads & (status == ACCEPTED)] = PROCESSING  # the one-stop has one code for both
     channel = dossiers.channel[rows].astype(np.int64)
     channel[marks.has("channel-conflict")[rows] & ~in_portal & (channel == ONLINE)] = COUNTER
+    channel[marks.has("D27")[rows]] = ONLINE
     refused = _reached(view, rows, visible, NOT_ACCEPTED)
     return Published(
         rows,
@@ -124,7 +137,7 @@ def published(view: View) -> Published:
         channel,
         status,
         visible,
-        dossiers.submitted[rows],
+        np.where(is_overwritten, accepted, dossiers.submitted[rows]),
         accepted,
         np.where(accepted >= 0, due, -1),
         _reached(view, rows, visible, FINISHED),
@@ -151,6 +164,7 @@ def _dossier_table(view: View, found: Published) -> pa.Table:
     codes = {seen.row: seen.code for seen in view.each(view.one_stop, found.rows[~alone])}
     codes |= {seen.row: seen.portal_code for seen in view.each(view.portal, found.rows[alone])}
     is_known = (found.finished >= 0) & (found.due >= 0)
+    fees = np.array([service.fee_vnd for service in catalogue])[found.service]
     return pa.table(
         {
             "dossier_id": [codes[row] for row in found.rows.tolist()],
@@ -168,6 +182,7 @@ def _dossier_table(view: View, found: Published) -> pa.Table:
             "finished_on": days(found.finished),
             "closed_at": instants(found.closed),
             "is_on_time": pa.array(found.is_on_time, mask=~is_known),
+            "fee_vnd": pa.array(fees, mask=view.marks.has("poison-number")[found.rows]),
             "in_one_stop": found.leads_one_stop,
             "in_online_services": found.in_portal,
             "event_count": found.events,
@@ -187,8 +202,10 @@ def of(world: "World", as_of: int) -> Truth:
         "deliveries": deliveries,
         "work_files": files,
         "defects": truth_ledger.defects(world, view),
-        "quarantined": truth_ledger.quarantined(world, view, is_quarantined(view)),
-        "ignored": truth_ledger.ignored(view),
+        "quarantined": truth_ledger.quarantined(
+            world, view, {side: quarantined(view, side) for side in ("one-stop", "portal")}
+        ),
+        "ignored": truth_ledger.ignored(view, is_test(view)),
         "links": truth_ledger.links(view, found.rows, found.leads_one_stop & found.in_portal),
         "indicators": indicators.rates(found),
         "zero_activity": indicators.zero_activity(found, world.start, as_of),

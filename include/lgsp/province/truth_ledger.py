@@ -1,37 +1,59 @@
 """The ledger of the truth: injected defects, what to quarantine or ignore, and what belongs together."""
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lgsp.province.defects import BIT, BY_NATION_CODE, BY_OTHER_CODE, BY_RECEIPT, NOT_LINKED
-from lgsp.province.lives import ACCEPTED, FINISHED, PAUSES
+from lgsp.province import agencies, one_stop_shop, online_services
+from lgsp.province.defects import BIT, BY_NATION_CODE, BY_OTHER_CODE, BY_RECEIPT, DEFECT, NOT_LINKED, outcome
+from lgsp.province.flaws import ONE_STOP_IMPOSSIBLE, PORTAL_IMPOSSIBLE, Flaw, flaw
+from lgsp.province.lives import ACCEPTED, PAUSES
 from lgsp.province.one_stop_shop import dossier_id
 from lgsp.province.view import Seen, SystemView, View
 
 if TYPE_CHECKING:
     from lgsp.province.world import World
 
-_ANYWHERE = ("D01", "D08", "D17", "D22", "D24", "D34")
-_IN_ONE_STOP = (
-    *_ANYWHERE,
-    "D18-one-stop",
-    "D26",
-    "status-as-text",
-    "name-as-object",
-    "due-null",
-    "channel-conflict",
-)
-_IN_PORTAL = (*_ANYWHERE, "D15", "D18-portal", "submitted-overwritten", "abstract-missing")
-_WHEN = {"D26": FINISHED, "due-null": ACCEPTED, "submitted-overwritten": ACCEPTED}
+_DATA = "applicant.data"
+
+# The fields in which a mark shows by itself, whatever the record holds.
+_IN_ONE_STOP: Mapping[str, tuple[str, ...]] = {
+    "D08": ("agency.name", "competentAgency.name"),
+    "D17": (f"{_DATA}.noidungyeucaugiaiquyet",),
+    "D18-one-stop": ("",),
+    "D22": (f"{_DATA}.identityNumber",),
+    "D24": ("",),
+    "D27": ("applyMethod.id",),
+    "D33": (f"{_DATA}.phoneNumber",),
+    "D34": ("procedure.code",),
+    "status-as-text": ("dossierStatus.id",),
+    "name-as-object": ("",),
+    "channel-conflict": ("applyMethod.id",),
+}
+_IN_PORTAL: Mapping[str, tuple[str, ...]] = {
+    "D08": ("DonViXuLy",),
+    "D15": ("HoSoCoThanhPhanSoHoa", "TaiKhoanDuocXacThucVoiVNeID", "DuocThanhToanTrucTuyen"),
+    "D17": ("TenTTHC", "TrichYeuHoSo"),
+    "D18-portal": ("",),
+    "D20": ("MaDonViXuLy",),
+    "D22": ("DinhDanhCHS.SoDinhDanh",),
+    "D24": ("",),
+    "D27": ("KenhThucHien",),
+    "D33": ("SoDienThoai",),
+    "D34": ("MaTTHC",),
+    "abstract-missing": ("TrichYeuHoSo",),
+}
 _RULES = {
     NOT_LINKED: "same_code",
     BY_OTHER_CODE: "other_code",
     BY_NATION_CODE: "nation_code",
     BY_RECEIPT: "receipt",
 }
+
+_Row = tuple[str, str, Flaw]
 
 
 def source_key(seen: Seen, source: str) -> str:
@@ -49,57 +71,115 @@ def _triples(rows: list[tuple[str, str, str]]) -> pa.Table:
     )
 
 
-def _shown(seen: Seen, source: str, names: tuple[str, ...]) -> list[str]:
-    shown = [
-        name for name in names if seen.bits & BIT[name] and (name not in _WHEN or seen.when(_WHEN[name]) is not None)
-    ]
-    if source == "online_services":
-        if seen.link != NOT_LINKED:
-            shown.append("D19")
-        if seen.events[-1][1] in PAUSES:
-            shown.append("D30")
-        if seen.due < 0 and seen.when(ACCEPTED) is not None:
-            shown.append("closed-at-receipt")
-    return [name.removesuffix("-one-stop").removesuffix("-portal") for name in shown]
-
-
-def _of_system(view: View, system: SystemView, source: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
+def _by_mark(seen: Seen, fields: Mapping[str, tuple[str, ...]]) -> list[Flaw]:
     found = []
-    for seen in view.each(system, np.flatnonzero(system.visible > 0)):
-        shown = _shown(seen, source, names)
-        if shown:
-            key = source_key(seen, source)
-            found += [(source, key, name) for name in shown]
+    for name, where in fields.items():
+        if seen.bits & BIT[name]:
+            found += [flaw(DEFECT[name], field) for field in where]
     return found
 
 
-def defects(world: "World", view: View) -> pa.Table:
-    """Every defect that shows by now: source, source key, defect."""
-    found = _of_system(view, view.one_stop, "one_stop_shop", _IN_ONE_STOP)
-    found += _of_system(view, view.portal, "online_services", _IN_PORTAL)
+def _of_one_stop(seen: Seen) -> list[Flaw]:
+    if seen.bits & BIT["poison-element-one-stop"] and not seen.bits & BIT["D24"]:
+        return [flaw("poison", outcome="quarantined")]
+    found = _by_mark(seen, _IN_ONE_STOP)
+    if seen.bits & BIT["D20"]:
+        roles = {"agency": seen.agency, "competentAgency": one_stop_shop.competent(seen)}
+        everyone = agencies.load()
+        found += [flaw("D20", f"{r}.code") for r, n in roles.items() if everyone[n].code != everyone[n].new_code]
+    if seen.bits & BIT["due-null"] and seen.when(ACCEPTED) is not None:
+        found.append(flaw("due-null", "dueDate"))
+    return found
+
+
+def _of_portal(seen: Seen) -> list[Flaw]:
+    if seen.bits & BIT["poison-element-portal"] and not seen.bits & BIT["D24"]:
+        return [flaw("poison", outcome="quarantined")]
+    found = _by_mark(seen, _IN_PORTAL)
+    if seen.bits & BIT["submitted-overwritten"] and seen.when(ACCEPTED) is not None:
+        found.append(flaw("submitted-overwritten", "NgayNopHoSo"))
+    if seen.link != NOT_LINKED:
+        found.append(flaw("D19", "MaHoSo"))
+    if seen.events[-1][1] in PAUSES:
+        found.append(flaw("D30", "TrangThaiHoSo"))
+    if seen.due < 0 and seen.when(ACCEPTED) is not None:
+        found.append(flaw("closed-at-receipt", "TrangThaiHoSo"))
+    return found
+
+
+def _of_system(
+    view: View,
+    system: SystemView,
+    source: str,
+    shown: Callable[[Seen], list[Flaw]],
+    spoilt: Callable[[Seen], list[Flaw]],
+) -> Iterator[_Row]:
+    for seen in view.each(system, np.flatnonzero(system.visible > 0)):
+        found = shown(seen)
+        found += [one for one in spoilt(seen) if one not in found]
+        if found:
+            key = source_key(seen, source)
+            yield from ((source, key, one) for one in found)
+
+
+def _of_documents(world: "World", as_of: int) -> Iterator[_Row]:
     for document in world.papers.documents:
-        if document.sent_at <= view.as_of:
-            found += [("documents", document.doc_id, name) for name in sorted(document.defects)]
-    return _triples(found)
+        if document.sent_at <= as_of:
+            yield from (
+                ("documents", document.doc_id, Flaw(name, "", outcome(name))) for name in sorted(document.defects)
+            )
 
 
-def quarantined(world: "World", view: View, is_impossible: NDArray[np.bool_]) -> pa.Table:
-    """What must not be published: impossible dates, and secrets where none may be."""
-    rows = np.flatnonzero(is_impossible & ~view.marks.has("D24"))
-    found = [("one_stop_shop", source_key(seen, "one_stop_shop"), "D26") for seen in view.seen(view.one_stop, rows)]
+def defects(world: "World", view: View) -> pa.Table:
+    """Every defect that shows by now: where, in which field, and what a perfect reader does about it."""
+    renderer = one_stop_shop.Renderer()
+    rows = [
+        *_of_system(view, view.one_stop, "one_stop_shop", _of_one_stop, renderer.flaws),
+        *_of_system(view, view.portal, "online_services", _of_portal, online_services.flaws),
+        *_of_documents(world, view.as_of),
+    ]
+    columns = {
+        "source": [source for source, _, _ in rows],
+        "source_key": [key for _, key, _ in rows],
+        "defect": [one.defect for _, _, one in rows],
+        "field": [one.field for _, _, one in rows],
+        "outcome": [one.outcome for _, _, one in rows],
+    }
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    return table.append_column("is_repairable", pa.array([one.is_repairable for _, _, one in rows], pa.bool_()))
+
+
+def _reason(bits: int) -> str:
+    """The defect for which a record is in quarantine; one that cannot be read shows nothing else."""
+    reasons = {DEFECT[name] for name, bit in BIT.items() if bits & bit}
+    return "poison" if "poison" in reasons else min(reasons)
+
+
+def quarantined(world: "World", view: View, impossible: Mapping[str, NDArray[np.bool_]]) -> pa.Table:
+    """What must not be published: impossible records, and secrets where none may be.
+
+    A record that is no object tells no key, so it stands here as `?`.
+    """
+    found = []
+    for source, side, system, bits in (
+        ("one_stop_shop", "one-stop", view.one_stop, ONE_STOP_IMPOSSIBLE),
+        ("online_services", "portal", view.portal, PORTAL_IMPOSSIBLE),
+    ):
+        for seen in view.each(system, np.flatnonzero(impossible[side])):
+            reason = _reason(seen.bits & bits)
+            found.append((source, "?" if reason == "poison" else source_key(seen, source), reason))
     papers, now = world.papers, view.as_of
     found += [("documents", d.doc_id, "secret") for d in papers.documents if d.is_secret and d.sent_at <= now]
     found += [("documents", f.code, "secret") for f in papers.work_files if f.is_secret and f.opened_at <= now]
     return _triples(found)
 
 
-def ignored(view: View) -> pa.Table:
+def ignored(view: View, is_test: NDArray[np.bool_]) -> pa.Table:
     """Test records, in either system."""
-    is_test = view.marks.has("D24")
     found = []
     for source, system in (("one_stop_shop", view.one_stop), ("online_services", view.portal)):
-        rows = np.flatnonzero(is_test & (system.visible > 0))
-        found += [(source, source_key(seen, source), "D24") for seen in view.seen(system, rows)]
+        for seen in view.each(system, np.flatnonzero(is_test & (system.visible > 0))):
+            found.append((source, source_key(seen, source), "D24" if seen.bits & BIT["D24"] else "D21"))
     return _triples(found)
 
 

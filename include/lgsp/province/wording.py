@@ -73,6 +73,13 @@ def from_slashed_day(text: str) -> int:
     return day_number(datetime.strptime(text, "%Y/%m/%d").date())
 
 
+def by_hand(compact: str, way: int, is_day: bool) -> str:
+    """`yyyyMMddHHmmss` as people write it: with slashes, stops or dashes, with or without the time of day."""
+    year, month, day = compact[:4], compact[4:6], compact[6:8]
+    text = (f"{day}/{month}/{year}", f"{int(day)}.{int(month)}.{year}", f"{day}-{month}-{year}")[way]
+    return text if is_day else f"{text} {compact[8:10]}:{compact[10:12]}:{compact[12:14]}"
+
+
 def decomposed(text: str) -> str:
     """The same text in NFD."""
     return unicodedata.normalize("NFD", text)
