@@ -1,10 +1,13 @@
-"""The agencies of the simulated province: departments, districts, communes, with codes of both styles."""
+"""The agencies of the simulated province: departments, districts and communes, before and after the merger of 2025."""
 
 import csv
 import functools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
+
+from lgsp import territory
 
 _DATA = Path(__file__).parent / "data" / "agencies.csv"
 _UNITS = Path(__file__).parent.parent / "reference" / "admin_units_2024_to_2025.csv"
@@ -24,11 +27,16 @@ _FIRST_DISTRICT_NUMBER = 20
 _FIRST_COMMUNE_NUMBER = 14  # so that xã Cẩm Thanh, twelfth of Hội An, is 000.25.20.H47
 _OFFLINE_DISTRICTS = {"510", "512", "519", "511", "504", "505", "506"}
 _SILENT_COMMUNES = {"505": 7, "510": 8, "504": 7, "511": 2}
+_FIRST_NEW_NUMBER = 101  # H47.101 to H47.178
+CODES_BEGAN = date(2016, 4, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """One agency; `index` is its place in the list and the value that facts carry."""
+    """One agency; `index` is its place in the list and the value that facts carry.
+
+    It receives from `valid_from` to the day before `valid_to`; `region` is the district its territory lies or lay in.
+    """
 
     index: int
     code: str
@@ -43,10 +51,16 @@ class Agency:
     is_silent: bool
     unit_code: str
     district_code: str
+    region: str = ""
+    valid_from: date = CODES_BEGAN
+    valid_to: date | None = None
+    successor: int | None = None
 
     @property
     def new_code(self) -> str:
         """The new-style identifier: general first, without zero groups."""
+        if self.code.startswith("H47"):
+            return self.code
         return "H47" + "".join(f".{part}" for part in self.code.split(".")[2:0:-1] if part != "00")
 
     @property
@@ -144,15 +158,102 @@ def _communes(units: list[dict[str, str]], districts: list[Agency], first: int) 
 
 
 @functools.cache
-def load() -> tuple[Agency, ...]:
-    """All agencies, the province first, parents before children."""
+def before_merger() -> tuple[Agency, ...]:
+    """The agencies of the years before 2025, the province first, parents before children; their ends left open."""
     with _UNITS.open(encoding="utf-8", newline="") as file:
         units = [row for row in csv.DictReader(file) if row["a_province"] == "49"]
     units.sort(key=lambda row: row["a_ward_code"])
     departments = _departments()
     districts = _districts(units, len(departments))
     communes = _communes(units, districts, len(departments) + len(districts))
-    return (*departments, *districts, *communes)
+    return tuple(replace(a, region=a.district_code) for a in (*departments, *districts, *communes))
+
+
+@functools.cache
+def load() -> tuple[Agency, ...]:
+    """All agencies there ever were: those before the merger in their order, then the communes of July 2025."""
+    old = before_merger()
+    new = _new_communes(old)
+    serving = {(agency.unit_code, agency.valid_from): agency.index for agency in new}
+    serving |= {(agency.unit_code, CODES_BEGAN): agency.index for agency in old if agency.level != PROVINCE}
+    return tuple(_ended(agency, serving) for agency in (*old, *new))
+
+
+def _ended(agency: Agency, serving: dict[tuple[str, date], int]) -> Agency:
+    """The agency with the day its territory ended under its code, and the agency that took its place."""
+    if agency.level == PROVINCE or agency.valid_from == territory.MERGER:
+        return agency
+    for day, began in ((territory.FIRST_CHANGE, CODES_BEGAN), (territory.MERGER, territory.MERGER)):
+        unit = territory.at(agency.unit_code, day - timedelta(days=1))
+        heir = territory.following(unit) if unit and unit.valid_to == day else unit
+        if heir is None or day == territory.MERGER or heir.code != agency.unit_code:
+            successor = serving[heir.code, began] if heir else None
+            return replace(agency, valid_to=day, successor=successor)
+    raise ValueError(f"the province: {agency.name} outlives its territory {agency.unit_code}")
+
+
+def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
+    """The communes of July 2025, directly under the province.
+
+    Silent are those most of whose predecessors were; of each district that took nothing online one commune goes on so,
+    when another is there for those who come online.
+    """
+    rows = [row for row in territory.rows("crosswalk_2025") if row["old_province_code"] == "49"]
+    names = {row["new_ward_code"]: row["new_ward"] for row in rows}
+    regions = {row["new_ward_code"]: row["old_district_code"] for row in rows}
+    silent = {agency.unit_code for agency in old if agency.is_silent}
+    quiet = {c for c in names if _share(silent, [r["old_ward_code"] for r in rows if r["new_ward_code"] == c]) > 0.5}
+    awake = [code for code in sorted(names) if code not in quiet]
+    offline = {code for code in awake if _is_first_of_several(code, awake, regions)}
+    return [
+        Agency(
+            len(old) + n,
+            f"H47.{_FIRST_NEW_NUMBER + n}",
+            f"UBND {_unit_name(names[code])}",
+            f"UBND {_abbreviated(names[code])}",
+            "UBND",
+            COMMUNE,
+            "peoples_committee",
+            0,
+            1.0,
+            code in offline and regions[code] in _OFFLINE_DISTRICTS,
+            code in quiet,
+            code,
+            "",
+            regions[code],
+            territory.MERGER,
+        )
+        for n, code in enumerate(sorted(names))
+    ]
+
+
+def _is_first_of_several(code: str, codes: list[str], regions: dict[str, str]) -> bool:
+    neighbours = [other for other in codes if regions[other] == regions[code]]
+    return len(neighbours) > 1 and neighbours[0] == code
+
+
+def _share(chosen: set[str], among: list[str]) -> float:
+    return sum(code in chosen for code in among) / len(among)
+
+
+@functools.cache
+def listed(day: date) -> tuple[Agency, ...]:
+    """The agencies that the systems' lists hold on a day: those in force, and those whose dossiers they still keep."""
+    return tuple(agency for agency in load() if agency.valid_from <= day)
+
+
+@functools.cache
+def in_force(day: date) -> tuple[Agency, ...]:
+    """The agencies that receive and write on a day."""
+    return tuple(agency for agency in listed(day) if agency.valid_to is None or day < agency.valid_to)
+
+
+def address(agency: Agency) -> tuple[tuple[str, str], ...]:
+    """Name and code of the province, district and commune an agency serves, as of its own time; empty where it has none."""
+    day = max(agency.valid_from, CODES_BEGAN)
+    province = "49" if agency.valid_from < territory.MERGER else "48"
+    units = (territory.at(code, day) for code in (province, agency.district_code, agency.unit_code))
+    return tuple((unit.name, unit.code) if unit else ("", "") for unit in units)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, people, services
+from lgsp.province import agencies, people, services, succession
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, Seconds, WorkCalendar, day_number, local_days
 from lgsp.province.lives import NEVER, Intake, Lives, live
 
@@ -84,7 +84,7 @@ def _compact_day(day: int) -> str:
 
 def _agency_weights(rng: np.random.Generator) -> NDArray[np.float64]:
     """Share of the province's dossiers at each agency: log-normal within its level."""
-    everyone = agencies.load()
+    everyone = agencies.before_merger()
     spread = rng.normal(size=len(everyone))
     weights = np.zeros(len(everyone))
     for agency in everyone:
@@ -100,18 +100,18 @@ def _agency_weights(rng: np.random.Generator) -> NDArray[np.float64]:
 def _offering_columns(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Services, agencies and shares of all offerings."""
-    pairs = services.offerings()
+    """Services, agencies and shares of all offerings of the years before 2025: what people want outlives who gives it."""
+    pairs = [(s, a) for s, a in services.offerings() if s.replaces is None and a.index < len(agencies.before_merger())]
     service = np.array([s.index for s, _ in pairs])
     agency = np.array([a.index for _, a in pairs])
     weight = np.array([s.weight for s, _ in pairs])
-    totals = np.bincount(agency, weights=weight, minlength=len(agencies.load()))
+    totals = np.bincount(agency, weights=weight, minlength=len(agencies.before_merger()))
     share = weight / totals[agency] * _agency_weights(rng)[agency]
     return service, agency, share / share.sum()
 
 
 def _channels(rng: np.random.Generator, service: NDArray[np.int64], agency: NDArray[np.int64]) -> NDArray[np.int8]:
-    catalogue, everyone = services.load(), agencies.load()
+    catalogue, everyone = services.load(), agencies.before_merger()
     appeal = np.array(
         [
             0.0 if s.online_level < 3 else 4.0 if s.is_vertical else 1.3 if s.online_level == 4 else 0.75
@@ -161,7 +161,7 @@ def _submissions(
     rng: np.random.Generator, days: _Days, agency: NDArray[np.int64], channel: NDArray[np.int8]
 ) -> Seconds:
     """When each dossier is handed in."""
-    wednesday = next(a.index for a in agencies.load() if a.code == _WEDNESDAY_COMMUNE)
+    wednesday = next(a.index for a in agencies.before_merger() if a.code == _WEDNESDAY_COMMUNE)
     likelihoods = (days.online, days.wednesday, days.saturday, days.counter)
     group = np.where(channel == ONLINE, 0, np.where(agency == wednesday, 1, np.where(agency % 9 == 0, 2, 3)))
     day = np.zeros(len(agency), np.int64)
@@ -192,7 +192,7 @@ def _sequence(agency: NDArray[np.int64], submitted: Seconds) -> NDArray[np.int32
 
 def _homes(rng: np.random.Generator, agency: NDArray[np.int64]) -> NDArray[np.int16]:
     """Where applicants live: mostly in the territory of the agency they turn to."""
-    everyone = agencies.load()
+    everyone = agencies.before_merger()
     communes = np.array([a.index for a in everyone if a.level == agencies.COMMUNE])
     anywhere = communes[rng.integers(0, len(communes), len(agency))]
     near = np.arange(len(everyone))[agency]
@@ -248,22 +248,24 @@ def _assembled(
     total = len(submitted)
     is_vertical = np.array([s.is_vertical for s in services.load()])[service]
     standard_days = np.array([s.standard_days for s in services.load()])[service]
-    late_share = rng.uniform(0.006, 0.034, len(agencies.load()))[agency]
+    late_share = rng.uniform(0.006, 0.034, len(agencies.before_merger()))[agency]
     lives = live(rng, Intake(submitted, channel == COUNTER, is_vertical, standard_days, late_share), calendar)
     numbers = np.arange(total, dtype=np.uint64)
     population = np.uint64(max(1, int(total * 0.6)))
     persons = people.mix(numbers + np.uint64(seed * 1_000_003)) % population
     applicant = people.mix(persons + np.uint64(seed + 7))
+    home = succession.homes(_homes(rng, agency).astype(np.int64), submitted).astype(np.int16)
+    receiving = succession.receiving(seed, agency, channel == ONLINE, submitted)
     return Dossiers(
         submitted=submitted,
-        agency=agency.astype(np.int16),
-        service=service.astype(np.int16),
+        agency=receiving.astype(np.int16),
+        service=succession.procedures(service, submitted).astype(np.int16),
         channel=channel,
         applicant=applicant,
         is_firm=(applicant % np.uint64(17)) == 0,
-        home=_homes(rng, agency),
+        home=home,
         traits=people.mix(numbers + np.uint64(seed * 7919 + 13)),
-        sequence=_sequence(agency, submitted),
+        sequence=_sequence(receiving, submitted),
         in_one_stop=~is_vertical,
         in_portal=is_vertical | (channel == ONLINE) | (rng.random(total) < 0.5),
         sync_delay=rng.integers(60, 600, total),

@@ -1,21 +1,27 @@
-"""Administrative procedures and who offers them."""
+"""Administrative procedures, who offers them, and which decision replaced which."""
 
 import csv
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from lgsp import territory
 from lgsp.province import agencies
 from lgsp.province.agencies import Agency
 
 _DATA = Path(__file__).parent / "data" / "services.csv"
+_CHANGES = Path(__file__).parent / "data" / "service_changes.csv"
+_CATALOGUE_BEGAN = date(2018, 7, 1)
 _COMMON = 12  # services that every commune offers
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One procedure; `is_vertical` ones are handled outside the one-stop, in the portal only."""
+    """One procedure; `is_vertical` ones are handled outside the one-stop, in the portal only.
+
+    From `valid_to` on it is handled as the procedure `replaced_by` instead; `replaces` points back.
+    """
 
     index: int
     code: str
@@ -31,6 +37,10 @@ class Service:
     is_vertical: bool
     is_integrated: bool
     integrated_on: date
+    valid_from: date = _CATALOGUE_BEGAN
+    valid_to: date | None = None
+    replaced_by: int | None = None
+    replaces: int | None = None
 
     @property
     def wire_id(self) -> str:
@@ -60,25 +70,51 @@ def _service(index: int, row: dict[str, str]) -> Service:
 
 @functools.cache
 def load() -> tuple[Service, ...]:
-    """The catalogue, in a fixed order."""
+    """The catalogue, in a fixed order: the procedures of old, then those that replaced some of them (D35)."""
     with _DATA.open(encoding="utf-8", newline="") as file:
-        return tuple(_service(index, row) for index, row in enumerate(csv.DictReader(file)))
+        found = [_service(index, row) for index, row in enumerate(csv.DictReader(file))]
+    by_code = {service.code: service.index for service in found}
+    with _CHANGES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            old, day = found[by_code[row["code"]]], date.fromisoformat(row["effective_on"])
+            integrated_on = max(day, old.integrated_on)
+            new = replace(
+                old,
+                index=len(found),
+                code=row["new_code"],
+                weight=0.0,
+                valid_from=day,
+                integrated_on=integrated_on,
+                replaces=old.index,
+            )
+            found[old.index] = replace(old, valid_to=day, replaced_by=new.index)
+            found.append(new)
+    return tuple(found)
+
+
+@functools.cache
+def listed(day: date) -> tuple[Service, ...]:
+    """The procedures that the catalogues hold on a day: those in force and those abolished by then."""
+    return tuple(service for service in load() if service.valid_from <= day)
 
 
 def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
+    if agency.valid_from == territory.MERGER:  # the communes of July 2025 took over what the districts did
+        return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
     if service.agency_level != agency.level:
         return False
     if agency.level == agencies.PROVINCE:
         return agency.code == f"000.00.{service.department}.H47"
-    if agency.level == agencies.COMMUNE and service.index not in common:
-        return (service.index * 7 + agency.index * 3) % 5 < 2
+    number = service.index if service.replaces is None else service.replaces
+    if agency.level == agencies.COMMUNE and number not in common:
+        return (number * 7 + agency.index * 3) % 5 < 2
     return True
 
 
 @functools.cache
 def offerings() -> tuple[tuple[Service, Agency], ...]:
     """Every service at every agency that offers it."""
-    commune = [service for service in load() if service.agency_level == agencies.COMMUNE]
+    commune = [s for s in load() if s.agency_level == agencies.COMMUNE and s.replaces is None]
     common = {s.index for s in sorted(commune, key=lambda s: -s.weight)[:_COMMON]}
     return tuple(
         (service, agency) for agency in agencies.load() for service in load() if _is_offered(service, agency, common)
