@@ -36,6 +36,9 @@ class Kind:
         )
 
 
+# What a record says of how it was read; it is no part of what the source says.
+ABOUT = ("repairs", "quality_flags")
+
 # What every record carries: who it is, when its source changed it, what it says (as a hash), where its bytes are.
 IDENTITY = {
     "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "raw_hash": "text", "content_hash": "text",
@@ -55,7 +58,7 @@ DOSSIER = Kind(
         "status": "text", "extension_count": "integer", "supplement_count": "integer",
         "has_digital_result": "boolean", "digitised_component_count": "integer", "reused_component_count": "integer",
         "fee_vnd": "bigint", "is_paid_online": "boolean", "satisfaction": "integer",
-        "events": "text", "quality_flags": "text[]",
+        "events": "text", "repairs": "text", "quality_flags": "text[]",
     },
     indexes=("(source_code)", "(other_code) where other_code is not null", "(receipt_key) where receipt_key is not null"),
 )  # fmt: skip
@@ -64,21 +67,24 @@ DOCUMENT = Kind(
     "document",
     IDENTITY | {
         "document_id": "text", "business_type": "text", "refers_to_document_id": "text",
-        "told_id": "text",
-        "refers_to_told": "text",
+        "told_id": "text", "refers_to_told": "text", "is_content": "boolean", "profile": "text",
         "issuing_organisation_id": "text", "number": "text", "notation": "text", "issued_on": "date",
         "document_type": "text", "subject": "text", "priority": "text", "due_on": "date", "steering_kind": "text",
         "is_signed": "boolean", "has_paper_copy": "boolean", "page_count": "integer", "attachment_count": "integer",
-        "responds_to_document_id": "text", "sent_at": "timestamptz", "recipients": "text[]",
+        "responds_to_document_id": "text", "responds_to_document_ids": "text[]", "sent_at": "timestamptz",
+        "recipients": "text[]", "recipients_added": "text[]", "recipients_removed": "text[]", "quality_flags": "text[]",
     },
     indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)"),
 )  # fmt: skip
 
 DOCUMENT_STATUS = Kind(
     "document_status",
-    IDENTITY | {"document_id": "text", "organisation_id": "text", "status": "text", "occurred_at": "timestamptz"},
+    IDENTITY | {
+        "document_id": "text", "organisation_id": "text", "status": "text", "occurred_at": "timestamptz", "profile": "text",
+        "quality_flags": "text[]",
+    },
     indexes=("(document_id)",),
-)
+)  # fmt: skip
 
 WORK_FILE = Kind(
     "work_file",
