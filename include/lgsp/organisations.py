@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Any
 
 from lgsp import codelist, territory, text
 
@@ -208,6 +210,44 @@ def _kept_code(units: list[territory.Unit], borne: set[tuple[str, date]]) -> lis
     if before and territory.following(before) == units[0] and (before.code, before.since) not in borne:
         return territory.history(before) + units
     return units
+
+
+COLUMNS = (
+    "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
+    "parent_id varchar, raw_pointer varchar, admin_unit_code varchar, versions varchar"
+)
+
+
+def rows(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[dict[str, Any]]:
+    """The agencies as rows of `COLUMNS`: with their newest territory, and with what they were when, as JSON."""
+    organisations = list(organisations)
+    told: dict[str, list[Version]] = defaultdict(list)
+    for version in versions(organisations, places):
+        told[version.organisation_id].append(version)
+    return [
+        {
+            "organisation_id": o.organisation_id,
+            "code_old": o.code_old,
+            "code_new": o.code_new,
+            "name": o.name,
+            "level": o.level,
+            "kind": o.kind,
+            "parent_id": o.parent_id,
+            "raw_pointer": o.raw_pointer,
+            "admin_unit_code": told[o.organisation_id][-1].admin_unit_code,
+            "versions": json.dumps([_told(version) for version in told[o.organisation_id]]),
+        }
+        for o in organisations
+    ]
+
+
+def _told(version: Version) -> dict[str, str | None]:
+    return {
+        "valid_from": version.valid_from.isoformat(),
+        "valid_to": version.valid_to.isoformat() if version.valid_to else None,
+        "admin_unit_code": version.admin_unit_code,
+        "heir_code": version.heir_code,
+    }
 
 
 def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:
