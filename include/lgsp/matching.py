@@ -7,16 +7,16 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Literal
 
-from lgsp import codelist, text
+from lgsp import codelist, territory, text
 from lgsp.errors import ContractError
-from lgsp.organisations import COMMITTEE, Organisation
+from lgsp.organisations import COMMITTEE, Organisation, Version
 
 ALIASES = "organisation_alias"
-SECTIONS = ("any", "words", "same")
 # Measured over a thousand single slips in the names of the simulated province: the agency meant is first in 98.8 %, among
 # five in 99.9 %, and has at least 72. Names nobody there bears (Công an tỉnh, Chi cục Thuế) stay below 62.
 LEAST_SCORE = 70.0
@@ -25,13 +25,15 @@ _KIND = re.compile(r"^(xã|phường|thị trấn|thị xã|thành phố|huyện
 _JOINING = re.compile(r"(?<!\S)(?:và|trực thuộc|thuộc)(?!\S) ?")
 _PROVINCE = "tỉnh "
 
+How = Literal["exact", "alias", "review"]
+
 
 @dataclass(frozen=True)
 class Match:
     """The agency a spelling means, and how that is known."""
 
     organisation_id: str
-    matched_by: Literal["exact", "alias", "review"]
+    matched_by: How
 
 
 @dataclass(frozen=True)
@@ -48,37 +50,71 @@ class Candidate:
     accent_only: bool
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """A match, and the days on which it holds when others bear the same name on other days."""
+
+    match: Match
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    def holds(self, on: date) -> bool:
+        """Whether a day is one of them."""
+        return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on < self.valid_to)
+
+
 class Matcher:
-    """The spellings that mean one agency of a directory, and only one."""
+    """The spellings that mean one agency of a directory, and on any day only one."""
 
     def __init__(
-        self, directory: list[Organisation], accepted: Mapping[str, str] | None = None, source: str | None = None
+        self,
+        directory: list[Organisation],
+        accepted: Mapping[str, str] | None = None,
+        source: str | None = None,
+        versions: Iterable[Version] = (),
     ) -> None:
-        """`accepted` maps canonical keys to the ids a reviewer gave them; `source` adds its own listed aliases."""
+        """`accepted` maps canonical keys to the ids a reviewer gave them; `source` adds its own listed aliases.
+
+        `versions` tell apart the agencies that bore one name one after the other, as communes before and after a merger.
+        """
         family = _Family(directory)
         other_names = _other_names(directory, source)
-        self._exact = _unique((form, o) for o in directory for form in family.forms(o, o.key))
-        self._alias = _unique(
+        self._exact = _borne((form, o) for o in directory for form in family.forms(o, o.key))
+        self._alias = _borne(
             (_spelled_out(form), o)
             for o in directory
             for name in (o.key, *family.shortened(o), *other_names[o.organisation_id])
             for form in family.forms(o, name)
         )
         known = {o.organisation_id for o in directory}
-        self._review = {key: id_ for key, id_ in (accepted or {}).items() if id_ in known}
+        self._review = {key: {id_} for key, id_ in (accepted or {}).items() if id_ in known}
+        self._terms = _terms(versions)
 
-    def match(self, spelling: str | None) -> Match | None:
-        """The agency a spelling means; None when it means none, several, or nobody has said which."""
+    def match(self, spelling: str | None, on: date | None = None) -> Match | None:
+        """The agency a spelling means, on a day; None when it means none, several, or nobody has said which."""
+        found = [meaning for meaning in self.meanings(spelling) if on is None or meaning.holds(on)]
+        return found[0].match if len(found) == 1 else None
+
+    def meanings(self, spelling: str | None) -> list[Meaning]:
+        """What a spelling means: one agency, or several one after the other with the days of each."""
         key = text.key(spelling)
         if key is None:
-            return None
-        if found := self._exact.get(key):
-            return Match(found, "exact")
-        if found := self._alias.get(_spelled_out(key)):
-            return Match(found, "alias")
-        if found := self._review.get(key):
-            return Match(found, "review")
-        return None
+            return []
+        found: list[tuple[How, Iterable[str]]] = [
+            ("exact", self._exact.get(key, ())),
+            ("alias", self._alias.get(_spelled_out(key), ())),
+            ("review", self._review.get(key, ())),
+        ]
+        return next((told for how, ids in found if (told := self._told_apart(how, sorted(ids)))), [])
+
+    def _told_apart(self, how: How, ids: list[str]) -> list[Meaning]:
+        if len(ids) < 2:
+            return [Meaning(Match(id_, how)) for id_ in ids]
+        if not self._terms.keys() >= set(ids):
+            return []
+        following = sorted((Meaning(Match(id_, how), *self._terms[id_]) for id_ in ids), key=_first_day)
+        overlap = any(before.holds(after.valid_from) for before, after in pairwise(following) if after.valid_from)
+        return [] if overlap else following
 
 
 class Shortlist:
@@ -156,11 +192,24 @@ def _designations(key: str) -> set[str]:
     return {key, place, _KIND.sub("", place)}
 
 
-def _unique(spelled: Iterable[tuple[str, Organisation]]) -> dict[str, str]:
+def _borne(spelled: Iterable[tuple[str, Organisation]]) -> dict[str, set[str]]:
     ids: dict[str, set[str]] = defaultdict(set)
     for form, organisation in spelled:
         ids[form].add(organisation.organisation_id)
-    return {form: next(iter(found)) for form, found in ids.items() if len(found) == 1}
+    return dict(ids)
+
+
+def _terms(versions: Iterable[Version]) -> dict[str, tuple[date, date | None]]:
+    """The first day of each agency, and the day after its last."""
+    found: dict[str, tuple[date, date | None]] = {}
+    for version in sorted(versions, key=lambda version: version.valid_from):
+        first, _ = found.get(version.organisation_id, (version.valid_from, None))
+        found[version.organisation_id] = (first, version.valid_to)
+    return found
+
+
+def _first_day(meaning: Meaning) -> date:
+    return meaning.valid_from or date.min
 
 
 def _other_names(directory: list[Organisation], source: str | None) -> dict[str, list[str]]:
@@ -182,7 +231,8 @@ def _listed(source: str | None) -> tuple[tuple[str, str], ...]:
     told = codelist.load(ALIASES)
     pairs = [pair for section in ("any", source) if section for pair in (told.get(section) or {}).items()]
     listed = [(_key(alias), _meant(str(name))) for alias, name in pairs]
-    for group in told.get("same") or ():
+    drifted = [(row["name"], row["spelling"]) for row in territory.rows("unit_spellings")]
+    for group in [*(told.get("same") or ()), *drifted]:
         names = [_key(f"UBND {name}") for name in group]
         listed += [(alias, _spelled_out(name)) for alias, name in product(names, names) if alias != name]
     return tuple(listed)
