@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lgsp import database, sources
+from lgsp.cli_organisations import organisations
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.province.cli import province
 from lgsp.runtime.cli import commands as runtime
@@ -274,6 +275,7 @@ def quarantine_show(quarantine_id: int) -> None:
     _tell(row, is_json=False)
 
 
+main.add_command(organisations)
 main.add_command(province)
 for command in runtime.commands.values():
     main.add_command(command)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 
 import psycopg
@@ -80,20 +83,55 @@ def init(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(f"revoke all on schema {schema} from public")
+        for statement in _new_columns(connection):
+            connection.execute(statement)
         for statement in _tables():
             connection.execute(statement)
         if has_roles:
             _own(connection)
             connection.execute(GRANTS)
         reference.load(connection)
+        connection.execute("delete from ledger.installation")
+        connection.execute("insert into ledger.installation (made_of) values (%s)", [_made_of()])
 
 
 def ensure(settings: Settings) -> None:
-    """Make sure the store has been initialised."""
+    """Make sure the store is as this version of the program wants it: new ones are made, older ones upgraded."""
     with connect(settings) as connection:
-        row = connection.execute("select to_regclass('ledger.request_budget') as found").fetchone()
-    if row is None or row["found"] is None:
-        init(settings)
+        row = connection.execute("select to_regclass('ledger.installation') as found").fetchone()
+        if row and row["found"] is not None:
+            row = connection.execute("select made_of from ledger.installation").fetchone()
+            if row and row["made_of"] == _made_of():
+                return
+    init(settings)
+
+
+@cache
+def _made_of() -> str:
+    """A mark of everything the store consists of."""
+    return hashlib.sha256("\n".join(_tables()).encode()).hexdigest()
+
+
+def _new_columns(connection: psycopg.Connection[dict[str, object]]) -> Iterator[str]:
+    """What must be added to the tables of an older version; nothing where nothing is missing, so nobody waits."""
+    rows = connection.execute(
+        "select table_schema, table_name, column_name from information_schema.columns where table_schema = any(%s)",
+        [["shared", "history", "record"]],
+    ).fetchall()
+    there: dict[tuple[object, object], set[object]] = defaultdict(set)
+    for row in rows:
+        there[row["table_schema"], row["table_name"]].add(row["column_name"])
+    wanted = [
+        (schema, table.name, {c.name: c.type for c in table.columns})
+        for table in contract.every()
+        for schema in ("shared", "history")
+    ]
+    wanted += [("record", kind.name, kind.columns) for kind in records.KINDS.values()]
+    for schema, name, columns in wanted:
+        known = there.get((schema, name))
+        for column, type_ in columns.items() if known else ():
+            if known and column not in known:
+                yield f"alter table {schema}.{name} add column {column} {type_}"
 
 
 def _tables() -> Iterator[str]:
@@ -111,7 +149,8 @@ def _tables() -> Iterator[str]:
     for kind in records.KINDS.values():
         yield kind.ddl()
     yield RESTRICTED
-    yield files("lgsp").joinpath("ledger.sql").read_text()
+    for name in ("ledger", "review"):
+        yield files("lgsp").joinpath(f"{name}.sql").read_text()
 
 
 def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:

@@ -135,6 +135,16 @@ class RepeatedPage:
         self._seen.add(mark)
 
 
+def identity(row: Any, key: str, changed: str) -> tuple[str, str]:
+    """A record's key and change time, in whatever case it spells its fields; a record without a key is its own key."""
+    if isinstance(row, dict):
+        told = row if key in row else {name.lower(): value for name, value in row.items()}
+        found = told.get(key, told.get(key.lower()))
+        if found:
+            return str(found), str(told.get(changed, told.get(changed.lower())))
+    return repr(row), ""
+
+
 def promised(answer: Any, field_name: str, what: str) -> Any:
     """A field the source's contract promises; SourceFailed when it is missing."""
     if not isinstance(answer, dict) or field_name not in answer:

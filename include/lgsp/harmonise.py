@@ -6,7 +6,7 @@ import logging
 import shutil
 from dataclasses import asdict
 
-from lgsp import database, ledger, sources
+from lgsp import database, ledger, review, sources
 from lgsp.settings import Settings
 from lgsp.storage import Batch
 from lgsp.workbench import Workbench, duck
@@ -28,17 +28,20 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 def _harmonise(settings: Settings, batch_id: str) -> None:
     with database.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
+        accepted = review.accepted(connection, batch.source)
     source = sources.load(batch.source)
     landed = Batch.open(settings.landing / batch.landing_path)
     folder = settings.staging / batch_id / "harmonised"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     with duck(settings) as con:
-        bench = Workbench(con, source, landed, batch_id, batch.window, folder, settings.token_key())
+        bench = Workbench(con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted)
         source.code("rows").harmonise(bench)
     (folder / "repeated").write_text(str(bench.repeated))
     with database.connect(settings) as connection:
         ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
+        ledger.record_repairs(connection, batch_id, bench.repairs)
+        review.propose(connection, batch.source, batch_id, bench.unmatched, bench.directory)
         ledger.advance(
             connection,
             batch_id,

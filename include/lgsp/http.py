@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
 import requests
 import urllib3
 
+from lgsp import poison
 from lgsp.errors import SourceFailed, SourceRefused
 from lgsp.settings import Endpoint, connection_variable
 
@@ -61,8 +61,8 @@ class Answer:
     def json(self, what: str) -> Any:
         """The body as JSON; SourceFailed when it is none (an HTML page with status 200, a cut body)."""
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            return poison.loads(self.body)
+        except ValueError:
             raise SourceFailed(f"{what}: answered {self.content_type or 'no content type'} that is not JSON") from None
 
 

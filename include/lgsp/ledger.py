@@ -113,6 +113,16 @@ def record_drift(connection: Connection, batch_id: str, drift: list[dict[str, An
     connection.execute("update ledger.batch set schema_drift = %s where batch_id = %s", [json.dumps(drift), batch_id])
 
 
+def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[str, str, str, int]]) -> None:
+    """Keep what was undone in the records of a batch, as (list, field, treatment, records)."""
+    connection.execute("delete from ledger.repair where batch_id = %s", [batch_id])
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.repair (batch_id, list, field, treatment, record_count) values (%s, %s, %s, %s, %s)",
+            [(batch_id, *repair) for repair in repairs],
+        )
+
+
 def published_days(settings: Settings, source: str, window: Window) -> set[date]:
     """The local days of a window that published batches of a source cover wholly."""
     with database.connect(settings) as connection:

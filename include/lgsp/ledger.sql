@@ -117,6 +117,22 @@ create table if not exists ledger.publication_file (
     primary key (table_name, part)
 );
 
+-- What was undone in the records of a batch, field by field: never what was said there.
+create table if not exists ledger.repair (
+    batch_id     text not null references ledger.batch,
+    list         text not null,
+    field        text not null,
+    treatment    text not null,
+    record_count bigint not null,
+    primary key (batch_id, list, field, treatment)
+);
+
+-- What this store was made of: another version of the program upgrades it when it first meets it.
+create table if not exists ledger.installation (
+    made_of text not null,
+    made_at timestamptz not null default now()
+);
+
 create table if not exists ledger.request_budget (
     source       text primary key,
     next_free_at timestamptz not null

@@ -87,16 +87,17 @@ def _count(transaction: Transaction, fates: Fates, delete: str) -> None:
 
 def _merge_aliases(transaction: Transaction, incoming: str) -> None:
     """A spelling's first day, its plainest form and its surest meaning: the least of each, whatever came first."""
+    surest = "array['code', 'exact', 'alias', 'review']"
     transaction.do(f"""
         insert into record.organisation_alias
-        select source, source_key, max(source_updated_at), '', min(content_hash), null, max(batch_id), min(alias_key), min(alias collate "C"),
-            min(organisation_id), min(matched_by), min(first_seen_on)
+        select source, source_key, max(source_updated_at), '', min(content_hash), null, (array_agg(batch_id order by right(batch_id, 6) desc))[1],
+            min(alias_key), min(alias collate "C"), min(organisation_id), ({surest})[min(array_position({surest}, matched_by))], min(first_seen_on)
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
             batch_id = excluded.batch_id, alias = least(organisation_alias.alias collate "C", excluded.alias),
             organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
-            matched_by = least(organisation_alias.matched_by, excluded.matched_by),
+            matched_by = ({surest})[least(array_position({surest}, organisation_alias.matched_by), array_position({surest}, excluded.matched_by))],
             first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)
         """)  # fmt: skip
 

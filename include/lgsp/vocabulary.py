@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 import duckdb
-import pyarrow as pa
+from duckdb.func import SPECIAL
 
-from lgsp import codelist, territory, text
+from lgsp import codelist, text, values
 from lgsp.contract import quoted
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def shared_sql(name: str) -> str:
@@ -21,7 +24,6 @@ def shared_sql(name: str) -> str:
 
 def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
     """Make the vocabulary known to a connection, with the codes of one source."""
-    con.execute(shared_sql("macros"))
     for name in codelist.names():
         told = codelist.load(name)
         if name == "test_records":
@@ -35,22 +37,29 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
                 pattern = "|".join(f"({p})" for p in told[field_name])
                 con.execute(f"create macro is_test_{what}(x) as regexp_matches(nfc_normalize(x), {quoted(pattern)})")
         elif isinstance(told.get("any"), list):
-            con.execute(
-                f"create macro is_{name.split('_')[1]}_{name.split('_')[0]}(x) as trim(x) in ({', '.join(map(quoted, told['any']))})"
-            )
+            con.execute(f"create macro is_{name}(x) as trim(x) in ({', '.join(map(quoted, told['any']))})")
         else:
             pairs = codelist.meanings(name, source)
-            keys, values = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
-            con.execute(f"create macro {name}(x) as (map([{keys}]::varchar[], [{values}]::varchar[]))[x]")
-    treatments: dict[str, Callable[[str], str | None]] = {
-        "clean": text.clean, "text_key": text.key, "without_persons": text.without_persons, "token": _tokeniser(token_key),
+            codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
+            con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
+    treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
+        "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (text.without_persons, "VARCHAR"),
+        "token": (_tokeniser(token_key), "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (values.instant_oddity, "VARCHAR"),
+        "whole_number": (values.whole_number, "BIGINT"),
     }  # fmt: skip
-    for name, treatment in treatments.items():
-        con.create_function(name, treatment, ["VARCHAR"], "VARCHAR")
-    codes = sorted({unit.code for unit in territory.units() if unit.level == "commune"})
-    con.register("codes", pa.table({"code": codes}))
-    con.execute("create table known_unit as select code from codes")
-    con.unregister("codes")
+    for name, (treatment, type_) in treatments.items():
+        con.create_function(name, _of_something(treatment), ["VARCHAR"], type_, null_handling=SPECIAL)
+    con.execute(shared_sql("macros"))
+    con.execute(shared_sql("treatments"))
+
+
+def _of_something(treatment: Callable[[str], str | int | None]) -> Callable[[str | None], str | int | None]:
+    return lambda sent: None if sent is None else treatment(sent)
+
+
+def _instant_us(sent: str) -> int | None:
+    found = values.instant(sent)
+    return None if found is None else (found - _EPOCH) // timedelta(microseconds=1)
 
 
 def _tokeniser(key: bytes) -> Callable[[str], str]:

@@ -6,29 +6,26 @@ A source's `rows.py` opens its lists here, names its agencies and services, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import orjson
 import pyarrow as pa
 
-from lgsp import organisations, records, vocabulary
+from lgsp import addresses, fields, matching, opening, organisations, records, review, text, vocabulary
 from lgsp.contract import quoted
 from lgsp.errors import ContractError
 from lgsp.settings import Settings
 from lgsp.sources import Source
-from lgsp.storage import Batch, Landed
+from lgsp.storage import Batch
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
 
 MEMORY = "1500MB"
-# Bodies are handed to DuckDB in chunks of about this many bytes, so a batch is never in memory twice.
-CHUNK_BYTES = 16 * 1024 * 1024
 
 
 @contextmanager
@@ -48,15 +45,6 @@ def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @dataclass
-class Drift:
-    """How a list's fields differ from what the source's description says."""
-
-    of: str
-    new: list[str]
-    gone: list[str]
-
-
-@dataclass
 class Workbench:
     """One batch being harmonised."""
 
@@ -67,84 +55,40 @@ class Workbench:
     window: Window
     folder: Path
     token_key: bytes = field(repr=False)
-    drift: list[Drift] = field(default_factory=list)
+    drift: list[opening.Drift] = field(default_factory=list)
+    repairs: list[tuple[str, str, str, int]] = field(
+        default_factory=list
+    )  # what was undone: list, field, treatment, records
     repeated: int = 0  # records that were listed again and are fetched once
+    accepted: Mapping[str, str] = field(default_factory=dict)  # what reviewers decided that spellings mean
     directory: list[organisations.Organisation] = field(default_factory=list)
+    places: list[organisations.Place] = field(default_factory=list)
+    is_matched: bool = False
+    unmatched: list[review.Unmatched] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         vocabulary.load(self.con, self.source.name, self.token_key)
-        self.con.execute("create table spelled (alias varchar, code varchar, seen_on date)")
+        self.con.execute("create table spelled (alias varchar, code varchar, seen_on date, records bigint)")
+        self.con.execute("create table words (sent varchar, text varchar, odd varchar)")
 
     def open(self, *lists: str) -> None:
-        """Make a table of each landed list, with one typed column for each field of its description."""
+        """Make a table of each landed list, typed and treated as its description says.
+
+        What is new, gone or spelled otherwise is told; by the source's policy something new stops the batch.
+        """
         for name in lists:
-            self.con.execute(f"create table raw_{name} (call integer, ordinal bigint, record json)")
-            for bodies in self._chunks(name):
-                self._explode(name, bodies)
-            fields = self.source.lists[name]["fields"]
-            self.con.execute(
-                f"create table {name} as select {quoted(self.batch_id + '#')} || call || ':' || ordinal as raw_pointer, md5(record::varchar) as raw_hash, "
-                f"unnest(json_transform(record, {quoted(_structure(fields))})) from raw_{name}"
+            listed = fields.described(
+                name, self.source.lists[name], str(self.source.path.name), self.source.corrections
             )
-            self._audit(name, fields)
-            self.con.execute(f"drop table raw_{name}")
-
-    def _chunks(self, name: str) -> Iterator[list[tuple[Landed, bytes]]]:
-        chunk: list[tuple[Landed, bytes]] = []
-        size = 0
-        for call, body in self.batch.bodies(self.batch.calls(name)):
-            chunk.append((call, body))
-            size += len(body)
-            if size >= CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
-
-    def _explode(self, name: str, bodies: list[tuple[Landed, bytes]]) -> None:
-        place = self.source.lists[name]["records"]
-        # a list may come bare where another build of the product wraps it
-        wrapped = [
-            body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (place.encode(), body) for _, body in bodies
-        ]
-        page = pa.table(
-            {
-                "call": pa.array([call.number for call, _ in bodies], pa.int32()),
-                "body": pa.array(wrapped, pa.binary()).cast(pa.string()),
-            }
-        )
-        self.con.register("page", page)
-        shape = quoted(orjson.dumps({place: ["JSON"]}).decode())
-        self.con.execute(
-            f"insert into raw_{name} select call, generate_subscripts(items, 1) - 1, unnest(items) "
-            f'from (select call, json_transform(body, {shape})."{place}" as items from page)'
-        )
-        self.con.unregister("page")
-
-    def _audit(self, name: str, fields: dict[str, Any]) -> None:
-        """Compare the keys that came with the keys that are described: nothing unknown passes in silence."""
-        new: list[str] = []
-        gone: list[str] = []
-        if not self.one(f"select count(*) from raw_{name}"):
-            return
-        for path, known in _objects(fields, "$"):
-            rows = self.con.execute(
-                f"select distinct unnest(json_keys(record, {quoted(path)})) from raw_{name}"
-            ).fetchall()
-            seen = {row[0] for row in rows}
-            prefix = path.removeprefix("$").removeprefix(".")
-            new += [f"{prefix}.{key}".lstrip(".") for key in sorted(seen - known.keys())]
-            if seen:
-                gone += [
-                    f"{prefix}.{key}".lstrip(".") for key in sorted(known.keys() - seen) if known[key] != "ignored"
-                ]
-        if not new and not gone:
-            return
-        self.drift.append(Drift(name, new, gone))
-        message = f"{self.source.name} {name}: new fields {new or 'none'}, gone fields {gone or 'none'}; describe them in {self.source.path.name}"
-        if self.source.unknown_field == "stop" and new:
-            raise ContractError(message)
-        log.warning(message)
+            drift = opening.read(self.con, self.batch, self.batch_id, listed)
+            self.repairs += opening.repairs(self.con, name)
+            if not drift:
+                continue
+            self.drift.append(drift)
+            message = f"{self.source.name} {drift}; describe them in {self.source.path.name}"
+            if self.source.unknown_field == "stop" and drift.new:
+                raise ContractError(message)
+            log.warning(message)
 
     def one(self, query: str) -> Any:
         """The single value a query gives."""
@@ -155,24 +99,24 @@ class Workbench:
         """Take the agencies a query gives as (code, name, level, parent_code, raw_pointer): the batch's own directory."""
         rows = self.con.execute(query).fetchall()
         self.directory = organisations.directory(rows)
-        places = organisations.places(self.directory)
-        latest = {place.organisation_id: place.unit.code for place in places}
+        self.places = organisations.places(self.directory)
+        latest = {place.organisation_id: place.unit.code for place in self.places}
         self.table("organisation", [
             {"organisation_id": o.organisation_id, "code_old": o.code_old, "code_new": o.code_new, "name": o.name,
              "level": o.level, "kind": o.kind, "parent_id": o.parent_id, "raw_pointer": o.raw_pointer,
-             "admin_unit_code": latest.get(o.organisation_id)}
+             "admin_unit_code": latest.get(o.organisation_id), "key": o.key}
             for o in self.directory
         ], "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
-           "parent_id varchar, raw_pointer varchar, admin_unit_code varchar")  # fmt: skip
+           "parent_id varchar, raw_pointer varchar, admin_unit_code varchar, key varchar")  # fmt: skip
         self.table("organisation_key", [
             {"key": key, "organisation_id": id_} for key, id_ in organisations.by_name(self.directory).items()
         ], "key varchar, organisation_id varchar")  # fmt: skip
         self.table("organisation_place", [
             {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
-             "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in places
+             "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
         self.con.executemany(
-            "insert into spelled values (?, ?, null)", [[row[1], row[0]] for row in rows if row[1]] or [[None, None]]
+            "insert into spelled values (?, ?, null, 0)", [[row[1], row[0]] for row in rows if row[1]] or [[None, None]]
         )
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
@@ -198,38 +142,81 @@ class Workbench:
     def spell(self, query: str) -> None:
         """Take the spellings a query gives as (name, code, local day)."""
         self.con.execute(
-            f"insert into spelled select c0, c1, min(c2) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
+            f"insert into spelled select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
         )
 
     def dossiers(self) -> None:
         """Stage the dossiers of the source's `dossiers.sql`, and the spellings of agencies they use."""
-        self.con.execute(
-            "create table spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null"
-        )
-        self.con.execute(f"create table dossier_read as {self.source.sql('dossiers')}")
+        self._match()
+        self.con.execute(f"create view dossier_read as {self.source.sql('dossiers')}")
+        self._applicant_places()
         self.stage(records.DOSSIER, vocabulary.shared_sql("dossier"))
         self.aliases()
 
+    def _match(self) -> None:
+        """`spelling`: what each spelling of an agency means and from which day to which; those that mean none are kept."""
+        if self.is_matched:
+            return
+        self.is_matched = True
+        names = [
+            name
+            for (name,) in self.con.execute("select distinct alias from spelled where alias is not null").fetchall()
+        ]
+        matcher = matching.Matcher(
+            self.directory, self.accepted, self.source.name, organisations.versions(self.directory, self.places)
+        )
+        meanings = {name: matcher.meanings(name) for name in names}
+        self.table("spelling", [
+            {"alias": name, "organisation_id": meaning.match.organisation_id, "matched_by": meaning.match.matched_by,
+             "valid_from": meaning.valid_from, "valid_to": meaning.valid_to}
+            for name, found in meanings.items() for meaning in found
+        ], "alias varchar, organisation_id varchar, matched_by varchar, valid_from date, valid_to date")  # fmt: skip
+        self.table(
+            "spelling_key", [{"alias": name, "key": text.key(name)} for name in names], "alias varchar, key varchar"
+        )
+        rows = self.con.execute("""
+            select s.alias, any_value(k.key), min(s.seen_on), sum(s.records)::bigint from spelled s join spelling_key k using (alias)
+            left join organisation o on o.organisation_id = organisation_code(s.code)
+            where o.organisation_id is null and k.key is not null and s.records > 0
+                and not exists (select 1 from spelling g where g.alias = s.alias and g.matched_by <> 'review')
+            group by s.alias order by s.alias
+            """).fetchall()  # fmt: skip
+        self.unmatched = [review.Unmatched(*row) for row in rows]
+
+    def _applicant_places(self) -> None:
+        """`applicant_place`: which territory an applicant's code and name mean, in each span between two reforms."""
+        self.con.execute(
+            f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in addresses.reforms())}"
+        )
+        rows = self.con.execute(
+            "select distinct applicant_unit, applicant_unit_name, reform(on_day), arg_max(on_day, on_day) from (select applicant_unit, applicant_unit_name, "
+            "coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as on_day from dossier_read) "
+            "where applicant_unit is not null and on_day is not null group by 1, 2, 3"
+        ).fetchall()
+        found = [(code, name, span, addresses.meant(code, name, day)) for code, name, span, day in rows]
+        self.table("applicant_place", [
+            {"code": code, "name": name, "span": span, "admin_unit_code": place.unit.code, "is_outdated": place.is_outdated}
+            for code, name, span, place in found if place
+        ], "code varchar, name varchar, span integer, admin_unit_code varchar, is_outdated boolean")  # fmt: skip
+
     def aliases(self) -> None:
         """Stage how agencies were spelled, and what each spelling was taken to mean."""
-        self.con.execute(
-            "create table if not exists spelling as select distinct alias, text_key(alias) as key from spelled where alias is not null"
-        )
+        self._match()
         self.stage(
             records.ORGANISATION_ALIAS,
             """
-            select concat_ws('|', spelling.key, coalesce(by_code.organisation_id, by_name.organisation_id)) as source_key,
-                spelling.key as alias_key, min(clean(s.alias)) as alias,
-                coalesce(by_code.organisation_id, by_name.organisation_id) as organisation_id,
-                case when by_code.organisation_id is not null then 'code' when by_name.organisation_id is not null then 'exact' end as matched_by,
+            select concat_ws('|', k.key, coalesce(by_code.organisation_id, spelling.organisation_id)) as source_key,
+                k.key as alias_key, min(clean(s.alias)) as alias,
+                coalesce(by_code.organisation_id, spelling.organisation_id) as organisation_id,
+                case when by_code.organisation_id is not null then 'code' else spelling.matched_by end as matched_by,
                 min(s.seen_on) as first_seen_on, null::varchar as raw_pointer
-            from spelled s join spelling using (alias)
+            from spelled s join spelling_key k using (alias)
             left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
-            left join organisation_key by_name on by_name.key = spelling.key
+            left join spelling on spelling.alias = s.alias and coalesce(s.seen_on >= spelling.valid_from, true) and coalesce(s.seen_on < spelling.valid_to, true)
             -- whoever writes persons into the name of an agency gets no alias from it
-            where spelling.key is not null and without_persons(s.alias) = clean(s.alias)
-            group by spelling.key, by_code.organisation_id, by_name.organisation_id
-            qualify row_number() over (partition by source_key order by matched_by) = 1
+            where k.key is not null and without_persons(s.alias) = clean(s.alias)
+            group by k.key, by_code.organisation_id, spelling.organisation_id, spelling.matched_by
+            qualify row_number() over (partition by source_key order by list_position(['code', 'exact', 'alias', 'review'], matched_by)) = 1
             """,
         )
 
@@ -240,7 +227,7 @@ class Workbench:
         later batch says what is so now.
         """
         changed = "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
-        said = [n for n in kind.columns if n not in records.IDENTITY and n != "quality_flags"]
+        said = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
         hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in said)
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
@@ -259,25 +246,3 @@ class Workbench:
             self.con.register("given", pa.table({column: [row.get(column) for row in rows] for column in names}))
             self.con.execute(f"insert into {name} by name select * from given")
             self.con.unregister("given")
-
-
-def _structure(fields: dict[str, Any]) -> str:
-    """The DuckDB structure of a description's fields; ignored ones are left out."""
-
-    def shape(value: Any) -> Any:
-        if isinstance(value, dict):
-            inner = {name: shape(item) for name, item in value.items() if item != "ignored"}
-            return inner or "JSON"
-        if isinstance(value, list):
-            return [shape(value[0])]
-        return {"text": "VARCHAR", "json": "JSON"}[value]
-
-    return orjson.dumps(shape(fields)).decode()
-
-
-def _objects(fields: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object of a description with its JSON path."""
-    yield path, fields
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _objects(value, f"{path}.{name}")

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from lgsp.errors import ContractError
+from lgsp.fields import Correction
 
 FOLDER = Path(__file__).parent
 
@@ -29,6 +30,7 @@ class Source:
     unknown_field: str = "warn"
     lists: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     volume: Mapping[str, Any] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -59,6 +61,24 @@ def load(name: str) -> Source:
         raise ContractError(f"there is no source {name!r}; known are {', '.join(names())}")
     told = yaml.safe_load(path.read_text())
     try:
-        return Source(name=name, **told)
+        return Source(name=name, corrections=_corrections(name), **told)
     except TypeError as error:
         raise ContractError(f"{path.name} of {name}: {error}") from None
+
+
+def _corrections(name: str) -> tuple[Correction, ...]:
+    """The known errors of a source, from its `corrections.yml`; none where it has no such file."""
+    import yaml
+
+    path = FOLDER / name / "corrections.yml"
+    if not path.exists():
+        return ()
+    try:
+        return tuple(
+            Correction(**{**item, "reported_on": str(item["reported_on"])})
+            for item in yaml.safe_load(path.read_text()) or []
+        )
+    except (TypeError, KeyError) as error:
+        raise ContractError(
+            f"{path.name} of {name}: {error}; a correction has list, field, says, means, reason, reported_on, status"
+        ) from None

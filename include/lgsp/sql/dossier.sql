@@ -1,20 +1,26 @@
 -- From `dossier_read` (one row for each record as its source tells it) to a record in the shared language.
--- Needs: organisation, organisation_key, organisation_place, known_service, admin_unit_code, test_* and dummy macros.
-with resolved as (
+-- Needs: organisation, organisation_place, spelling, known_service, applicant_place, and the macros.
+with placed as (
+    select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from dossier_read
+),
+resolved as (
     select
         r.*,
         coalesce(known.service_code, 'UNKNOWN') as service_code,
-        coalesce(by_code.organisation_id, by_name.organisation_id, 'UNKNOWN') as receiving_organisation_id,
-        coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id,
-        coalesce(local_day(r.received_at), local_day(r.submitted_at), local_day(r.source_updated_at)) as place_on
-    from dossier_read r
+        -- a name that several agencies bear is told apart by the agency in the dossier's own code
+        coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
+        coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
+    from placed r
     left join known_service known on known.service_code = procedure_base(r.service_source)
     left join organisation by_code on by_code.organisation_id = organisation_code(r.organisation_source)
-    left join spelling on spelling.alias = r.organisation_name
-    left join organisation_key by_name on by_name.key = spelling.key
+    left join spelling by_name on by_name.alias = r.organisation_name
+        and coalesce(r.place_on >= by_name.valid_from, true) and coalesce(r.place_on < by_name.valid_to, true)
+    left join spelling_key on spelling_key.alias = r.organisation_name
+    left join organisation by_number on by_number.key = spelling_key.key
+        and by_number.organisation_id = organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1))
     left join organisation competent on competent.organisation_id = organisation_code(r.competent_source)
-    left join spelling competent_spelling on competent_spelling.alias = r.competent_name
-    left join organisation_key competent_name on competent_name.key = competent_spelling.key
+    left join spelling competent_name on competent_name.alias = r.competent_name
+        and coalesce(r.place_on >= competent_name.valid_from, true) and coalesce(r.place_on < competent_name.valid_to, true)
 )
 select
     d.source_key, d.source_updated_at, d.raw_pointer, d.raw_hash,
@@ -26,7 +32,7 @@ select
     d.is_deleted,
     d.service_code, d.receiving_organisation_id, d.competent_organisation_id,
     place.admin_unit_code, place.admin_unit_code_now,
-    known_unit.code as applicant_admin_unit_code,
+    applicant_place.admin_unit_code as applicant_admin_unit_code,
     d.applicant_kind, coalesce(d.channel, 'unknown') as channel,
     case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
     d.return_method, d.online_level, d.is_identity_verified,
@@ -39,16 +45,17 @@ select
         list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
         lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'o': organisation_code(e.organisation_source), 'i': e.is_inferred}
     )))::varchar as events,
+    d.repairs,
 
     -- for the rules and the restricted side; not part of the record
-    d.status_source, d.service_source, d.organisation_source, d.channel_source,
+    d.unknown_codes, d.step_times is distinct from list_sort(d.step_times) as is_disordered, d.service_source, d.organisation_source,
     local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
-    coalesce(place.valid_to <= d.place_on, false) as is_unit_outdated,
+    coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
     (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
         or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
-    coalesce(is_dummy_identity(d.identity_number), false) as is_identity_dummy,
-    case when d.identity_number is not null and not is_dummy_identity(d.identity_number) then token(d.identity_number) end as applicant_token
+    case when d.identity_number is not null then token(d.identity_number) end as applicant_token
 from resolved d
 asof left join organisation_place place
     on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from
-left join known_unit on known_unit.code = d.applicant_unit
+left join applicant_place on applicant_place.code = d.applicant_unit
+    and applicant_place.name is not distinct from d.applicant_unit_name and applicant_place.span = reform(d.place_on)

@@ -1,5 +1,9 @@
 -- How the sources write what they mean. Each macro gives NULL for what it cannot read; rules speak of it then.
 
+-- A text without what cannot be seen around it.
+create macro bare(x) as case when strlen(x) = length(x) then trim(x)
+    else trim(translate(x, chr(160) || chr(173) || chr(8203) || chr(8204) || chr(8205) || chr(8288) || chr(65279), ' ')) end;
+
 -- ISO 8601 with an offset. Years like 0001, 1900 and 9999 are what programs write for "no date".
 create macro plausible(t) as case when year(t) between 1901 and 2999 then t end;
 create macro utc(x) as plausible(try_cast(nullif(trim(x), '') as timestamptz));
@@ -31,8 +35,8 @@ create macro name_vi(x) as case json_type(x)
 -- 2.000815, 2.000815.000.00.00.H47 and 2.000815.H47 are one procedure.
 create macro procedure_base(x) as nullif(regexp_extract(trim(x), '^([123]\.\d{6})(\.|$)', 1), '');
 
--- 000.25.20.H47 is H47.20.25 (Decision 20/2020); a new-style code stays.
-create macro organisation_code(x) as case
-    when regexp_full_match(trim(x), '\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}') then
-        regexp_replace(array_to_string(list_reverse(string_split(trim(x), '.')), '.'), '(\.0+)+$', '')
-    when regexp_full_match(trim(x), '[A-Z]\d{2}(\.\d{1,3}){0,3}') then trim(x) end;
+-- 000.25.20.H47 is H47.20.25 (Decision 20/2020) unless the code list says otherwise; a new-style code stays.
+create macro organisation_code(x) as coalesce(agency_code(upper(bare(x))), case
+    when regexp_full_match(upper(bare(x)), '\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}') then
+        regexp_replace(array_to_string(list_reverse(string_split(upper(bare(x)), '.')), '.'), '(\.0+)+$', '')
+    when regexp_full_match(upper(bare(x)), '[A-Z]\d{2}(\.\d{1,3}){0,3}') then upper(bare(x)) end);

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lgsp.errors import SourceRefused
-from lgsp.extract import Reader, Reading, RepeatedPage, promised
+from lgsp.extract import Reader, Reading, RepeatedPage, identity, promised
 from lgsp.http import Caller, Signature
 from lgsp.sources import Source
 from lgsp.window import Window
@@ -64,9 +64,10 @@ class Client:
                 return (bool(promised(answer, "last", name)), content), len(content)
 
             is_last, content = reader.ask(name, "GET", path, understand, params=params, shown=f"{path} page {number}")
-            loops.check([f"{row.get('id')} {row.get('modifiedDate')}" for row in content])
-            for row in content:
-                reading.record(str(row.get("id")), str(row.get("modifiedDate")))
+            records = [identity(row, "id", "modifiedDate") for row in content]
+            loops.check([" ".join(record) for record in records])
+            for record in records:
+                reading.record(*record)
             number += 1
 
     def _authorise(self) -> Signature:

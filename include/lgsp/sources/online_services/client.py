@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.extract import Reader, Reading, RepeatedPage, promised
+from lgsp.extract import Reader, Reading, RepeatedPage, identity, promised
 from lgsp.http import Answer, Caller, Expired, Signature
 from lgsp.sources import Source
 from lgsp.window import LOCAL, Window
@@ -52,9 +52,10 @@ class Client:
         while True:
             envelope = self._page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
             rows = envelope["result"]
-            loops.check([str(sorted(row.items())) for row in rows])
-            for row in rows:
-                reading.record(str(row.get("MaHoSo")), str(row.get("NgayCapNhat")))
+            records = [identity(row, "MaHoSo", "NgayCapNhat") for row in rows]
+            loops.check([" ".join(record) for record in records])
+            for record in records:
+                reading.record(*record)
             if "tongso" in envelope:
                 totals.add(int(envelope["tongso"]))
             is_all = len(rows) < PAGE and int(envelope.get("tongso", -1)) == reading.read

@@ -1,0 +1,205 @@
+"""What a source's description says of its fields, as SQL: how each is taken out, treated, and what was odd about it.
+
+A field is a treatment (a pair of macros `read_…` and `odd_…` of `sql/treatments.sql`), the name of a code list,
+`words` (Vietnamese text), `label` (a name in Vietnamese, as text, object or list of languages), or `ignored`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from lgsp import codelist
+from lgsp.contract import quoted
+from lgsp.errors import ContractError
+
+WORDS = ("words", "label")
+IGNORED = "ignored"
+
+
+@cache
+def treatments() -> frozenset[str]:
+    """The names a field's treatment may have, besides those of code lists."""
+    sql = files("lgsp").joinpath("sql", "treatments.sql").read_text()
+    macros = {line.split("(")[0].removeprefix("create macro ") for line in sql.splitlines()}
+    return frozenset(name.removeprefix("read_") for name in macros if name.startswith("read_"))
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A known error of a source: what it says in a field, and what it means."""
+
+    list: str
+    field: str
+    says: str
+    means: str
+    reason: str
+    reported_on: str
+    status: str
+    where: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def condition(self) -> str:
+        """When a record shows this error, over the columns of the list."""
+        told = {self.field: self.says, **self.where}
+        return " and ".join(f"{_named(path)}::varchar = {quoted(value)}" for path, value in told.items())
+
+
+@dataclass(frozen=True)
+class Described:
+    """A list of a source as its description tells it."""
+
+    name: str
+    records: str
+    fields: Mapping[str, Any]
+    corrections: tuple[Correction, ...] = ()
+
+    def structure(self) -> str:
+        """The DuckDB structure to take the fields out by; ignored ones are left out."""
+        return orjson.dumps(_shape(self.fields)).decode()
+
+    def objects(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Every described object by its JSON path; `[*]` is each element of a list."""
+        return list(_objects(self.fields, "$"))
+
+    def words(self) -> list[tuple[str, str]]:
+        """Every field of Vietnamese text: the expression of what was sent, and its treatment."""
+        return [(_named(path), treatment) for path, treatment in _leaves(self.fields) if treatment in WORDS]
+
+    def columns(self) -> str:
+        """The select list that makes typed columns: of `s`, joined with `words` once for each field of text."""
+        places = {path: place for place, (path, _) in enumerate(self.words())}
+        columns = [f'{self._value(name, told, name, places)} as "{name}"'
+                   for name, told in self.fields.items() if told != IGNORED]  # fmt: skip
+        odd = [f"{quoted(path + ':')} || {sql}" for path, sql in self._odd(places)]
+        odd.append("case when is_respelled then 'record:key_case' end")
+        unknown = [sql for _, sql in self._unknown()] or ["null"]
+        columns.append(f"nullif(concat_ws(',', {', '.join(odd)}), '') as repairs")
+        columns.append(f"nullif(concat_ws('; ', {', '.join(unknown)}), '') as unknown_codes")
+        return ",\n".join(columns)
+
+    def joins(self) -> str:
+        """The joins with `words` that the select list needs."""
+        return "\n".join(
+            f"left join words w{place} on w{place}.sent = {path}::varchar"
+            for place, (path, _) in enumerate(self.words())
+        )
+
+    def _value(self, path: str, told: Any, name: str, places: Mapping[str, int]) -> str:
+        if isinstance(told, dict):
+            inner = [f'"{key}" := {self._value(f"{path}.{key}", item, key, places)}'
+                     for key, item in told.items() if item != IGNORED]  # fmt: skip
+            return f"struct_pack({', '.join(inner)})" if inner else "null"
+        if isinstance(told, list):
+            return f"list_transform({_named(path)}, lambda x: {self._element(told[0], 'x')})"
+        if told in WORDS:
+            return f"w{places[_named(path)]}.text"
+        sent = self._corrected(path)
+        return f"{told}(trim({sent}))" if told in codelist.names() else f"read_{told}({sent})"
+
+    def _element(self, told: Any, name: str) -> str:
+        if isinstance(told, dict):
+            inner = [f'"{key}" := {self._element(item, f"""{name}."{key}" """.strip())}'
+                     for key, item in told.items() if item != IGNORED]  # fmt: skip
+            return f"struct_pack({', '.join(inner)})"
+        return f"{told}(trim({name}))" if told in codelist.names() else f"read_{told}({name})"
+
+    def _corrected(self, path: str) -> str:
+        sent = _named(path)
+        mine = [c for c in self.corrections if c.field == path]
+        whens = " ".join(f"when {c.condition()} then {quoted(c.means)}" for c in mine)
+        return f"case {whens} else {sent} end" if mine else sent
+
+    def _odd(self, places: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        for path, treatment in _leaves(self.fields):
+            if treatment in WORDS:
+                yield path, f"w{places[_named(path)]}.odd"
+            elif treatment not in codelist.names():
+                yield path, f"odd_{treatment}({self._corrected(path)})"
+        for path, treatment in _elements(self.fields):
+            if treatment not in codelist.names():
+                outer, inner = path.split("[*].")
+                yield path, _first(_named(outer), f"odd_{treatment}(x.{_quoted_path(inner)})")
+        for correction in self.corrections:
+            yield correction.field, f"case when {correction.condition()} then 'corrected' end"
+
+    def _unknown(self) -> Iterator[tuple[str, str]]:
+        """Codes that are there and that the code list does not know, with where to add them."""
+        for path, treatment in (*_leaves(self.fields), *_elements(self.fields)):
+            if treatment not in codelist.names():
+                continue
+            if "[*]." in path:
+                outer, inner = path.split("[*].")
+                sent = f"x.{_quoted_path(inner)}"
+                value = _first(_named(outer), f"case when {_is_unknown(treatment, sent)} then {sent} end")
+            else:
+                value = f"case when {_is_unknown(treatment, _named(path))} then {_named(path)} end"
+            yield path, f"{quoted(path + ' ')} || {value}[:40] || {quoted(f' (codelists/{treatment}.yml)')}"
+
+
+def described(name: str, told: Mapping[str, Any], file: str, corrections: tuple[Correction, ...]) -> Described:
+    """One list of a source. Raises ContractError for a treatment nobody knows."""
+    listed = Described(name, told["records"], told["fields"], tuple(c for c in corrections if c.list == name))
+    known = treatments() | set(codelist.names()) | {*WORDS, IGNORED}
+    for path, treatment in (*_leaves(listed.fields, True), *_elements(listed.fields, True)):
+        if treatment not in known:
+            raise ContractError(
+                f"{file}: {name}.{path} has the treatment {treatment!r}; known are {', '.join(sorted(known))}"
+            )
+    return listed
+
+
+def _is_unknown(code_list: str, sent: str) -> str:
+    return f"not is_filler(trim({sent})) and {code_list}(trim({sent})) is null"
+
+
+def _first(elements: str, expression: str) -> str:
+    """The first element of a list for which an expression (of x) is something."""
+    return f"list_filter(list_transform({elements}, lambda x: {expression}), lambda y: y is not null)[1]"
+
+
+def _named(path: str) -> str:
+    return "s." + _quoted_path(path)
+
+
+def _quoted_path(path: str) -> str:
+    return ".".join(f'"{part}"' for part in path.split("."))
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        inner = {name: _shape(item) for name, item in value.items() if item != IGNORED}
+        return inner or "JSON"
+    if isinstance(value, list):
+        return [_shape(value[0])]
+    return "JSON" if value in ("json", "label") else "VARCHAR"
+
+
+def _leaves(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:
+    for name, told in fields.items():
+        if isinstance(told, Mapping):
+            yield from _leaves(told, with_ignored, f"{above}{name}.")
+        elif isinstance(told, str) and (with_ignored or told != IGNORED):
+            yield f"{above}{name}", told
+
+
+def _elements(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:
+    for name, told in fields.items():
+        if isinstance(told, Mapping):
+            yield from _elements(told, with_ignored, f"{above}{name}.")
+        elif isinstance(told, list):
+            yield from _leaves(told[0], with_ignored, f"{above}{name}[*].")
+
+
+def _objects(fields: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield path, fields
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _objects(value, f"{path}.{name}")
+        elif isinstance(value, list):
+            yield from _objects(value[0], f"{path}.{name}[*]")
