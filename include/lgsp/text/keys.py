@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from lgsp.text.syllables import TONES
 from lgsp.text.treatment import clean
@@ -83,6 +84,7 @@ def one_tone_style(text: str) -> str:
     return unicodedata.normalize("NFC", _NEW_STYLE.sub(r"\1\3\2", decomposed))
 
 
+@lru_cache(maxsize=65_536)  # few names, met in every record
 def key(value: str | None) -> str | None:
     """A text for comparing: clean, lower case, abbreviations written out, one tone style, no punctuation.
 

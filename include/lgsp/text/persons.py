@@ -16,7 +16,7 @@ GONE = "[…]"
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _LABEL = (
     r"(?:cccd|cmnd|cmt|cmtnd|căn cước(?: công dân)?|chứng minh(?: nhân dân| thư)?|định danh(?: cá nhân)?|mst|mã số thuế"
-    r"|bhxh|bhyt|hộ chiếu|sổ bảo hiểm(?: xã hội)?|mã thẻ)"
+    r"|bhxh|bhyt|hộ chiếu|stk|tk|tài khoản|sổ bảo hiểm(?: xã hội)?|mã thẻ)"
 )
 _CALL = r"(?:sđt|đt|đtdđ|điện thoại|di động|hotline|zalo|tel|fax|mobile|phone)"
 _DIGITS = r"(?<!\d)[a-z]{0,2}\d(?:[ .\-]?\d){6,14}(?![\w/]|[ .\-]\d)"
