@@ -10,24 +10,33 @@ from lgsp.province import damage, defects
 from lgsp.province.defects import BIT
 from lgsp.province.view import Seen
 
-TEXTS = defects.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D06", "D07")
+TEXTS = defects.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D07")
 _POISON = tuple(f"poison-{what}" for what in ("surrogate", "nul", "number", "nested"))
-_EVERYWHERE = ("D14", "D16", "D21", "D21-test", "D23", "D31", "D41", "schema-drift", *_POISON)
-_OF_ONE_SYSTEM = ("D25", "D26", "D28-received", "D28-finished", "D42", "unknown-status", "poison-element")
+_IMPOSSIBLE_DATES = ("D25", "D26", "D28-received", "D28-finished")
 
 
-def spoilt(side: str, *more: str) -> int:
-    """The bits of all damage that is done to the finished records of one side."""
-    return TEXTS | defects.mask(*_EVERYWHERE, *(f"{name}-{side}" for name in _OF_ONE_SYSTEM), *more)
+POISON = defects.mask(*_POISON)
+
+
+def values_spoilt(side: str) -> int:
+    """The bits of the damage done to values that are neither dates nor texts."""
+    return POISON | defects.mask(
+        "D16", "D21", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}"
+    )
+
+
+def dates_spoilt(side: str, *more: str) -> int:
+    """The bits of the damage done to dates; `more` are the marks that only one side bears."""
+    return defects.mask("D14", *(f"{name}-{side}" for name in _IMPOSSIBLE_DATES), *more)
+
+
+def spoilt(side: str) -> int:
+    """The bits of the damage done to texts, keys and the record itself."""
+    return TEXTS | defects.mask(f"D42-{side}", f"poison-element-{side}")
 
 
 ONE_STOP_IMPOSSIBLE, PORTAL_IMPOSSIBLE = (
-    defects.mask(
-        *(
-            f"{name}-{side}"
-            for name in ("D25", "D26", "D28-received", "D28-finished", "unknown-status", "poison-element")
-        )
-    )
+    defects.mask(*(f"{name}-{side}" for name in (*_IMPOSSIBLE_DATES, "unknown-status", "poison-element")))
     for side in ("one-stop", "portal")
 )
 
@@ -71,9 +80,9 @@ class Sheet:
         self.flaws: list[Flaw] = []
         self._replaced: set[str] = set()
 
-    def has(self, *names: str) -> bool:
-        """Whether the dossier bears any of some marks."""
-        return any(self.seen.bits & BIT[name] for name in names)
+    def has(self, name: str) -> bool:
+        """Whether the dossier bears a mark."""
+        return bool(self.seen.bits & BIT[name])
 
     def _holder(self, field: str) -> tuple[dict[str, Any], str]:
         *path, last = field.split(".")
@@ -151,14 +160,11 @@ def _damages(seen: Seen) -> Iterator[tuple[str, Callable[[str], str], str | None
         yield "D01", damage.to_nfd, None
 
 
-def spoil_texts(sheet: Sheet, names: tuple[str, ...], others: tuple[str, ...], codes: tuple[str, ...]) -> None:
-    """Spoil names and other texts, and one code with a sign that does not show."""
+def spoil_texts(sheet: Sheet, texts: tuple[str, ...], codes: tuple[str, ...]) -> None:
+    """Spoil texts, and one code with a sign that does not show."""
     seen = sheet.seen
-    if seen.bits & BIT["D06"]:
-        for field in names:
-            sheet.reword("D06", field, damage.to_new_tones)
     for defect, spoil, outcome in _damages(seen):
-        for field in (*names, *others):
+        for field in texts:
             sheet.reword(defect, field, spoil, outcome)
     if seen.bits & BIT["D07"]:
         space = _SPACES[pick(seen, 48, 2)]

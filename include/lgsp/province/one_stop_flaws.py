@@ -4,17 +4,25 @@ from typing import Any
 
 import orjson
 
-from lgsp.province import flaws, wording
+from lgsp.province import defects, flaws, wording
 from lgsp.province.calendar import DAY, LOCAL_OFFSET
 from lgsp.province.defects import BIT, BY_NATION_CODE, BY_RECEIPT
 from lgsp.province.flaws import Flaw, Sheet, pick
 from lgsp.province.lives import ACCEPTED, FINISHED, RETURNED
 from lgsp.province.view import Seen
 
-SPOILT = flaws.spoilt("one-stop", "D11", "D12")
+_VALUES, _DATED = flaws.values_spoilt("one-stop"), flaws.dates_spoilt("one-stop", "D11", "D12")
+SPOILT = flaws.spoilt("one-stop") | _VALUES | _DATED
 _DATA = "applicant.data"
-_NAMES = ("procedure.translate", "agency.name", "competentAgency.name", f"{_DATA}.fullname")
-_OTHERS = (f"{_DATA}.address", f"{_DATA}.noidungyeucaugiaiquyet")
+_REQUEST = f"{_DATA}.noidungyeucaugiaiquyet"
+_TEXTS = (
+    "procedure.translate",
+    "agency.name",
+    "competentAgency.name",
+    f"{_DATA}.fullname",
+    f"{_DATA}.address",
+    _REQUEST,
+)
 _CODES = ("agency.code", "procedure.code", "receiptCode")
 _DATES = (
     "appliedDate",
@@ -28,6 +36,13 @@ _DATES = (
 )
 _INNER_DATES = {"extendHistory": ("oldDueDate", "newDueDate", "createdDate"), "task": ("createdDate", "completedDate")}
 _MAY_BE_EMPTY = ("completedDate", "returnedDate", "withdrawDate", "acceptedDate", "deletedDate")
+_PARTS = {
+    "procedure": flaws.TEXTS,
+    "agency": flaws.TEXTS | defects.mask("D21", "D21-test"),
+    "competentAgency": flaws.TEXTS,
+    "applicant": BIT["D41"],
+    "task": defects.mask("D11", "D12", "D31"),
+}
 _SENTINELS = (
     "0001-01-01T00:00:00.000+0000",
     "1900-01-01T00:00:00.000+0000",
@@ -36,9 +51,12 @@ _SENTINELS = (
 )
 
 
-def _opened(value: Any) -> Any:
-    """A part that was serialised before, as a value again."""
-    return orjson.loads(orjson.dumps(value)) if isinstance(value, orjson.Fragment) else value
+def _opened(record: dict[str, Any], bits: int) -> dict[str, Any]:
+    """The record with those parts as values again that were serialised before and are to be spoilt."""
+    for name, touching in _PARTS.items():
+        if bits & touching:
+            record[name] = orjson.loads(orjson.dumps(record[name]))
+    return record
 
 
 def spoil(record: dict[str, Any], seen: Seen) -> tuple[Any, list[Flaw]]:
@@ -48,21 +66,19 @@ def spoil(record: dict[str, Any], seen: Seen) -> tuple[Any, list[Flaw]]:
         return record, []  # a test record must stay one for everybody to see
     if bits & BIT["poison-element-one-stop"]:
         return (None if pick(seen, 47, 2) else "lỗi kết xuất"), [flaws.flaw("poison", outcome="quarantined")]
-    for name in ("procedure", "agency", "competentAgency", "task"):
-        record[name] = _opened(record[name])
-    data = record["applicant"]["data"]
-    data["village"] = _opened(data["village"])
-    sheet = Sheet(record, seen)
-    _spoil_values(sheet)
+    sheet = Sheet(_opened(record, bits), seen)
+    if bits & _VALUES:
+        _spoil_values(sheet)
     if bits & flaws.TEXTS:
-        flaws.spoil_texts(sheet, _NAMES, _OTHERS, _CODES)
-    _spoil_dates(sheet)
+        flaws.spoil_texts(sheet, _TEXTS, _CODES)
+    if bits & _DATED:
+        _spoil_dates(sheet)
     return _respelt(sheet), sheet.flaws
 
 
 def _spoil_values(sheet: Sheet) -> None:
     seen = sheet.seen
-    if sheet.has("poison-surrogate", "poison-nul", "poison-number", "poison-nested"):
+    if sheet.seen.bits & flaws.POISON:
         _poison(sheet)
     if sheet.has("unknown-status-one-stop"):
         sheet.replace("unknown-status", "dossierStatus.id", flaws.UNKNOWN_STATUS)
@@ -92,8 +108,8 @@ def _poison(sheet: Sheet) -> None:
     if sheet.has("poison-surrogate"):
         sheet.replace("poison", f"{_DATA}.fullname", flaws.LONE_SURROGATE)
     if sheet.has("poison-nul"):
-        request = sheet.value(_OTHERS[1])
-        sheet.replace("poison", _OTHERS[1], f"{request[:4]}\x00{request[4:]}")
+        request = sheet.value(_REQUEST)
+        sheet.replace("poison", _REQUEST, f"{request[:4]}\x00{request[4:]}")
     if sheet.has("poison-number"):
         sheet.replace("poison", "feeTotal", orjson.Fragment(flaws.LONG_NUMBER), "flagged")
     if sheet.has("poison-nested"):
@@ -146,7 +162,7 @@ def _spoil_dates(sheet: Sheet) -> None:
             sheet.replace("D26", field, wording.iso(accepted - 2 * DAY - (finished - accepted)))
         if finished is not None and sheet.has("D28-finished-one-stop"):
             sheet.replace("D28", "completedDate", None)
-    if sheet.has("D11", "D12"):
+    if sheet.has("D11") or sheet.has("D12"):
         _respell_dates(sheet)
     if sheet.has("D14"):
         empty = [field for field in _MAY_BE_EMPTY if record[field] is None and sheet.is_free(field)]

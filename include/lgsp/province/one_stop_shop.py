@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from lgsp.province import agencies, one_stop_flaws, people, services, spellings, wording
+from lgsp.province import agencies, damage, one_stop_flaws, people, services, spellings, wording
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number
 from lgsp.province.defects import BIT, BY_NATION_CODE
 from lgsp.province.dossiers import COUNTER, ONLINE
@@ -72,7 +72,8 @@ _LEVEL_NAMES = {2: "Mức độ 2", 3: "Mức độ 3", 4: "Mức độ 4"}
 _DUMMIES = ("000000001", "111111111", "012345678912", "")
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
-_OBJECT, _NEW_CODE = BIT["name-as-object"], BIT["D20"]
+_OBJECT, _NEW_TONES, _NEW_CODE = BIT["name-as-object"], BIT["D06"], BIT["D20"]
+_WAYS = 12  # to spell an agency, at most
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
@@ -96,6 +97,25 @@ def competent(seen: Seen) -> int:
     agency = agencies.load()[seen.agency]
     is_decided_above = agency.level == agencies.COMMUNE and seen.service % 5 == 0
     return agency.parent if agency.parent and is_decided_above else seen.agency
+
+
+def agency_name(seen: Seen, index: int) -> str:
+    """An agency's name as the dossier spells it, before anything else befalls it."""
+    agency = agencies.load()[index]
+    if not seen.bits & BIT["D08"]:
+        return agency.name
+    others = spellings.of(agency)
+    return others[(seen.traits >> 8 & 63) % _WAYS % len(others)]
+
+
+def names(seen: Seen) -> dict[str, str]:
+    """The names in a record by field, in the usual tone style."""
+    return {
+        "procedure.translate": services.load()[seen.service].name,
+        "agency.name": agency_name(seen, seen.agency),
+        "competentAgency.name": agency_name(seen, competent(seen)),
+        "applicant.data.fullname": people.person(seen.applicant, seen.is_firm).name,
+    }
 
 
 def _named(text: str, is_object: bool) -> Any:
@@ -162,13 +182,15 @@ class Renderer:
     def _procedure(self, seen: Seen) -> orjson.Fragment:
         is_test = bool(seen.bits & BIT["D24"]) and bool(seen.traits & 4)
         variant = 1 + (seen.traits & 15) % 3 if seen.bits & BIT["D34"] else 0
-        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & _OBJECT)
+        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NEW_TONES))
         if part := self._parts.get(key):
             return part
         service = services.load()[seen.service]
         is_object = bool(seen.bits & _OBJECT)
         code = _TEST_PROCEDURE if is_test else service.code + _SUFFIXES[variant]
         name = "thoaitest thủ tục 16022022" if is_test else service.name
+        if seen.bits & _NEW_TONES:
+            name = damage.to_new_tones(name)
         sector = {
             "id": f"5f{service.index % 40:022x}",
             "code": service.field_code,
@@ -179,13 +201,13 @@ class Renderer:
         )
 
     def _agency(self, seen: Seen, index: int, role: str) -> orjson.Fragment:
-        agency = agencies.load()[index]
-        spelling = 1 + (seen.traits >> 8 & 63) if seen.bits & BIT["D08"] else 0
-        key = (role, index, spelling, seen.bits & (_OBJECT | _NEW_CODE))
+        spelling = 1 + (seen.traits >> 8 & 63) % _WAYS if seen.bits & BIT["D08"] else 0
+        key = (role, index, spelling, seen.bits & (_OBJECT | _NEW_TONES | _NEW_CODE))
         if part := self._parts.get(key):
             return part
-        others = spellings.of(agency)
-        name = others[spelling % len(others)] if spelling else agency.name
+        agency, name = agencies.load()[index], agency_name(seen, index)
+        if seen.bits & _NEW_TONES:
+            name = damage.to_new_tones(name)
         value: dict[str, Any] = {
             "id": agency.wire_id,
             "code": agency.new_code if seen.bits & _NEW_CODE else agency.code,
@@ -200,6 +222,10 @@ class Renderer:
         is_test = bool(seen.bits & BIT["D24"])
         name = "Nguyễn Văn Test" if is_test else person.name
         request = services.load()[seen.service].name
+        if seen.bits & _NEW_TONES:
+            name = damage.to_new_tones(name)
+        if not seen.traits >> 30 & 6:
+            request = f"{request} cho {person.name}, CCCD {person.identity_number}, SĐT {person.phone}"
         if seen.bits & BIT["D17"]:
             request = f"<p>{request}</p>&nbsp;"
         is_dummy = bool(seen.bits & BIT["D22"])
@@ -234,14 +260,13 @@ class Renderer:
         name = _named(_STATUS_NAMES[number], bool(seen.bits & _OBJECT))
         return {"id": str(number) if seen.bits & BIT["status-as-text"] else number, "name": name}
 
-    def _tasks(self, seen: Seen, code: str) -> orjson.Fragment:
+    def _tasks(self, seen: Seen, told: list[str], code: str) -> orjson.Fragment:
         """Every event after the submission; plain text throughout, so written without a serialiser."""
-        starts = [wording.iso(at) for at, _ in seen.events[1:]]
-        ends = [f'"{at}"' for at in starts[1:]] + ["null"]
+        ends = [f'"{at}"' for at in told[2:]] + ["null"]
         entries = [
             f'{{"id":"{seen.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'
             f'"createdDate":"{start}","completedDate":{end}}}'
-            for slot, ((_, status), start, end) in enumerate(zip(seen.events[1:], starts, ends, strict=False))
+            for slot, ((_, status), start, end) in enumerate(zip(seen.events[1:], told[1:], ends, strict=False))
         ]
         return orjson.Fragment(f"[{','.join(entries)}]")
 
@@ -256,11 +281,14 @@ class Renderer:
 
     def _record(self, seen: Seen) -> dict[str, Any]:
         service, agency, code = services.load()[seen.service], agencies.load()[seen.agency], seen.code
-        accepted, finished = seen.when(ACCEPTED), seen.when(FINISHED)
-        promised = accepted is not None and seen.due >= 0
+        told = [wording.iso(at) for at, _ in seen.events]
+        reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}
+        promised = ACCEPTED in reached and seen.due >= 0
         channel = COUNTER if seen.bits & BIT["channel-conflict"] else ONLINE if seen.bits & BIT["D27"] else seen.channel
         is_extended = seen.amended_at < NEVER
         fee = service.fee_vnd
+        due = wording.iso(seen.due) if promised else None
+        first = due if seen.due == seen.due_first or due is None else wording.iso(seen.due_first)
         return {
             "id": dossier_id(seen.row, seen.submitted),
             "code": code,
@@ -275,30 +303,26 @@ class Renderer:
             "applyMethod": _CHANNELS[channel],
             "dossierReceivingKind": _HANDOVERS[seen.traits >> 20 & 7 == 0],
             "dossierStatus": self._status(seen),
-            "appliedDate": wording.iso(seen.submitted),
-            "acceptedDate": _moment(accepted),
-            "appointmentDate": wording.iso(seen.due_first) if promised else None,
-            "dueDate": wording.iso(seen.due) if promised and not seen.bits & BIT["due-null"] else None,
-            "completedDate": _moment(finished),
-            "returnedDate": _moment(seen.when(RETURNED)),
-            "withdrawDate": _moment(seen.when(WITHDRAWN)),
+            "appliedDate": told[0],
+            "acceptedDate": reached.get(ACCEPTED),
+            "appointmentDate": first,
+            "dueDate": None if seen.bits & BIT["due-null"] else due,
+            "completedDate": reached.get(FINISHED),
+            "returnedDate": reached.get(RETURNED),
+            "withdrawDate": reached.get(WITHDRAWN),
             "processingTime": service.standard_days,
             "processingTimeUnit": "d",
             "extendHistory": [_amendment(seen)] if is_extended else [],
-            "task": self._tasks(seen, agency.code),
+            "task": self._tasks(seen, told, agency.code),
             "feeTotal": fee,
             "isPaidOnline": int(fee > 0 and seen.channel == 0 and seen.traits >> 24 & 3 > 0),
             "digitizedComponents": seen.traits >> 26 & 3,
             "reusedComponents": seen.traits >> 28 & 1,
-            "hasDigitalResult": int(finished is not None and seen.traits >> 29 & 3 > 0),
-            "createdDate": wording.iso(seen.submitted),
+            "hasDigitalResult": int(FINISHED in reached and seen.traits >> 29 & 3 > 0),
+            "createdDate": told[0],
             "modifiedDate": wording.iso(seen.modified),
             "deletedDate": wording.iso(seen.deleted_at) if seen.deleted_at < NEVER else None,
         }
-
-
-def _moment(instant: int | None) -> str | None:
-    return None if instant is None else wording.iso(instant)
 
 
 def _amendment(seen: Seen) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lgsp.province import agencies, damage, people, portal_flaws, services, spellings, wording
-from lgsp.province.defects import BIT, BY_OTHER_CODE
+from lgsp.province.defects import BIT, BY_OTHER_CODE, NOT_LINKED
 from lgsp.province.dossiers import COUNTER, ONLINE, POSTAL
 from lgsp.province.flaws import Flaw
 from lgsp.province.lives import (
@@ -20,6 +20,7 @@ from lgsp.province.lives import (
     SUSPENDED,
     WITHDRAWN,
 )
+from lgsp.province.people import Person
 from lgsp.province.view import Seen
 
 _NATIONAL = {
@@ -82,18 +83,12 @@ def _flag(seen: Seen, value: bool, shift: int) -> str:
     return words[1 + (seen.traits >> shift) % 4] if seen.bits & BIT["D15"] else words[0]
 
 
-def _is_closed_at_receipt(seen: Seen, accepted: int | None) -> bool:
-    """The adapter closes a dossier that has no due date as soon as it is received."""
-    return accepted is not None and seen.due < 0
-
-
-def _state(seen: Seen, accepted: int | None) -> tuple[str, str]:
-    """`TrangThaiHoSo` and `NgayKetThucXuLy`."""
-    last_at, last = seen.events[-1]
-    if _is_closed_at_receipt(seen, accepted):
-        return ("10" if last == RETURNED else "9"), _moment(accepted)
-    finished = last_at if last in PAUSES else seen.when(FINISHED)
-    return _NATIONAL[last], _moment(finished)
+def _state(seen: Seen, reached: dict[int, str], last_at: str) -> tuple[str, str]:
+    """`TrangThaiHoSo` and `NgayKetThucXuLy`; a dossier without a due date is closed as soon as it is received."""
+    last = seen.events[-1][1]
+    if seen.due < 0 and ACCEPTED in reached:
+        return ("10" if last == RETURNED else "9"), reached[ACCEPTED]
+    return _NATIONAL[last], last_at if last in PAUSES else reached.get(FINISHED, "")
 
 
 def _supplements(seen: Seen) -> list[dict[str, str]]:
@@ -115,7 +110,7 @@ def _supplements(seen: Seen) -> list[dict[str, str]]:
     ]
 
 
-def _names(seen: Seen) -> tuple[str, str, str, str, str]:
+def _names(seen: Seen, person: Person) -> tuple[str, str, str, str, str]:
     """Procedure code and name, unit, abstract and applicant, with what is wrong with them."""
     service, agency = services.load()[seen.service], agencies.load()[seen.agency]
     bits, traits = seen.bits, seen.traits
@@ -126,8 +121,10 @@ def _names(seen: Seen) -> tuple[str, str, str, str, str]:
     if bits & BIT["D08"]:
         others = spellings.of(agency)
         unit = others[(traits >> 10) % len(others)]
-    applicant = people.person(seen.applicant, seen.is_firm).name
+    applicant = person.name
     abstract = f"{service.name} - {applicant}" if traits >> 30 & 1 else service.name
+    if not traits >> 30 & 6:
+        abstract = f"{abstract}, CCCD {person.identity_number}, ĐT {person.phone}"
     if bits & BIT["D24"]:
         applicant = "Nguyễn Văn Test"
         if traits & 4:
@@ -137,7 +134,17 @@ def _names(seen: Seen) -> tuple[str, str, str, str, str]:
         abstract = damage.to_html(abstract) if traits & 1 else f"<p>V/v&nbsp;{abstract}</p>"
     if bits & BIT["abstract-missing"]:
         abstract = "Dinhkem"
+    if bits & BIT["D06"]:
+        title, unit, applicant = map(damage.to_new_tones, (title, unit, applicant))
     return code, title, unit, abstract, applicant
+
+
+def names(seen: Seen) -> dict[str, str]:
+    """The names in a record by field, in the usual tone style."""
+    _, title, unit, _, applicant = _names(
+        seen._replace(bits=seen.bits & ~BIT["D06"]), people.person(seen.applicant, seen.is_firm)
+    )
+    return {"TenTTHC": title, "DonViXuLy": unit, "ChuHoSo": applicant}
 
 
 def _identity(seen: Seen, number: str) -> dict[str, str]:
@@ -160,15 +167,15 @@ def _attachments(seen: Seen) -> list[dict[str, str]]:
     ]
 
 
-def _progress(seen: Seen) -> list[dict[str, str]]:
+def _progress(seen: Seen, told: list[str]) -> list[dict[str, str]]:
     return [
         {
             "TrangThai": _NATIONAL[status],
-            "ThoiDiemXuLy": wording.compact(at),
+            "ThoiDiemXuLy": at,
             "PhongBanXuLy": "Một cửa" if status in (SUBMITTED, ACCEPTED, RETURNED) else "Chuyên môn",
             "NguoiXuLy": "Chuyên viên",
         }
-        for at, status in seen.events
+        for (_, status), at in zip(seen.events, told, strict=True)
     ]
 
 
@@ -186,17 +193,21 @@ def flaws(seen: Seen) -> list[Flaw]:
 def _record(seen: Seen) -> dict[str, Any]:
     service, agency = services.load()[seen.service], agencies.load()[seen.agency]
     person = people.person(seen.applicant, seen.is_firm)
-    accepted, returned = seen.when(ACCEPTED), seen.when(RETURNED)
-    code, title, unit, abstract, applicant = _names(seen)
-    status, finished = _state(seen, accepted)
-    is_overwritten = seen.bits & BIT["submitted-overwritten"] and accepted is not None
+    told = [wording.compact(at) for at, _ in seen.events]
+    reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}
+    accepted, returned = reached.get(ACCEPTED, ""), reached.get(RETURNED, "")
+    code, title, unit, abstract, applicant = _names(seen, person)
+    status, finished = _state(seen, reached, told[-1])
+    is_overwritten = seen.bits & BIT["submitted-overwritten"] and accepted
+    main_code = seen.portal_code
+    own_code = main_code if seen.link == NOT_LINKED else seen.code
     fee, traits = service.fee_vnd, seen.traits
     is_paid = fee > 0 and seen.channel == ONLINE and bool(traits >> 24 & 3)
     rating = traits >> 32 & 15
     return {
-        "MaHoSo": seen.portal_code,
-        "MaHoSoKhac": seen.code if seen.link == BY_OTHER_CODE else "",
-        "SoBienNhan": seen.receipt,
+        "MaHoSo": main_code,
+        "MaHoSoKhac": own_code if seen.link == BY_OTHER_CODE else "",
+        "SoBienNhan": f"BN-{own_code[-11:]}",
         "MaTTHC": code,
         "TenTTHC": title,
         "MaLinhVuc": service.field_code,
@@ -209,12 +220,12 @@ def _record(seen: Seen) -> dict[str, Any]:
         "Email": person.email,
         "DinhDanhCHS": [_identity(seen, person.identity_number)],
         "TrichYeuHoSo": abstract,
-        "NgayNopHoSo": _moment(accepted if is_overwritten else seen.submitted),
-        "NgayTiepNhan": _moment(accepted),
-        "NgayHenTra": _moment(seen.due if accepted is not None and seen.due >= 0 else None),
+        "NgayNopHoSo": accepted if is_overwritten else told[0],
+        "NgayTiepNhan": accepted,
+        "NgayHenTra": wording.compact(seen.due) if accepted and seen.due >= 0 else "",
         "NgayKetThucXuLy": finished,
-        "NgayTra": _moment(returned),
-        "NgayTuChoi": _moment(seen.when(NOT_ACCEPTED)),
+        "NgayTra": returned,
+        "NgayTuChoi": reached.get(NOT_ACCEPTED, ""),
         "TrangThaiHoSo": status,
         "HinhThuc": str(int(traits >> 20 & 7 == 0)),
         "DonViXuLy": unit,
@@ -229,10 +240,10 @@ def _record(seen: Seen) -> dict[str, Any]:
         "DanhSachGiayToKetQua": [
             {"TenGiayTo": "Kết quả giải quyết", "MaGiayToKetQua": f"KQ.{service.field_code[:3]}.000002"}
         ]
-        if returned is not None
+        if returned
         else [],
-        "TienDo": _progress(seen),
-        "DanhGia": str(min(5, 3 + rating % 3)) if returned is not None and rating < 6 else "",
+        "TienDo": _progress(seen, told),
+        "DanhGia": str(min(5, 3 + rating % 3)) if returned and rating < 6 else "",
         "NgayCapNhat": wording.compact(seen.modified),
         "DaXoa": str(int(seen.deleted_at < NEVER)),
     }

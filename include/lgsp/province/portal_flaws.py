@@ -9,8 +9,9 @@ from lgsp.province.flaws import Flaw, Sheet, pick
 from lgsp.province.lives import ACCEPTED, FINISHED, RETURNED
 from lgsp.province.view import Seen
 
-SPOILT = flaws.spoilt("portal", "D09")
-_NAMES, _OTHERS = ("TenTTHC", "DonViXuLy", "ChuHoSo"), ("TrichYeuHoSo",)
+_VALUES, _DATED = flaws.values_spoilt("portal"), flaws.dates_spoilt("portal", "D09")
+SPOILT = flaws.spoilt("portal") | _VALUES | _DATED
+_TEXTS = ("TenTTHC", "DonViXuLy", "ChuHoSo", "TrichYeuHoSo")
 _CODES = ("MaDonViXuLy", "MaTTHC", "SoBienNhan")
 _IDENTITY = "DinhDanhCHS.SoDinhDanh"
 _DATES = ("NgayNopHoSo", "NgayTiepNhan", "NgayHenTra", "NgayKetThucXuLy", "NgayTra", "NgayTuChoi")
@@ -30,15 +31,17 @@ def spoil(record: dict[str, Any], seen: Seen) -> tuple[Any, list[Flaw]]:
     if bits & BIT["poison-element-portal"]:
         return (None if pick(seen, 47, 2) else "lỗi kết xuất"), [flaws.flaw("poison", outcome="quarantined")]
     sheet = Sheet(record, seen)
-    _spoil_values(sheet)
+    if bits & _VALUES:
+        _spoil_values(sheet)
     if bits & flaws.TEXTS:
-        flaws.spoil_texts(sheet, _NAMES, _OTHERS, _CODES)
-    _spoil_dates(sheet)
+        flaws.spoil_texts(sheet, _TEXTS, _CODES)
+    if bits & _DATED:
+        _spoil_dates(sheet)
     return _respelt(sheet), sheet.flaws
 
 
 def _spoil_values(sheet: Sheet) -> None:
-    if sheet.has("poison-surrogate", "poison-nul", "poison-number", "poison-nested"):
+    if sheet.seen.bits & flaws.POISON:
         _poison(sheet)
     if sheet.has("unknown-status-portal"):
         sheet.replace("unknown-status", "TrangThaiHoSo", str(flaws.UNKNOWN_STATUS))

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lgsp.province import agencies, one_stop_shop, online_services
+from lgsp.province.damage import to_new_tones
 from lgsp.province.defects import BIT, BY_NATION_CODE, BY_OTHER_CODE, BY_RECEIPT, DEFECT, NOT_LINKED, outcome
 from lgsp.province.flaws import ONE_STOP_IMPOSSIBLE, PORTAL_IMPOSSIBLE, Flaw, flaw
 from lgsp.province.lives import ACCEPTED, PAUSES
@@ -46,6 +47,7 @@ _IN_PORTAL: Mapping[str, tuple[str, ...]] = {
     "D34": ("MaTTHC",),
     "abstract-missing": ("TrichYeuHoSo",),
 }
+_OVERWRITING = ("D23", "D41", "poison")
 _RULES = {
     NOT_LINKED: "same_code",
     BY_OTHER_CODE: "other_code",
@@ -80,8 +82,6 @@ def _by_mark(seen: Seen, fields: Mapping[str, tuple[str, ...]]) -> list[Flaw]:
 
 
 def _of_one_stop(seen: Seen) -> list[Flaw]:
-    if seen.bits & BIT["poison-element-one-stop"] and not seen.bits & BIT["D24"]:
-        return [flaw("poison", outcome="quarantined")]
     found = _by_mark(seen, _IN_ONE_STOP)
     if seen.bits & BIT["D20"]:
         roles = {"agency": seen.agency, "competentAgency": one_stop_shop.competent(seen)}
@@ -93,8 +93,6 @@ def _of_one_stop(seen: Seen) -> list[Flaw]:
 
 
 def _of_portal(seen: Seen) -> list[Flaw]:
-    if seen.bits & BIT["poison-element-portal"] and not seen.bits & BIT["D24"]:
-        return [flaw("poison", outcome="quarantined")]
     found = _by_mark(seen, _IN_PORTAL)
     if seen.bits & BIT["submitted-overwritten"] and seen.when(ACCEPTED) is not None:
         found.append(flaw("submitted-overwritten", "NgayNopHoSo"))
@@ -107,16 +105,28 @@ def _of_portal(seen: Seen) -> list[Flaw]:
     return found
 
 
+def _new_tones(seen: Seen, names: Callable[[Seen], dict[str, str]], overwritten: set[str]) -> list[Flaw]:
+    """The names in which the other tone style shows: not every name has such a syllable."""
+    if seen.bits & BIT["D24"]:
+        return []
+    told = names(seen).items()
+    return [flaw("D06", field) for field, name in told if field not in overwritten and to_new_tones(name) != name]
+
+
 def _of_system(
     view: View,
     system: SystemView,
     source: str,
     shown: Callable[[Seen], list[Flaw]],
     spoilt: Callable[[Seen], list[Flaw]],
+    names: Callable[[Seen], dict[str, str]],
 ) -> Iterator[_Row]:
     for seen in view.each(system, np.flatnonzero(system.visible > 0)):
-        found = shown(seen)
-        found += [one for one in spoilt(seen) if one not in found]
+        found = spoilt(seen)
+        if not any(one.defect == "poison" and not one.field for one in found):
+            found += shown(seen)
+            if seen.bits & BIT["D06"]:
+                found += _new_tones(seen, names, {one.field for one in found if one.defect in _OVERWRITING})
         if found:
             key = source_key(seen, source)
             yield from ((source, key, one) for one in found)
@@ -134,8 +144,8 @@ def defects(world: "World", view: View) -> pa.Table:
     """Every defect that shows by now: where, in which field, and what a perfect reader does about it."""
     renderer = one_stop_shop.Renderer()
     rows = [
-        *_of_system(view, view.one_stop, "one_stop_shop", _of_one_stop, renderer.flaws),
-        *_of_system(view, view.portal, "online_services", _of_portal, online_services.flaws),
+        *_of_system(view, view.one_stop, "one_stop_shop", _of_one_stop, renderer.flaws, one_stop_shop.names),
+        *_of_system(view, view.portal, "online_services", _of_portal, online_services.flaws, online_services.names),
         *_of_documents(world, view.as_of),
     ]
     columns = {

@@ -52,13 +52,12 @@ class Seen(NamedTuple):
             return self.code
         return code_text(self.agency, self.day, str(self.minted))
 
-    @property
-    def receipt(self) -> str:
-        return f"BN-{self.code[-11:]}"
-
     def when(self, status: int) -> int | None:
         """The latest instant at which the dossier reached a status."""
-        return next((at for at, reached in reversed(self.events) if reached == status), None)
+        for at, reached in reversed(self.events):
+            if reached == status:
+                return at
+        return None
 
 
 @dataclass(frozen=True)
