@@ -214,7 +214,7 @@ def _kept_code(units: list[territory.Unit], borne: set[tuple[str, date]]) -> lis
 
 COLUMNS = (
     "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
-    "parent_id varchar, raw_pointer varchar, admin_unit_code varchar, versions varchar"
+    "parent_id varchar, raw_pointer varchar, key varchar, admin_unit_code varchar, versions varchar"
 )
 
 
@@ -234,6 +234,7 @@ def rows(organisations: Iterable[Organisation], places: Iterable[Place]) -> list
             "kind": o.kind,
             "parent_id": o.parent_id,
             "raw_pointer": o.raw_pointer,
+            "key": o.key,
             "admin_unit_code": told[o.organisation_id][-1].admin_unit_code,
             "versions": json.dumps([_told(version) for version in told[o.organisation_id]]),
         }

@@ -29,14 +29,8 @@ PROVINCES = {"49": "Tỉnh Quảng Nam", "48": "Thành phố Đà Nẵng", "19":
 TODAY = {"49": "48", "48": "48", "19": "19", "06": "19"}
 
 SCHEME = "QĐ 124/2004/QĐ-TTg"
-BASIS = {
-    CODES_BEGAN: SCHEME,
-    date(2022, 4, 10): "NQ 469/NQ-UBTVQH15",
-    date(2023, 4, 10): "NQ 722/NQ-UBTVQH15, NQ 727/NQ-UBTVQH15",
-    FIRST_CHANGE: "NQ 1241/NQ-UBTVQH15",
-    MERGER: "NQ 202/2025/QH15",
-}
 _ACTS = {
+    (None, MERGER): "NQ 202/2025/QH15",
     ("49", FIRST_CHANGE): "NQ 1241/NQ-UBTVQH15",
     ("19", FIRST_CHANGE): "NQ 1240/NQ-UBTVQH15",
     ("48", FIRST_CHANGE): "Nghị quyết của UBTVQH về sắp xếp đơn vị hành chính của Đà Nẵng giai đoạn 2023-2025",
@@ -288,11 +282,11 @@ def _relation(old: str, new: str, day: date, is_alone: bool) -> str:
 def _act(code: str, day: date) -> str | None:
     """The act that changed a unit on a day; None where its province had none and the unit stayed as it was."""
     if code in PROVINCES:
-        return BASIS[day]
+        return _ACTS[None, day]
     unit = at(code, day - timedelta(days=1))
     while unit is not None and unit.parent_code is not None and unit.parent_code not in PROVINCES:
         unit = at(unit.parent_code, day - timedelta(days=1))
-    return None if unit is None else _ACTS.get((unit.parent_code or "", day))
+    return None if unit is None else _ACTS.get((unit.parent_code, day))
 
 
 def following(unit: Unit) -> Unit | None:

@@ -1,5 +1,6 @@
 """Territories through time."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -163,3 +164,13 @@ def test_an_agency_whose_territory_is_not_known_has_one_open_version() -> None:
 def test_a_commune_that_tells_no_parent_is_found_in_its_province() -> None:
     assert _versions(("000.25.20.H47", "UBND xã Cẩm Thanh", "commune", None, ""))["H47.20.25"][0][2] == "20431"
     assert _versions(("000.25.20.H47", "UBND xã Bình An", "commune", None, ""))["H47.20.25"][0][2] == "20845"
+
+
+def test_the_row_of_an_agency_has_its_newest_territory_and_all_its_versions() -> None:
+    listed = organisations.directory(LISTED)
+    rows = {row["organisation_id"]: row for row in organisations.rows(listed, organisations.places(listed))}
+    assert [name.split()[0] for name in organisations.COLUMNS.split(", ")] == list(rows["H47"])
+    assert rows["H47"]["admin_unit_code"] == "48" and rows["H47.20.25"]["admin_unit_code"] == "20431"
+    assert json.loads(rows["H47.20.25"]["versions"]) == [
+        {"valid_from": "2016-04-01", "valid_to": "2025-07-01", "admin_unit_code": "20431", "heir_code": "20413"}
+    ]
