@@ -3,11 +3,11 @@
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-from lgsp.province import agencies, edxml, wording
+from lgsp.province import agencies, edxml, hostile, wording
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_date
 from lgsp.province.clock import Clock, Tokens
 from lgsp.province.lives import NEVER
-from lgsp.province.papers import Message, Papers
+from lgsp.province.papers import Document, Message, Papers
 from lgsp.province.server import Request, Response, System
 from lgsp.province.work_files import WorkFile
 
@@ -16,6 +16,7 @@ APPLICATION, SYSTEM_ID, SECRET_KEY = "QOFFICE-DEMO", "H47.DEMO.001", "not-a-secr
 TOKEN_LIFETIME = 1800.0
 LARGEST_PAGE = 200
 
+_SECRECY, _ORDINARY = ("Mật", "TỐI MẬT", "Tuyệt mật", "mat", "2"), ("Thường",)
 _LEVELS = {agencies.PROVINCE: "TINH", agencies.DISTRICT: "HUYEN", agencies.COMMUNE: "XA"}
 
 
@@ -118,7 +119,7 @@ class Documents(System):
         documents = self._papers.documents
         document, status = documents[message.document], message.status
         sender = agencies.load()[document.issuer if status is None else status.recipient]
-        xml = edxml.document_xml(document, documents) if status is None else edxml.status_xml(status, documents)
+        xml = _document(document, documents) if status is None else edxml.status_xml(status, documents)
         names = edxml.file_names(document) if status is None else []
         return Response.json(
             {
@@ -132,12 +133,14 @@ class Documents(System):
                     "edocAbstract": edxml.subject(document) if status is None else status.description,
                     "edxml": xml,
                     "attachments": [{"fileName": name, "fileContent": edxml.PDF} for name in names],
+                    **({"doMat": edxml.secrecy(document)} if document.is_secret and document.bits >> 21 & 1 else {}),
                 },
             }
         )
 
     def _agencies(self, request: Request) -> Response:
         everyone = agencies.load()
+        today = day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
         rows = [
             {
                 "orgCode": a.code,
@@ -147,7 +150,7 @@ class Documents(System):
                 "email": "van-thu@example.gov.vn",
                 "phone": "0235 000 0000",
             }
-            for a in everyone
+            for a in agencies.listed(today)
         ]
         wrapped: tuple[Any, ...] = (rows, {"code": "200", "data": rows}, {"success": True, "data": rows})
         return Response.json(wrapped[self._build])
@@ -168,6 +171,12 @@ class Documents(System):
         wanted = [file for _, file in files[first:last]]
         data = [_work_file(file, now) for file in wanted[(page - 1) * size : page * size]]
         return Response.json({"success": True, "total": _total(request, len(wanted)), "pageIndex": page, "data": data})
+
+
+def _document(document: Document, documents: list[Document]) -> str:
+    if "D37" in document.defects:
+        return hostile.message(document.bits)
+    return edxml.document_xml(document, documents)
 
 
 def _total(request: Request, count: int) -> int:
@@ -197,7 +206,9 @@ def _work_file(file: WorkFile, now: int) -> dict[str, Any]:
         "ngayMo": _day(file.opened_at),
         "ngayDong": _day(file.closed_at) if is_closed else "",
         "xuLyDienTu": str(int(file.is_electronic)),
-        "doMat": "Mật" if file.is_secret else "Thường",
+        "doMat": _SECRECY[file.opened_at % len(_SECRECY)]
+        if file.is_secret
+        else _ORDINARY[file.opened_at % len(_ORDINARY)],
         "soVanBan": file.document_count(now),
         "ngayCapNhat": wording.vietnamese(file.changed_at(now)),
     }

@@ -7,11 +7,10 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from lgsp.province import work_files
+from lgsp.province import paper_defects, work_files
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, WORKING_DAY, WorkCalendar, day_number
 from lgsp.province.papers import (
     NEW,
-    PROFILES,
     REPLACEMENT,
     REVOCATION,
     UPDATE,
@@ -23,17 +22,41 @@ from lgsp.province.papers import (
 )
 from lgsp.province.registry import Registry
 
+_FORMS = 5  # ways to write a status; 0 is the usual one
+_MOST_LATE = 2 * DAY
 
-def _statuses(rng: random.Random, calendar: WorkCalendar, documents: list[Document]) -> list[Status]:
+
+def _statuses(seed: int, calendar: WorkCalendar, documents: list[Document]) -> list[Status]:
     revoked = {d.target: d.sent_at for d in documents if d.kind == REVOCATION}
+    updates = {d.target: d for d in documents if d.kind == UPDATE}
     statuses = []
     for document in documents:
-        if document.kind not in (NEW, REPLACEMENT) or document.is_secret:
+        if document.kind not in (NEW, REPLACEMENT) or document.stopped_as:
             continue
-        for recipient in document.recipients:
-            course = _course(rng, calendar, document.sent_at, revoked.get(document.index))
-            statuses += [Status(document.index, recipient, code, at, rng.getrandbits(64)) for code, at in course]
+        rng = random.Random(f"statuses {seed} {document.index}")  # noqa: S311
+        update = updates.get(document.index)
+        sent = dict.fromkeys(document.recipients, document.sent_at) | dict.fromkeys(
+            update.added if update else (), update.sent_at if update else 0
+        )
+        for recipient, sent_at in sent.items():
+            course = _course(rng, calendar, sent_at, revoked.get(document.index))
+            if "D31" in document.defects:
+                course += _step_back(course)
+            statuses += [_status(rng, document, recipient, code, at) for code, at in course]
     return statuses
+
+
+def _status(rng: random.Random, document: Document, recipient: int, code: str, at: int) -> Status:
+    bits, late, form = rng.getrandbits(64), rng.randrange(_MOST_LATE), rng.randrange(1, _FORMS)
+    late = late if "D31" in document.defects and bits & 1 else 0
+    return Status(document.index, recipient, code, at, bits, late, form if "status-form" in document.defects else 0)
+
+
+def _step_back(course: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """A step that is reported although the recipient was further already."""
+    last, at = course[-1]
+    left_out = [code for code in ("04", "05") if code < last <= "06" and code not in dict(course)]
+    return [(left_out[0], at + 1800)] if left_out else []
 
 
 def _course(rng: random.Random, calendar: WorkCalendar, sent_at: int, revoked_at: int | None) -> list[tuple[str, int]]:
@@ -64,52 +87,19 @@ def _course(rng: random.Random, calendar: WorkCalendar, sent_at: int, revoked_at
     return course
 
 
-def _with_defects(rng: random.Random, documents: list[Document], rates: Mapping[str, float]) -> list[Document]:
-    """Secret ones, UUIDs, odd edXML and odd text. Draws always happen, so one rate moves no other defect."""
-    plain = [
-        d
-        for d in documents
-        if d.kind == NEW
-        and d.index not in {o.target for o in documents}
-        and d.responds_to is None
-        and d.index not in {o.responds_to for o in documents}
-    ]
-    wanted = max(2, round(rates["secret"] * len(documents))) if rates["secret"] > 0 else 0
-    early = plain[: len(plain) // 3]
-    secret = {d.index for d in rng.sample(early, min(wanted, len(early)))}
-    targets = {d.target for d in documents}
-    found = []
-    for document in documents:
-        draws = {name: rng.random() < rates[name] for name in ("D01", "D08", "D17", "D36", "uuid-document-id")}
-        profile, uuid = rng.randrange(1, PROFILES), message_id("0", rng.getrandbits(64))
-        names = {name for name, hit in draws.items() if hit} | ({"secret"} if document.index in secret else set())
-        if document.kind == UPDATE or document.index in targets:
-            names.discard("uuid-document-id")
-        found.append(
-            replace(
-                document,
-                is_secret=document.index in secret,
-                defects=frozenset(names),
-                profile=profile if "D36" in names else 0,
-                uuid=uuid if "uuid-document-id" in names else "",
-            )
-        )
-    return found
-
-
 def _messages(
     rng: random.Random, documents: list[Document], statuses: list[Status], rate: float
 ) -> tuple[list[Message], set[int]]:
     """The lists' lines, some delivered twice: on another day, or under another id; and which were."""
     messages, again = [], set()
     for document in documents:
-        messages.append(Message(document.doc_id, document.sent_at, document.index))
+        messages.append(Message(document.doc_id, document.listed_at, document.index))
         hit, kind, later = rng.random() < rate, rng.random(), rng.randint(DAY, 3 * DAY)
-        if hit and document.kind in (NEW, REPLACEMENT) and not document.is_secret:
+        if hit and document.kind in (NEW, REPLACEMENT) and document.stopped_as is None:
             again.add(document.index)
             doc_id = document.doc_id if kind < 0.6 else message_id("e", document.bits)
-            messages.append(Message(doc_id, document.sent_at + later, document.index))
-    messages += [Message(message_id("a", s.bits), s.at, s.document, s) for s in statuses]
+            messages.append(Message(doc_id, document.listed_at + later, document.index))
+    messages += [Message(message_id("a", s.bits), s.listed_at, s.document, s) for s in statuses]
     messages.sort(key=lambda message: (message.created_at, message.doc_id))
     return messages, again
 
@@ -145,10 +135,11 @@ def generate(
             registry.follow_up(sent_at, REVOCATION if draw < 0.015 else UPDATE if draw < 0.03 else REPLACEMENT)
         else:
             registry.write(sent_at)
-    marked = _with_defects(random.Random(f"document defects {seed}"), registry.documents, rates)  # noqa: S311
-    statuses = _statuses(rng, calendar, marked)
+    marked = paper_defects.mark(seed, registry.documents, rates)
+    statuses = _statuses(seed, calendar, marked)
     messages, again = _messages(random.Random(f"redelivery {seed}"), marked, statuses, rates["redelivered"])  # noqa: S311
     documents = [replace(d, defects=d.defects | {"redelivered"}) if d.index in again else d for d in marked]
     total_files = round(files * (days + tail) / days)
+    rng = random.Random(f"work files {seed}")  # noqa: S311
     opened = _sending_times(rng, calendar, start, end + timedelta(days=tail), total_files)
     return Papers(documents, statuses, messages, work_files.generate(rng, calendar, opened, rates["secret"] > 0))

@@ -1,5 +1,6 @@
 """What the document system holds: documents, their statuses, and the messages that carry both."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -8,7 +9,7 @@ from lgsp.province.calendar import day_date
 from lgsp.province.work_files import WorkFile
 
 NEW, REVOCATION, UPDATE, REPLACEMENT = range(4)
-PROFILES = 5  # ways to write edXML; 0 is the usual one
+PROFILES = 8  # ways to write edXML; 0 is the usual one
 
 _CODES = {
     "01": "Đã đến",
@@ -53,6 +54,21 @@ class Document:
     uuid: str = ""
     profile: int = 0
     defects: frozenset[str] = frozenset()
+    added: tuple[int, ...] = ()  # recipients that an update adds, and takes away
+    removed: tuple[int, ...] = ()
+    is_content: bool = True  # an update may be of the recipients alone
+    late: int = 0  # seconds until the axis lists it
+    planted: tuple[str, ...] = ()  # what its subject tells of persons
+
+    @property
+    def listed_at(self) -> int:
+        """When the axis lists it."""
+        return self.sent_at + self.late
+
+    @property
+    def stopped_as(self) -> str | None:
+        """The defect that keeps it out of every dataset, if any does."""
+        return "secret" if self.is_secret else "D37" if "D37" in self.defects else None
 
     @property
     def code(self) -> str:
@@ -89,6 +105,13 @@ class Status:
     code: str
     at: int
     bits: int
+    late: int = 0  # seconds until the axis lists it
+    form: int = 0  # the way its code is written; 0 is the usual one
+
+    @property
+    def listed_at(self) -> int:
+        """When the axis lists it."""
+        return self.at + self.late
 
     @property
     def description(self) -> str:
@@ -106,6 +129,17 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A document as it stands at an instant: who it is, what it says, and when it was sent to whom."""
+
+    document: Document
+    content: Document
+    recipients: dict[int, int]
+    revoked_at: int | None
+    replaced_by: str | None
+
+
+@dataclass(frozen=True)
 class Papers:
     """The document system's facts; `messages` in order of `created_at`."""
 
@@ -113,6 +147,29 @@ class Papers:
     statuses: list[Status]
     messages: list[Message]
     work_files: list[WorkFile] = field(default_factory=list)
+
+    def standing(self, as_of: int) -> list[Standing]:
+        """The documents that stand at an instant, with what followed up on them by then; none that must be stopped."""
+        visible = [d for d in self.documents if d.listed_at <= as_of and d.stopped_as is None]
+        updates = defaultdict(list)
+        for document in visible:
+            if document.kind == UPDATE and document.target is not None:
+                updates[document.target].append(document)
+        revoked = {d.target: d.sent_at for d in visible if d.kind == REVOCATION}
+        replaced = {d.target: d.key for d in visible if d.kind == REPLACEMENT}
+        found = []
+        for document in visible:
+            if document.kind not in (NEW, REPLACEMENT):
+                continue
+            content, recipients = document, dict.fromkeys(document.recipients, document.sent_at)
+            for update in updates[document.index]:
+                content = update if update.is_content else content
+                recipients = dict.fromkeys(update.recipients, update.sent_at) | recipients
+                recipients = {r: at for r, at in recipients.items() if r not in update.removed}
+            found.append(
+                Standing(document, content, recipients, revoked.get(document.index), replaced.get(document.index))
+            )
+        return found
 
 
 def message_id(kind: str, bits: int) -> str:

@@ -3,6 +3,8 @@
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import date
+from functools import cache
 
 import numpy as np
 
@@ -39,6 +41,18 @@ _SUBJECTS = (
 )
 
 
+@cache
+def _writers(day: date) -> tuple[Agency, ...]:
+    """The agencies that write and receive on a day."""
+    return tuple(a for a in agencies.in_force(day) if not a.is_silent)
+
+
+@cache
+def _weights(day: date) -> tuple[float, ...]:
+    shares = {agencies.PROVINCE: 6.0, agencies.DISTRICT: 4.0, agencies.COMMUNE: 0.5}
+    return tuple(20.0 if a.index == 0 else shares[a.level] for a in _writers(day))
+
+
 class Registry:
     """Writes documents one after the other, as the registries of the agencies would."""
 
@@ -47,18 +61,12 @@ class Registry:
         self._numbers: Counter[tuple[int, int]] = Counter()
         self._inbox: defaultdict[int, list[int]] = defaultdict(list)
         self.documents: list[Document] = []
-        everyone = [a for a in agencies.load() if not a.is_silent]
-        self._issuers = everyone
-        self._weights = [
-            20 if a.index == 0 else 6 if a.level == agencies.PROVINCE else 4 if a.level == agencies.DISTRICT else 0.5
-            for a in everyone
-        ]
 
-    def _recipients(self, issuer: Agency) -> tuple[int, ...]:
+    def _recipients(self, issuer: Agency, day: date) -> tuple[int, ...]:
         rng = self._rng
         pool = [
             a.index
-            for a in self._issuers
+            for a in _writers(day)
             if a.index != issuer.index
             and (a.parent == issuer.index or a.index == issuer.parent or a.level == issuer.level)
         ]
@@ -79,21 +87,19 @@ class Registry:
     def write(self, sent_at: int) -> None:
         """One more document, sometimes about an earlier one."""
         rng = self._rng
-        issuer = rng.choices(self._issuers, self._weights)[0]
+        issued_day = (sent_at + LOCAL_OFFSET) // DAY
+        issued_on = day_date(issued_day)
+        issuer = rng.choices(_writers(issued_on), _weights(issued_on))[0]
         received = [n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6]
         responds_to = rng.choice(received) if received and rng.random() < 0.4 else None
         detail, name, prefix, _ = rng.choices(_TYPES, [t[3] for t in _TYPES])[0]
-        issued_day = (sent_at + LOCAL_OFFSET) // DAY
-        issued_on = day_date(issued_day)
         number, notation = self._identity(issuer, prefix, issued_on.year)
         subject = rng.choice(_SUBJECTS).format(
             week=issued_on.isocalendar().week, year=issued_on.year, month=issued_on.month
         )
-        if rng.random() < 0.03:
-            subject = f"giải quyết đơn của ông Nguyễn Văn Bình, điện thoại 0905{rng.randrange(10**6):06d}"
-        recipients = self._recipients(issuer)
+        recipients = self._recipients(issuer, issued_on)
         steering = rng.choices((0, 1, 2), (70, 22, 8))[0] if issuer.level != agencies.COMMUNE else 0
-        if responds_to is not None:
+        if responds_to is not None and self.documents[responds_to].issuer != issuer.index:
             recipients = (self.documents[responds_to].issuer,)
         has_element = rng.random() < 0.1
         self._file(
@@ -157,4 +163,24 @@ class Registry:
             following = replace(following, number=number, issued_day=issued_day)
         if kind == REVOCATION:
             following = replace(following, subject=f"Thu hồi văn bản số {target.code}")
+        if kind == UPDATE:
+            following = self._updated(following, day_date(issued_day))
         self._file(following)
+
+    def _updated(self, update: Document, day: date) -> Document:
+        """An update of what a document says, of who receives it, or of both."""
+        what = self._rng.random()
+        if what < 0.6:
+            due = None if update.due_day is None else update.due_day + 5
+            update = replace(update, subject=f"{update.subject} (đính chính)", pages=update.pages + 1, due_day=due)
+        if what > 0.4:
+            others = [
+                index
+                for index in self._recipients(agencies.load()[update.issuer], day)
+                if index not in update.recipients
+            ]
+            removed = update.recipients[:1] if len(update.recipients) > 1 and what > 0.7 else ()
+            update = replace(
+                update, recipients=(*update.recipients, *others[:2]), added=tuple(others[:2]), removed=removed
+            )
+        return replace(update, is_content=what < 0.6)

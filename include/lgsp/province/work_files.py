@@ -47,13 +47,14 @@ class WorkFile:
 
 def generate(rng: random.Random, calendar: WorkCalendar, opened: list[int], has_secret: bool) -> list[WorkFile]:
     """One file per opening time; one or two of them secret, when secrets may slip in."""
-    everyone = [a for a in agencies.load() if not a.is_silent]
-    weights = [5 if a.level == agencies.PROVINCE else 4 if a.level == agencies.DISTRICT else 1 for a in everyone]
+    shares = {agencies.PROVINCE: 5, agencies.DISTRICT: 4, agencies.COMMUNE: 1}
     numbers: Counter[tuple[int, int]] = Counter()
     files = []
     for at in opened:
-        agency = rng.choices(everyone, weights)[0]
-        year = day_date((at + LOCAL_OFFSET) // DAY).year
+        day = day_date((at + LOCAL_OFFSET) // DAY)
+        open_on_day = [a for a in agencies.in_force(day) if not a.is_silent]
+        agency = rng.choices(open_on_day, [shares[a.level] for a in open_on_day])[0]
+        year = day.year
         numbers[agency.index, year] += 1
         worked = int(calendar.to_working(np.array([at]))[0]) + rng.randint(2, 30) * WORKING_DAY
         closed_at = int(calendar.from_working(np.array([worked]))[0]) if rng.random() < 0.8 else int(NEVER)
