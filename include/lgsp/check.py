@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from lgsp import contract, database, gate, ledger, records, reference, sources
+from lgsp import contract, database, gate, ledger, privacy, records, reference, sources
 from lgsp.contract import Rule, quoted
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.settings import Settings
@@ -46,6 +46,7 @@ class Checked:
     counts: Counts = field(default_factory=Counts)
     judgements: list[gate.Judgement] = field(default_factory=list)
     quarantine: list[dict[str, Any]] = field(default_factory=list)
+    personal: list[privacy.Finding] = field(default_factory=list)
 
 
 def run(settings: Settings, batch_ids: list[str]) -> list[str]:
@@ -80,6 +81,8 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     for kind in records.LISTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             shutil.copy(staged, accepted / staged.name)
+    with duck(settings) as con:
+        checked.personal = privacy.scan(con, accepted)
     checked.judgements.append(gate.batch(_bounds(checked, history)))
     why = _why(checked)
     shutil.rmtree(final, ignore_errors=True)
@@ -248,6 +251,8 @@ def _bounds(checked: Checked, history: History) -> list[gate.Bound]:
         gate.Bound("CONSERVATION", counts.fetched - placed, 0, 0, "every record that came is in exactly one place"),
         gate.Bound("QUARANTINED_SHARE", counts.quarantined - counts.stopped, 0, gate.allowed(judged), "at most 5 % of the rows are in quarantine"),
         gate.Bound("REFERENCES", counts.unresolved, 0, 0, "every accepted row points at an agency and a procedure that exist"),
+        gate.Bound("PERSONAL_DATA", sum(f.count for f in checked.personal), 0, 0,
+                   "; ".join(map(str, checked.personal)) or "no shared text holds a name, an identity number, a phone or an e-mail"),
         gate.Bound("UNKNOWN_SHARE", counts.unknown, 0, max(5, int(counts.accepted * UNKNOWN_SHARE)), "most rows name an agency of the source's own list", "warning"),
         gate.Bound("VOLUME", counts.fetched, low, high, f"as many records as usual (about {history.per_working_day:.0f} a working day)"),
     ]  # fmt: skip

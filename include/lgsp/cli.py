@@ -173,10 +173,16 @@ def status(is_json: bool) -> None:
             ).fetchone()
             or {}
         )
+        asked = (
+            connection.execute(
+                "select count(*) as spellings from ledger.organisation_review where state = 'open'"
+            ).fetchone()
+            or {}
+        )
     told = {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
         "database_url": database.url(settings), "shared_root": str(settings.shared),
-        "ledger": states, "fresh_until": {str(row["source"]): row["reached"] for row in fresh}, "in_quarantine": held.get("records", 0),
+        "ledger": states, "fresh_until": {str(row["source"]): row["reached"] for row in fresh}, "in_quarantine": held.get("records", 0), "calendar": _calendar(newest.get("as_of")), "spellings_to_review": asked.get("spellings", 0),
     }  # fmt: skip
     if is_json:
         _tell(told, is_json)
@@ -191,7 +197,18 @@ def status(is_json: bool) -> None:
         )
     for row in fresh:
         click.echo(f"  {row['source']:<18}data reaches {_local(row['reached'])}")
-    click.echo(f"  {told['in_quarantine']} records in quarantine")
+    click.echo(
+        f"  {told['in_quarantine']} records in quarantine, {told['spellings_to_review']} spellings of agencies wait for a decision"
+    )
+    if told["calendar"]:
+        click.echo(f"  {told['calendar']}")
+
+
+def _calendar(as_of: Any) -> str | None:
+    """The warning of a working calendar that ends soon, seen from the data's day."""
+    from lgsp import working_time
+
+    return working_time.horizon(as_of.astimezone(LOCAL).date()).warning if as_of else None
 
 
 def _local(value: Any) -> str:

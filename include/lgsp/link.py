@@ -9,8 +9,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 import duckdb
+import pyarrow as pa
 
-from lgsp import contract, merge
+from lgsp import contract, merge, reference, working_time
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction
 from lgsp.workbench import duck
@@ -122,6 +123,12 @@ def _link(settings: Settings, transaction: Transaction, snapshot_id: int, touche
     )
     with duck(settings) as con:
         con.execute(VOCABULARY)
+        days = reference.calendar()
+        con.register(
+            "working_day",
+            pa.table({"day_on": [day.day_on for day in days], "is_working_day": [day.is_working_day for day in days]}),
+        )
+        con.execute(working_time.vocabulary())
         con.register("living", rows)
         label(con)
         con.execute(_sql("link"))

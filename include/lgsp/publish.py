@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from lgsp import contract, database, link, merge, records, snapshot
+from lgsp import contract, database, link, merge, records, snapshot, working_time
 from lgsp.contract import Contract
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing, values
-from lgsp.window import midnight
+from lgsp.window import LOCAL, midnight
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +136,8 @@ def _publish(
     written = _write(settings.shared, transaction, touched)
     watch.lap("parquet")
     as_of = transaction.one("select as_of::text from clock")
+    if as_of:
+        working_time.warn(datetime.fromisoformat(as_of).astimezone(LOCAL).date())
     facts = {"as_of": as_of, "batches": ids, "contracts": {c.name: c.version for c in contract.every()}}
     manifest = snapshot.seal(settings.shared, snapshot_id, facts, written)
     _announce(transaction, snapshot_id, manifest, len(ids), written, watch)

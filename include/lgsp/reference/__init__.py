@@ -93,7 +93,13 @@ def last_day() -> date:
 
 
 def _days() -> list[dict[str, Any]]:
-    return [asdict(day(FIRST_DAY + timedelta(days=n))) for n in range((last_day() - FIRST_DAY).days + 1)]
+    return [asdict(told) for told in calendar()]
+
+
+@cache
+def calendar() -> tuple[Day, ...]:
+    """Every day of the calendar."""
+    return tuple(day(FIRST_DAY + timedelta(days=n)) for n in range((last_day() - FIRST_DAY).days + 1))
 
 
 def day(day_on: date) -> Day:

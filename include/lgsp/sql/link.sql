@@ -31,6 +31,18 @@ create table reconciliation as
     )
     where one_stop_value <> online_services_value;
 
+create table dossier_event as
+    select dossier_id, row_number() over (partition by dossier_id order by t, step_rank(s), s, coalesce(o, '')) as event_seq,
+        s as status, make_timestamptz(t) as occurred_at, o as organisation_id, source, i as is_inferred, source_updated_at, batch_id
+    from (
+        select dossier_id, lead.source as source, lead.source_updated_at as source_updated_at, lead.batch_id as batch_id,
+            unnest(from_json(lead.events, '[{"t": "BIGINT", "s": "VARCHAR", "o": "VARCHAR", "i": "BOOLEAN"}]'), recursive := true)
+        from pair
+    );
+
+-- how long each clock stood still; a pause that goes on is counted when it has ended
+create table paused as from paused_dossiers('dossier_event', null::timestamptz);
+
 create table dossier as
     select
         dossier_id, lead.service_code as service_code, lead.receiving_organisation_id as receiving_organisation_id,
@@ -50,6 +62,8 @@ create table dossier as
         lead.status in ('supplement_requested', 'payment_requested', 'suspended') as is_paused,
         lead.status = 'withdrawn' as is_withdrawn,
         case when lead.status not in ('withdrawn', 'not_accepted') then local_day(lead.finished_at) <= local_day(lead.due_at) end as is_on_time,
+        coalesce(paused_working_minutes, 0) as paused_working_minutes,
+        due_effective_on(local_day(lead.due_at), local_day(lead.due_first_at), lead.extension_count, paused_working_minutes) as due_effective_on,
         lead.extension_count as extension_count, lead.supplement_count as supplement_count,
         lead.has_digital_result as has_digital_result, lead.digitised_component_count as digitised_component_count,
         lead.reused_component_count as reused_component_count, lead.fee_vnd as fee_vnd, lead.is_paid_online as is_paid_online,
@@ -58,16 +72,7 @@ create table dossier as
         list_sort(list_distinct(list_concat(coalesce(o.quality_flags, []), coalesce(p.quality_flags, [])))) as quality_flags,
         greatest(o.source_updated_at, p.source_updated_at) as source_updated_at,
         case when p.source_updated_at > o.source_updated_at or not has_o then p.batch_id else o.batch_id end as batch_id
-    from pair;
-
-create table dossier_event as
-    select dossier_id, row_number() over (partition by dossier_id order by t, step_rank(s), s, coalesce(o, '')) as event_seq,
-        s as status, make_timestamptz(t) as occurred_at, o as organisation_id, source, i as is_inferred, source_updated_at, batch_id
-    from (
-        select dossier_id, lead.source as source, lead.source_updated_at as source_updated_at, lead.batch_id as batch_id,
-            unnest(from_json(lead.events, '[{"t": "BIGINT", "s": "VARCHAR", "o": "VARCHAR", "i": "BOOLEAN"}]'), recursive := true)
-        from pair
-    );
+    from pair left join paused using (dossier_id);
 
 create table dossier_source as
     select m.source, m.source_key, pair.dossier_id, m.source_code,
