@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lgsp.province import agencies
-from lgsp.province.calendar import Seconds, day_number, local_days
+from lgsp.province.calendar import Seconds, day_date, day_number, local_days
 from lgsp.province.dossiers import ONLINE
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ def rates(found: "Published") -> pa.Table:
 
 
 def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
-    """For every agency and every whole period: dossiers received, by any channel and online."""
-    everyone = agencies.load()
+    """For every agency in force and every whole period: dossiers received, by any channel and online."""
     today = int(local_days(np.array([as_of]))[0])
+    everyone = agencies.in_force(day_date(today))
+    places = np.array([agency.index for agency in everyone])
     all_days = np.arange(day_number(first), today)
     received = found.received >= 0
     day = local_days(found.received)
@@ -105,7 +106,7 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
                 continue
             within = received & (day >= start) & (day < end)
             for channel, counted in (("any", within), ("online", within & (found.channel == ONLINE))):
-                counts = np.bincount(found.agency[counted], minlength=len(everyone)).tolist()
+                counts = np.bincount(found.agency[counted], minlength=len(agencies.load()))[places].tolist()
                 columns["organisation_id"] += [a.new_code for a in everyone]
                 columns["period"] += [period] * len(everyone)
                 columns["period_start"] += [date.fromordinal(start + date(1970, 1, 1).toordinal())] * len(everyone)

@@ -66,8 +66,6 @@ class OneStopShop(System):
         super().__init__(clock, html_rate)
         self._tokens = Tokens("one-stop", token_lifetime)
         self._renderer = one_stop_shop.Renderer()
-        self._agencies = [one_stop_shop.agency_entry(a.index) for a in agencies.load()]
-        self._procedures = [one_stop_shop.procedure_entry(s.index) for s in services.load()]
         self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def expire_tokens(self) -> None:
@@ -90,10 +88,11 @@ class OneStopShop(System):
         }
         if request.path in routes:
             return routes[request.path](request)
+        today = self.today()
         if request.path == "/ba/agency":
-            return _whole(self._agencies, request)
+            return _whole([one_stop_shop.agency_entry(a.index) for a in agencies.listed(today)], request)
         if request.path == "/bd/procedure":
-            return _whole(self._procedures, request)
+            return _whole([one_stop_shop.procedure_entry(s.index, today) for s in services.listed(today)], request)
         return self._one(request.path.removeprefix(_DOSSIER))
 
     def _login(self, request: Request) -> Response:

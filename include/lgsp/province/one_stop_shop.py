@@ -1,12 +1,13 @@
 """The one-stop-shop's records as iGate writes them."""
 
+import functools
 from datetime import date
 from typing import Any
 
 import orjson
 
 from lgsp.province import agencies, damage, one_stop_flaws, people, services, spellings, wording
-from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number
+from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number, midnight
 from lgsp.province.defects import BIT, BY_NATION_CODE
 from lgsp.province.dossiers import COUNTER, ONLINE
 from lgsp.province.flaws import Flaw
@@ -70,6 +71,7 @@ _CHANNELS = (
 _HANDOVERS = ({"id": 0, "name": "Nhận tại một cửa"}, {"id": 1, "name": "Nhận tại nhà"})
 _LEVEL_NAMES = {2: "Mức độ 2", 3: "Mức độ 3", 4: "Mức độ 4"}
 _DUMMIES = ("000000001", "111111111", "012345678912", "")
+_FIRST_LISTED = date(2022, 1, 4)
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _OBJECT, _NEW_TONES, _NEW_CODE = BIT["name-as-object"], BIT["D06"], BIT["D20"]
@@ -92,9 +94,22 @@ def dossier_row(wire_id: str) -> int | None:
         return None
 
 
+@functools.cache
+def _successors() -> dict[int, tuple[int, int]]:
+    """When agencies that ended handed their open dossiers over, and to whom."""
+    return {
+        agency.index: (midnight(agency.valid_to), agency.successor)
+        for agency in agencies.load()
+        if agency.valid_to is not None and agency.successor is not None
+    }
+
+
 def competent(seen: Seen) -> int:
-    """The agency that decides: for some services of a commune, the district above it."""
+    """The agency that decides: the receiving one's successor, or for some services of a commune the district above it."""
     agency = agencies.load()[seen.agency]
+    handed_over_at, successor = _successors().get(seen.agency, (NEVER, seen.agency))
+    if seen.modified >= handed_over_at:
+        return successor
     is_decided_above = agency.level == agencies.COMMUNE and seen.service % 5 == 0
     return agency.parent if agency.parent and is_decided_above else seen.agency
 
@@ -136,9 +151,11 @@ def agency_entry(index: int) -> dict[str, Any]:
     }
 
 
-def procedure_entry(index: int) -> dict[str, Any]:
-    """One procedure as `/bd/procedure` lists it."""
+def procedure_entry(index: int, day: date) -> dict[str, Any]:
+    """One procedure as `/bd/procedure` lists it on a day."""
     service = services.load()[index]
+    is_over = service.valid_to is not None and service.valid_to <= day
+    changed_on = service.valid_to if service.valid_to and is_over else max(service.valid_from, _FIRST_LISTED)
     on = (day_number(service.integrated_on)) * DAY - LOCAL_OFFSET
     return {
         "id": service.wire_id,
@@ -151,19 +168,15 @@ def procedure_entry(index: int) -> dict[str, Any]:
         "processingTimeUnit": "d",
         "isIntegratedNational": int(service.is_integrated),
         "integratedDate": wording.iso(on) if service.is_integrated else None,
-        "isActive": 1,
-        "modifiedDate": wording.iso(day_number(date(2022, 1, 4)) * DAY),
+        "isActive": int(not is_over),
+        "modifiedDate": wording.iso(midnight(changed_on)),
     }
 
 
 def _places() -> list[list[orjson.Fragment]]:
     """Province, district and commune of every agency, as labels with values."""
-    names = agencies.unit_names() | {"49": "Tỉnh Quảng Nam"}
     return [
-        [
-            orjson.Fragment(orjson.dumps({"label": names.get(code, ""), "value": code}))
-            for code in ("49", agency.district_code, agency.unit_code)
-        ]
+        [orjson.Fragment(orjson.dumps({"label": name, "value": code})) for name, code in agencies.address(agency)]
         for agency in agencies.load()
     ]
 

@@ -1,8 +1,11 @@
 """The portal's records as the national adapter writes them: every value a string, local times."""
 
+import functools
+from datetime import date
 from typing import Any
 
 from lgsp.province import agencies, damage, people, portal_flaws, services, spellings, wording
+from lgsp.province.agencies import Agency
 from lgsp.province.defects import BIT, BY_OTHER_CODE, NOT_LINKED
 from lgsp.province.dossiers import COUNTER, ONLINE, POSTAL
 from lgsp.province.flaws import Flaw
@@ -21,6 +24,7 @@ from lgsp.province.lives import (
     WITHDRAWN,
 )
 from lgsp.province.people import Person
+from lgsp.province.services import Service
 from lgsp.province.view import Seen
 
 _NATIONAL = {
@@ -42,9 +46,18 @@ _SUFFIXES = (".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
-def catalogue_entry(place: int) -> dict[str, str]:
-    """One offering as `LayDanhSachTTHC` lists it."""
-    service, agency = services.offerings()[place]
+@functools.cache
+def catalogue(day: date) -> list[dict[str, str]]:
+    """The offerings as `LayDanhSachTTHC` lists them on a day, those that ended by then with the day they did."""
+    return [
+        _offering(service, agency, day)
+        for service, agency in services.offerings()
+        if max(service.valid_from, agency.valid_from) <= day
+    ]
+
+
+def _offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
+    ends = [end for end in (service.valid_to, agency.valid_to) if end is not None and end <= day]
     integrated = f"{service.integrated_on:%Y%m%d}000000" if service.is_integrated else ""
     return {
         "MATTHC": service.code,
@@ -56,8 +69,8 @@ def catalogue_entry(place: int) -> dict[str, str]:
         "TENDONVI": agency.name,
         "TICHHOPDVCQG": str(int(service.is_integrated)),
         "NGAYTICHHOP": integrated,
-        "NGAYHIEULUC": "20180701000000",
-        "NGAYHETHIEULUC": "",
+        "NGAYHIEULUC": f"{max(service.valid_from, agency.valid_from):%Y%m%d}000000",
+        "NGAYHETHIEULUC": f"{min(ends):%Y%m%d}000000" if ends else "",
     }
 
 

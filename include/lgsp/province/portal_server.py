@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, online_services, services, wording
+from lgsp.province import agencies, online_services, wording
 from lgsp.province.clock import Clock, Tokens
 from lgsp.province.one_stop_server import changed_instant
 from lgsp.province.server import Request, Response, System
@@ -34,8 +34,6 @@ class OnlineServices(System):
     def __init__(self, clock: Clock, html_rate: float = 0.0, token_lifetime: float = SESSION_LIFETIME) -> None:
         super().__init__(clock, html_rate)
         self._sessions = Tokens("session", token_lifetime)
-        self._catalogue = [online_services.catalogue_entry(n) for n in range(len(services.offerings()))]
-        self._agencies = [online_services.agency_entry(a.index) for a in agencies.load()]
         self._by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def expire_tokens(self) -> None:
@@ -95,11 +93,12 @@ class OnlineServices(System):
 
     def _offerings(self, request: Request, body: dict[str, Any]) -> Response:
         page, size = _page(body)
-        result = self._catalogue[(page - 1) * size : page * size]
-        return _success(result, tongso=_total(request, len(self._catalogue)), trang=str(page))
+        catalogue = online_services.catalogue(self.today())
+        result = catalogue[(page - 1) * size : page * size]
+        return _success(result, tongso=_total(request, len(catalogue)), trang=str(page))
 
     def _units(self, request: Request, body: dict[str, Any]) -> Response:
-        return _success(self._agencies)
+        return _success([online_services.agency_entry(a.index) for a in agencies.listed(self.today())])
 
     def _one(self, request: Request, body: dict[str, Any]) -> Response:
         view = self.clock.view()

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.message import Message
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from lgsp.province import wording
+from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_date
 from lgsp.province.clock import Clock
 from lgsp.province.faults import Fault, Plan
 
@@ -95,6 +96,10 @@ class System(ABC):
     @abstractmethod
     def unauthorised(self) -> Response:
         """The answer to a call whose token is no longer known."""
+
+    def today(self) -> date:
+        """The local day as of which the system answers."""
+        return day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
 
     def is_html_due(self) -> bool:
         """Whether this call meets the proxy's error page, by a fixed pattern at the set rate."""
