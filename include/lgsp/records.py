@@ -72,7 +72,8 @@ DOCUMENT = Kind(
         "document_type": "text", "subject": "text", "priority": "text", "due_on": "date", "steering_kind": "text",
         "is_signed": "boolean", "has_paper_copy": "boolean", "page_count": "integer", "attachment_count": "integer",
         "responds_to_document_id": "text", "responds_to_document_ids": "text[]", "sent_at": "timestamptz",
-        "recipients": "text[]", "recipients_added": "text[]", "recipients_removed": "text[]", "quality_flags": "text[]",
+        "recipients": "text[]", "recipients_added": "text[]", "recipients_removed": "text[]", "repairs": "text",
+        "quality_flags": "text[]",
     },
     indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)"),
 )  # fmt: skip
@@ -98,7 +99,7 @@ ORGANISATION = Kind(
     "organisation",
     IDENTITY | {
         "organisation_id": "text", "code_old": "text", "code_new": "text", "name": "text", "level": "text",
-        "kind": "text", "parent_id": "text", "admin_unit_code": "text",
+        "kind": "text", "parent_id": "text", "admin_unit_code": "text", "versions": "text",
     },
 )  # fmt: skip
 

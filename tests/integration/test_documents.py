@@ -204,7 +204,7 @@ LIVES: dict[str, tuple[Message, ...]] = {
         ("s3", "15:40:00", _at(state("fail"), "15:35:00")),
     ),
 }  # fmt: skip
-SAID = {
+SAID: dict[str, tuple[dict[str, Any], dict[tuple[str, str], Any]]] = {
     "an update, a redelivery and statuses": ({ID: ("mới", None, False)}, {(ID, "H47.20"): ("arrived", [])}),
     "recipients added and taken away": ({ID: ("V/v báo cáo", None, False)}, {(ID, "H47.20.25"): ("accepted", [])}),
     "a revocation and a recall": ({ID: ("V/v báo cáo", None, True)}, {(ID, "H47.20"): ("recall_accepted", [])}),
@@ -231,11 +231,10 @@ def _nth(life: int, text: str) -> str:
 def test_a_document_ends_the_same_in_any_order_of_arrival(
     order: str, post: Callable[..., list[str]], installation: Installation
 ) -> None:
-    turned = {"as sent": lambda m: m, "backwards": lambda m: m[::-1], "the first one last": lambda m: (*m[1:], m[0])}[
-        order
-    ]
+    turned: dict[str, Callable[[tuple[Message, ...]], tuple[Message, ...]]] = {
+        "as sent": lambda sent: sent, "backwards": lambda sent: sent[::-1], "the first one last": lambda sent: (*sent[1:], sent[0])}  # fmt: skip
     lives = [
-        [(f"{life}{doc_id}", at, _nth(life, xml)) for doc_id, at, xml in turned(messages)]
+        [(f"{life}{doc_id}", at, _nth(life, xml)) for doc_id, at, xml in turned[order](messages)]
         for life, messages in enumerate(LIVES.values(), 1)
     ]
     for arriving in itertools.zip_longest(*lives):

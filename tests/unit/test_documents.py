@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgsp import codelist, text
+from lgsp.province import damage
 from lgsp.sources.documents import messages, wording
 
 NAMESPACES = ("http://www.mic.gov.vn/TBT/QCVN_102_2016", "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
@@ -58,7 +59,9 @@ def read_status(xml: object) -> dict[str, Any]:
 def said(row: dict[str, Any]) -> dict[str, Any]:
     """What a row says, without where it comes from and how it was written."""
     return {
-        name: value for name, value in row.items() if name not in ("profile", "profile_violation", "profile_unknown")
+        name: value
+        for name, value in row.items()
+        if name not in ("profile", "profile_violation", "profile_unknown", "repairs")
     }
 
 
@@ -259,3 +262,22 @@ def test_any_mutation_of_a_good_message_becomes_a_row(cut: tuple[str, float, flo
     mutated = good[:at] + put + good[at + int(length * 30) :]
     for row in (read(mutated), read_status(mutated)):
         assert row["source_key"] and (row.get("trouble") or row["is_secret"] or "profile_violation" in row)
+
+
+@pytest.mark.parametrize(
+    ("sent", "subject", "repairs"),
+    [
+        (damage.to_tcvn3("đôn đốc giải quyết hồ sơ quá hạn"), "đôn đốc giải quyết hồ sơ quá hạn", "Subject:tcvn3"),
+        (damage.to_mojibake("Thông báo lịch tiếp dân"), "Thông báo lịch tiếp dân", "Subject:mojibake"),
+        ("Dinhkem", None, "Subject:filler"),
+        ("V/v gi\ufffdi quy\ufffdt", "V/v gi\ufffdi quy\ufffdt", "Subject:garbled"),
+        ("đơn của ông Nguyễn Văn Bình", "đơn của ông […]", None),
+    ],
+)
+def test_a_subject_is_repaired_and_holds_no_person(sent: str, subject: str | None, repairs: str | None) -> None:
+    row = read(edoc(subject=sent))
+    assert (row["subject"], row["repairs"]) == (subject, repairs)
+
+
+def test_an_id_is_kept_as_a_mark() -> None:
+    assert "Bình" not in str(read(edoc(key="đơn của ông Nguyễn Văn Bình")))

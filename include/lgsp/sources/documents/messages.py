@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lgsp import text
+from lgsp import text, values
 from lgsp.organisations import identify
 from lgsp.sources.documents import edxml, profile, wording
 from lgsp.sources.documents.edxml import Node
@@ -81,7 +81,7 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     verdict = profile.judge("Document", tuple(part for part in (head, traces, business) if part is not None))
     return {
         **row,
-        "profile": root.namespace or None,
+        "profile": wording.shown(head.namespace or root.namespace),
         "profile_violation": verdict.violation,
         "profile_unknown": ", ".join(verdict.unknown) or None,
         **_identity(head, by_name),
@@ -111,7 +111,7 @@ def status(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     told, verdict = head.text("StatusCode"), profile.judge("Status", (head,))
     return {
         **row,
-        "profile": root.namespace or None,
+        "profile": wording.shown(head.namespace or root.namespace),
         "profile_violation": verdict.violation,
         "document_id": _about(about) if about else None,
         "organisation_id": _agency(sender.text("OrganId"), sender.text("OrganName"), by_name) if sender else None,
@@ -132,7 +132,7 @@ def _identity(head: Node, by_name: Mapping[str, str]) -> dict[str, Any]:
     if number is None or (notation is None and "/" in number):
         number, _, notation = code.partition("/")
     return {
-        "document_id": key, "told_id": text.clean(told), "issuing_organisation_id": issuer or None, "issued_source": day or None,
+        "document_id": key, "told_id": wording.mark(told), "issuing_organisation_id": issuer or None, "issued_source": day or None,
         "number": number or None, "notation": notation or None,
     }  # fmt: skip
 
@@ -145,10 +145,22 @@ def _content(head: Node) -> dict[str, Any]:
         "document_type_key": wording.document_type(type_name), "document_type_source": wording.shown(type_name),
         "priority_key": wording.code(priority), "priority_source": wording.shown(priority),
         "steering_key": wording.code(steering), "steering_source": wording.shown(steering),
-        "subject": head.text("Subject"),
+        **_subject(head.text("Subject")),
         "due_source": wording.day(head.text("DueDate")),
         "page_count": wording.whole(head.text("OtherInfo", "PageAmount")),
     }  # fmt: skip
+
+
+def _subject(told: str | None) -> dict[str, Any]:
+    """The abstract without persons, and what was undone in it; a filler says nothing."""
+    if told is None or told in values.fillers():
+        return {"subject": None, "repairs": "Subject:filler" if told else None}
+    repaired = text.repair(told)
+    undone = [*repaired.treatments, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
+    return {
+        "subject": text.without_persons(repaired.text),
+        "repairs": ",".join(f"Subject:{name}" for name in undone) or None,
+    }
 
 
 def _business(business: Node | None) -> dict[str, Any]:
@@ -164,7 +176,7 @@ def _business(business: Node | None) -> dict[str, Any]:
     if kind not in (REVOCATION, UPDATE, REPLACEMENT):
         return row
     told = business.text("DocumentId") or business.text("ReplacementInfoList", "ReplacementInfo", "DocumentId")
-    refers = {"refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": text.clean(told)}
+    refers = {"refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": wording.mark(told)}
     return {**row, **refers}
 
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from lgsp import records
+from lgsp import poison, records
 from lgsp.contract import quoted
 from lgsp.sources.documents import edxml, messages
 from lgsp.workbench import Workbench
 
 ORGANISATIONS = """
-select orgCode as code, orgName as name, null::varchar as level, filled(parentCode) as parent_code, raw_pointer from agencies
+select orgCode as code, orgName as name, null::varchar as level, parentCode as parent_code, raw_pointer from agencies
 """
 
 # A message is listed again on another day when it is delivered again: its newest listing dates it.
 LISTED = """
-select docId, max(time_slash(createdTime)) as changed, arg_max(messageType, time_slash(createdTime)) as type from messages group by 1
+select docId, max(createdTime) as changed, arg_max(messageType, createdTime) as type from messages group by 1
 """
 
 DOCUMENTS = """
-select m.* exclude (recipients, subject, paper_source, issued_source, due_source, sent_source),
+select m.* exclude (recipients, paper_source, issued_source, due_source, sent_source),
     listed.changed as source_updated_at,
     try_strptime(issued_source, '%Y/%m/%d')::date as issued_on, try_strptime(due_source, '%Y/%m/%d')::date as due_on,
-    without_persons(subject) as subject,
     document_type(document_type_key) as document_type,
     case when priority_key is null then 'normal' else document_priority(priority_key) end as priority,
     case when steering_key is null then 'none' else steering_kind(steering_key) end as steering_kind,
@@ -44,11 +42,11 @@ from status_message m join listed on listed.docId = m.source_key
 """
 
 WORK_FILES = f"""
-select w.raw_pointer, w.raw_hash, filled(w.maHoSo) as source_key, filled(w.maHoSo) as work_file_id,
-    coalesce(organisation_code(w.maDonVi), filled(w.maDonVi), 'UNKNOWN') as organisation_id,
+select w.raw_pointer, w.raw_hash, w.repairs, w.maHoSo as source_key, w.maHoSo as work_file_id,
+    coalesce(organisation_code(w.maDonVi), w.maDonVi, 'UNKNOWN') as organisation_id,
     level(upper(trim(w.capDonVi))) as level, w.capDonVi as level_source,
-    day_vi(w.ngayMo) as opened_on, day_vi(w.ngayDong) as closed_on, yes(w.xuLyDienTu) as is_electronic,
-    try_cast(w.soVanBan as integer) as document_count, time_vi(w.ngayCapNhat) as source_updated_at,
+    w.ngayMo as opened_on, w.ngayDong as closed_on, w.xuLyDienTu as is_electronic, w.soVanBan as document_count,
+    w.ngayCapNhat as source_updated_at,
     coalesce(text_key(w.doMat), '') not in ({", ".join(map(quoted, edxml.NOT_SECRET))}) as is_secret,
     o.organisation_id is not null as is_organisation_known
 from work_files w left join organisation o on o.organisation_id = organisation_code(w.maDonVi)
@@ -59,7 +57,7 @@ DOCUMENT_COLUMNS = f"""
 {ORIGIN}, profile_unknown varchar, document_id varchar, told_id varchar, business_type varchar, is_content boolean,
 refers_to_document_id varchar, refers_to_told varchar, issuing_organisation_id varchar, number varchar, notation varchar,
 issued_source varchar, document_type_key varchar, document_type_source varchar, priority_key varchar, priority_source varchar,
-steering_key varchar, steering_source varchar, subject varchar, due_source varchar, is_signed boolean, paper_source varchar,
+steering_key varchar, steering_source varchar, subject varchar, repairs varchar, due_source varchar, is_signed boolean, paper_source varchar,
 page_count integer, attachment_count integer, responds_to_document_ids varchar[], sent_source varchar, recipients varchar[],
 recipients_added varchar[], recipients_removed varchar[], unknown_recipient_count integer
 """
@@ -81,6 +79,8 @@ def harmonise(bench: Workbench) -> None:
             statuses.append(messages.status(message, by_name))
         else:
             documents.append(messages.document(message, by_name))
+    undone = Counter(said for row in documents for said in (row.get("repairs") or "").split(",") if said)
+    bench.repairs += [("edocs", *said.split(":"), count) for said, count in sorted(undone.items())]
     bench.table("document_message", documents, DOCUMENT_COLUMNS)
     bench.table("status_message", statuses, STATUS_COLUMNS)
     bench.stage(records.DOCUMENT, DOCUMENTS)
@@ -93,4 +93,4 @@ def _messages(bench: Workbench) -> Iterator[messages.Message]:
     """Every fetched message; the id is the one we asked for."""
     for call, body in bench.batch.bodies(bench.batch.calls("edocs")):
         source_key = call.request.removeprefix("getEdoc ")
-        yield messages.of(source_key, orjson.loads(body), f"{bench.batch_id}#{call.number}:0", call.sha256)
+        yield messages.of(source_key, poison.loads(body), f"{bench.batch_id}#{call.number}:0", call.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
 
@@ -51,6 +52,12 @@ def moment(told: str | None) -> str | None:
 def shown(told: str | None) -> str | None:
     """What an operator may see of a value nobody knows: short and without persons."""
     return (text.without_persons(told) or "")[:SHOWN] or None
+
+
+def mark(told: str | None) -> str | None:
+    """A mark by which an id is known again: an id is free text and may hold anything, so it is not kept itself."""
+    cleaned = text.clean(told)
+    return hashlib.sha256(cleaned.encode()).hexdigest() if cleaned else None
 
 
 def whole(told: str | None) -> int | None:
