@@ -100,14 +100,7 @@ class Workbench:
         rows = self.con.execute(query).fetchall()
         self.directory = organisations.directory(rows)
         self.places = organisations.places(self.directory)
-        latest = {place.organisation_id: place.unit.code for place in self.places}
-        self.table("organisation", [
-            {"organisation_id": o.organisation_id, "code_old": o.code_old, "code_new": o.code_new, "name": o.name,
-             "level": o.level, "kind": o.kind, "parent_id": o.parent_id, "raw_pointer": o.raw_pointer,
-             "admin_unit_code": latest.get(o.organisation_id), "key": o.key}
-            for o in self.directory
-        ], "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
-           "parent_id varchar, raw_pointer varchar, admin_unit_code varchar, key varchar")  # fmt: skip
+        self.table("organisation", organisations.rows(self.directory, self.places), organisations.COLUMNS)
         self.table("organisation_key", [
             {"key": key, "organisation_id": id_} for key, id_ in organisations.by_name(self.directory).items()
         ], "key varchar, organisation_id varchar")  # fmt: skip

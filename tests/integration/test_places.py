@@ -142,3 +142,17 @@ def test_new_communes_do_what_the_districts_did(dossiers: list[dict[str, Any]]) 
     received = [d for d in dossiers if d["receiving_organisation_id"] in new]
     assert len(received) > 100 and all(_submitted_on(d) >= territory.MERGER for d in received)
     assert all(d["dossier_id"].startswith(f"{d['receiving_organisation_id']}-") for d in received)
+
+
+def test_an_agency_that_ended_says_when_and_who_took_its_place(through_the_merger: Installation) -> None:
+    rows = through_the_merger.query("select * from shared.organisation order by organisation_id, valid_from")
+    told = {row["organisation_id"]: row for row in rows}
+    assert len(rows) == len({(row["organisation_id"], row["valid_from"]) for row in rows}) > len(told)
+    everyone = agencies.load()
+    for agency in everyone:
+        row = told[agency.new_code]
+        successor = None if agency.successor is None else everyone[agency.successor].new_code
+        assert (row["valid_to"], row["successor_id"]) == (agency.valid_to, successor), agency
+        assert row["is_current"] == (agency.valid_to is None), agency
+    province = [row for row in rows if row["organisation_id"] == "H47.07"]
+    assert [(row["admin_unit_code"], row["is_current"]) for row in province] == [("49", False), ("48", True)]

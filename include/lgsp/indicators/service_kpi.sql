@@ -1,7 +1,8 @@
 -- on_time and online_share_all: (ALL, ALL), (ALL, each level), (agency, its level), for every period the feeds reach.
 -- Needs temporary tables clock (as_of, first_on) and period (period, period_start, period_end).
 with agency as (
-    select organisation_id, level from shared.organisation where is_current
+    select organisation_id, min(level) as level, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on
+    from shared.organisation group by 1
 ), fact as (
     select 'on_time' as kpi_id, receiving_organisation_id as organisation_id, finished_on as day_on,
         count(*) filter (where finished_on <= due_on) as numerator, count(*) as denominator, 0::bigint as excluded, 0::bigint as quarantined
@@ -32,11 +33,11 @@ with agency as (
     group by grouping sets ((kpi_id, p.period, p.period_start), (kpi_id, p.period, p.period_start, level),
         (kpi_id, p.period, p.period_start, level, organisation_id))
 ), spine as (
-    select kpi_id, period, period_start, period_end, organisation_id, level
+    select kpi_id, period, period_start, period_end, organisation_id, level, first_on < period_end and ended_on > period_start as is_in_force
     from (values ('on_time'), ('online_share_all')) as k(kpi_id), period,
-        (select organisation_id, level from agency
-         union all select 'ALL', level from agency group by level
-         union all select 'ALL', 'ALL') as who
+        (select organisation_id, level, first_on, ended_on from agency
+         union all select 'ALL', level, '-infinity', 'infinity' from agency group by level
+         union all select 'ALL', 'ALL', '-infinity', 'infinity') as who
 )
 select kpi_id, organisation_id, level, period, period_start, '1.0' as definition_version,
     coalesce(numerator, 0) as numerator, coalesce(denominator, 0) as denominator,
@@ -45,3 +46,5 @@ select kpi_id, organisation_id, level, period, period_start, '1.0' as definition
     -- a period that is over keeps its own end, so its rows change only when its facts do
     least(clock.as_of, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh') as as_of, null::text as batch_id
 from spine left join summed using (kpi_id, period, period_start, organisation_id, level), clock
+-- of an agency that ended: the periods it lived in, and those in which its last dossiers were finished
+where is_in_force or denominator is not null

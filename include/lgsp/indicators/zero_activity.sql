@@ -9,7 +9,7 @@ with received as (
     from received join period on day_on >= period_start and day_on < period_end
     group by 1, 2, 3
 )
-select o.organisation_id, p.period, p.period_start, c.channel,
+select p.organisation_id, p.period, p.period_start, c.channel,
     coalesce(case c.channel when 'any' then any_count else online_count end, 0) as dossier_count, clock.threshold,
     case
         when not clock.covered @> tstzrange(p.period_start::timestamp at time zone 'Asia/Ho_Chi_Minh', p.period_end::timestamp at time zone 'Asia/Ho_Chi_Minh')
@@ -20,9 +20,11 @@ select o.organisation_id, p.period, p.period_start, c.channel,
     end as state,
     '1.0' as definition_version,
     least(clock.as_of, p.period_end::timestamp at time zone 'Asia/Ho_Chi_Minh') as as_of, null::text as batch_id
-from shared.organisation o
-cross join period p
+from (
+    -- an agency is asked about a period when it was in force on one of its days
+    select distinct o.organisation_id, p.period, p.period_start, p.period_end
+    from shared.organisation o join period p on o.valid_from < p.period_end and (o.valid_to is null or o.valid_to > p.period_start)
+) p
 cross join (values ('any'), ('online')) as c(channel)
-left join counted n on n.organisation_id = o.organisation_id and n.period = p.period and n.period_start = p.period_start,
+left join counted n on n.organisation_id = p.organisation_id and n.period = p.period and n.period_start = p.period_start,
 clock
-where o.is_current

@@ -89,10 +89,8 @@ def rates(found: "Published") -> pa.Table:
 
 
 def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
-    """For every agency in force and every whole period: dossiers received, by any channel and online."""
+    """For every whole period and every agency in force in it: dossiers received, by any channel and online."""
     today = int(local_days(np.array([as_of]))[0])
-    everyone = agencies.in_force(day_date(today))
-    places = np.array([agency.index for agency in everyone])
     all_days = np.arange(day_number(first), today)
     received = found.received >= 0
     day = local_days(found.received)
@@ -105,6 +103,11 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
             if start < day_number(first) or end > today:
                 continue
             within = received & (day >= start) & (day < end)
+            begins, ends = day_date(start), day_date(end)
+            everyone = [
+                a for a in agencies.load() if a.valid_from < ends and (a.valid_to is None or a.valid_to > begins)
+            ]
+            places = np.array([agency.index for agency in everyone])
             for channel, counted in (("any", within), ("online", within & (found.channel == ONLINE))):
                 counts = np.bincount(found.agency[counted], minlength=len(agencies.load()))[places].tolist()
                 columns["organisation_id"] += [a.new_code for a in everyone]

@@ -1,6 +1,25 @@
--- An agency as the first source that lists it says: the one-stop-shop, then the portal, then the document system.
-select distinct on (organisation_id)
-    organisation_id, date '2016-04-01' as valid_from, code_old, code_new, name, level, kind, parent_id, admin_unit_code,
-    null::date as valid_to, true as is_current, null::text as successor_id, batch_id
-from record.organisation
-order by organisation_id, array_position(array['one_stop_shop', 'online_services', 'documents'], source), source
+-- An agency as the first source that lists it says (the one-stop-shop, then the portal, then the document system), one
+-- row for each time it served another territory. Current is what is in force on the last day both dossier feeds tell of.
+with listed as (
+    select distinct on (organisation_id) * from record.organisation
+    order by organisation_id, array_position(array['one_stop_shop', 'online_services', 'documents'], source), source
+), version as (
+    select l.*, v.valid_from, v.valid_to, v.admin_unit_code as served_code, v.heir_code
+    from listed l, jsonb_to_recordset(l.versions::jsonb) as v(valid_from date, valid_to date, admin_unit_code text, heir_code text)
+), told as (
+    select source, max(window_to) as until from ledger.batch where state in ('checked', 'published') group by source
+), today as (
+    select ((coalesce(min(until) filter (where source in ('one_stop_shop', 'online_services')), min(until))
+        - interval '1 microsecond') at time zone 'Asia/Ho_Chi_Minh')::date as day_on
+    from told
+)
+select v.organisation_id, v.valid_from, v.code_old, v.code_new, v.name, v.level, v.kind, v.parent_id,
+    v.served_code as admin_unit_code, v.valid_to,
+    v.valid_from <= today.day_on and (v.valid_to is null or today.day_on < v.valid_to) as is_current,
+    case when v.kind = 'peoples_committee' then (
+        select min(heir.organisation_id) from version heir
+        where heir.kind = 'peoples_committee' and heir.served_code = v.heir_code and heir.organisation_id <> v.organisation_id
+            and heir.valid_from <= v.valid_to and (heir.valid_to is null or v.valid_to < heir.valid_to)
+    ) end as successor_id,
+    v.batch_id
+from version v cross join today
