@@ -101,6 +101,7 @@ def _spoil_values(sheet: Sheet) -> None:
         sheet.record["priorityLevel"] = {"id": 1, "name": "Ưu tiên"}
         sheet.note("schema-drift", "priorityLevel")
         sheet.record["reusedComponentCount"] = sheet.value("reusedComponents")
+        sheet.note("schema-drift", "reusedComponentCount")
         sheet.remove("schema-drift", "reusedComponents")
 
 

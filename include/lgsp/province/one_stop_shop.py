@@ -242,7 +242,7 @@ class Renderer:
         if seen.bits & BIT["D17"]:
             request = f"<p>{request}</p>&nbsp;"
         is_dummy = bool(seen.bits & BIT["D22"])
-        place = self._places[seen.home]
+        place, usual = self._places[seen.home], f"+84{person.phone[1:]}"
         return {
             "eformId": "5fe0a1b2c3d4e5f601020304",
             "data": {
@@ -250,9 +250,7 @@ class Renderer:
                 "identityNumber": _DUMMIES[seen.traits >> 12 & 3] if is_dummy else person.identity_number,
                 "gender": int(person.is_male),
                 "birthday": wording.iso(day_number(person.born_on) * DAY - LOCAL_OFFSET),
-                "phoneNumber": people.phone(person.phone, seen.traits)
-                if seen.bits & BIT["D33"]
-                else f"+84{person.phone[1:]}",
+                "phoneNumber": people.phone(person.phone, seen.traits, usual) if seen.bits & BIT["D33"] else usual,
                 "email": "admin_test@example.vn" if is_test else person.email,
                 "applicantType": people.BUSINESS if seen.is_firm else people.CITIZEN,
                 "province": place[0],

@@ -229,7 +229,7 @@ def _record(seen: Seen) -> dict[str, Any]:
         "MucDo": str(service.online_level),
         "ChuHoSo": applicant,
         "LoaiDoiTuong": "2" if seen.is_firm else "1",
-        "SoDienThoai": people.phone(person.phone, traits) if seen.bits & BIT["D33"] else person.phone,
+        "SoDienThoai": people.phone(person.phone, traits, person.phone) if seen.bits & BIT["D33"] else person.phone,
         "Email": person.email,
         "DinhDanhCHS": [_identity(seen, person.identity_number)],
         "TrichYeuHoSo": abstract,

@@ -76,20 +76,20 @@ def person(bits: int, is_firm: bool) -> Person:
     return Person(name, number, not woman, born_on, phone, email, _VILLAGES[(bits >> 50) % len(_VILLAGES)])
 
 
-def phone(number: str, traits: int) -> str:
-    """A phone number in one of the ways in which people write it."""
+def phone(number: str, traits: int, usual: str) -> str:
+    """A phone number in one of the ways in which people write it, not the usual one."""
     way = (traits >> 44 & 0xFF) % 9
     if way == 0:
         return f"0510{number[3:]}"  # a landline, by its area code of before 2017
     if way == 1:
         return f"{_PREFIXES_BEFORE_2018.get(number[:3], '0126')}{number[3:]}"
-    if way == 2:
-        return f"+84{number[1:]}"
+    if way == 2 and (international := f"+84{number[1:]}") != usual:
+        return international
     if way == 3:
         return f"84{number[1:]}"
     if way == 4:
         return f"(+84) {number[1:4]} {number[4:]}"
-    between = (" ", ".", "-", ". ")[way - 5]
+    between = (" ", ".", "-", ". ")[way % 4]
     return between.join((number[:4], number[4:7], number[7:]))
 
 

@@ -68,6 +68,7 @@ def _spoil_values(sheet: Sheet) -> None:
         sheet.record["MaDinhDanhDienTu"] = "H47"
         sheet.note("schema-drift", "MaDinhDanhDienTu")
         sheet.record["NgayHenTra2"] = sheet.value("NgayHenTra")
+        sheet.note("schema-drift", "NgayHenTra2")
         sheet.remove("schema-drift", "NgayHenTra")
 
 

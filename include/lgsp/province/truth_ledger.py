@@ -27,12 +27,12 @@ _IN_ONE_STOP: Mapping[str, tuple[str, ...]] = {
     "D18-one-stop": ("",),
     "D22": (f"{_DATA}.identityNumber",),
     "D24": ("",),
-    "D27": ("applyMethod.id",),
+    "D27": ("applyMethod",),
     "D33": (f"{_DATA}.phoneNumber",),
     "D34": ("procedure.code",),
     "status-as-text": ("dossierStatus.id",),
     "name-as-object": ("",),
-    "channel-conflict": ("applyMethod.id",),
+    "channel-conflict": ("applyMethod",),
 }
 _IN_PORTAL: Mapping[str, tuple[str, ...]] = {
     "D08": ("DonViXuLy",),
@@ -40,7 +40,7 @@ _IN_PORTAL: Mapping[str, tuple[str, ...]] = {
     "D17": ("TenTTHC", "TrichYeuHoSo"),
     "D18-portal": ("",),
     "D20": ("MaDonViXuLy",),
-    "D22": ("DinhDanhCHS.SoDinhDanh",),
+    "D22": ("DinhDanhCHS.LoaiDinhDanh", "DinhDanhCHS.SoDinhDanh"),
     "D24": ("",),
     "D27": ("KenhThucHien",),
     "D33": ("SoDienThoai",),
