@@ -9,7 +9,7 @@ from functools import cache
 import orjson
 import pytest
 
-from lgsp.province import World, defects, one_stop_shop, online_services, truth_ledger, wording
+from lgsp.province import World, defects, one_stop_shop, online_services, truth, truth_ledger, wording
 from lgsp.province.calendar import midnight
 
 START, END, SEED = date(2026, 6, 1), date(2026, 6, 10), 5
@@ -147,12 +147,12 @@ def test_poison_comes_in_every_kind():
 
 
 def test_the_outcomes_are_those_of_the_quarantine_and_of_the_ignored():
-    truth = world("all").truth(AS_OF)
+    table = world("all").truth(AS_OF)
     flaws = [flaw for found in told("all").values() for flaw in found]
     ignored = {(f["source"], f["source_key"]) for f in flaws if f["outcome"] == "ignored"}
-    assert ignored == {(row["source"], row["source_key"]) for row in truth.ignored.to_pylist()}
+    assert ignored == {(row["source"], row["source_key"]) for row in table.ignored.to_pylist()}
     lost = {(f["source"], f["source_key"]) for f in flaws if f["outcome"] == "quarantined" and f["defect"] != "poison"}
-    named = {(r["source"], r["source_key"]) for r in truth.quarantined.to_pylist() if r["source"] != "documents"}
+    named = {(r["source"], r["source_key"]) for r in table.quarantined.to_pylist() if r["source"] != "documents"}
     unreadable = {(ONE_STOP, "?"), (PORTAL, "?")}
     assert unreadable <= named and named - unreadable <= lost and lost - ignored <= named
     assert all(flaw["is_repairable"] == (flaw["outcome"] in ("repaired", "linked", "reconciled")) for flaw in flaws)
@@ -167,6 +167,17 @@ def test_a_dossier_stays_when_only_one_of_its_records_is_in_quarantine():
         code = found.dossiers.code(row)
         assert (code in rows) == bool(view.portal.visible[row])
         assert code not in rows or not rows[code]["in_one_stop"]
+
+
+@pytest.mark.parametrize("defect", ["D25", "D26", "D28", "unknown-status"])
+def test_a_daily_reader_never_sees_a_quarantined_record_as_it_was_before(defect):
+    found = world(defect)
+    marks = [name for name in defects.BIT if defects.DEFECT[name] == defect]
+    for day in range(2, 12):
+        view = found.view(midnight(date(2026, 6, day)))
+        for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
+            has_mark = found.marks.has(*(name for name in marks if name.endswith(side)))
+            assert not (has_mark & (system.visible > 0) & ~truth.quarantined(view, side)).any()
 
 
 def test_drift_and_error_pages_are_off_unless_named():
