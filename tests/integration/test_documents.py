@@ -296,6 +296,19 @@ def test_s11_each_hostile_message_is_in_quarantine_and_the_others_are_published(
     assert [row["document_id"] for row in installation.query("select * from shared.document")] == [ID]
 
 
+def _work_file(**changes: str) -> dict[str, Any]:
+    return {"maHoSo": "H1", "tieuDe": "Hồ sơ", "maDonVi": "000.00.07.H47", "capDonVi": "TINH", "ngayMo": "18/06/2021", "ngayDong": "",
+            "xuLyDienTu": "1", "doMat": "Thường", "soVanBan": 1, "ngayCapNhat": "18/06/2021 10:00:00", **changes}  # fmt: skip
+
+
+def test_a_closed_work_file_whose_day_cannot_be_read_is_not_open(
+    post: Callable[..., list[str]], installation: Installation
+) -> None:
+    post(work_files=(_work_file(), _work_file(maHoSo="H2", ngayDong="hôm qua")))
+    assert [row["work_file_id"] for row in installation.query("select * from shared.work_file")] == ["H1"]
+    assert [row["rule_id"] for row in installation.query("select * from ledger.quarantine")] == ["WF_TIME_UNREADABLE"]
+
+
 CANARY = "CANARY-7Q4Z"
 SECRETS = ["Mật", "TỐI MẬT", unicodedata.normalize("NFD", "Tuyệt mật"), "mat", "2"]
 
@@ -308,8 +321,7 @@ def test_a_secret_is_nowhere_but_in_landing(
     marked = f"<OtherInfo><SecurityLevel>{told}</SecurityLevel></OtherInfo>"
     secret = edoc(subject=CANARY, other=marked).replace("STTTT-CNTT", CANARY)
     status = state("05", more=f"<Description>{CANARY}</Description>{marked}").replace("STTTT-CNTT", CANARY)
-    file = {"maHoSo": "H1", "tieuDe": CANARY, "maDonVi": "000.00.07.H47", "capDonVi": "TINH", "ngayMo": "18/06/2021", "ngayDong": "",
-            "xuLyDienTu": "1", "doMat": told, "soVanBan": 1, "ngayCapNhat": "18/06/2021 10:00:00"}  # fmt: skip
+    file = _work_file(tieuDe=CANARY, doMat=told)
     post(("d1", "10:20:00", secret), ("s1", "10:20:00", status), work_files=(file,))
     post(("d2", "10:20:00", edoc(subject=CANARY)), doMat=told)
     rows = installation.query("select source_key, rule_id from ledger.quarantine")

@@ -47,4 +47,4 @@ def message(bits: int) -> str:
 
 @cache
 def _small() -> tuple[str, ...]:
-    return tuple(text for text in messages() if len(text) < 100_000)
+    return tuple(text for text in messages() if "<" in text and len(text) < 100_000)
