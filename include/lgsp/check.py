@@ -106,7 +106,8 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     columns = {row[0] for row in con.execute("describe staged").fetchall()}
     # the same version of a record, read twice, is one; trial records are nobody's
     counts.duplicates += _drop(
-        con, "row_number() over (partition by source_key, source_updated_at, content_hash order by raw_pointer) > 1"
+        con,
+        "row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end order by raw_pointer) > 1",
     )
     if "is_test" in columns:
         counts.ignored += _drop(con, "is_test")
@@ -186,7 +187,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Ru
         shown = "''" if rule.severity == "blocker" or not shown else shown
         mend = f"; mend or extend {rule.mend}" if rule.mend else ""
         rows = con.execute(
-            f"select coalesce(source_key, '?') as source_key, source_updated_at::varchar as changed, content_hash, raw_pointer, "
+            f"select coalesce(source_key, '?') as source_key, source_updated_at::varchar as changed, case when source_key is null then raw_hash else content_hash end as record_hash, raw_pointer, "
             f"{organisation} as organisation_id, coalesce({day}, (source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar as occurred_on, "
             f'{shown} as shown from flagged where not "{rule.id}"'
         ).fetchall()

@@ -36,7 +36,8 @@ class Drift:
     def __str__(self) -> str:
         renamed = [f"{gone} seems to be {close[0]} now" for gone in self.gone
                    if (close := difflib.get_close_matches(gone, self.new, 1, 0.8))]  # fmt: skip
-        told = [("new", self.new), ("gone", self.gone), ("in another case", self.respelled), ("renamed?", renamed)]
+        some = [f"{len(self.respelled)} fields, such as {self.respelled[0]}"] if self.respelled else []
+        told = [("new", self.new), ("gone", self.gone), ("renamed?", renamed), ("in another case", some)]
         return f"{self.of}: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in told if names)
 
 
@@ -103,7 +104,7 @@ def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list
     shape = quoted(orjson.dumps({place: ["JSON"]}).decode())
     con.execute(
         f"insert into raw_{name} select call, ordinal, record, md5(record::varchar), false from ("
-        f"select call, generate_subscripts(items, 1) - 1 as ordinal, unnest(items) as record "
+        f"select call, generate_subscripts(items, 1) - 1 as ordinal, coalesce(unnest(items), json 'null') as record "
         f'from (select call, json_transform(body, {shape})."{place}" as items from page))'
     )
     con.unregister("page")

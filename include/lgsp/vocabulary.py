@@ -37,7 +37,9 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
                 pattern = "|".join(f"({p})" for p in told[field_name])
                 con.execute(f"create macro is_test_{what}(x) as regexp_matches(nfc_normalize(x), {quoted(pattern)})")
         elif isinstance(told.get("any"), list):
-            con.execute(f"create macro is_{name}(x) as trim(x) in ({', '.join(map(quoted, told['any']))})")
+            listed = [str(item) for item in told["any"]]
+            longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))
+            con.execute(f"create macro is_{name}(x) as length(x) <= {longest} and list_contains([{texts}], x)")
         else:
             pairs = codelist.meanings(name, source)
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))

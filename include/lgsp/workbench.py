@@ -85,7 +85,7 @@ class Workbench:
             if not drift:
                 continue
             self.drift.append(drift)
-            message = f"{self.source.name} {drift}; describe them in {self.source.path.name}"
+            message = f"{self.source.name} {drift}; describe what is new in sources/{self.source.name}/{self.source.path.name}"
             if self.source.unknown_field == "stop" and drift.new:
                 raise ContractError(message)
             log.warning(message)

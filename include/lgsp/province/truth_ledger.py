@@ -179,7 +179,7 @@ def quarantined(world: "World", view: View, impossible: Mapping[str, NDArray[np.
             reason = _reason(seen.bits & bits)
             found.append((source, "?" if reason == "poison" else source_key(seen, source), reason))
     papers, now = world.papers, view.as_of
-    found += [("documents", d.doc_id, "secret") for d in papers.documents if d.is_secret and d.sent_at <= now]
+    found += [("documents", d.doc_id, d.stopped_as) for d in papers.documents if d.stopped_as and d.sent_at <= now]
     found += [("documents", f.code, "secret") for f in papers.work_files if f.is_secret and f.opened_at <= now]
     return _triples(found)
 
