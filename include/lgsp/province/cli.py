@@ -16,6 +16,7 @@ from lgsp.province.serving import serving
 from lgsp.province.world import SIZES, World
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+_SCORED_FROM = datetime(2022, 4, 1)
 
 
 @click.group()
@@ -130,3 +131,29 @@ def truth(as_of: datetime | None, out: Path, **options: Any) -> None:
     found = world.truth(midnight(day))
     found.write(out)
     click.echo(f"{out}: {found.totals['dossiers']:,} dossiers, {found.totals['documents']:,} documents as of {day}")
+
+
+@province.command()
+@_world_options
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Keep the installation here; new.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file too.")
+def score(home: Path | None, is_json: bool, out: Path | None, **options: Any) -> None:
+    """Publish a world with the real pipeline and say how right the dataset is; exit 1 where it is not."""
+    from lgsp.province import score as scoring
+    from lgsp.province import score_text
+
+    if home and home.exists() and any(home.iterdir()):
+        raise click.ClickException(f"{home} is not empty; give a new home")
+    if not (options["first"] or options["until"]):
+        options["first"] = _SCORED_FROM  # not today's: the same report on every day
+        options["days"] = options["days"] or SIZES[options["size"]].days
+    report = scoring.run(_generate(**options), home)
+    text = report.as_json() if is_json else "\n".join(score_text.lines(report))
+    if out:
+        out.write_text(f"{text}\n", encoding="utf-8")
+    click.echo(text)
+    for missed in report.missed:
+        click.echo(f"missed: {missed.name} is {missed.observed}, wanted {missed.wanted}", err=True)
+    if report.missed:
+        raise SystemExit(1)

@@ -1,0 +1,86 @@
+"""What a world's truth says of single source records: which dossier or document each is of, and what its texts mean."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lgsp.province import agencies, defects, flaws, one_stop_shop, online_services
+from lgsp.province.calendar import instant
+from lgsp.province.papers import REVOCATION, Document
+from lgsp.province.score_dataset import Key
+from lgsp.province.truth import Truth
+from lgsp.province.truth_ledger import source_key
+from lgsp.province.view import Seen, View
+from lgsp.province.world import World
+
+_UNREADABLE = flaws.POISON | defects.mask("D42-one-stop", "D42-portal")
+_SPOILT = _UNREADABLE | flaws.TEXTS | defects.mask("D17")
+
+
+@dataclass
+class Known:
+    """The truth about a world, arranged by source record."""
+
+    world: World
+    view: View
+    truth: Truth
+    dossier_of: dict[Key, str] = field(default_factory=dict)
+    agency_of: dict[Key, str] = field(default_factory=dict)
+    competent_of: dict[str, str] = field(default_factory=dict)
+    document_of: dict[Key, str] = field(default_factory=dict)
+    papers: dict[Key, Document] = field(default_factory=dict)
+    seen: dict[Key, Seen] = field(default_factory=dict)
+    renderer: one_stop_shop.Renderer = field(default_factory=one_stop_shop.Renderer)
+
+    def wording(self, record: Key, path: str) -> tuple[str, str]:
+        """A name as it was sent, and as it was meant: the same record without what befell its texts."""
+        seen = self.seen[record]
+        sound = self._sent(record[0], seen._replace(bits=seen.bits & ~_SPOILT))
+        return str(self.sent(record, path)), " ".join(str(_value(sound, path)).split())
+
+    def sent(self, record: Key, path: str) -> Any:
+        """What stood in a field, its key in the usual case; of a list, in its first element."""
+        seen = self.seen[record]
+        return _value(self._sent(record[0], seen._replace(bits=seen.bits & ~_UNREADABLE)), path)
+
+    def _sent(self, source: str, seen: Seen) -> Any:
+        rendered = self.renderer.dossier(seen) if source == "one_stop_shop" else online_services.dossier(seen)
+        return orjson.loads(orjson.dumps(rendered))
+
+
+def _value(record: Any, path: str) -> Any:
+    value = record
+    for part in path.split("."):
+        value = value[part]
+        value = value[0] if isinstance(value, list) else value
+    return value["name"] if isinstance(value, dict) else value
+
+
+def know(world: World, as_of: datetime) -> Known:
+    """The truth as of an instant."""
+    moment = instant(as_of)
+    known = Known(world, world.view(moment), world.truth(moment))
+    everyone = agencies.load()
+    linked = {row["portal_code"]: row["one_stop_code"] for row in known.truth.links.to_pylist()}
+    for source, system in (("one_stop_shop", known.view.one_stop), ("online_services", known.view.portal)):
+        for seen in known.view.each(system, np.flatnonzero(system.visible > 0)):
+            record = (source, source_key(seen, source))
+            known.seen[record] = seen
+            known.agency_of[record] = everyone[seen.agency].new_code
+            if source == "one_stop_shop":
+                known.dossier_of[record] = seen.code
+                known.competent_of[seen.code] = everyone[one_stop_shop.competent(seen)].new_code
+            else:
+                known.dossier_of[record] = linked.get(seen.portal_code, seen.portal_code)
+    for document in world.papers.documents:
+        whose = (
+            document
+            if document.kind != REVOCATION or document.target is None
+            else world.papers.documents[document.target]
+        )
+        known.document_of["documents", document.doc_id] = whose.key
+        known.papers["documents", document.doc_id] = document
+    return known
