@@ -152,12 +152,8 @@ def compare(settings: Settings, world: World, as_of: datetime) -> Report:
 
 def _wrong_without_defect(judge: Judge) -> dict[str, str]:
     """Dossiers and documents that are wrong although no record of them shows any defect."""
-    known = judge.known
-    spoilt = {(row["source"], row["source_key"]) for row in known.truth.defects.to_pylist()}
-    excused = {known.dossier_of[record] for record in spoilt if record in known.dossier_of}
-    excused |= {known.document_of[record] for record in spoilt if record in known.document_of}
     wrong = judge.wrong_dossiers | judge.wrong_papers
-    return {key: what for key, what in wrong.items() if key not in excused}
+    return {key: what for key, what in wrong.items() if key not in judge.known.spoilt}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from lgsp import database, sources
@@ -30,6 +31,11 @@ class Dataset:
     gaps: int = 0
     drifted: set[str] = field(default_factory=set)
     waiting: int = 0
+
+    @cached_property
+    def dossiers(self) -> dict[str, Row]:
+        """The published dossiers by id."""
+        return {row["dossier_id"]: row for row in self.tables["dossier"]}
 
     def is_published(self, record: Key) -> bool:
         """Whether anything shared comes from a source record."""

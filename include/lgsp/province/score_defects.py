@@ -212,9 +212,9 @@ def _within(path: str, one: Planted) -> bool:
 
 def planted(known: Known) -> Iterator[Planted]:
     """Every planted defect, once for each source record and field."""
-    rows = known.truth.defects.to_pylist()
     yield from {
-        Planted((row["source"], row["source_key"]), row["defect"], row["field"], row["outcome"]): None for row in rows
+        Planted((row["source"], row["source_key"]), row["defect"], row["field"], row["outcome"]): None
+        for row in known.defects
     }
 
 

@@ -46,11 +46,11 @@ def links(known: Known, dataset: Dataset) -> list[Measure]:
 
 def organisations(known: Known, dataset: Dataset) -> list[Measure]:
     """Receiving agencies of all dossiers, of records without a code, and what each spelling was taken for."""
-    true = {row["dossier_id"]: row["receiving_organisation_id"] for row in known.truth.dossiers.to_pylist()}
+    true = {row["dossier_id"]: row["receiving_organisation_id"] for row in known.dossiers}
     published = {row["dossier_id"]: row["receiving_organisation_id"] for row in dataset.tables["dossier"]}
     without_code = [
         (row["source"], row["source_key"])
-        for row in known.truth.defects.to_pylist()
+        for row in known.defects
         if row["defect"] == "D21" and row["outcome"] == "repaired" and row["source"] != "documents"
     ]
     judged = [record for record in without_code if record in dataset.agency_of]
@@ -74,6 +74,6 @@ def _aliases(dataset: Dataset) -> Measure:
         for name in (agency.name, agency.short_name, *spellings.of(agency)):
             meant[text.key(name)].add(agency.new_code)
             meant[text.key(damage.to_new_tones(name))].add(agency.new_code)
-    rows = [row for row in dataset.tables["organisation_alias"] if text.key(row["alias"]) in meant]
-    right = sum(row["organisation_id"] in meant[text.key(row["alias"])] for row in rows)
-    return Measure("spellings", len(rows), len(rows), right)
+    told = ((text.key(row["alias"]), row["organisation_id"]) for row in dataset.tables["organisation_alias"])
+    judged = [organisation_id in meant[key] for key, organisation_id in told if key in meant]
+    return Measure("spellings", len(judged), len(judged), sum(judged))

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from lgsp.province import agencies, damage, people, services
 from lgsp.province.score_world import Known
@@ -31,7 +32,7 @@ class Persons:
     numbers: set[str]
     emails: set[str]
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Words of the longest name."""
         return max(map(len, self.names), default=0)

@@ -89,7 +89,7 @@ def tables(known: Known, dataset: Dataset) -> dict[str, Table]:
 
 def _dossiers(known: Known) -> dict[tuple[Any, ...], Row]:
     """True dossiers; the deciding agency is told by the one-stop-shop alone."""
-    rows = known.truth.dossiers.to_pylist()
+    rows = [dict(row) for row in known.dossiers]
     for row in rows:
         led = row["in_one_stop"]
         row["competent_organisation_id"] = known.competent_of[row["dossier_id"]] if led else None

@@ -33,20 +33,9 @@ def _judged(line: Line, record: Key, path: str, trouble: str | None) -> None:
         line.miss(record, path, trouble)
 
 
-def _records(judge: Judge) -> dict[str, Key]:
-    """The leading record of every true dossier."""
-    rows = {row["dossier_id"]: row["in_one_stop"] for row in judge.known.truth.dossiers.to_pylist()}
-    return {
-        dossier_id: record
-        for record, dossier_id in judge.known.dossier_of.items()
-        if rows.get(dossier_id) is (record[0] == "one_stop_shop")
-    }
-
-
 def _times(judge: Judge, name: str, led_by_one_stop: bool, note: str) -> Line:
-    line, published = Line(name, note=note), {row["dossier_id"]: row for row in judge.dataset.tables["dossier"]}
-    leading = _records(judge)
-    for true in judge.known.truth.dossiers.to_pylist():
+    line, published, leading = Line(name, note=note), judge.dataset.dossiers, judge.known.leading
+    for true in judge.known.dossiers:
         if true["in_one_stop"] is led_by_one_stop:
             row = published.get(true["dossier_id"])
             unlike = ["dossier"] if row is None else [column for column in _TIMES if row[column] != true[column]]
@@ -55,7 +44,7 @@ def _times(judge: Judge, name: str, led_by_one_stop: bool, note: str) -> Line:
 
 
 def _led_by_one_stop(judge: Judge) -> Iterator[tuple[str, Key, Seen]]:
-    for dossier_id, record in _records(judge).items():
+    for dossier_id, record in judge.known.leading.items():
         if record[0] == "one_stop_shop":
             yield dossier_id, record, judge.known.seen[record]
 
@@ -63,7 +52,7 @@ def _led_by_one_stop(judge: Judge) -> Iterator[tuple[str, Key, Seen]]:
 def _amended(judge: Judge) -> Line:
     """Dossiers whose promise was changed: the first promise, the present one, and how often."""
     line = Line("D29", note="promises that were changed: the first one kept beside the present one")
-    published = {row["dossier_id"]: row for row in judge.dataset.tables["dossier"]}
+    published = judge.dataset.dossiers
     for dossier_id, record, seen in _led_by_one_stop(judge):
         if seen.due < 0 or seen.amended_at > judge.known.view.as_of:
             continue
@@ -84,11 +73,12 @@ def _replaced(judge: Judge) -> Line:
     """Dossiers of procedures that were replaced or abolished: kept under the code of their day."""
     line = Line("D35", note="dossiers of procedures that a decision replaced")
     catalogue = services.load()
-    published = {row["dossier_id"]: row["service_code"] for row in judge.dataset.tables["dossier"]}
-    for dossier_id, record in _records(judge).items():
+    published = judge.dataset.dossiers
+    for dossier_id, record in judge.known.leading.items():
         service = catalogue[judge.known.seen[record].service]
         if service.valid_to is not None or service.replaces is not None:
-            told = published.get(dossier_id)
+            row = published.get(dossier_id)
+            told = row["service_code"] if row else None
             _judged(line, record, "", None if told == service.code else f"is {told}, in truth {service.code}")
     return line
 
@@ -100,16 +90,14 @@ def _pages(judge: Judge) -> Line:
 
 def _saturdays(judge: Judge) -> Line:
     """Dossiers received on a Saturday are published like any other, and nothing warns of them."""
-    line, leading = Line("D39", note="received on a Saturday: published, and not flagged"), _records(judge)
-    spoilt = {(row["source"], row["source_key"]) for row in judge.known.truth.defects.to_pylist()}
-    excused = {judge.known.dossier_of[record] for record in spoilt if record in judge.known.dossier_of}
-    published = {row["dossier_id"]: row for row in judge.dataset.tables["dossier"]}
-    for true in judge.known.truth.dossiers.to_pylist():
+    line, leading = Line("D39", note="received on a Saturday: published, and not flagged"), judge.known.leading
+    published = judge.dataset.dossiers
+    for true in judge.known.dossiers:
         if true["received_on"] is None or true["received_on"].weekday() != timedelta(days=5).days:
             continue
         row = published.get(true["dossier_id"])
         trouble = "is missing" if row is None else None
-        if row and row["quality_flags"] and true["dossier_id"] not in excused:
+        if row and row["quality_flags"] and true["dossier_id"] not in judge.known.spoilt:
             trouble = f"is flagged {row['quality_flags']}"
         _judged(line, leading[true["dossier_id"]], "", trouble)
     return line

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,29 @@ class Known:
     papers: dict[Key, Document] = field(default_factory=dict)
     seen: dict[Key, Seen] = field(default_factory=dict)
     renderer: one_stop_shop.Renderer = field(default_factory=one_stop_shop.Renderer)
+
+    @cached_property
+    def dossiers(self) -> list[dict[str, Any]]:
+        """The true dossiers."""
+        return self.truth.dossiers.to_pylist()  # type: ignore[no-any-return]
+
+    @cached_property
+    def defects(self) -> list[dict[str, Any]]:
+        """Every defect that shows, in which field of which record."""
+        return self.truth.defects.to_pylist()  # type: ignore[no-any-return]
+
+    @cached_property
+    def spoilt(self) -> set[str]:
+        """The dossiers and documents of which a record shows a defect."""
+        records = {(row["source"], row["source_key"]) for row in self.defects}
+        return {of[record] for of in (self.dossier_of, self.document_of) for record in records & of.keys()}
+
+    @cached_property
+    def leading(self) -> dict[str, Key]:
+        """The record that leads each true dossier."""
+        sides = {row["dossier_id"]: row["in_one_stop"] for row in self.dossiers}
+        found = ((dossier_id, record) for record, dossier_id in self.dossier_of.items())
+        return {i: record for i, record in found if sides.get(i) is (record[0] == "one_stop_shop")}
 
     def wording(self, record: Key, path: str) -> tuple[str, str]:
         """A name as it was sent, and as it was meant: the same record without what befell its texts."""
