@@ -77,6 +77,7 @@ def tables(known: Known, dataset: Dataset) -> dict[str, Table]:
     found_silence = _by(found["zero_activity"], *silence)
     every = (
         dossiers,
+        _events(known, dataset),
         compared("documents", true_documents, documents),
         compared("deliveries", _by(truth["deliveries"].to_pylist(), *pair), _by(found["document_delivery"], *pair)),
         compared("work_files", _by(truth["work_files"].to_pylist(), "work_file_id"), _by(found["work_file"], "work_file_id")),
@@ -85,6 +86,16 @@ def tables(known: Known, dataset: Dataset) -> dict[str, Table]:
         compared("zero_activity", true_silence, {key: row for key, row in found_silence.items() if key in true_silence}),
     )  # fmt: skip
     return {table.name: table for table in every}
+
+
+def _events(known: Known, dataset: Dataset) -> Table:
+    """Events, counted for each dossier: as many as there were are taken for the same."""
+    true = {row["dossier_id"]: row["event_count"] for row in known.dossiers}
+    found = {row["dossier_id"]: row["event_count"] for row in dataset.tables["dossier"]}
+    missing = sum(max(0, count - found.get(dossier_id, 0)) for dossier_id, count in true.items())
+    extra = sum(max(0, count - true.get(dossier_id, 0)) for dossier_id, count in found.items())
+    total = sum(true.values())
+    return Table("events", total, sum(found.values()), total - missing, missing, extra)
 
 
 def _dossiers(known: Known) -> dict[tuple[Any, ...], Row]:

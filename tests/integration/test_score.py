@@ -1,0 +1,161 @@
+"""The score of a dataset: a right one meets every expectation, and each way to spoil it is seen for what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lgsp import database
+from lgsp.province import World, defects, score, score_world
+from lgsp.province.cli import province
+from lgsp.province.score_world import Known
+from lgsp.settings import Settings
+from lgsp.window import LOCAL
+
+FIRST, LAST, MIDNIGHT = date(2022, 4, 1), date(2022, 4, 30), datetime(2022, 5, 1, tzinfo=LOCAL)
+RATES = {
+    "D02": 0.01, "D03": 0.01, "D04": 0.01, "D05": 0.02, "D09": 0.02, "D11": 0.01, "D12": 0.01, "D14": 0.02, "D17": 0.02,
+    "D21": 0.03, "D23": 0.03, "D24": 0.005, "D25": 0.002, "D26": 0.004, "D27": 0.01, "D28": 0.004, "D37": 0.04, "D41": 0.02,
+    "D42": 0.02, "secret": 0.04, "private-subject": 0.2, "redelivered": 0.1, "uuid-document-id": 0.1, "channel-conflict": 0.02,
+    "due-null": 0.02, "unknown-status": 0.003, "poison": 0.01,
+}  # fmt: skip
+NEVER_SETTLED = {"D33", "abstract-missing", "schema-drift", "D38", "D40"}  # in fields that nobody reads, or off
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """About 1,500 dossiers and 80 documents of which every class of defect has befallen some."""
+    return World.generate("tiny", 11, FIRST, LAST, dossiers_count=1500, documents_count=80, defects_chosen=RATES)
+
+
+@pytest.fixture(scope="module")
+def settings(world: World) -> Iterator[Settings]:
+    """An installation that has published it."""
+    with score.published(world, MIDNIGHT) as installed:
+        yield installed
+
+
+@pytest.fixture(scope="module")
+def known(world: World) -> Known:
+    return score_world.know(world, MIDNIGHT)
+
+
+@pytest.fixture
+def spoil(settings: Settings) -> Iterator[Callable[[str, str, str, object], None]]:
+    """Changes one value of one published row; afterwards the row is as it was. The condition must hold then too."""
+    undo = []
+
+    def change(table: str, condition: str, column: str, value: object) -> None:
+        with database.connect(settings) as connection:
+            (row,) = connection.execute(f"select {column} as value from shared.{table} where {condition}").fetchall()
+            assert row["value"] != value
+            undo.append((f"update shared.{table} set {column} = %s where {condition}", row["value"]))
+            connection.execute(f"update shared.{table} set {column} = %s where {condition}", [value])
+
+    yield change
+    with database.connect(settings) as connection:
+        for statement, value in undo:
+            connection.execute(statement, [value])
+
+
+def _missed(settings: Settings, world: World) -> set[str]:
+    return {missed.name for missed in score.compare(settings, world, MIDNIGHT).missed}
+
+
+def _sound(known: Known, led_by_one_stop: bool, is_alone: bool = False) -> str:
+    """A dossier of which no record shows a defect."""
+    return next(
+        str(row["dossier_id"])
+        for row in known.dossiers
+        if row["in_one_stop"] is led_by_one_stop
+        and row["dossier_id"] not in known.spoilt
+        and not (is_alone and row["in_one_stop"] and row["in_online_services"])
+    )
+
+
+def test_a_published_world_meets_every_expectation(settings: Settings, world: World) -> None:
+    report = score.compare(settings, world, MIDNIGHT)
+    assert report.missed == []
+    assert {table.name: table.wrong for table in report.tables.values() if table.wrong} == {}
+    bare = {line.defect for line in report.defects.values() if not line.planted}
+    assert bare <= NEVER_SETTLED, "every class of defect is in the world"
+    assert {f"D{number:02d}" for number in range(1, 43)} | defects.RATES.keys() <= report.defects.keys()
+
+
+def test_a_wrong_status_is_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    spoil("dossier", f"dossier_id = '{_sound(known, True)}'", "status", "suspended")
+    assert _missed(settings, world) == {"wrongly touched"}
+
+
+def test_two_dossiers_made_one_are_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    one_stop, portal = _sound(known, True, is_alone=True), _sound(known, False)
+    spoil("dossier_source", f"source = 'online_services' and source_key = '{portal}'", "dossier_id", one_stop)
+    assert _missed(settings, world) == {"linking precision"}
+
+
+def test_pairs_that_were_not_linked_are_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    pairs = [row for row in known.truth.links.to_pylist() if row["one_stop_code"] not in known.spoilt]
+    few = len(pairs) // 50 + 5
+    for row in pairs[:few]:
+        condition = f"source = 'online_services' and source_key = '{row['portal_code']}'"
+        spoil("dossier_source", condition, "dossier_id", f"{row['portal_code']}-alone")
+    assert _missed(settings, world) == {"linking recall"}
+
+
+def test_a_wrong_agency_is_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    spoil("dossier", f"dossier_id = '{_sound(known, True)}'", "receiving_organisation_id", "H47.99")
+    assert _missed(settings, world) == {"organisation precision", "wrongly touched"}
+
+
+@pytest.mark.parametrize("what", ["phone", "name", "identity number", "e-mail"])
+def test_a_person_in_a_subject_is_seen(
+    what: str, settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    from lgsp.province import people
+
+    somebody = [people.person(seen.applicant, False) for seen in known.seen.values() if not seen.is_firm]
+    person = next(person for person in somebody if person.email)
+    number = person.identity_number
+    planted = {
+        "phone": f"liên hệ {person.phone[:4]}.{person.phone[4:7]}.{person.phone[7:]}",
+        "name": f"đơn của {person.name.upper()} ở thôn 1",
+        "identity number": f"CCCD {number[:3]} {number[3:]}",
+        "e-mail": f"gửi {person.email.upper()} trước ngày 5",
+    }
+    told = next(row["document_id"] for row in known.truth.documents.to_pylist() if row["has_person"])
+    spoil("document", f"document_id = '{told}'", "subject", planted[what])
+    assert _missed(settings, world) == {"personal data"}
+
+
+def test_a_record_that_leaves_the_quarantine_unseen_is_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    impossible = next(row for row in known.defects if row["defect"] == "D26" and row["source"] == "one_stop_shop")
+    condition = f"source = 'one_stop_shop' and dossier_id = '{_sound(known, True, is_alone=True)}'"
+    spoil("dossier_source", condition, "source_key", impossible["source_key"])
+    assert "D26 quarantined" in _missed(settings, world)
+
+
+def test_the_command_tells_the_score_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "score.json"
+    options = ["--size", "tiny", "--dossiers", "120", "--documents", "20", "--days", "12", "--json"]
+    told = CliRunner().invoke(province, ["score", *options, "--home", str(home), "--out", str(out)])
+    report = json.loads(out.read_text())
+    assert told.exit_code == (0 if all(one["is_met"] for one in report["expectations"]) else 1), told.output
+    assert report["as_of"].startswith("2022-04-13") and report["tables"][0]["true"] > 50
+    assert not (home / "pg" / "postmaster.pid").exists(), "the server that was started is stopped"
+    again = CliRunner().invoke(province, ["score", *options, "--home", str(home)])
+    assert again.exit_code == 1 and "is not empty" in again.output
