@@ -151,11 +151,37 @@ def test_a_record_that_leaves_the_quarantine_unseen_is_seen(
 
 def test_the_command_tells_the_score_and_leaves_nothing_behind(tmp_path: Path) -> None:
     home, out = tmp_path / "home", tmp_path / "score.json"
-    options = ["--size", "tiny", "--dossiers", "120", "--documents", "20", "--days", "12", "--json"]
+    options = [
+        "--size",
+        "tiny",
+        "--dossiers",
+        "120",
+        "--documents",
+        "20",
+        "--days",
+        "12",
+        "--defects",
+        "D01,D08",
+        "--json",
+    ]
     told = CliRunner().invoke(province, ["score", *options, "--home", str(home), "--out", str(out)])
     report = json.loads(out.read_text())
-    assert told.exit_code == (0 if all(one["is_met"] for one in report["expectations"]) else 1), told.output
+    assert told.exit_code == 0 and all(one["is_met"] for one in report["expectations"]), told.output
     assert report["as_of"].startswith("2022-04-13") and report["tables"][0]["true"] > 50
     assert not (home / "pg" / "postmaster.pid").exists(), "the server that was started is stopped"
     again = CliRunner().invoke(province, ["score", *options, "--home", str(home)])
     assert again.exit_code == 1 and "is not empty" in again.output
+
+
+def test_the_command_fails_and_says_which_expectation_was_missed(
+    settings: Settings,
+    world: World,
+    known: Known,
+    spoil: Callable[[str, str, str, object], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil("dossier", f"dossier_id = '{_sound(known, True)}'", "status", "suspended")
+    monkeypatch.setattr(score, "run", lambda *_: score.compare(settings, world, MIDNIGHT))
+    told = CliRunner().invoke(province, ["score", "--size", "tiny", "--dossiers", "10", "--documents", "5"])
+    assert told.exit_code == 1
+    assert "missed: wrongly touched is 1, wanted 0" in told.output and "in truth" in told.output

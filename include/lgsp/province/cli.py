@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from lgsp.errors import LgspError
 from lgsp.province.calendar import LOCAL, midnight
 from lgsp.province.serving import serving
 from lgsp.province.world import SIZES, World
@@ -148,7 +149,10 @@ def score(home: Path | None, is_json: bool, out: Path | None, **options: Any) ->
     if not (options["first"] or options["until"]):
         options["first"] = _SCORED_FROM  # not today's: the same report on every day
         options["days"] = options["days"] or SIZES[options["size"]].days
-    report = scoring.run(_generate(**options), home)
+    try:
+        report = scoring.run(_generate(**options), home)
+    except LgspError as error:
+        raise click.ClickException(f"the world could not be published: {error}") from error
     text = report.as_json() if is_json else "\n".join(score_text.lines(report))
     if out:
         out.write_text(f"{text}\n", encoding="utf-8")
