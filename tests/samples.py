@@ -9,7 +9,7 @@ from lgsp.window import Window
 
 DAY = Window.of_days(date(2026, 8, 3), date(2026, 8, 3))
 AGENCY = "000.25.20.H47"
-LISTS = {
+LISTS: dict[str, dict[str, Any]] = {
     "one_stop_shop": {
         "agencies": {"content": [
             {"id": "1", "code": "000.00.20.H47", "name": [{"languageId": 228, "name": "UBND TP.Hội An"}], "level": {"code": "HUYEN"}, "parent": None},

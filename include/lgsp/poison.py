@@ -19,7 +19,8 @@ _WHOLE_DIGITS = 18
 # A text, or one bracket: enough to know how deep one is.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 # What JSON may say and neither Arrow nor PostgreSQL can hold; and nesting that runs away.
-_SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\[{20}")
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_NESTED = b"[" * 20
 
 
 def loads(body: bytes) -> Any:
@@ -32,7 +33,8 @@ def loads(body: bytes) -> Any:
 
 def harmless(body: bytes) -> bytes:
     """The same bytes when a plain reader can take them, else the mended JSON."""
-    return mended(body) if _SUSPICIOUS.search(body) else body
+    is_suspicious = _NESTED in body or (b"\\u" in body and _ESCAPED.search(body))
+    return mended(body) if is_suspicious else body
 
 
 def mended(body: bytes) -> bytes:
@@ -64,13 +66,13 @@ def _shallow(body: bytes) -> bytes:
     return b"".join(kept) + body[since:] if kept else body
 
 
-def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _WHOLE_DIGITS else digits
+def _whole(digits: str) -> orjson.Fragment | str:
+    return orjson.Fragment(digits) if len(digits) <= _WHOLE_DIGITS else digits
 
 
-def _real(number: str) -> float | str | None:
-    value = float(number)
-    return value if math.isfinite(value) else None
+def _real(number: str) -> orjson.Fragment | None:
+    """The number in the very signs it was sent in: what is mended here must not depend on what lies beside it."""
+    return orjson.Fragment(number) if math.isfinite(float(number)) else None
 
 
 def _clean(value: Any) -> Any:

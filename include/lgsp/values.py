@@ -19,6 +19,7 @@ NO_TIME, NO_VALUE = "unreadable_time", "unreadable_value"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = 1901, 2999
+_GREATEST = 10**15
 _CLOCK = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})?"
 _TIMES = [
@@ -65,7 +66,7 @@ def number(sent: str) -> Decimal | None:
 def whole_number(sent: str) -> int | None:
     """The whole number a text tells; None when it tells none, or a fraction."""
     found = number(sent)
-    return int(found) if found is not None and found == found.to_integral_value() else None
+    return int(found) if found is not None and found == found.to_integral_value() and abs(found) < _GREATEST else None
 
 
 @cache

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from unicodedata import normalize
 
 import duckdb
 from duckdb.func import SPECIAL
@@ -34,8 +35,9 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
                 ("applicant", "applicant_name"),
                 ("email", "email"),
             ):
-                pattern = "|".join(f"({p})" for p in told[field_name])
-                con.execute(f"create macro is_test_{what}(x) as regexp_matches(nfc_normalize(x), {quoted(pattern)})")
+                forms = dict.fromkeys(normalize(form, p) for p in told[field_name] for form in ("NFC", "NFD"))
+                pattern = "|".join(f"({form})" for form in forms)
+                con.execute(f"create macro is_test_{what}(x) as regexp_matches(x, {quoted(pattern)})")
         elif isinstance(told.get("any"), list):
             listed = [str(item) for item in told["any"]]
             longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))

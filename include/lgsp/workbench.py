@@ -142,6 +142,11 @@ class Workbench:
         """Stage the dossiers of the source's `dossiers.sql`, and the spellings of agencies they use."""
         self._match()
         self.con.execute(f"create view dossier_read as {self.source.sql('dossiers')}")
+        self.con.execute("""
+            create table agency_sent as select sent, organisation_code(sent) as code, o.organisation_id
+            from (select distinct unnest([organisation_source, competent_source]) as sent from dossier_read)
+            left join organisation o on o.organisation_id = organisation_code(sent) where sent is not null
+            """)
         self._applicant_places()
         self.stage(records.DOSSIER, vocabulary.shared_sql("dossier"))
         self.aliases()

@@ -67,3 +67,8 @@ def test_no_bytes_bring_it_down(body: bytes) -> None:
         poison.loads(body)
     except ValueError:
         pass
+
+
+def test_what_lies_beside_poison_keeps_its_very_signs() -> None:
+    body = b'{"content":[{"a":1.50,"b":-0,"c":1E2},{"x":"\\u0000"}]}'
+    assert b'{"a":1.50,"b":-0,"c":1E2}' in poison.harmless(body)

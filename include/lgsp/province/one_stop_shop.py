@@ -70,7 +70,7 @@ _CHANNELS = (
 )
 _HANDOVERS = ({"id": 0, "name": "Nhận tại một cửa"}, {"id": 1, "name": "Nhận tại nhà"})
 _LEVEL_NAMES = {2: "Mức độ 2", 3: "Mức độ 3", 4: "Mức độ 4"}
-_DUMMIES = ("000000001", "111111111", "012345678912", "")
+_DUMMIES = ("000000001", "111111111", "012345678912", "000000000")
 _FIRST_LISTED = date(2022, 1, 4)
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")

@@ -1,5 +1,5 @@
 -- From `dossier_read` (one row for each record as its source tells it) to a record in the shared language.
--- Needs: organisation, organisation_place, spelling, known_service, applicant_place, and the macros.
+-- Needs: organisation, organisation_place, agency_sent, spelling, known_service, applicant_place, and the macros.
 with placed as (
     select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from dossier_read
 ),
@@ -9,16 +9,17 @@ resolved as (
         coalesce(known.service_code, 'UNKNOWN') as service_code,
         -- a name that several agencies bear is told apart by the agency in the dossier's own code
         coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
+        by_code.code as organisation_code,
         coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
     from placed r
     left join known_service known on known.service_code = procedure_base(r.service_source)
-    left join organisation by_code on by_code.organisation_id = organisation_code(r.organisation_source)
+    left join agency_sent by_code on by_code.sent = r.organisation_source
     left join spelling by_name on by_name.alias = r.organisation_name
         and coalesce(r.place_on >= by_name.valid_from, true) and coalesce(r.place_on < by_name.valid_to, true)
     left join spelling_key on spelling_key.alias = r.organisation_name
-    left join organisation by_number on by_number.key = spelling_key.key
-        and by_number.organisation_id = organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1))
-    left join organisation competent on competent.organisation_id = organisation_code(r.competent_source)
+    left join organisation by_number on by_number.key = spelling_key.key and by_number.organisation_id =
+        case when by_code.organisation_id is null then organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1)) end
+    left join agency_sent competent on competent.sent = r.competent_source
     left join spelling competent_name on competent_name.alias = r.competent_name
         and coalesce(r.place_on >= competent_name.valid_from, true) and coalesce(r.place_on < competent_name.valid_to, true)
 )
@@ -27,7 +28,7 @@ select
     d.source_code, nullif(d.other_code, d.source_code) as other_code,
     -- by what the source says of procedure and agency, known or not; nothing missing may make two alike
     d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
-        || coalesce(organisation_code(d.organisation_source), nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
+        || coalesce(d.organisation_code, nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
         || local_day(d.received_at)::varchar as receipt_key,
     d.is_deleted,
     d.service_code, d.receiving_organisation_id, d.competent_organisation_id,
@@ -43,7 +44,8 @@ select
     d.digitised_component_count, d.reused_component_count, d.fee_vnd, d.is_paid_online, d.satisfaction,
     to_json(list_sort(list_transform(
         list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
-        lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'o': organisation_code(e.organisation_source), 'i': e.is_inferred}
+        lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'i': e.is_inferred,
+            'o': case when e.organisation_source = d.organisation_source then d.organisation_code else organisation_code(e.organisation_source) end}
     )))::varchar as events,
     d.repairs,
 

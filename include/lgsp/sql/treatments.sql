@@ -5,7 +5,7 @@
 -- Official codes: nothing invisible around them, nothing that only fills the field.
 create macro read_code(x) as case when is_filler(bare(x)) then null else bare(x) end;
 create macro odd_code(x) as case
-    when x is null or trim(x) = '' then null when is_filler(bare(x)) then 'filler' when bare(x) <> trim(x) then 'invisible' end;
+    when x is null or trim(x) = '' then null when is_filler(bare(x)) then 'filler' when bare(x) <> trim(x, ' ') then 'invisible' end;
 
 -- A short fixed phrase of a product, to be looked up.
 create macro read_phrase(x) as nullif(lower(nfc_normalize(trim(x))), '');
@@ -37,7 +37,7 @@ create macro odd_flag(x) as case when x is null or x in ('0', '1', 'true', 'fals
 
 -- Numbers as they are written here: points part thousands, a comma parts decimals; a unit may follow.
 create macro is_plain(x) as regexp_full_match(x, '\d{1,15}');
-create macro read_money(x) as case when x is null or x = '' then null when is_plain(x) then x::bigint else whole_number(x) end;
+create macro read_money(x) as case when x is null or x = '' then null when is_plain(x) then try_cast(x as bigint) else whole_number(x) end;
 create macro odd_money(x) as case when x is null or is_plain(x) or is_filler(x) then null when whole_number(x) is null then 'unreadable_value' else 'format' end;
 create macro read_count(x) as case when length(x) < 10 then try_cast(read_money(x) as integer) end;
 create macro odd_count(x) as odd_money(x);

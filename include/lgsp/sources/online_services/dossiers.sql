@@ -34,7 +34,8 @@ select
     len(DanhSachGiayToKetQua) > 0 as has_digital_result,
     len(list_filter(TaiLieuNop, lambda t: t.DuocSoHoa))::integer as digitised_component_count,
     len(list_filter(TaiLieuNop, lambda t: t.DuocTaiSuDung))::integer as reused_component_count,
-    case when DanhSachLePhi is not null then coalesce(list_sum(list_transform(DanhSachLePhi, lambda f: f.Gia)), 0) end::bigint as fee_vnd,
+    -- no fee is none to pay; one that cannot be read makes the whole unknown
+    case when not list_contains(list_transform(DanhSachLePhi, lambda f: f.Gia is null), true) then coalesce(list_sum(list_transform(DanhSachLePhi, lambda f: f.Gia)), 0) end::bigint as fee_vnd,
     DuocThanhToanTrucTuyen as is_paid_online,
     DanhGia as satisfaction,
     list_concat(
