@@ -33,7 +33,7 @@ def treatments() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Correction:
-    """A known error of a source: what it says in a field, and what it means."""
+    """A known error of a source: what it says in a field (a regular expression for all of it), and what it means."""
 
     list: str
     field: str
@@ -47,7 +47,7 @@ class Correction:
     def condition(self) -> str:
         """When a record shows this error, over the columns of the list."""
         told = {self.field: self.says, **self.where}
-        return " and ".join(f"{_named(path)}::varchar = {quoted(value)}" for path, value in told.items())
+        return " and ".join(f"regexp_full_match(bare({_named(path)}::varchar), {quoted(value)})" for path, value in told.items())
 
 
 @dataclass(frozen=True)

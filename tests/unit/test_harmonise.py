@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, ledger, records, sources
+from lgsp import check, fields, ledger, records, sources
 from lgsp.errors import ContractError
 from lgsp.storage import Batch, Pack
 from lgsp.workbench import Workbench
@@ -177,27 +178,21 @@ def test_a_fee_that_cannot_be_read_is_not_none_at_all() -> None:
 
 
 def test_a_known_error_of_a_source_is_corrected_where_it_shows() -> None:
-    from lgsp.fields import Correction
+    misprints = [
+        {"code": code, "sector": {"code": sector}}
+        for code, sector in (("2.000848.H47", "G15-TP08"), ("2.000848", "G15-XX"), ("2.000884", "G15-TP08"))
+    ]
+    rows = harmonise("one_stop_shop", [one_stop(procedure=procedure) for procedure in misprints]).in_order()
+    assert [row["service_source"] for row in rows] == ["2.000884", "2.000848", "2.000884"]
+    assert [row["repairs"] for row in rows] == ["procedure.code:corrected", None, None]
 
-    correction = Correction(
-        "dossiers",
-        "procedure.code",
-        "2.000851",
-        "2.000815",
-        "misprinted in the form",
-        "2026-08-01",
-        "open",
-        {"agency.code": AGENCY},
-    )
-    changes = {"corrections": (correction,)}
-    here = harmonise("one_stop_shop", [one_stop(procedure={"code": "2.000851"})], source_changes=changes).row
-    elsewhere = harmonise(
-        "one_stop_shop",
-        [one_stop(procedure={"code": "2.000851"}, agency={"code": "000.00.20.H47"})],
-        source_changes=changes,
-    ).row
-    assert (here["service_code"], here["repairs"]) == ("2.000815", "procedure.code:corrected")
-    assert (elsewhere["service_code"], elsewhere["repairs"]) == ("UNKNOWN", None)
+
+@pytest.mark.parametrize("name", sources.names())
+def test_every_correction_says_what_where_and_why(name: str) -> None:
+    described = {of: fields.described(of, told, name, ()) for of, told in sources.load(name).lists.items()}
+    for correction in sources.load(name).corrections:
+        assert correction.list in described and correction.reason and correction.status in ("open", "mended")
+        re.compile(correction.says)
 
 
 def test_a_spelling_nobody_knows_waits_for_a_person() -> None:

@@ -56,6 +56,7 @@ RATES: Mapping[str, float] = {
     "private-subject": 0.03,  # a document's subject that tells of persons
     "status-as-text": 0.02,
     "name-as-object": 0.02,
+    "misprint": 0.5,  # the one-stop's code of one procedure at one counter, two digits exchanged
     "due-null": 0.003,  # dueDate null beside an appointmentDate
     "channel-conflict": 0.005,  # the one-stop calls an online dossier a counter one
     "submitted-overwritten": 0.05,  # NgayNopHoSo holds NgayTiepNhan
@@ -115,7 +116,7 @@ _MARKS = (
     Mark("D42-one-stop", "D42", 1 / 3),
     Mark("D42-portal", "D42"),
     *(Mark(name, name) for name in ("status-as-text", "name-as-object", "due-null", "channel-conflict")),
-    *(Mark(name, name) for name in ("submitted-overwritten", "abstract-missing", "schema-drift")),
+    *(Mark(name, name) for name in ("submitted-overwritten", "abstract-missing", "schema-drift", "misprint")),
     *(Mark(f"unknown-status-{side}", "unknown-status", 0.5, True) for side in ("one-stop", "portal")),
     *(Mark(f"poison-{what}", "poison", 0.2) for what in ("surrogate", "nul", "number", "nested")),
     *(Mark(f"poison-element-{side}", "poison", 0.1, True) for side in ("one-stop", "portal")),

@@ -14,6 +14,7 @@ from lgsp.province.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PAUSES
 Which = NDArray[np.bool_]
 
 _LEGACY_COMMUNES = 12
+_MISPRINTED, _MISPRINTING = "2.000884", "UBND xã Cẩm Thanh"
 _LOTS = np.uint64(56)  # the place of four bits that share the dossiers out among damages that must not meet
 
 
@@ -120,6 +121,7 @@ def by_mark(dossiers: Dossiers) -> dict[str, Which]:
     is_online = dossiers.channel == ONLINE
     is_level_two = np.array([service.online_level == 2 for service in catalogue])[dossiers.service]
     has_fee = np.array([service.fee_vnd > 0 for service in catalogue])[dossiers.service]
+    is_misprinted = np.array([service.code == _MISPRINTED for service in catalogue])[dossiers.service]
     texts = _texts(dossiers)
     # where the code is missing the name alone must tell: An Sôn is An Sơn in VNI, and a name of its own
     is_unreadable = texts["D02"] | texts["D03"] | texts["D05"] | texts["D05-lost"]
@@ -146,5 +148,8 @@ def by_mark(dossiers: Dossiers) -> dict[str, Which]:
         "channel-conflict": in_both & is_online,
         "submitted-overwritten": in_both & course.is_accepted,
         "abstract-missing": dossiers.in_portal,
+        "misprint": dossiers.in_one_stop
+        & is_misprinted
+        & _at(dossiers, (a.index for a in everyone if a.name == _MISPRINTING)),
         "poison-number": has_fee,
     }

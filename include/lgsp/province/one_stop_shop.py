@@ -74,8 +74,9 @@ _DUMMIES = ("000000001", "111111111", "012345678912", "000000000")
 _FIRST_LISTED = date(2022, 1, 4)
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
-_OBJECT, _NEW_TONES, _NEW_CODE = BIT["name-as-object"], BIT["D06"], BIT["D20"]
+_OBJECT, _NEW_TONES, _NEW_CODE, _MISPRINT = BIT["name-as-object"], BIT["D06"], BIT["D20"], BIT["misprint"]
 _WAYS = 12  # to spell an agency, at most
+MISPRINT = "2.000848"  # of 2.000884
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
@@ -195,12 +196,13 @@ class Renderer:
     def _procedure(self, seen: Seen) -> orjson.Fragment:
         is_test = bool(seen.bits & BIT["D24"]) and bool(seen.traits & 4)
         variant = 1 + (seen.traits & 15) % 3 if seen.bits & BIT["D34"] else 0
-        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NEW_TONES))
+        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NEW_TONES | _MISPRINT))
         if part := self._parts.get(key):
             return part
         service = services.load()[seen.service]
         is_object = bool(seen.bits & _OBJECT)
-        code = _TEST_PROCEDURE if is_test else service.code + _SUFFIXES[variant]
+        number = MISPRINT if seen.bits & _MISPRINT else service.code
+        code = _TEST_PROCEDURE if is_test else number + _SUFFIXES[variant]
         name = "thoaitest thủ tục 16022022" if is_test else service.name
         if seen.bits & _NEW_TONES:
             name = damage.to_new_tones(name)

@@ -76,6 +76,10 @@ class Report:
             *settled,
             *stopped,
             _none("wrongly touched", touched),
+            _none(
+                "rows that differ from the truth",
+                sum(table.missing + table.extra + table.differing for table in self.tables.values()),
+            ),
             _none("personal data", sum(found.count for found in self.persons)),
         ]
 

@@ -33,6 +33,7 @@ _IN_ONE_STOP: Mapping[str, tuple[str, ...]] = {
     "status-as-text": ("dossierStatus.id",),
     "name-as-object": ("",),
     "channel-conflict": ("applyMethod",),
+    "misprint": ("procedure.code",),
 }
 _IN_PORTAL: Mapping[str, tuple[str, ...]] = {
     "D08": ("DonViXuLy",),
