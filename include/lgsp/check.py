@@ -136,9 +136,9 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
         if "quality_flags" in kind.columns
         else ""
     )
-    token = ", applicant_token" if "applicant_token" in columns else ""
+    tokens = "".join(f", {name}" for name in records.TOKENS if name in columns)
     con.execute(
-        f"create or replace table kept as select {names}{quality}{token} from flagged where {stopped} "
+        f"create or replace table kept as select {names}{quality}{tokens} from flagged where {stopped} "
         "qualify row_number() over (partition by source_key order by source_updated_at desc, raw_hash desc) = 1"
     )
     kept = _count(con, "select count(*) from kept")

@@ -26,14 +26,19 @@ SCHEMAS = ("shared", "history", "ledger", "record", "restricted")
 # A number of ours that no other program's advisory lock uses: one initialiser, one publisher at a time.
 INIT_LOCK, PUBLISH_LOCK = 0x16_59_01, 0x16_59_02
 
-RESTRICTED = """
-create table if not exists restricted.applicant_token (
+RESTRICTED = "\n".join(
+    f"""
+create table if not exists restricted.{table} (
     source text not null, source_key text not null, token text not null,
     source_updated_at timestamptz not null, batch_id text not null, primary key (source, source_key)
 );
-comment on table restricted.applicant_token is
-    'Keyed HMAC-SHA-256 of the identity number, with the key''s id in the value; for counting persons, never shared';
-"""
+comment on table restricted.{table} is
+    'Keyed HMAC-SHA-256 of {what}, with the id of the key: for counting persons and linking, never published.';"""
+    for table, what in (
+        ("applicant_token", "the identity number of each record''s applicant"),
+        ("phone_token", "the applicant''s phone in today''s numbering, for records without an identity number"),
+    )
+)
 
 # What each role may do. lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator watches.
 GRANTS = """

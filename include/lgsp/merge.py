@@ -104,21 +104,19 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
 
 def tokens_of(transaction: Transaction, files: list[Path]) -> None:
     """Merge the applicant tokens of some batches into schema `restricted`; the newest version of each record wins."""
-    transaction.temporary("incoming_token", "restricted.applicant_token")
-    for file in files:
-        table = pq.read_table(
-            file, columns=["source", "source_key", "applicant_token", "source_updated_at", "batch_id"]
-        )
-        table = table.filter(pc.is_valid(table["applicant_token"])).rename_columns({"applicant_token": "token"})
-        transaction.load("incoming_token", table)
-    transaction.do("""
-        insert into restricted.applicant_token
-        select distinct on (source, source_key) source, source_key, token, source_updated_at, batch_id from incoming_token
-        order by source, source_key, source_updated_at desc, token desc
-        on conflict (source, source_key) do update
-            set token = excluded.token, source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id
-            where (applicant_token.source_updated_at, applicant_token.token) < (excluded.source_updated_at, excluded.token)
-        """)  # fmt: skip
+    for name in records.TOKENS:
+        transaction.temporary("incoming_token", f"restricted.{name}")
+        for file in files:
+            table = pq.read_table(file, columns=["source", "source_key", name, "source_updated_at", "batch_id"])
+            transaction.load("incoming_token", table.filter(pc.is_valid(table[name])).rename_columns({name: "token"}))
+        transaction.do(f"""
+            insert into restricted.{name}
+            select distinct on (source, source_key) source, source_key, token, source_updated_at, batch_id from incoming_token
+            order by source, source_key, source_updated_at desc, token desc
+            on conflict (source, source_key) do update
+                set token = excluded.token, source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id
+                where ({name}.source_updated_at, {name}.token) < (excluded.source_updated_at, excluded.token)
+            """)  # fmt: skip
 
 
 @dataclass

@@ -39,6 +39,9 @@ class Kind:
 # What a record says of how it was read; it is no part of what the source says.
 ABOUT = ("repairs", "quality_flags")
 
+# What is staged beside a dossier for schema `restricted`: the applicant's identity number and phone, as keyed tokens.
+TOKENS = ("applicant_token", "phone_token")
+
 # What every record carries: who it is, when its source changed it, what it says (as a hash), where its bytes are.
 IDENTITY = {
     "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "raw_hash": "text", "content_hash": "text",

@@ -12,7 +12,7 @@ from unicodedata import normalize
 import duckdb
 from duckdb.func import SPECIAL
 
-from lgsp import codelist, text, values
+from lgsp import codelist, phones, text, values
 from lgsp.contract import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
     treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
         "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (text.without_persons, "VARCHAR"),
-        "token": (_tokeniser(token_key), "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (values.instant_oddity, "VARCHAR"),
+        "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.normal, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (values.instant_oddity, "VARCHAR"),
         "whole_number": (values.whole_number, "BIGINT"),
     }  # fmt: skip
     for name, (treatment, type_) in treatments.items():
@@ -66,11 +66,12 @@ def _instant_us(sent: str) -> int | None:
     return None if found is None else (found - _EPOCH) // timedelta(microseconds=1)
 
 
-def _tokeniser(key: bytes) -> Callable[[str], str]:
-    """Keyed HMAC-SHA-256 of an identity number, with the id of the key in front."""
+def _tokeniser(key: bytes, purpose: str = "") -> Callable[[str], str]:
+    """Keyed HMAC-SHA-256 of a number, another for each purpose, with the id of the key in front."""
     key_id = hashlib.sha256(key).hexdigest()[:8]
 
     def token(number: str) -> str:
-        return f"{key_id}:{hmac.new(key, number.strip().encode(), hashlib.sha256).hexdigest()}"
+        mark = hmac.digest(key, (purpose + number).encode(), "sha256").hex()
+        return f"{key_id}:{mark}"
 
     return token

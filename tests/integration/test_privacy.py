@@ -46,6 +46,7 @@ def test_p17_no_person_is_anywhere_outside_the_landing_area(published: Installat
         "history.dossier",
         "record.dossier",
         "restricted.applicant_token",
+        "restricted.phone_token",
     ):
         said |= {
             text
@@ -69,12 +70,14 @@ GRID = {
     ("lgsp_reader", "select * from shared.snapshot limit 1"): True,
     ("lgsp_reader", "select * from record.dossier limit 1"): False,
     ("lgsp_reader", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_reader", "select * from restricted.phone_token limit 1"): False,
     ("lgsp_reader", "select * from ledger.batch limit 1"): False,
     ("lgsp_reader", "delete from shared.dossier"): False,
     ("lgsp_reader", "create table shared.mine (a int)"): False,
     ("lgsp_operator", "select * from ledger.batch limit 1"): True,
     ("lgsp_operator", "select * from ledger.quarantine limit 1"): True,
     ("lgsp_operator", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_operator", "select * from restricted.phone_token limit 1"): False,
     ("lgsp_operator", "update ledger.batch set state = 'checked'"): False,
     ("lgsp_writer", "delete from shared.working_day where false"): True,
     ("lgsp_writer", "drop table shared.dossier"): False,

@@ -201,6 +201,19 @@ def test_a_spelling_nobody_knows_waits_for_a_person() -> None:
     assert [(one.alias, one.records) for one in found.unmatched] == [("UBND xã Cẩm Thành", 1)]
 
 
+def test_one_person_has_one_token_however_the_phone_is_written() -> None:
+    written = ["+84763123456", "0763 123 456", "84763123456", "(+84) 763 123456", "01263123456", "0763.123.456"]
+    page = [one_stop(applicant={"data": {"phoneNumber": number, "identityNumber": ""}}) for number in written]
+    rows = harmonise("one_stop_shop", page).rows
+    assert len({row["phone_token"] for row in rows}) == 1 and None not in {row["phone_token"] for row in rows}
+    assert not any(
+        "763" in str(value)
+        for row in rows
+        for value in row.values()
+        if value not in (row["phone_token"], row["raw_hash"], row["content_hash"])
+    )
+
+
 def test_a_poisonous_value_harms_its_own_field_alone() -> None:
     poisons = [b'"\\ud800"', b'"x\\u0000y"', b"9" * 400, b"1e999", b"NaN", b"[" * 3000 + b"]" * 3000]
     records = [orjson.dumps(one_stop(id=f"a{n}", note=None)) for n in range(len(poisons))]

@@ -32,7 +32,8 @@ _UNDONE: Mapping[str, frozenset[str]] = {
         "D17": ("html", "look_alike"),
         "D22": ("dummy",),
         "D23": ("filler",),
-        "D41": ("filler", "damaged", "format"),
+        "D33": ("phone_format",),
+        "D41": ("filler", "damaged", "unreadable_phone", "format"),
         "D42": ("key_case",),
         "misprint": ("corrected",),
         "poison": ("unreadable_value",),
@@ -41,7 +42,7 @@ _UNDONE: Mapping[str, frozenset[str]] = {
 _MAIN = {
     "nfc": "D01", "tcvn3": "D02", "vni": "D03", "cp1258": "D04", "mojibake": "D05", "garbled": "D05", "look_alike": "D07",
     "invisible": "D07", "html": "D17", "format": "D09", "sentinel": "D14", "word": "D15", "filler": "D23", "dummy": "D22",
-    "damaged": "D41", "key_case": "D42", "corrected": "misprint", "unreadable_value": "poison", "unreadable_time": "D09",
+    "damaged": "D41", "phone_format": "D33", "unreadable_phone": "D41", "key_case": "D42", "corrected": "misprint", "unreadable_value": "poison", "unreadable_time": "D09",
 }  # fmt: skip
 # Flags of a record by the defect that they tell of, where a mark of the field does not.
 _FLAGS = {

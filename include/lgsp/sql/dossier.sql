@@ -55,7 +55,8 @@ select
     coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
     (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
         or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
-    case when d.identity_number is not null then token(d.identity_number) end as applicant_token
+    token(d.identity_number) as applicant_token,
+    phone_token(d.phone) as phone_token
 from resolved d
 asof left join organisation_place place
     on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from

@@ -48,6 +48,12 @@ create macro odd_number(x) as case when try_cast(x as double) is null then odd_m
 create macro read_identity(x) as case when regexp_full_match(bare(x), '[A-Z]{0,2}(\d{6,10}|\d{12,13})') and not is_identity_dummy(bare(x)) then bare(x) end;
 create macro odd_identity(x) as case when x is null or is_filler(bare(x)) then null when is_identity_dummy(bare(x)) then 'dummy' when read_identity(x) is null then 'damaged' end;
 
+-- A phone number as it is dialled today, in E.164; numbers of before 2017 and 2018 are brought up to date.
+create macro read_phone(x) as case when x is null or x = '' then null when regexp_full_match(x, '\+84[35789]\d{8}') then x
+    when regexp_full_match(x, '0[35789]\d{8}') then '+84' || x[2:] else phone_number(x) end;
+create macro odd_phone(x) as case when x is null or x = '' or is_filler(x) or regexp_full_match(x, '(\+84|0)[35789]\d{8}') then null
+    when phone_number(x) is null then 'unreadable_phone' else 'phone_format' end;
+
 create macro read_text(x) as nullif(x, '');
 create macro odd_text(x) as null::varchar;
 create macro read_json(x) as x;

@@ -52,6 +52,7 @@ select
     ) as events,
     list_transform(task, lambda t: t.createdDate) as step_times,
     applicant.data.identityNumber as identity_number,
+    applicant.data.phoneNumber as phone,
     applicant.data.fullname as applicant_name,
     applicant.data.email as email
 from dossiers

@@ -52,6 +52,7 @@ select
     ) as events,
     list_transform(TienDo, lambda t: t.ThoiDiemXuLy) as step_times,
     DinhDanhCHS[1].SoDinhDanh as identity_number,
+    SoDienThoai as phone,
     ChuHoSo as applicant_name,
     Email as email
 from dossiers
