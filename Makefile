@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast bench compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-harmonise compose-test docs lint
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,12 @@ test-fast: install  ## the tests that need no database and no Airflow: seconds
 	@$(BIN)/pytest tests/unit
 
 DOSSIERS ?= 100000
+score: install  ## simulate a province, run the whole way, compare with what really happened
+	@$(BIN)/lgsp province score
+
+bench-harmonise: install  ## [DOSSIERS=1000000]: harmonising alone, on one core, part by part
+	@$(BIN)/python -m tests.bench.harmonising --dossiers $(DOSSIERS)
+
 bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain loop
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
 

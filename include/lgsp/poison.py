@@ -18,8 +18,11 @@ _WHOLE_DIGITS = 18
 
 # A text, or one bracket: enough to know how deep one is.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-# What JSON may say and neither Arrow nor PostgreSQL can hold; and nesting that runs away.
-_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# A backslash that is meant, a whole pair of surrogates, or what neither Arrow nor PostgreSQL can hold.
+_ESCAPE = re.compile(
+    rb"\\\\|\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\u(?:[dD][89a-fA-F][\da-fA-F]{2}|0000)"
+)
+_LONE = 6  # bytes of an escape that stands alone
 _NESTED = b"[" * 20
 
 
@@ -28,23 +31,18 @@ def loads(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return orjson.loads(mended(body))
+        return orjson.loads(_numbers_mended(_shallow(_signs_mended(body))))
 
 
 def harmless(body: bytes) -> bytes:
-    """The same bytes when a plain reader can take them, else the mended JSON."""
-    is_suspicious = _NESTED in body or (b"\\u" in body and _ESCAPED.search(body))
-    return mended(body) if is_suspicious else body
+    """The same JSON without signs that no store can hold and without nesting that runs away; all else byte for byte."""
+    if b"\\u" in body:
+        body = _signs_mended(body)
+    return _shallow(body) if _NESTED in body else body
 
 
-def mended(body: bytes) -> bytes:
-    """The JSON with everything poisonous replaced. Raises ValueError for what is no JSON at all, or cut short."""
-    shallow = _shallow(body)
-    try:
-        value = json.loads(shallow, parse_int=_whole, parse_float=_real, parse_constant=lambda _: None)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    return orjson.dumps(_clean(value))
+def _signs_mended(body: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if len(found.group()) == _LONE else found.group(), body)
 
 
 def _shallow(body: bytes) -> bytes:
@@ -66,22 +64,18 @@ def _shallow(body: bytes) -> bytes:
     return b"".join(kept) + body[since:] if kept else body
 
 
+def _numbers_mended(body: bytes) -> bytes:
+    """The JSON with null for what is no number, and text for what is too great for one."""
+    try:
+        value = json.loads(body, parse_int=_whole, parse_float=_real, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return orjson.dumps(value)
+
+
 def _whole(digits: str) -> orjson.Fragment | str:
     return orjson.Fragment(digits) if len(digits) <= _WHOLE_DIGITS else digits
 
 
 def _real(number: str) -> orjson.Fragment | None:
-    """The number in the very signs it was sent in: what is mended here must not depend on what lies beside it."""
     return orjson.Fragment(number) if math.isfinite(float(number)) else None
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        if value.isascii() and "\0" not in value:
-            return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(name): _clean(item) for name, item in value.items()}
-    return value

@@ -43,7 +43,8 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))
             con.execute(f"create macro is_{name}(x) as length(x) <= {longest} and list_contains([{texts}], x)")
         else:
-            pairs = codelist.meanings(name, source)
+            known = codelist.meanings(name, source)
+            pairs = {normalize(form, code): meaning for form in ("NFD", "NFC") for code, meaning in known.items()}
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
     treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {

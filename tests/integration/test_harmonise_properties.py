@@ -44,7 +44,7 @@ def broken(draw: st.DrawFn, source: str, number: int) -> Any:
 @pytest.mark.parametrize("source", SAMPLES)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data())
-def test_no_record_is_too_broken_to_end_in_a_row_or_in_quarantine(source: str, data: st.DataObject) -> None:
+def test_p4_no_record_is_too_broken_to_end_in_a_row_or_in_quarantine(source: str, data: st.DataObject) -> None:
     page = [data.draw(broken(source, number)) for number in range(60)]
     checked, count = judged(source, page)
     counts = checked.counts

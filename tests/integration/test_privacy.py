@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import database
+from lgsp import database, privacy, records
 from lgsp.province import World, people
 from tests.integration.conftest import Installation
 
@@ -105,3 +107,23 @@ def test_the_staging_holds_no_name(published: Installation) -> None:
         for name in pq.read_schema(path).names
     }
     assert columns and not columns & {"applicant_name", "fullname", "identity_number", "email", "phone"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [("notation", "UBND-VP 049094000123", "identity"), ("alias", "UBND xã ông Nguyễn Văn Bình", "name"), ("subject", "ĐT 0905 123 456", "phone")],
+)  # fmt: skip
+def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: str, value: str, what: str) -> None:
+    kind = next(kind for kind in records.KINDS.values() if column in kind.columns)
+    plain = "Báo cáo số 785/STTTT-CNTT"
+    sound = pa.table(
+        {name: pa.array([[plain] if type_ == "text[]" else plain]) for name, type_ in kind.columns.items()}
+    )
+    with duckdb.connect() as con:
+        pq.write_table(sound, tmp_path / f"{kind.name}.parquet")
+        assert privacy.scan(con, tmp_path) == []
+        spoilt = sound.set_column(sound.schema.get_field_index(column), column, pa.array([value]))
+        pq.write_table(spoilt, tmp_path / f"{kind.name}.parquet")
+        (found,) = privacy.scan(con, tmp_path)
+    assert (found.kind, found.column, found.what) == (kind.name, column, what)
+    assert value not in str(found)

@@ -270,3 +270,32 @@ def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: p
         monkeypatch.setenv(name, value)
     done = CliRunner().invoke(main, ["rebuild", "documents", "--from", "2026-08-01", "--to", "2026-08-02"])
     assert done.exit_code == 1 and "nothing of documents was landed" in done.output
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0)])
+def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(
+    feed: Feed, installation: Installation, order: tuple[int, ...]
+) -> None:
+    records = [
+        ("one_stop_shop", one_stop()),
+        ("online_services", online(MaHoSo=f"{AGENCY}-260803-90001", MaHoSoKhac=f"{AGENCY}-260803-0001", SoBienNhan="")),
+        ("online_services", online(MaHoSo=f"{AGENCY}-260803-90002", MaHoSoKhac=f"{AGENCY}-260803-90001", SoBienNhan="", NgayCapNhat="20260803120000")),
+    ]  # fmt: skip
+    for place in order:
+        source, record = records[place]
+        feed(source, record)
+    (found,) = _dossiers(installation).values()
+    assert (found["dossier_id"], found["in_one_stop"], found["in_online_services"]) == (
+        f"{AGENCY}-260803-0001",
+        True,
+        True,
+    )
+    rows = installation.query("select source_key, code_role from shared.dossier_source order by source_key")
+    assert [(row["source_key"][-5:], row["code_role"]) for row in rows] == [
+        ("90001", "other"),
+        ("90002", "other"),
+        ("a1", "main"),
+    ]
+    assert {row["dossier_id"] for row in installation.query("select dossier_id from shared.dossier_event")} == {
+        found["dossier_id"]
+    }

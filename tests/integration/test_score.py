@@ -78,7 +78,7 @@ def _sound(known: Known, led_by_one_stop: bool, is_alone: bool = False) -> str:
     )
 
 
-def test_a_published_world_meets_every_expectation(settings: Settings, world: World) -> None:
+def test_f18_a_published_world_meets_every_expectation(settings: Settings, world: World) -> None:
     report = score.compare(settings, world, MIDNIGHT)
     assert report.missed == []
     assert {table.name: table.wrong for table in report.tables.values() if table.wrong} == {}

@@ -141,7 +141,7 @@ def test_a_time_that_cannot_be_read_does_not_pass_for_none() -> None:
     assert {r["source_key"] for r in checked.quarantine if r["rule_id"] == "DOS_TIME_UNREADABLE"} == set(sent)
 
 
-def test_a_renamed_field_is_told_as_gone_and_new_at_once() -> None:
+def test_f17_a_renamed_field_is_told_as_gone_and_new_at_once() -> None:
     record = online()
     record["NgayHenTra2"] = record.pop("NgayHenTra")
     message = str(harmonise("online_services", [record]).drift["dossiers"])
@@ -201,7 +201,7 @@ def test_a_spelling_nobody_knows_waits_for_a_person() -> None:
     assert [(one.alias, one.records) for one in found.unmatched] == [("UBND xã Cẩm Thành", 1)]
 
 
-def test_one_person_has_one_token_however_the_phone_is_written() -> None:
+def test_s16_one_person_has_one_token_however_the_phone_is_written() -> None:
     written = ["+84763123456", "0763 123 456", "84763123456", "(+84) 763 123456", "01263123456", "0763.123.456"]
     page = [one_stop(applicant={"data": {"phoneNumber": number, "identityNumber": ""}}) for number in written]
     rows = harmonise("one_stop_shop", page).rows
@@ -214,7 +214,7 @@ def test_one_person_has_one_token_however_the_phone_is_written() -> None:
     )
 
 
-def test_a_poisonous_value_harms_its_own_field_alone() -> None:
+def test_f37_a_poisonous_value_harms_its_own_field_alone() -> None:
     poisons = [b'"\\ud800"', b'"x\\u0000y"', b"9" * 400, b"1e999", b"NaN", b"[" * 3000 + b"]" * 3000]
     records = [orjson.dumps(one_stop(id=f"a{n}", note=None)) for n in range(len(poisons))]
     bad = [record.replace(b'"note":null', b'"note":' + poison) for record, poison in zip(records, poisons, strict=True)]

@@ -7,8 +7,8 @@ create macro read_code(x) as case when is_filler(bare(x)) then null else bare(x)
 create macro odd_code(x) as case
     when x is null or trim(x) = '' then null when is_filler(bare(x)) then 'filler' when bare(x) <> trim(x, ' ') then 'invisible' end;
 
--- A short fixed phrase of a product, to be looked up.
-create macro read_phrase(x) as nullif(lower(nfc_normalize(trim(x))), '');
+-- A short fixed phrase of a product, to be looked up in a code list, in either Unicode form.
+create macro read_phrase(x) as nullif(lower(trim(x)), '');
 create macro odd_phrase(x) as null::varchar;
 
 -- Each product's own way to write a time is read at once. Any other that is unambiguous is understood too, by
