@@ -47,7 +47,9 @@ class Correction:
     def condition(self) -> str:
         """When a record shows this error, over the columns of the list."""
         told = {self.field: self.says, **self.where}
-        return " and ".join(f"regexp_full_match(bare({_named(path)}::varchar), {quoted(value)})" for path, value in told.items())
+        return " and ".join(
+            f"regexp_full_match(bare({_named(path)}::varchar), {quoted(value)})" for path, value in told.items()
+        )
 
 
 @dataclass(frozen=True)

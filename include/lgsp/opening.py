@@ -60,7 +60,9 @@ def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: De
     )
     con.execute(f"drop table raw_{name}")
     _read_words(con, listed)
-    con.execute("set disabled_optimizers = 'expression_rewriter'")  # it takes longer over so many small expressions than it saves
+    con.execute(
+        "set disabled_optimizers = 'expression_rewriter'"
+    )  # it takes longer over so many small expressions than it saves
     con.execute(
         f"create table {name} as select {quoted(batch_id + '#')} || call || ':' || ordinal as raw_pointer, raw_hash,\n"
         f"{listed.columns()}\nfrom sent_{name} s\n{listed.joins()}"
