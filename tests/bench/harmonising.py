@@ -8,25 +8,18 @@ Seconds are those of the processor, on one thread; what is landed stays the same
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 import duckdb
 
 from lgsp import database, harmonise, land, ledger, opening, vocabulary, workbench
-from lgsp.postgres import Server
 from lgsp.settings import Settings
-from tests.bench.throughput import YEAR, _environment
+from tests.bench.throughput import YEAR, serving
 
 SOURCES = ("one_stop_shop", "online_services")
 # What is timed: each part without those that it calls.
@@ -101,22 +94,8 @@ def measure(settings: Settings) -> None:
 @click.option("--dossiers", default=100_000, show_default=True)
 def main(dossiers: int) -> None:
     """Measure against a province of its own."""
-    home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
-    ready = home / "ready.json"
-    command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
-               "--dossiers", str(dossiers), "--documents", "100", "--port-base", "0", "--ready-file", str(ready)]  # fmt: skip
-    province = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        while not ready.exists():
-            if province.poll() is not None:
-                raise click.ClickException("the province did not start")
-            time.sleep(0.2)
-        measure(Settings.from_env(_environment(home, json.loads(ready.read_text())["connections"])))
-    finally:
-        province.terminate()
-        province.wait()
-        Server(home).stop()
-        shutil.rmtree(home, ignore_errors=True)
+    with serving(dossiers, documents=100) as environment:
+        measure(Settings.from_env(environment))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -101,7 +102,7 @@ def _one_stop(endpoint: Any) -> Any:
             ).json()["access_token"]
             session.headers["Authorization"] = f"Bearer {token}"
         answer = session.get(
-            f"{endpoint.base_url}/pa/dossier/search", params={**bounds, "page": page, "size": 500, "spec": "slice"}
+            f"{endpoint.base_url}/pa/dossier/search", params={**bounds, "page": str(page), "size": "500", "spec": "slice"}
         ).json()
         yield from ((row["id"], row["modifiedDate"], row) for row in answer["content"])
         if answer["last"]:
@@ -182,6 +183,14 @@ def one(what: str) -> None:
 @click.option("--documents", default=2_000, show_default=True)
 def run(dossiers: int, documents: int) -> None:
     """Both, in turn, against one province; then the ratios."""
+    with serving(dossiers, documents) as environment:
+        measured = {what: _measure(what, environment) for what in ("floor", "pipeline")}
+    _tell(measured)
+
+
+@contextmanager
+def serving(dossiers: int, documents: int) -> Iterator[dict[str, str]]:
+    """A province in a process of its own and an empty home for what is read of it: the environment of both."""
     home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
     ready = home / "ready.json"
     command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
@@ -192,15 +201,12 @@ def run(dossiers: int, documents: int) -> None:
             if province.poll() is not None:
                 raise click.ClickException("the province did not start")
             time.sleep(0.2)
-        connections = json.loads(ready.read_text())["connections"]
-        environment = _environment(home, connections)
-        measured = {what: _measure(what, environment) for what in ("floor", "pipeline")}
+        yield _environment(home, json.loads(ready.read_text())["connections"])
     finally:
         province.terminate()
         province.wait()
         Server(home).stop()
         shutil.rmtree(home, ignore_errors=True)
-    _tell(measured)
 
 
 def _environment(home: Path, connections: dict[str, Any]) -> dict[str, str]:
