@@ -1,6 +1,7 @@
 """No person is left in a text that is published, and no official word is taken for one."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,49 @@ def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
 )  # fmt: skip
 def test_names_go_in_any_case_and_after_any_title(subject: str, left: str) -> None:
     assert text.without_persons(subject) == left and text.persons_in(subject) == ("name",)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "V/v khen thưởng [Nguyễn Văn Hùng]", "bổ nhiệm chuyên viên [Trần Văn Bảy]", "kỷ luật giáo viên [Nguyễn Văn An]",
+        "học viên [Lê Thị Hoa]", "xây dựng nhà [Nguyễn Văn An]", "chuyển trường [Nguyễn Thị Kim]",
+        "Quyết định khen thưởng [Lê Văn Tám]", "kỷ luật [Phạm Thị Lan]", "điều động [Trần Quốc Tuấn] về Sở Nội vụ",
+        "cử [Đỗ Văn Minh] đi học", "tiếp công dân [Hoàng Thị Mai]", "trả lời đơn [Lương Văn Bình]",
+        "xác minh đơn tố cáo của [Võ Văn Kiên]", "cấp cho [Hồ Thị Hạnh]", "thu hồi đất của [Nguyễn Thị Sáu]",
+        "thu hồi đất của hộ [Đoàn Văn Chín]", "yêu cầu [Nguyễn Văn An] nộp lại", "đối tượng [Trần Văn Ba]",
+        "nhân viên [Lê Văn Bốn]", "viên chức [Đinh Văn Năm]", "bảo vệ [Ngô Văn Sáu]", "thường trực công an [Bùi Văn Bảy]",
+        "trả [Lương Văn Bình] tiền đền bù", "thi [Đỗ Văn An]", "bổ nhiệm [Lưu Văn An] giữ chức", "nghỉ hưu [Mạc Thị Hồng]",
+        "cho thôi việc nhân viên [Phan Thị Thu]", "tặng bằng khen [Huỳnh Văn Tư]", "tặng thưởng [Nguyễn Thị Ánh]",
+        "môi trường [Nguyễn Văn An]", "hiện trường [Nguyễn Văn An]", "chủ nhà [Lê Thị Bưởi]",
+        "cháu học lớp 5 [Nguyễn Thị Na]", "giáo viên THPT [Nguyễn Văn An]", "khu [Trần Văn Sơn]",
+        "KHEN THƯỞNG [NGUYỄN VĂN HÙNG]", "khen thưởng [nguyễn văn hùng]", "lên đường [Nguyễn Văn Tín]",
+        "điều chuyển viên chức [Nguyễn Thị Hà] công tác", "công nhận hộ nghèo [Trần Thị Út]",
+        "UBND thành phố [Nguyễn Văn An]", "đăng ký khai sinh cho [Phùng Thị Như Ý]",
+        "cấp phép xây dựng nhà ở [Vũ Văn Hải]", "giải quyết khiếu nại của [Dương Thị Lài]",
+        "học sinh mẫu giáo [Nguyễn Gia Bảo]", "đơn xin học [Nguyễn Văn An]", "người bị kỷ luật: [Trịnh Văn Công]",
+        "quân nhân xuất ngũ [Đặng Văn Lâm]", "công chức [Nguyễn Quang Vinh] được cử đi đào tạo",
+        "kiểm điểm phó phòng [Trần Thị Thu Hà]", "khu phố [Nguyễn Văn An]", "tổ trưởng tổ dân phố [Lê Văn Sự]",
+        "lưu [Nguyễn Văn A]", "tái bổ nhiệm [Chu Văn Đạt]", "người cao tuổi [Thân Thị Mười]",
+        "bệnh tiểu đường [Nguyễn Văn An]",
+    ],
+)  # fmt: skip
+def test_a_name_goes_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
+    assert text.without_persons(re.sub(r"[][]", "", subject)) == re.sub(r"\[.*\]", text.GONE, subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "trường THPT Nguyễn Huệ", "Trường TH&THCS Nguyễn Văn Trỗi", "trường tiểu học số 2 Nguyễn Văn Trỗi",
+        "Sửa chữa Trường Mầm non Nguyễn Thị Minh Khai", "trường phổ thông dân tộc nội trú THCS và THPT Nguyễn Văn Trỗi",
+        "Công viên Nguyễn Văn Linh", "giải thưởng Trần Văn Ơn", "nhà lưu niệm Nguyễn Văn Trỗi", "bảo tàng Nguyễn Thị Định",
+        "đường Nguyễn Văn Linh", "đường “Nguyễn Văn Linh”", "phố Trần Hưng Đạo", "cầu Nguyễn Văn Trỗi", "tượng đài Trần Hưng Đạo",
+        "Phó Văn Phòng UBND", "Từ Văn Phòng Sở", "tỉnh Đoàn Quảng Nam", "Quản Lý Văn Bản Và Điều Hành",
+    ],
+)  # fmt: skip
+def test_a_street_a_school_and_a_prize_keep_the_name_they_are_called_after(subject: str) -> None:
+    assert text.without_persons(subject) == subject
 
 
 @pytest.mark.parametrize(

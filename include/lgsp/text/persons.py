@@ -36,6 +36,8 @@ _GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _MONEY = re.compile(r"\s?(?:đồng|đ|vnđ|vnd|usd|triệu|tỷ|tỉ|m2|m²|ha|kg|tấn)(?!\w)", re.IGNORECASE)
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_CALLED_AFTER = re.compile(rf"(?<!\w)(?:{surnames.NAMED_AFTER})\s[\"“]?$")
+_LONGEST_PHRASE = 11  # words: trường phổ thông dân tộc nội trú THCS và THPT
 _TITLE_GAP = re.compile(r"[\s:)/(]{1,3}")
 
 
@@ -186,10 +188,15 @@ def _titled(text: str, words: list[_Word], title: int, first: int) -> int | None
 
 def _untitled(text: str, words: list[_Word], first: int) -> int | None:
     word, low = words[first], words[first].low
-    if low not in surnames.UNTITLED or first + 1 >= len(words):
+    if low not in surnames.SURNAMES or first + 1 >= len(words):
         return None
     last = _run(text, words, first, 4)
-    if last == first or _is_exempt(words, first, last) or _is_joined(words, first) or _is_called_after(words, first):
+    is_plain = _is_plain_name(words, first, last)
+    if last == first or (low not in surnames.UNTITLED and not is_plain):
+        return None
+    if _is_joined(words, first, check_before=not is_plain) or _is_exempt(words, first, last):
+        return None
+    if _is_called_after(text, words, first):
         return None
     is_sure = low in surnames.SURE or low in surnames.HIGHLAND
     has_middle = words[first + 1].low in surnames.MIDDLES
@@ -198,6 +205,14 @@ def _untitled(text: str, words: list[_Word], first: int) -> int | None:
     if word.text.isupper():
         return last if is_sure or (has_middle and last - first >= 2) else None
     return last if is_sure or last - first >= 2 else None
+
+
+def _is_plain_name(words: list[_Word], first: int, last: int) -> bool:
+    """Whether words read Lưu Văn An after a word in small letters: a name, even where the surname may be a word."""
+    if last - first < 2 or words[first].low in surnames.NEVER_UNTITLED or words[first + 1].low not in ("văn", "thị"):
+        return False
+    is_title_case = all(word.text == word.text.capitalize() for word in (words[first], words[last]))
+    return is_title_case and (first == 0 or words[first - 1].text.islower())
 
 
 def _is_joined(words: list[_Word], first: int, check_before: bool = True) -> bool:
@@ -219,5 +234,7 @@ def _is_exempt(words: list[_Word], first: int, last: int) -> bool:
     return False
 
 
-def _is_called_after(words: list[_Word], first: int) -> bool:
-    return first > 0 and words[first - 1].low in surnames.NAMED_AFTER
+def _is_called_after(text: str, words: list[_Word], first: int) -> bool:
+    """Whether the words before a name say that it is a street's, a school's or a prize's."""
+    begin = words[max(0, first - _LONGEST_PHRASE)].start
+    return _CALLED_AFTER.search(text[begin : words[first].start].lower()) is not None

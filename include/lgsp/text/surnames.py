@@ -25,6 +25,8 @@ UNTITLED = (
     | frozenset("lê phạm hoàng phan vũ võ đỗ hồ ngô dương lý trương lương mai tô đoàn hà cao thái tạ châu".split())
 )
 SURNAMES = SURE | HIGHLAND | LIKELY
+# These begin sentences and titles too: Từ Văn Phòng, Tăng Thị Phần, Phó Văn Phòng.
+NEVER_UNTITLED = frozenset("từ tăng phó ông la".split())
 
 MIDDLES = frozenset(
     "văn thị hữu đình quang minh đức công xuân thanh ngọc thu kim hồng mỹ diệu bích quốc bá duy thế trọng tấn viết huy"
@@ -88,9 +90,16 @@ SMALL_STOPS = STOPS | frozenset(
     "thành cư thường sinh địa điện tố người phản yêu hiện tạm năm giám phó trưởng cùng căn chứng cấp nghị ấp trong".split()
 )
 TWO_WORD_STOPS = frozenset({("thị", "xã"), ("thị", "trấn"), ("thành", "phố"), ("khu", "phố")})
-# After these a name is that of a street, a school or a prize.
-NAMED_AFTER = frozenset(
-    "đường phố cầu trường thpt thcs th học mầm mẫu giáo quảng công viên giải thưởng bảo tàng tượng nhà lưu niệm khu".split()
+# After these a name is that of a street, a school or a prize: whole phrases, for a *viên* or a *thưởng* may be anybody's.
+_LEVEL = (
+    r"(?:thpt|thcs|ptth|ptdt(?:nt|bt)?|th|mn|mg|chuyên|tiểu học|mầm non|mẫu giáo|trung học|phổ thông|cơ sở|cao đẳng|đại học"
+    r"|trung cấp|nghề|dân tộc|nội trú|bán trú|liên cấp|số \d{1,2})"
+)
+NAMED_AFTER = (
+    rf"trường(?:(?:\s|\s?[&,–-]\s?|\svà\s){_LEVEL}(?!\w))+|quảng trường|công viên|giải thưởng|bảo tàng"
+    r"|(?:nhà|khu) (?:lưu|tưởng) niệm|tượng đài|đài tưởng niệm|di tích|đền thờ|đại lộ"
+    r"|(?<!lên )(?<!tháo )(?<!tiểu )(?<!huyết )(?<!dẫn )(?<!chỉ )(?<!qua )(?<!từ )(?<!giảng )đường"
+    r"|(?<!thành )(?<!khu )(?<!khối )(?<!dân )phố|(?<!yêu )(?<!nhu )(?<!thỉnh )(?<!khẩn )(?<!toàn )(?<!bóng )(?<!đá )(?<!quả )cầu"
 )
 KINDS = frozenset("xã phường trấn quận huyện xã phố tỉnh p x h tt tp tx ubnd dân".split())
 EXEMPT = ("hồ chí minh", "võ nguyên giáp")
