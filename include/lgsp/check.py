@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from lgsp import contract, database, gate, ledger, privacy, records, reference, sources
+from lgsp import contract, database, gate, ledger, privacy, records, reference, sources, text
 from lgsp.contract import Rule, quoted
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.settings import Settings
@@ -111,6 +111,7 @@ def _check_kind(con: duckdb.DuckDBPyConnection, kind: records.Kind, folder: Path
     )
     if "is_test" in columns:
         counts.ignored += _drop(con, "is_test")
+    privacy.mark(con, "staged", kind)
     for rule in rules:
         _prove(con, rule)
     bad = {rule: f"coalesce({rule.bad}, false)" for rule in rules}
@@ -192,9 +193,9 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Ru
             f'{shown} as shown from flagged where not "{rule.id}"'
         ).fetchall()
         found += [
-            {"source_key": key, "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": content,
-             "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": organisation_id, "occurred_on": on and date.fromisoformat(on),
-             "reason": f"{rule.meaning}{f': {values}' if values else ''}{mend}"}
+            {"source_key": privacy.nameless(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": content,
+             "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": text.without_persons(organisation_id), "occurred_on": on and date.fromisoformat(on),
+             "reason": f"{rule.meaning}{f': {text.without_persons(values)}' if values else ''}{mend}"}
             for key, changed, content, pointer, organisation_id, on, values in rows
         ]  # fmt: skip
     return found

@@ -7,7 +7,8 @@ A field is a treatment (a pair of macros `read_…` and `odd_…` of `sql/treatm
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -44,11 +45,11 @@ class Correction:
     status: str
     where: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def condition(self) -> str:
-        """When a record shows this error, over the columns of the list."""
+    def condition(self, read: Callable[[str], str]) -> str:
+        """When a record shows this error; `read` gives the expression of a field as it was sent, of a text as it was treated."""
         told = {self.field: self.says, **self.where}
         return " and ".join(
-            f"regexp_full_match(bare({_named(path)}::varchar), {quoted(value)})" for path, value in told.items()
+            f"regexp_full_match(bare({read(path)}::varchar), {quoted(value)})" for path, value in told.items()
         )
 
 
@@ -75,10 +76,9 @@ class Described:
 
     def columns(self) -> str:
         """The select list that makes typed columns: of `s`, joined with `words` once for each field of text."""
-        places = {path: place for place, (path, _) in enumerate(self.words())}
-        columns = [f'{self._value(name, told, name, places)} as "{name}"'
+        columns = [f'{self._value(name, told)} as "{name}"'
                    for name, told in self.fields.items() if told != IGNORED]  # fmt: skip
-        odd = [f"{quoted(path + ':')} || {sql}" for path, sql in self._odd(places)]
+        odd = [f"{quoted(path + ':')} || {sql}" for path, sql in self._odd()]
         odd.append("case when is_respelled then 'record:key_case' end")
         unknown = [sql for _, sql in self._unknown()] or ["null"]
         columns.append(f"nullif(concat_ws(',', {', '.join(odd)}), '') as repairs")
@@ -92,15 +92,15 @@ class Described:
             for place, (path, _) in enumerate(self.words())
         )
 
-    def _value(self, path: str, told: Any, name: str, places: Mapping[str, int]) -> str:
+    def _value(self, path: str, told: Any) -> str:
         if isinstance(told, dict):
-            inner = [f'"{key}" := {self._value(f"{path}.{key}", item, key, places)}'
+            inner = [f'"{key}" := {self._value(f"{path}.{key}", item)}'
                      for key, item in told.items() if item != IGNORED]  # fmt: skip
             return f"struct_pack({', '.join(inner)})" if inner else "null"
         if isinstance(told, list):
             return f"list_transform({_named(path)}, lambda x: {self._element(told[0], 'x')})"
         if told in WORDS:
-            return f"w{places[_named(path)]}.text"
+            return self._corrected(path)
         sent = self._corrected(path)
         return f"{told}(trim({sent}))" if told in codelist.names() else f"read_{told}({sent})"
 
@@ -111,16 +111,26 @@ class Described:
             return f"struct_pack({', '.join(inner)})"
         return f"{told}(trim({name}))" if told in codelist.names() else f"read_{told}({name})"
 
+    def _said(self, path: str) -> str:
+        """What a field says: a text as it was treated, anything else as it was sent."""
+        word = self._word(path)
+        return f"{word}.text" if word else _named(path)
+
+    def _word(self, path: str) -> str | None:
+        """The row of `words` that holds a field's text; None for a field of another treatment."""
+        places = {expression: place for place, (expression, _) in enumerate(self.words())}
+        return f"w{places[_named(path)]}" if _named(path) in places else None
+
     def _corrected(self, path: str) -> str:
-        sent = _named(path)
+        sent = self._said(path)
         mine = [c for c in self.corrections if c.field == path]
-        whens = " ".join(f"when {c.condition()} then {quoted(c.means)}" for c in mine)
+        whens = " ".join(f"when {c.condition(self._said)} then {quoted(c.means)}" for c in mine)
         return f"case {whens} else {sent} end" if mine else sent
 
-    def _odd(self, places: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    def _odd(self) -> Iterator[tuple[str, str]]:
         for path, treatment in _leaves(self.fields):
             if treatment in WORDS:
-                yield path, f"w{places[_named(path)]}.odd"
+                yield path, f"{self._word(path)}.odd"
             elif treatment not in codelist.names():
                 yield path, f"odd_{treatment}({self._corrected(path)})"
         for path, treatment in _elements(self.fields):
@@ -128,7 +138,7 @@ class Described:
                 outer, inner = path.split("[*].")
                 yield path, _first(_named(outer), f"odd_{treatment}(x.{_quoted_path(inner)})")
         for correction in self.corrections:
-            yield correction.field, f"case when {correction.condition()} then 'corrected' end"
+            yield correction.field, f"case when {correction.condition(self._said)} then 'corrected' end"
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """Codes that are there and that the code list does not know, with where to add them."""
@@ -140,8 +150,9 @@ class Described:
                 sent = f"x.{_quoted_path(inner)}"
                 value = _first(_named(outer), f"case when {_is_unknown(treatment, sent)} then {sent} end")
             else:
-                value = f"case when {_is_unknown(treatment, _named(path))} then {_named(path)} end"
-            yield path, f"{quoted(path + ' ')} || {value}[:40] || {quoted(f' (codelists/{treatment}.yml)')}"
+                sent = self._corrected(path)
+                value = f"case when {_is_unknown(treatment, sent)} then {sent} end"
+            yield path, f"{quoted(path + ' ')} || shown({value}) || {quoted(f' (codelists/{treatment}.yml)')}"
 
 
 def described(name: str, told: Mapping[str, Any], file: str, corrections: tuple[Correction, ...]) -> Described:
@@ -153,7 +164,27 @@ def described(name: str, told: Mapping[str, Any], file: str, corrections: tuple[
             raise ContractError(
                 f"{file}: {name}.{path} has the treatment {treatment!r}; known are {', '.join(sorted(known))}"
             )
+        if "[*]" in path and treatment in WORDS:
+            raise ContractError(f"{file}: {name}.{path} is {treatment} in a list; only fields outside lists can be")
+    _prove(listed, file)
     return listed
+
+
+def _prove(listed: Described, file: str) -> None:
+    if any(isinstance(item, list) for path, fields in listed.objects() if "[*]" in path for item in fields.values()):
+        raise ContractError(f"{file}: {listed.name} has a list in a list, which nobody can read yet")
+    paths = {path for path, treatment in _leaves(listed.fields)}
+    for correction in listed.corrections:
+        what = f"corrections.yml beside {file}: the correction of {listed.name}.{correction.field}"
+        if unknown := {correction.field, *correction.where} - paths:
+            raise ContractError(
+                f"{what} speaks of {', '.join(sorted(unknown))}, which {file} does not read outside lists"
+            )
+        for pattern in (correction.says, *correction.where.values()):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ContractError(f"{what}: {pattern!r} is no regular expression: {error}") from None
 
 
 def _is_unknown(code_list: str, sent: str) -> str:

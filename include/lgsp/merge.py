@@ -95,7 +95,8 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
-            batch_id = excluded.batch_id, alias = least(organisation_alias.alias collate "C", excluded.alias),
+            batch_id = case when right(excluded.batch_id, 6) > right(organisation_alias.batch_id, 6) then excluded.batch_id else organisation_alias.batch_id end,
+            alias = least(organisation_alias.alias collate "C", excluded.alias),
             organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
             matched_by = ({surest})[least(array_position({surest}, organisation_alias.matched_by), array_position({surest}, excluded.matched_by))],
             first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)

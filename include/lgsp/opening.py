@@ -20,6 +20,10 @@ from lgsp.storage import Batch, Landed
 # Bodies are handed to DuckDB in chunks of about this many bytes, so a batch is never in memory twice.
 CHUNK_BYTES = 16 * 1024 * 1024
 
+# A source whose keys are values (an object by person, say) must not fill the ledger with them.
+MOST_TOLD = 50
+_NAME = re.compile(r"[A-Za-z_][\w-]{0,60}", re.ASCII)
+
 
 @dataclass
 class Drift:
@@ -29,15 +33,22 @@ class Drift:
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     respelled: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # codes that no code list has, with where to add them
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.gone or self.respelled)
+        return bool(self.new or self.gone or self.respelled or self.unknown)
 
     def __str__(self) -> str:
         renamed = [f"{gone} seems to be {close[0]} now" for gone in self.gone
                    if (close := difflib.get_close_matches(gone, self.new, 1, 0.8))]  # fmt: skip
         some = [f"{len(self.respelled)} fields, such as {self.respelled[0]}"] if self.respelled else []
-        told = [("new", self.new), ("gone", self.gone), ("renamed?", renamed), ("in another case", some)]
+        told = [
+            ("new", self.new),
+            ("gone", self.gone),
+            ("renamed?", renamed),
+            ("in another case", some),
+            ("unknown codes", self.unknown),
+        ]
         return f"{self.of}: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in told if names)
 
 
@@ -69,6 +80,10 @@ def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: De
     )
     con.execute("reset disabled_optimizers")
     con.execute(f"drop table sent_{name}")
+    rows = con.execute(
+        f"select distinct unknown_codes from {name} where unknown_codes is not null order by 1 limit {MOST_TOLD}"
+    )
+    drift.unknown += [str(row[0]) for row in rows.fetchall()]
     return drift
 
 
@@ -140,7 +155,11 @@ def _audit(con: duckdb.DuckDBPyConnection, listed: Described) -> Drift:
 def _compare(drift: Drift, path: str, known: Mapping[str, Any], seen: set[str]) -> None:
     prefix = path.removeprefix("$").removeprefix(".") + "."
     lower = {name.lower() for name in known}
-    for key in sorted(seen - known.keys()):
+    strange = sorted(seen - known.keys())
+    odd = [key for key in strange if not _NAME.fullmatch(key)]
+    if odd:
+        drift.new.append(f"{prefix}({len(odd)} names that are none)".lstrip("."))
+    for key in [key for key in strange if key not in odd][:MOST_TOLD]:
         (drift.respelled if key.lower() in lower else drift.new).append((prefix + key).lstrip("."))
     there = {key.lower() for key in seen}
     if seen:

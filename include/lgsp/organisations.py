@@ -97,12 +97,18 @@ def kind(key: str) -> str:
     return "department"
 
 
-def level(organisation_id: str, told: str | None) -> str:
-    """The level a source tells, else the one its code has: H47.07 and H47.20 look alike, so province comes first."""
+def level(organisation_id: str, told: str | None, key: str = "") -> str:
+    """The level a source tells, else that of the territory in a committee's name, else the one its code has.
+
+    H47.07 and H47.20 look alike, so by code the province comes first.
+    """
     if told:
         return told
-    if _COMMUNE_CODE.fullmatch(organisation_id):
+    territory_kind, _ = territory.parted(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
+    if _COMMUNE_CODE.fullmatch(organisation_id) or territory_kind in ("xã", "phường", "thị trấn", "đặc khu"):
         return "commune"
+    if territory_kind in ("huyện", "quận", "thị xã", "thành phố") and "." in organisation_id:
+        return "district"
     return ("province", "province", "commune")[min(organisation_id.count("."), 2)]
 
 
@@ -115,7 +121,13 @@ def directory(rows: Iterable[tuple[str | None, str | None, str | None, str | Non
             continue
         mother = identify(parent)
         found[identity[0]] = Organisation(
-            *identity, cleaned, key, level(identity[0], told_level), kind(key), mother[0] if mother else None, pointer
+            *identity,
+            cleaned,
+            key,
+            level(identity[0], told_level, key),
+            kind(key),
+            mother[0] if mother else None,
+            pointer,
         )
     return sorted(found.values(), key=lambda organisation: organisation.organisation_id)
 

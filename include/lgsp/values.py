@@ -18,6 +18,10 @@ SENTINEL, FORMAT, FILLER = "sentinel", "format", "filler"
 NO_TIME, NO_VALUE = "unreadable_time", "unreadable_value"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_FARTHEST = 14  # hours from UTC, in Kiribati
+# What C programs and MySQL write for no date.
+_ZERO = re.compile(r"0[0:/. T-]*Z?")
 _FIRST, _LAST = 1901, 2999
 _GREATEST = 10**15
 _CLOCK = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
@@ -77,14 +81,23 @@ def fillers() -> frozenset[str]:
 
 def _instant(sent: str) -> datetime | None:
     said = text.clean(sent) or ""
+    if _ZERO.fullmatch(said):
+        return _BEGINNING
     for pattern in _TIMES:
         if match := pattern.fullmatch(said):
             return _moment(match.groupdict())
     if re.fullmatch(r"\d{13}", said):
-        return _EPOCH + timedelta(milliseconds=int(said))
+        return _after_epoch(int(said))
     if match := re.fullmatch(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/", said):  # the offset is for display only
-        return _EPOCH + timedelta(milliseconds=int(match.group(1)))
+        return _after_epoch(int(match.group(1)))
     return None
+
+
+def _after_epoch(milliseconds: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:  # the smallest date of .NET, where clocks are ahead of UTC
+        return _BEGINNING if milliseconds < 0 else None
 
 
 def _moment(told: dict[str, str | None]) -> datetime | None:
@@ -105,11 +118,13 @@ def _moment(told: dict[str, str | None]) -> datetime | None:
     if offset == "Z":
         return moment.replace(tzinfo=UTC)
     hours, minutes = int(offset[1:3]), int(offset[-2:])
+    if hours > _FARTHEST or minutes >= 60:
+        return None
     away = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
     try:
         return moment.replace(tzinfo=UTC) - away
     except OverflowError:
-        return moment.replace(tzinfo=UTC)
+        return _BEGINNING
 
 
 def _is_no_date(moment: datetime) -> bool:

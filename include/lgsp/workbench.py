@@ -97,7 +97,7 @@ class Workbench:
 
     def organisations(self, query: str) -> None:
         """Take the agencies a query gives as (code, name, level, parent_code, raw_pointer): the batch's own directory."""
-        rows = self.con.execute(query).fetchall()
+        rows = self.con.execute(f"select * from ({query}) order by raw_pointer").fetchall()
         self.directory = organisations.directory(rows)
         self.places = organisations.places(self.directory)
         self.table("organisation", organisations.rows(self.directory, self.places), organisations.COLUMNS)
@@ -108,9 +108,7 @@ class Workbench:
             {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
              "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
-        self.con.executemany(
-            "insert into spelled values (?, ?, null, 0)", [[row[1], row[0]] for row in rows if row[1]] or [[None, None]]
-        )
+        self.con.execute(f"insert into spelled select name, code, null, 0 from ({query}) where name is not null")
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
     def services(self, query: str) -> None:

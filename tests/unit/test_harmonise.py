@@ -15,7 +15,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, fields, ledger, records, sources
+from lgsp import check, fields, ledger, organisations, records, sources
 from lgsp.errors import ContractError
 from lgsp.storage import Batch, Pack
 from lgsp.workbench import Workbench
@@ -193,6 +193,95 @@ def test_every_correction_says_what_where_and_why(name: str) -> None:
     for correction in sources.load(name).corrections:
         assert correction.list in described and correction.reason and correction.status in ("open", "mended")
         re.compile(correction.says)
+
+
+def test_a_tombstone_takes_its_dossier_away_however_damaged_it_is() -> None:
+    gone = {"deletedDate": "2026-08-03T03:00:00.000+0000", "appliedDate": "hôm qua", "applyMethod": {"id": 77}}
+    checked, _ = judged("one_stop_shop", [one_stop(**gone)])
+    assert (checked.counts.accepted, checked.quarantine) == (1, [])
+
+
+def test_a_row_with_a_person_in_it_stays_out_alone_and_tells_nobody() -> None:
+    page = [
+        online(),
+        online(MaHoSo="Nguyễn Văn An 049094000123"),
+        online(MaHoSo=f"{AGENCY}-260803-0002", HinhThuc="0905 123 456"),
+    ]
+    checked, _ = judged("online_services", page)
+    assert (checked.counts.accepted, checked.counts.quarantined) == (1, 2)
+    told = str(checked.quarantine)
+    assert "Nguyễn" not in told and "049094000123" not in told and "0905" not in told
+
+
+def test_a_code_of_the_other_system_that_is_none_is_left_out() -> None:
+    rows = harmonise(
+        "online_services", [online(MaHoSoKhac="049094000123"), online(MaHoSoKhac=f"{AGENCY}-260803-0009")]
+    ).in_order()
+    assert [(row["other_code"], row["is_other_code_odd"]) for row in rows] == [
+        (None, True),
+        (f"{AGENCY}-260803-0009", False),
+    ]
+
+
+def test_what_is_out_of_its_range_is_left_empty() -> None:
+    rows = harmonise(
+        "online_services", [online(DanhGia="9"), online(MucDo="1"), online(DanhSachLePhi=[{"Gia": "-5"}]), online()]
+    ).in_order()
+    assert [(row["satisfaction"], row["online_level"], row["fee_vnd"]) for row in rows] == [
+        (None, 4, None),
+        (5, None, None),
+        (5, 4, None),
+        (5, 4, None),
+    ]
+    assert [row["is_out_of_range"] for row in rows] == [True, True, True, False]
+
+
+def test_a_record_without_any_day_is_one_row_still() -> None:
+    days = dict.fromkeys(("appliedDate", "acceptedDate", "modifiedDate", "appointmentDate", "completedDate"))
+    assert (
+        len(harmonise("one_stop_shop", [one_stop(agency={"code": "", "name": "UBND xã Cẩm Thanh"}, **days)]).rows) == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("correction", "told"),
+    [
+        ({"field": "dossierStatuss.id"}, "speaks of dossierStatuss.id"), ({"field": "task[*].name"}, "speaks of"), ({"says": "("}, "no regular expression"),
+    ],
+)  # fmt: skip
+def test_a_correction_that_cannot_be_made_names_its_file(correction: dict[str, str], told: str) -> None:
+    line = {
+        "list": "dossiers",
+        "field": "dossierStatus.id",
+        "says": "44",
+        "means": "4",
+        "reason": "x",
+        "reported_on": "x",
+        "status": "open",
+    }
+    changes = {"corrections": (fields.Correction(**{**line, **correction}),)}
+    with pytest.raises(ContractError, match=rf"corrections\.yml.*{told}"):
+        harmonise("one_stop_shop", [one_stop()], source_changes=changes)
+
+
+def test_codes_and_names_can_be_corrected_too() -> None:
+    line: dict[str, Any] = {"list": "dossiers", "reason": "x", "reported_on": "x", "status": "open"}
+    changes = {"corrections": (
+        fields.Correction(**line, field="dossierStatus.id", says="44", means="4"),
+        fields.Correction(**line, field="agency.name", says="UBND Cẩm Than", means="UBND xã Cẩm Thanh"),
+    )}  # fmt: skip
+    row = harmonise(
+        "one_stop_shop", [one_stop(dossierStatus={"id": 44}, agency={"name": "UBND Cẩm Than"})], source_changes=changes
+    ).row
+    assert (row["status"], row["unknown_codes"], row["receiving_organisation_id"]) == ("finished", None, "H47.20.25")
+
+
+def test_a_level_nobody_knows_is_told_and_the_name_tells_the_level() -> None:
+    found = harmonise("one_stop_shop", [one_stop()])
+    assert "agencies" not in found.drift or not found.drift["agencies"].unknown
+    assert organisations.level("H47.20", None, "ủy ban nhân dân thành phố hội an") == "district"
+    assert organisations.level("H47.07", None, "sở thông tin và truyền thông") == "province"
+    assert organisations.level("H47", None, "ủy ban nhân dân tỉnh quảng nam") == "province"
 
 
 def test_a_spelling_nobody_knows_waits_for_a_person() -> None:

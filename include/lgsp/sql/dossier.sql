@@ -15,33 +15,36 @@ resolved as (
     left join known_service known on known.service_code = procedure_base(r.service_source)
     left join agency_sent by_code on by_code.sent = r.organisation_source
     left join spelling by_name on by_name.alias = r.organisation_name
-        and coalesce(r.place_on >= by_name.valid_from, true) and coalesce(r.place_on < by_name.valid_to, true)
+        and (by_name.valid_from is null or r.place_on >= by_name.valid_from) and (by_name.valid_to is null or r.place_on < by_name.valid_to)
     left join spelling_key on spelling_key.alias = r.organisation_name
     left join organisation by_number on by_number.key = spelling_key.key and by_number.organisation_id =
         case when by_code.organisation_id is null then organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1)) end
     left join agency_sent competent on competent.sent = r.competent_source
     left join spelling competent_name on competent_name.alias = r.competent_name
-        and coalesce(r.place_on >= competent_name.valid_from, true) and coalesce(r.place_on < competent_name.valid_to, true)
+        and (competent_name.valid_from is null or r.place_on >= competent_name.valid_from)
+        and (competent_name.valid_to is null or r.place_on < competent_name.valid_to)
 )
 select
     d.source_key, d.source_updated_at, d.raw_pointer, d.raw_hash,
-    d.source_code, nullif(d.other_code, d.source_code) as other_code,
-    -- by what the source says of procedure and agency, known or not; nothing missing may make two alike
-    d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
+    d.source_code, case when is_dossier_code(d.other_code) then nullif(d.other_code, d.source_code) end as other_code,
+    -- by what the source says of procedure and agency, known or not; nothing missing may make two alike;
+    -- as a hash, for people write all kinds of things into a receipt number
+    md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
         || coalesce(d.organisation_code, nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
-        || local_day(d.received_at)::varchar as receipt_key,
+        || local_day(d.received_at)::varchar) as receipt_key,
     d.is_deleted,
     d.service_code, d.receiving_organisation_id, d.competent_organisation_id,
     place.admin_unit_code, place.admin_unit_code_now,
     applicant_place.admin_unit_code as applicant_admin_unit_code,
     d.applicant_kind, coalesce(d.channel, 'unknown') as channel,
     case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
-    d.return_method, d.online_level, d.is_identity_verified,
+    d.return_method, case when d.online_level between 2 and 4 then d.online_level end as online_level, d.is_identity_verified,
     d.submitted_at, d.received_at, d.due_first_at, d.due_at, d.finished_at, d.returned_at,
     case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at) end as closed_at,
     d.status,
     d.extension_count, d.supplement_count, d.has_digital_result,
-    d.digitised_component_count, d.reused_component_count, d.fee_vnd, d.is_paid_online, d.satisfaction,
+    d.digitised_component_count, d.reused_component_count, case when d.fee_vnd >= 0 then d.fee_vnd end as fee_vnd, d.is_paid_online,
+    case when d.satisfaction between 1 and 5 then d.satisfaction end as satisfaction,
     to_json(list_sort(list_transform(
         list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
         lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'i': e.is_inferred,
@@ -50,6 +53,8 @@ select
     d.repairs,
 
     -- for the rules and the restricted side; not part of the record
+    not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
+    d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
     d.unknown_codes, d.step_times is distinct from list_sort(d.step_times) as is_disordered, d.service_source, d.organisation_source,
     local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
     coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,

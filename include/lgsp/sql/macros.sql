@@ -4,18 +4,12 @@
 create macro bare(x) as case when strlen(x) = length(x) then trim(x)
     else trim(translate(x, chr(160) || chr(173) || chr(8203) || chr(8204) || chr(8205) || chr(8288) || chr(65279), ' ')) end;
 
--- ISO 8601 with an offset. Years like 0001, 1900 and 9999 are what programs write for "no date".
+-- yyyy/MM/dd HH:mm:ss, local. Years like 0001, 1900 and 9999 are what programs write for "no date".
 create macro plausible(t) as case when year(t) between 1901 and 2999 then t end;
-create macro utc(x) as plausible(try_cast(nullif(trim(x), '') as timestamptz));
--- yyyyMMddHHmmss, local
-create macro compact_local(x) as plausible(try_strptime(nullif(trim(x), ''), '%Y%m%d%H%M%S')) at time zone 'Asia/Ho_Chi_Minh';
--- dd/MM/yyyy and yyyyMMdd: local days
-create macro day_vi(x) as plausible(try_strptime(nullif(trim(x), ''), '%d/%m/%Y'))::date;
-create macro day_compact(x) as plausible(try_strptime(nullif(trim(x), '')[1:8], '%Y%m%d'))::date;
--- dd/MM/yyyy HH:mm:ss, local
-create macro time_vi(x) as plausible(try_strptime(nullif(trim(x), ''), '%d/%m/%Y %H:%M:%S')) at time zone 'Asia/Ho_Chi_Minh';
--- yyyy/MM/dd HH:mm:ss, local
 create macro time_slash(x) as plausible(try_strptime(nullif(trim(x), ''), '%Y/%m/%d %H:%M:%S')) at time zone 'Asia/Ho_Chi_Minh';
+
+-- A code as it may be shown to people: nothing in it can be a name or a number of a person.
+create macro shown(x) as case when x is null then null when regexp_full_match(x, '[\w./-]{1,24}') and not regexp_matches(x, '\d{8}') then x else '(not shown)' end;
 
 create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
 create macro filled(x) as nullif(trim(x), '');
@@ -31,6 +25,9 @@ create macro name_vi(x) as case json_type(x)
         json_extract_string(x, '$[0].name'))
     when 'OBJECT' then json_extract_string(x, '$.name')
     when 'VARCHAR' then json_extract_string(x, '$') end;
+
+-- Agency, day and number within the day (Circular 01/2018/TT-VPCP).
+create macro is_dossier_code(x) as regexp_full_match(x, '(\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}|[A-Z]\d{2}(\.\d{1,3}){0,3})-\d{6}-\d{4,6}');
 
 -- 2.000815, 2.000815.000.00.00.H47 and 2.000815.H47 are one procedure.
 create macro procedure_base(x) as nullif(regexp_extract(trim(x), '^([123]\.\d{6})(\.|$)', 1), '');

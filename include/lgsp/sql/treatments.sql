@@ -26,8 +26,12 @@ create macro read_time_compact(x) as case when x is null or x = '' then null whe
 create macro odd_time_compact(x) as case when x is null or x = '' or is_compact(x) then null else instant_oddity(x) end;
 
 -- dd/MM/yyyy HH:mm:ss, yyyy/MM/dd HH:mm:ss and their days
-create macro read_time_local(x) as understood(instant_us(x));
-create macro odd_time_local(x) as nullif(instant_oddity(x), 'format');
+create macro spoken(x) as case
+    when x[3] = '/' and length(x) = 19 then try_strptime(x, '%d/%m/%Y %H:%M:%S') when x[3] = '/' and length(x) = 10 then try_strptime(x, '%d/%m/%Y')
+    when x[5] = '/' and length(x) = 19 then try_strptime(x, '%Y/%m/%d %H:%M:%S') when x[5] = '/' and length(x) = 10 then try_strptime(x, '%Y/%m/%d') end;
+create macro is_spoken(x) as year(spoken(x)) between 1971 and 2999;
+create macro read_time_local(x) as case when x is null or x = '' then null when is_spoken(x) then local(spoken(x)) else understood(instant_us(x)) end;
+create macro odd_time_local(x) as case when x is null or x = '' or is_spoken(x) then null else nullif(instant_oddity(x), 'format') end;
 create macro read_day(x) as local_day(read_time_local(x));
 create macro odd_day(x) as odd_time_local(x);
 
@@ -49,9 +53,9 @@ create macro read_identity(x) as case when regexp_full_match(bare(x), '[A-Z]{0,2
 create macro odd_identity(x) as case when x is null or is_filler(bare(x)) then null when is_identity_dummy(bare(x)) then 'dummy' when read_identity(x) is null then 'damaged' end;
 
 -- A phone number as it is dialled today, in E.164; numbers of before 2017 and 2018 are brought up to date.
-create macro read_phone(x) as case when x is null or x = '' then null when regexp_full_match(x, '\+84[35789]\d{8}') then x
-    when regexp_full_match(x, '0[35789]\d{8}') then '+84' || x[2:] else phone_number(x) end;
-create macro odd_phone(x) as case when x is null or x = '' or is_filler(x) or regexp_full_match(x, '(\+84|0)[35789]\d{8}') then null
+create macro read_phone(x) as case when x is null or x = '' then null when regexp_full_match(x, '\+84(3[2-9]|5[25689]|7[06-9]|8[1-9]|9\d)\d{7}') then x
+    when regexp_full_match(x, '0(3[2-9]|5[25689]|7[06-9]|8[1-9]|9\d)\d{7}') then '+84' || x[2:] else phone_number(x) end;
+create macro odd_phone(x) as case when x is null or x = '' or is_filler(x) or regexp_full_match(x, '(\+84|0)(3[2-9]|5[25689]|7[06-9]|8[1-9]|9\d)\d{7}') then null
     when phone_number(x) is null then 'unreadable_phone' else 'phone_format' end;
 
 create macro read_text(x) as nullif(x, '');
