@@ -188,14 +188,26 @@ def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touch
     transaction.do("create index on scope_document (document_id)")
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
+    # one more bearer of an id may change what the id means, so a reference may leave another bearer or come to it
+    transaction.do(
+        "insert into scope_document select document_id from record.document "
+        f"where document_id is not null and told_id in (select told_id from record.document where document_id {scope})"
+    )
     messages = transaction.arrow(
         f"select * from record.document where document_id {scope} or refers_to_document_id {scope} "
         f"or refers_to_told in (select told_id from record.document where document_id {scope})"
+    )
+    # what was sent as a document is meant before what only changes one
+    bearers = transaction.arrow(
+        "select told_id, (array_agg(document_id order by business_type in ('1', '2'), document_id collate \"C\"))[1] as document_id "
+        "from record.document where document_id is not null "
+        f"and told_id in (select told_id from record.document where document_id {scope}) group by told_id"
     )
     states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
     with duck(settings) as con:
         con.execute(VOCABULARY)
         con.register("message", messages)
+        con.register("bearer", bearers)
         con.register("state", states)
         con.execute(_sql("papers"))
         for name in PAPER_TABLES:

@@ -252,6 +252,43 @@ def test_a_document_ends_the_same_in_any_order_of_arrival(
         }, name
 
 
+def _own(number: int, subject: str, business: str = "", at: str = "10:15:32", key: str = UUID) -> str:
+    """A message under a number of its own."""
+    xml = edoc(key=key, subject=subject, business=business or _business(0, ""))
+    return _at(xml.replace(">785<", f">{number}<"), at)
+
+
+BORNE_TWICE: dict[str, Message] = {
+    "first": ("m1", "10:20:00", _own(701, "một")),
+    "second": ("m2", "10:30:00", _own(702, "hai")),
+    "update": ("u", "11:00:00", _own(700, "mới", _business(2, UUID), "11:00:00", UUID)),
+    "revocation": ("r", "12:00:00", _own(699, "thu hồi", _business(1, UUID), "12:00:00", "")),
+    "order": ("o", "12:00:00", _own(699, "quyết định thu hồi", key="000.00.07.H47,2021/06/18,699/STTTT-CNTT")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["first second update revocation order"],
+        ["first update", "second revocation", "order"],
+        ["second update revocation", "order", "first"],
+        ["update order", "revocation", "second", "first"],
+    ],
+    ids=lambda steps: " / ".join(steps),
+)
+def test_an_id_that_two_documents_bear_means_the_same_in_any_order_of_arrival(
+    steps: list[str], post: Callable[..., list[str]], installation: Installation
+) -> None:
+    for step in steps:
+        post(*(BORNE_TWICE[name] for name in step.split()))
+    found = installation.query(
+        "select number, subject, revoked_at is not null as is_revoked from shared.document order by number"
+    )
+    assert [(row["number"], row["subject"], row["is_revoked"]) for row in found] == [
+        ("699", "quyết định thu hồi", False), ("701", "mới", True), ("702", "hai", False)]  # fmt: skip
+
+
 def test_what_is_odd_is_published_with_its_flags(post: Callable[..., list[str]], installation: Installation) -> None:
     odd = edoc(
         to="<To><OrganId/><OrganName>UBND xã Cẩm Thanh</OrganName></To><To><OrganId/><OrganName>Ai đó</OrganName></To>",

@@ -1,13 +1,11 @@
--- Documents and their deliveries, from `message` (documents as sent, edited, revoked) and `state` (delivery statuses).
+-- Documents and their deliveries, from `message` (documents as sent, edited, revoked) and `state` (delivery statuses);
+-- `bearer` says which document each id means that a message of theirs refers to, whoever bore it and whenever it came.
 
--- who refers to an earlier document by a UUID means the message that bore it
 create table meant as
-    select m.* replace (coalesce(m.refers_to_document_id, e.document_id) as refers_to_document_id),
+    select m.* replace (coalesce(m.refers_to_document_id, b.document_id) as refers_to_document_id),
         -- a redelivery has another time of listing: the time a message was sent decides, then the listing
         {'s': coalesce(sent_at, source_updated_at), 't': source_updated_at, 'h': content_hash} as said
-    from message m
-    left join (select told_id, min(document_id) as document_id from message where document_id is not null group by 1) e
-        on e.told_id = m.refers_to_told and m.refers_to_document_id is null;
+    from message m left join bearer b on b.told_id = m.refers_to_told and m.refers_to_document_id is null;
 
 -- what speaks of a document: an update speaks of the one it refers to, whatever number it has of its own
 create table spoken as
@@ -31,8 +29,9 @@ create table base as
 create table flagged as
     select document_id, list_sort(list_distinct(flatten(list(coalesce(quality_flags, []))))) as quality_flags from spoken group by 1;
 
+-- a revocation of a message that has not come yet waits for it, too: it is not its own
 create table revoked as
-    select coalesce(refers_to_document_id, document_id) as document_id, min(said.s) as revoked_at
+    select case when refers_to_told is null then document_id else refers_to_document_id end as document_id, min(said.s) as revoked_at
     from meant where business_type = '1' group by 1;
 
 create table replaced as
