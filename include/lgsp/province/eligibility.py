@@ -1,6 +1,6 @@
 """Which dossiers may show which defect: where its field has a value, and where its outcome can be told for certain."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +113,15 @@ def _named_alone() -> list[int]:
     return [place for place, name in enumerate(names) if names.count(name) == 1]
 
 
+def _misprinting() -> Iterator[int]:
+    """The counter that was set up wrongly, and the one that took over its programme."""
+    for agency in agencies.load():
+        if agency.name == _MISPRINTING:
+            yield agency.index
+            if agency.successor is not None:
+                yield agency.successor
+
+
 def by_mark(dossiers: Dossiers) -> dict[str, Which]:
     """The dossiers that may show each mark; a mark that is not there may show anywhere."""
     lives, everyone, catalogue = dossiers.lives, agencies.load(), services.load()
@@ -148,8 +157,6 @@ def by_mark(dossiers: Dossiers) -> dict[str, Which]:
         "channel-conflict": in_both & is_online,
         "submitted-overwritten": in_both & course.is_accepted,
         "abstract-missing": dossiers.in_portal,
-        "misprint": dossiers.in_one_stop
-        & is_misprinted
-        & _at(dossiers, (a.index for a in everyone if a.name == _MISPRINTING)),
+        "misprint": dossiers.in_one_stop & is_misprinted & _at(dossiers, _misprinting()),
         "poison-number": has_fee,
     }
