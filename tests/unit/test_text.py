@@ -35,7 +35,11 @@ def test_d08_spellings_of_one_agency_have_one_key(spelling: str) -> None:
         ("TTHC", "thủ tục hành chính"), ("UBND P.Cẩm Châu", "Ủy ban nhân dân phường Cẩm Châu"),
         ("UBND TT Prao", "Ủy ban nhân dân thị trấn Prao"), ("UBND Tx. Điện Bàn", "Ủy ban nhân dân thị xã Điện Bàn"),
         ("xã Tam Xuân I", "Xã Tam Xuân 1"), ("xã Ch’ơm", "xã Chơm"), ("xã Ch'ơm", "xã Ch`ơm"),
-        ("xã A Vương", "Xã Avương"), ("Bha Lêê", "Bhalêê"),
+        ("xã A Vương", "Xã Avương"), ("Bha Lêê", "Bhalêê"), ("VP TP.Hội An", "Văn phòng thành phố Hội An"),
+        ("Văn phòng TP Tam Kỳ", "Văn phòng thành phố Tam Kỳ"), ("Phòng TP TP. Hội An", "Phòng Tư pháp thành phố Hội An"),
+        ("TT Y tế Đại Lộc", "Trung tâm Y tế Đại Lộc"), ("TT.VHTT huyện", "Trung tâm Văn hóa và Thông tin huyện"),
+        ("Đại Lộc - TT Phát triển quỹ đất", "Đại Lộc Trung tâm phát triển quỹ đất"), ("TT. Trà My", "Thị trấn Trà My"),
+        ("Sở NN và MT", "Sở Nông nghiệp và Môi trường"), ("SNN&MT", "Sở Nông nghiệp và Môi trường"),
     ],
 )  # fmt: skip
 def test_d08_short_and_long_have_one_key(short: str, long: str) -> None:
@@ -62,6 +66,7 @@ def test_no_two_units_of_one_parent_and_one_day_share_a_key() -> None:
 
 def test_words_that_look_like_abbreviations_and_numerals_stay() -> None:
     assert text.key("phạm vi, xi măng, V/v") == "phạm vi xi măng v v"
+    assert text.key("Văn phòng TC") == "văn phòng tc"
 
 
 def test_d06_both_tone_styles_have_one_key() -> None:

@@ -20,7 +20,7 @@ _DEPARTMENTS = (
     (r"lđ[\s,.-]{0,2}tb\s?(?:[&-]|và)?\s?xh", "lao động thương binh và xã hội"),
     (r"tn\s?[&-]\s?mt|tnmt|tn và mt", "tài nguyên và môi trường"),
     (r"nn\s?[&-]\s?ptnt|nnptnt|nn và ptnt", "nông nghiệp và phát triển nông thôn"),
-    (r"nn\s?[&-]\s?mt|nnmt", "nông nghiệp và môi trường"),
+    (r"nn\s?[&-]\s?mt|nnmt|nn và mt", "nông nghiệp và môi trường"),
     (r"gd\s?[&-]\s?đt|gdđt|gd và đt", "giáo dục và đào tạo"),
     (r"vh[\s,.-]{0,2}tt\s?(?:[&-]|và)?\s?dl", "văn hóa thể thao và du lịch"),
     (r"vh\s?[&-]\s?tt|vhtt", "văn hóa và thông tin"),
@@ -52,7 +52,15 @@ _BOARDS = (
     (r"tthc", "thủ tục hành chính"),
     (r"cntt", "công nghệ thông tin"),
 )
+# What a centre is for; no town's name begins so.
+_CENTRES = (
+    "y tế|pháp y|kiểm soát|kiểm nghiệm|kiểm định|đăng kiểm|giám định|văn hóa|thể thao|thông tin|truyền thông|công nghệ|tin học"
+    "|ngoại ngữ|giáo dục|dạy nghề|đào tạo|bồi dưỡng|chính trị|huấn luyện|hội nghị|phát triển|xúc tiến|khuyến|kỹ thuật|dịch vụ"
+    "|hành chính|phục vụ|nghiên cứu|ứng dụng|lưu trữ|quan trắc|tư vấn|trợ giúp|bảo trợ|công tác|chăm sóc|nuôi dưỡng|điều dưỡng"
+    "|quản lý|giống|nước|cấp nước"
+)
 _PLACES = (
+    (rf"\btt(?:\.\s*|\s+)(?=(?:{_CENTRES})\b)", "trung tâm "),
     (r"\btp(?:\.\s*|\s+)(?=\w)", "thành phố "),
     (r"\btx(?:\.\s*|\s+)(?=\w)", "thị xã "),
     (r"\btt\.\s*(?=\w)", "thị trấn "),
@@ -65,7 +73,7 @@ _ABBREVIATIONS = (
     *((re.compile(rf"\b(?:{short})\b"), full) for short, full in (*_BOARDS, *_DEPARTMENTS)),
     *((re.compile(rf"\bs(?:{short})\b"), f"sở {full}") for short, full in _DEPARTMENTS),
 )
-_OFFICE = re.compile(rf"\b(sở|phòng|stt\.?) ({'|'.join(_AFTER_OFFICE)})\b")
+_OFFICE = re.compile(rf"\b(sở|(?<!văn )phòng|stt\.?) ({'|'.join(_AFTER_OFFICE)})\b")
 _KINDS = tuple((re.compile(short), full) for short, full in _PLACES)
 
 _NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}  # vi, xi and x are words of their own
