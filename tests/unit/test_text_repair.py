@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +139,44 @@ def test_what_is_still_damaged_is_garbled(value: str) -> None:
 @pytest.mark.parametrize("value", [*OFFICIAL[::29], "100 m²", "30°C", "“Hội An”", "dòng 1\ndòng 2\t", "café", "½"])
 def test_what_reads_well_is_not_garbled(value: str) -> None:
     assert not text.is_garbled(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<script>" * 60 + "alert(1)</script>Hội An", "<!--" * 60 + "-->Hội An", "<STYLE>p {}</style ><!-- > -->Hội An",
+        "<script>a</style></script>Hội An", "&" + "amp;" * 60 + "lt;p&gt;Hội An",
+    ],
+)  # fmt: skip
+def test_d17_what_begins_many_times_ends_once(value: str) -> None:
+    assert text.clean(value) == "Hội An"
+
+
+def test_d17_what_begins_and_never_ends_hides_nothing() -> None:
+    assert text.clean("<!-- Hội An <script>Tam Kỳ") == "<!-- Hội An Tam Kỳ"
+
+
+def test_what_nests_deeper_than_any_program_writes_leaves_no_sign_of_it() -> None:
+    assert text.clean("&lt" + "&#59" * 3 + ";b>Hội An") == "Hội An"
+    once = text.clean("&lt" + "&#59" * 90 + ";b>Hội An")
+    assert once is not None and "&" not in once and text.clean(once) == once
+
+
+@pytest.mark.parametrize(
+    "sign", ["<script>", "<!--", "<style ", "<a ", "&lt;script&gt;", "<b><", "Ã", "x·", "a'", "Nguyễn Văn ", "Ä\x90"]
+)
+def test_a_text_four_times_as_long_takes_no_more_than_some_eight_times_as_long(sign: str) -> None:
+    def least(length: int) -> float:
+        return min(_seconds(sign * (length // len(sign))) for _ in range(2))
+
+    assert least(240_000) < 8 * max(least(60_000), 0.002)
+
+
+def test_signs_escaped_again_and_again_take_no_longer_each_time() -> None:
+    assert _seconds("&" + "amp;" * 32_000) < 10 * max(_seconds("&" + "amp;" * 8_000), 0.002)
+
+
+def _seconds(value: str) -> float:
+    begun = time.process_time()
+    text.repair(value)
+    return time.process_time() - begun

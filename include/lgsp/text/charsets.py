@@ -103,7 +103,8 @@ def _sense_of_ruins(text: str) -> int:
 
 def _may_be_meant(found: re.Match[str]) -> bool:
     """`XÃ”` may be the end of a quotation: a capital after a capital, a sign of punctuation, and no word going on."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    text, start, end = found.string, *found.span()
+    before, after = text[max(start - 1, 0) : start], text[end : end + 1]
     if found[0][0] not in "ÂÃÌ" or found[0][1:] not in _PUNCTUATION or not before.isupper():
         return False
     return not after.islower() and not (found[0].endswith("\u00a0") and after == " ")

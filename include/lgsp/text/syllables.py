@@ -46,6 +46,7 @@ _ABBREVIATION = re.compile(r"(?=.*Đ)[BCDĐGHKLMNPQRSTVX]{2,}")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 # Signs that stand between letters in no language, only in a text of another character set.
 GLUED = re.compile(r"(?<=[^\W\d_])[¡¢¤¥¦¨¬¶¸¹¼½¾µ](?=[^\W\d_])")
+_LONGEST = 12
 _MICROMETRE = "µm"  # which in TCVN3 is a syllable
 
 
@@ -55,6 +56,8 @@ def is_syllable(word: str) -> bool:
 
     Words that only the highlands' names have count as well.
     """
+    if len(word) > _LONGEST:
+        return False
     if word.lower() in HIGHLAND_WORDS:
         return True
     bare, tone, place = "", "", -1

@@ -17,10 +17,18 @@ _PLAIN = re.compile(rf"(?:[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]
 _BEYOND_LATIN = re.compile(r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]")
 _LATIN_WORD = re.compile(r"[^\W\d_]+")
 
-_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_HIDDEN_BEGINS = re.compile(r"<(script|style)\b[^<>]*>|<!--", re.IGNORECASE)
+_HIDDEN_ENDS = {
+    "script": re.compile(r"</script\s*>", re.IGNORECASE),
+    "style": re.compile(r"</style\s*>", re.IGNORECASE),
+    "": re.compile("-->"),
+}
 _INLINE = re.compile(r"</?(?:a|b|big|em|font|i|s|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,2000}>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+_AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")  # escaped again and again
+_DEEPEST = 8
 
 _TONED_AFTER_HAT = re.compile("[ăâêôơưĂÂÊÔƠƯ][\u0300\u0301\u0303\u0309\u0323]")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07](?=[^\W\d_])")
@@ -44,17 +52,34 @@ class Repaired:
 
 
 def _without_markup(text: str) -> tuple[str, str]:
-    """Tags go, entities become signs, as often as they were escaped."""
+    """Tags go, entities become signs, as often as they were escaped; of what was made to nest deeper no sign is left."""
     if "<" not in text and "&" not in text:
         return text, "html"
-    before = None
-    while before != text:
+    for _ in range(_DEEPEST):
         before = text
         if "<" in text:
-            text = _TAG.sub(" ", _INLINE.sub("", _HIDDEN.sub(" ", text)))
+            text = _TAG.sub(" ", _INLINE.sub("", _without_hidden(text)))
         if "&" in text:
-            text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    return text, "html"
+            text = _ENTITY.sub(lambda found: html.unescape(found[0]), _AMPERSANDS.sub("&amp;", text))
+        if text == before:
+            return text, "html"
+    return text.replace("<", " ").replace("&", " "), "html"
+
+
+def _without_hidden(text: str) -> str:
+    """The text without scripts, styles and comments: each end is looked for once, however many begin."""
+    parts, here, endless = list[str](), 0, set[str]()
+    for begun in _HIDDEN_BEGINS.finditer(text):
+        kind = (begun[1] or "").lower()
+        if begun.start() < here or kind in endless:
+            continue
+        ended = _HIDDEN_ENDS[kind].search(text, begun.end())
+        if ended is None:
+            endless.add(kind)
+        else:
+            parts += [text[here : begun.start()], " "]
+            here = ended.end()
+    return "".join([*parts, text[here:]])
 
 
 def _composed(text: str) -> tuple[str, str]:
