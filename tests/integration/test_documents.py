@@ -308,10 +308,15 @@ def test_what_is_odd_is_published_with_its_flags(post: Callable[..., list[str]],
     [
         (edoc(type_name="Thư tay của ông Nguyễn Văn Bình"), "DOC_TYPE_MAPPED", "codelists/document_type.yml"),
         (state("77"), "DOC_STATUS_MAPPED", "codelists/delivery_status.yml"),
-        (edoc(business=_business(7)), "DOC_BUSINESS_MAPPED", "business_type 7"),
+        (edoc(business=_business(7)), "DOC_BUSINESS_MAPPED", "business_source 7"),
+        (edoc(business="<BussinessDocType>của Nguyễn Văn Bình</BussinessDocType>"), "DOC_BUSINESS_MAPPED", "(not shown)"),
+        (edoc().replace("2021/06/18</P", "hôm qua</P"), "DOC_TIME_UNREADABLE", "PromulgationDate:unreadable_time"),
+        (edoc().replace("2021/06/18 10:15:32", "hôm qua"), "DOC_TIME_UNREADABLE", "Timestamp:unreadable_time"),
+        (state().replace("2021/06/18 14:02:11", "hôm qua"), "DOC_STATUS_WHOLE", "Timestamp:unreadable_time"),
+        (state().replace("2021/06/18 14:02:11", "2021/06/21 00:00:00"), "DOC_STATUS_FUTURE", "occurred_at 2021-06-20 17:00"),
         (edoc(key=UUID).replace("<CodeNumber>785</CodeNumber><CodeNotation>STTTT-CNTT</CodeNotation>", ""), "DOC_ID_MISSING", "number"),
     ],
-    ids=["type", "status", "business", "key"],
+    ids=["type", "status", "business", "personal business", "day", "sending", "status time", "future status", "key"],
 )  # fmt: skip
 def test_what_nobody_understands_is_in_quarantine_with_its_reason(
     xml: str, rule: str, told: str, post: Callable[..., list[str]], installation: Installation
@@ -338,12 +343,26 @@ def _work_file(**changes: str) -> dict[str, Any]:
             "xuLyDienTu": "1", "doMat": "Thường", "soVanBan": 1, "ngayCapNhat": "18/06/2021 10:00:00", **changes}  # fmt: skip
 
 
-def test_a_closed_work_file_whose_day_cannot_be_read_is_not_open(
+def test_a_work_file_that_cannot_be_right_is_in_quarantine_and_one_of_nobody_is_of_unknown(
     post: Callable[..., list[str]], installation: Installation
 ) -> None:
-    post(work_files=(_work_file(), _work_file(maHoSo="H2", ngayDong="hôm qua")))
-    assert [row["work_file_id"] for row in installation.query("select * from shared.work_file")] == ["H1"]
-    assert [row["rule_id"] for row in installation.query("select * from ledger.quarantine")] == ["WF_TIME_UNREADABLE"]
+    level = _work_file(maHoSo="H4", capDonVi="Cấp của Nguyễn Văn Bình")
+    unread, future = (_work_file(maHoSo="H2", ngayDong="hôm qua"), _work_file(maHoSo="H3", ngayDong="21/06/2021"))
+    post(work_files=(_work_file(), unread, future, level, _work_file(maHoSo="H5", maDonVi="Phòng Nội vụ")))
+    found = {
+        row["work_file_id"]: row["organisation_id"] for row in installation.query("select * from shared.work_file")
+    }
+    assert found == {"H1": "H47.07", "H5": "UNKNOWN"}
+    rows = {row["source_key"]: row for row in installation.query("select * from ledger.quarantine")}
+    assert {key: row["rule_id"] for key, row in rows.items()} == {
+        "H2": "WF_TIME_UNREADABLE", "H3": "WF_CLOSED_FUTURE", "H4": "WF_LEVEL_MAPPED"}  # fmt: skip
+    assert "(not shown)" in rows["H4"]["reason"] and "Bình" not in rows["H4"]["reason"]
+
+
+def test_a_due_day_nobody_can_read_is_flagged(post: Callable[..., list[str]], installation: Installation) -> None:
+    post(("d1", "10:20:00", edoc(more="<DueDate>hôm qua</DueDate>")))
+    (found,) = installation.query("select due_on, quality_flags from shared.document")
+    assert found["due_on"] is None and "DOC_TIME_OMITTED" in found["quality_flags"]
 
 
 CANARY = "CANARY-7Q4Z"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lgsp.sources.documents import messages, wording
 NAMESPACES = ("http://www.mic.gov.vn/TBT/QCVN_102_2016", "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
 OTHER = "<OtherInfo><Priority>1</Priority><PageAmount>3</PageAmount></OtherInfo>"
 TO = "<To><OrganId>000.00.20.H47</OrganId></To>"
+UUID = "5f0c2f0e-9f7c-4b1a-8a57-1d2f0e9f7c4b"
 BY_NAME = {text.key("UBND xã Cẩm Thanh") or "": "H47.20.25"}
 
 
@@ -277,6 +279,57 @@ def test_any_mutation_of_a_good_message_becomes_a_row(cut: tuple[str, float, flo
 def test_a_subject_is_repaired_and_holds_no_person(sent: str, subject: str | None, repairs: str | None) -> None:
     row = read(edoc(subject=sent))
     assert (row["subject"], row["repairs"]) == (subject, repairs)
+
+
+@pytest.mark.parametrize(
+    ("told", "day", "repairs"),
+    [
+        ("2021/06/20", date(2021, 6, 20), None), ("2021-06-20", date(2021, 6, 20), None), ("", None, None),
+        ("20/06/2021", date(2021, 6, 20), "DueDate:format"), ("2021-06-20T00:00:00", date(2021, 6, 20), None),
+        ("2021-06-19T20:00:00Z", date(2021, 6, 20), "DueDate:format"), ("20210620", date(2021, 6, 20), "DueDate:format"),
+        ("hôm qua", None, "DueDate:unreadable_time"), ("2021/02/30", None, "DueDate:unreadable_time"),
+        ("0001/01/01", None, "DueDate:sentinel"), ("N/A", None, "DueDate:filler"),
+    ],
+)  # fmt: skip
+def test_a_due_day_is_read_however_it_is_written_or_told_unread(
+    told: str, day: date | None, repairs: str | None
+) -> None:
+    row = read(edoc(more=f"<DueDate>{told}</DueDate>"))
+    assert (row["due_on"], row["repairs"]) == (day, repairs)
+
+
+@pytest.mark.parametrize("told", ["2021/06/18 10:15:32", "2021-06-18T10:15:32", "18/06/2021 10:15:32", "2021-06-18T03:15:32Z"])  # fmt: skip
+def test_a_moment_is_the_same_however_it_is_written(told: str) -> None:
+    at = datetime(2021, 6, 18, 3, 15, 32, tzinfo=UTC)
+    assert read(edoc().replace("2021/06/18 10:15:32", told))["sent_at"] == at
+    assert read_status(state().replace("2021/06/18 14:02:11", told))["occurred_at"] == at
+
+
+@pytest.mark.parametrize("told", ["18/06/2021", "2021-06-18", "20210618"])
+def test_a_key_is_the_same_however_its_day_is_written(told: str) -> None:
+    row = read(edoc(key=UUID).replace("2021/06/18</P", f"{told}</P"))
+    assert (row["document_id"], row["issued_on"]) == ("H47.07,2021/06/18,785/STTTT-CNTT", date(2021, 6, 18))
+
+
+def test_a_moment_nobody_can_read_is_told() -> None:
+    row = read(edoc().replace("2021/06/18 10:15:32", "sáng nay").replace("2021/06/18</P", "hôm qua</P"))
+    assert row["sent_at"] is None
+    assert row["repairs"] == "PromulgationDate:unreadable_time,Timestamp:unreadable_time"
+    assert read_status(state().replace("2021/06/18 14:02:11", "chiều"))["repairs"] == "Timestamp:unreadable_time"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [("7", "7"), ("05 - Đang xử lý", "05 - Đang xử lý"), ("Nguyễn Văn Bình", "(not shown)"), ("049087001234", "(not shown)"),
+     ("lời dặn của ai đó " * 4, "(not shown)"), ("  ", None), (None, None)],
+)  # fmt: skip
+def test_an_operator_sees_codes_and_no_persons(told: str | None, shown: str | None) -> None:
+    assert wording.shown(told) == shown
+
+
+def test_an_unknown_kind_of_message_is_not_kept_as_it_was_written() -> None:
+    row = read(edoc(business="<BussinessDocType>thu hồi cho nguyễn văn bình</BussinessDocType>"))
+    assert row["business_type"] == "other" and "bình" not in str(row).lower()
 
 
 def test_an_id_is_kept_as_a_mark() -> None:

@@ -10,7 +10,7 @@ from lxml import etree
 
 from lgsp import text
 from lgsp.organisations import identify
-from lgsp.sources.documents import profile
+from lgsp.sources.documents import profile, wording
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ELEMENTS = 100_000
@@ -179,11 +179,12 @@ def is_signed(root: Node, attachment_names: list[str]) -> bool:
 def document_id(told: str | None, organ: str | None, day: str | None, code: str | None) -> str | None:
     """The shared key of a document: canonical agency code, day, number/notation.
 
-    `told` is the message's DocumentId; where that is a UUID or missing, the key comes from its parts.
+    `told` is the message's DocumentId; where that is a UUID or missing, the key comes from its parts. The day may be
+    written in any way that can be read.
     """
     for parts in ((text.clean(told) or "").split(",", 2), (organ or "", day or "", code or "")):
         who, when, what = [text.clean(part) or "" for part in parts] if len(parts) == 3 else ("", "", "")
-        identity, when = identify(who), when.replace("-", "/")
-        if identity is not None and re.fullmatch(r"[0-9]{4}/[0-9]{2}/[0-9]{2}", when) and what:
-            return f"{identity[0]},{when},{what}"
+        identity, on = identify(who), wording.day(when)
+        if identity is not None and on is not None and what:
+            return f"{identity[0]},{on:%Y/%m/%d},{what}"
     return None

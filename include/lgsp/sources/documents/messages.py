@@ -17,6 +17,7 @@ PACKED = re.compile(r"[#;,|\s]+")
 TRIAL = "_test"
 
 NEW, REVOCATION, UPDATE, REPLACEMENT = "0", "1", "2", "3"
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     business = next(root.deep("Bussiness"), None)
     traces = next(root.deep("TraceHeaderList"), None)
     verdict = profile.judge("Document", tuple(part for part in (head, traces, business) if part is not None))
+    sent = [trace.text("Timestamp") for trace in root.deep("TraceHeader")]
+    promulgated, due = head.text("PromulgationInfo", "PromulgationDate"), head.text("DueDate")
+    subject, undone = _subject(head.text("Subject"))
     return {
         **row,
         "profile": wording.shown(head.namespace or root.namespace),
@@ -91,7 +95,10 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
         "responds_to_document_ids": [key for about in head.all("ResponseFor") if (key := _about(about))],
         "is_signed": edxml.is_signed(root, message.attachment_names),
         "attachment_count": len(message.attachment_names),
-        "sent_source": min((told for t in root.deep("TraceHeader") if (told := wording.moment(t.text("Timestamp")))), default=None),
+        "subject": subject,
+        "due_on": wording.day(due),
+        "sent_at": min((at for told in sent if (at := wording.moment(told))), default=None),
+        "repairs": _said(undone, PromulgationDate=[promulgated], DueDate=[due], Timestamp=sent),
     }  # fmt: skip
 
 
@@ -117,14 +124,21 @@ def status(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
         "organisation_id": _agency(sender.text("OrganId"), sender.text("OrganName"), by_name) if sender else None,
         "status_key": wording.code(told, width=2),
         "status_source": wording.shown(told),
-        "occurred_source": wording.moment(head.text("Timestamp")),
+        "occurred_at": wording.moment(head.text("Timestamp")),
+        "repairs": _said([], Timestamp=[head.text("Timestamp")]),
     }
+
+
+def _said(undone: list[str], **times: list[str | None]) -> str | None:
+    """What was undone in a message, with what is unusual about its times, each once."""
+    odd = [f"{name}:{oddity}" for name, told in times.items() for each in told if (oddity := wording.time_oddity(each))]
+    return ",".join(dict.fromkeys([*undone, *odd])) or None
 
 
 def _identity(head: Node, by_name: Mapping[str, str]) -> dict[str, Any]:
     """The key of a document and its parts: the key says issuer and day, also where the message's own fields do not."""
     number, notation = text.clean(head.text("Code", "CodeNumber")), text.clean(head.text("Code", "CodeNotation"))
-    issued, told = wording.day(head.text("PromulgationInfo", "PromulgationDate")), head.text("DocumentId")
+    issued, told = head.text("PromulgationInfo", "PromulgationDate"), head.text("DocumentId")
     organ = _agency(head.text("From", "OrganId"), head.text("From", "OrganName"), by_name)
     code = "/".join(part for part in (number, notation) if part) or text.clean(head.text("Code"))
     key = edxml.document_id(told, organ, issued, code)
@@ -132,7 +146,7 @@ def _identity(head: Node, by_name: Mapping[str, str]) -> dict[str, Any]:
     if number is None or (notation is None and "/" in number):
         number, _, notation = code.partition("/")
     return {
-        "document_id": key, "told_id": wording.mark(told), "issuing_organisation_id": issuer or None, "issued_source": day or None,
+        "document_id": key, "told_id": wording.mark(told), "issuing_organisation_id": issuer or None, "issued_on": wording.day(day),
         "number": number or None, "notation": notation or None,
     }  # fmt: skip
 
@@ -145,31 +159,28 @@ def _content(head: Node) -> dict[str, Any]:
         "document_type_key": wording.document_type(type_name), "document_type_source": wording.shown(type_name),
         "priority_key": wording.code(priority), "priority_source": wording.shown(priority),
         "steering_key": wording.code(steering), "steering_source": wording.shown(steering),
-        **_subject(head.text("Subject")),
-        "due_source": wording.day(head.text("DueDate")),
         "page_count": wording.whole(head.text("OtherInfo", "PageAmount")),
     }  # fmt: skip
 
 
-def _subject(told: str | None) -> dict[str, Any]:
+def _subject(told: str | None) -> tuple[str | None, list[str]]:
     """The abstract without persons, and what was undone in it; a filler says nothing."""
     if told is None or told in values.fillers():
-        return {"subject": None, "repairs": "Subject:filler" if told else None}
+        return None, ["Subject:filler"] if told else []
     repaired = text.repair(told)
     undone = [*repaired.treatments, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
-    return {
-        "subject": text.without_persons(repaired.text),
-        "repairs": ",".join(f"Subject:{name}" for name in undone) or None,
-    }
+    return text.without_persons(repaired.text), [f"Subject:{name}" for name in undone]
 
 
 def _business(business: Node | None) -> dict[str, Any]:
     """What a message does: to which earlier document (its key; a UUID is resolved when linking), and to what of it."""
     if business is None:
         return {"business_type": NEW, "is_content": True}
-    kind = wording.code(business.text("BussinessDocType")) or NEW
+    said = business.text("BussinessDocType")
+    kind = wording.code(said) or NEW
     row: dict[str, Any] = {
-        "business_type": kind,
+        "business_type": kind if kind in (NEW, REVOCATION, UPDATE, REPLACEMENT) else OTHER,
+        "business_source": wording.shown(said),
         "paper_source": business.text("Paper"),
         "is_content": not (kind == UPDATE and business.text("BussinessDocumentInfo", "DocumentInfo") == "0"),
     }
@@ -212,5 +223,5 @@ def _agency(code: str | None, name: str | None, by_name: Mapping[str, str]) -> s
 def _about(about: Node) -> str | None:
     """The document that a ResponseFor speaks of."""
     return edxml.document_id(
-        about.text("DocumentId"), about.text("OrganId"), wording.day(about.text("PromulgationDate")), about.text("Code")
+        about.text("DocumentId"), about.text("OrganId"), about.text("PromulgationDate"), about.text("Code")
     )

@@ -21,13 +21,11 @@ select docId, max(createdTime) as changed, arg_max(messageType, createdTime) as 
 """
 
 DOCUMENTS = """
-select m.* exclude (recipients, paper_source, issued_source, due_source, sent_source),
-    listed.changed as source_updated_at,
-    try_strptime(issued_source, '%Y/%m/%d')::date as issued_on, try_strptime(due_source, '%Y/%m/%d')::date as due_on,
+select m.* exclude (paper_source, document_type_key, priority_key, steering_key), listed.changed as source_updated_at,
     document_type(document_type_key) as document_type,
     case when priority_key is null then 'normal' else document_priority(priority_key) end as priority,
     case when steering_key is null then 'none' else steering_kind(steering_key) end as steering_kind,
-    yes(paper_source) as has_paper_copy, time_slash(sent_source) as sent_at, recipients,
+    yes(paper_source) as has_paper_copy,
     responds_to_document_ids[1] as responds_to_document_id,
     issuer.organisation_id is not null as is_issuer_known
 from document_message m
@@ -36,15 +34,14 @@ left join organisation issuer on issuer.organisation_id = m.issuing_organisation
 """
 
 STATUSES = """
-select m.* exclude (occurred_source), delivery_status(status_key) as status, time_slash(m.occurred_source) as occurred_at,
-    listed.changed as source_updated_at
+select m.* exclude (status_key), delivery_status(status_key) as status, listed.changed as source_updated_at
 from status_message m join listed on listed.docId = m.source_key
 """
 
 WORK_FILES = f"""
 select w.raw_pointer, w.raw_hash, w.repairs, w.maHoSo as source_key, w.maHoSo as work_file_id,
-    coalesce(organisation_code(w.maDonVi), w.maDonVi, 'UNKNOWN') as organisation_id,
-    level(upper(trim(w.capDonVi))) as level, w.capDonVi as level_source,
+    coalesce(organisation_code(w.maDonVi), 'UNKNOWN') as organisation_id, shown(w.maDonVi) as organisation_source,
+    level(upper(trim(w.capDonVi))) as level, shown(w.capDonVi) as level_source,
     w.ngayMo as opened_on, w.ngayDong as closed_on, w.xuLyDienTu as is_electronic, w.soVanBan as document_count,
     w.ngayCapNhat as source_updated_at,
     coalesce(text_key(w.doMat), '') not in ({", ".join(map(quoted, edxml.NOT_SECRET))}) as is_secret,
@@ -54,14 +51,14 @@ from work_files w left join organisation o on o.organisation_id = organisation_c
 
 ORIGIN = "source_key varchar, raw_pointer varchar, raw_hash varchar, trouble varchar, is_secret boolean, profile varchar, profile_violation varchar"
 DOCUMENT_COLUMNS = f"""
-{ORIGIN}, profile_unknown varchar, document_id varchar, told_id varchar, business_type varchar, is_content boolean,
+{ORIGIN}, profile_unknown varchar, document_id varchar, told_id varchar, business_type varchar, business_source varchar, is_content boolean,
 refers_to_document_id varchar, refers_to_told varchar, issuing_organisation_id varchar, number varchar, notation varchar,
-issued_source varchar, document_type_key varchar, document_type_source varchar, priority_key varchar, priority_source varchar,
-steering_key varchar, steering_source varchar, subject varchar, repairs varchar, due_source varchar, is_signed boolean, paper_source varchar,
-page_count integer, attachment_count integer, responds_to_document_ids varchar[], sent_source varchar, recipients varchar[],
+issued_on date, document_type_key varchar, document_type_source varchar, priority_key varchar, priority_source varchar,
+steering_key varchar, steering_source varchar, subject varchar, repairs varchar, due_on date, is_signed boolean, paper_source varchar,
+page_count integer, attachment_count integer, responds_to_document_ids varchar[], sent_at timestamptz, recipients varchar[],
 recipients_added varchar[], recipients_removed varchar[], unknown_recipient_count integer
 """
-STATUS_COLUMNS = f"{ORIGIN}, document_id varchar, organisation_id varchar, status_key varchar, status_source varchar, occurred_source varchar"
+STATUS_COLUMNS = f"{ORIGIN}, document_id varchar, organisation_id varchar, status_key varchar, status_source varchar, repairs varchar, occurred_at timestamptz"
 
 
 def harmonise(bench: Workbench) -> None:
@@ -79,7 +76,7 @@ def harmonise(bench: Workbench) -> None:
             statuses.append(messages.status(message, by_name))
         else:
             documents.append(messages.document(message, by_name))
-    undone = Counter(said for row in documents for said in (row.get("repairs") or "").split(",") if said)
+    undone = Counter(said for row in documents + statuses for said in (row.get("repairs") or "").split(",") if said)
     bench.repairs += [("edocs", *said.split(":"), count) for said, count in sorted(undone.items())]
     bench.table("document_message", documents, DOCUMENT_COLUMNS)
     bench.table("status_message", statuses, STATUS_COLUMNS)

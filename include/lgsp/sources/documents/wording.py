@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, date, datetime
 from functools import cache
 
-from lgsp import codelist, text
+from lgsp import codelist, text, values
+from lgsp.window import LOCAL
 
 SOURCE = "documents"
-_DAY = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2})")
-_MOMENT = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2})[ T]+([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?")
+_USUAL = re.compile(r"\s*[0-9]{4}(/[0-9]{2}/|-[0-9]{2}-)[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?\s*")
 _NUMBER = re.compile(r"([0-9]{1,3})(?![0-9/])")
-SHOWN = 60  # characters of an unknown value that an operator is shown
+SHOWN = 40  # characters of an unknown value that an operator is shown; who writes more writes no code
+NOT_SHOWN = "(not shown)"
 
 
 def document_type(told: str | None) -> str | None:
@@ -37,21 +39,28 @@ def code(told: str | None, width: int = 1) -> str | None:
     return str(int(number.group(1))).zfill(width) if number else text.key(cleaned)
 
 
-def day(told: str | None) -> str | None:
-    """A day as yyyy/MM/dd; None for text that is none."""
-    found = _DAY.fullmatch((told or "").strip())
-    return "/".join(found.groups()) if found else None
+def moment(told: str | None) -> datetime | None:
+    """The instant that a text tells, in whatever way, in UTC; None for text that tells none."""
+    found = values.instant(told) if told else None
+    return found.astimezone(UTC) if found else None
 
 
-def moment(told: str | None) -> str | None:
-    """A moment as yyyy/MM/dd HH:mm:ss; None for text that is none."""
-    found = _MOMENT.fullmatch((told or "").strip())
-    return "{}/{}/{} {}".format(*found.groups()) if found else None
+def day(told: str | None) -> date | None:
+    """The local day that a text tells, in whatever way; None for text that tells none."""
+    found = moment(told)
+    return found.astimezone(LOCAL).date() if found else None
+
+
+def time_oddity(told: str | None) -> str | None:
+    """What is unusual about a day or time: `format`, `sentinel`, `filler`, `unreadable_time`; None for the usual ones."""
+    oddity = values.instant_oddity(told) if told else None
+    return None if oddity == values.FORMAT and _USUAL.fullmatch(told or "") else oddity
 
 
 def shown(told: str | None) -> str | None:
-    """What an operator may see of a value nobody knows: short and without persons."""
-    return (text.without_persons(told) or "")[:SHOWN] or None
+    """What an operator may see of a value nobody knows: all of it where it is short and names nobody, else nothing."""
+    cleaned = text.clean(told)
+    return NOT_SHOWN if cleaned and (len(cleaned) > SHOWN or text.persons_in(cleaned)) else cleaned
 
 
 def mark(told: str | None) -> str | None:
