@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
-from lgsp import contract, records
+from lgsp import alterations, contract, records
 from lgsp.errors import SettingError
 from lgsp.postgres import Server
 from lgsp.settings import Settings
@@ -88,16 +87,18 @@ def init(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(f"revoke all on schema {schema} from public")
-        for statement in _new_columns(connection):
-            connection.execute(statement)
-        for statement in _tables():
-            connection.execute(statement)
+        for statements in (alterations.statements(connection), _tables(), alterations.obligations(connection)):
+            for statement in statements:
+                connection.execute(statement)
         if has_roles:
             _own(connection)
             connection.execute(GRANTS)
         reference.load(connection)
-        connection.execute("delete from ledger.installation")
-        connection.execute("insert into ledger.installation (made_of) values (%s)", [_made_of()])
+        connection.execute(
+            "with gone as (delete from ledger.installation returning derived_by) "
+            "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from gone",
+            [_made_of()],
+        )
 
 
 def ensure(settings: Settings) -> None:
@@ -113,30 +114,10 @@ def ensure(settings: Settings) -> None:
 
 @cache
 def _made_of() -> str:
-    """A mark of everything the store consists of."""
-    return hashlib.sha256("\n".join(_tables()).encode()).hexdigest()
+    """A mark of everything the store consists of: its tables, who may do what, and the reference data."""
+    from lgsp import reference
 
-
-def _new_columns(connection: psycopg.Connection[dict[str, object]]) -> Iterator[str]:
-    """What must be added to the tables of an older version; nothing where nothing is missing, so nobody waits."""
-    rows = connection.execute(
-        "select table_schema, table_name, column_name from information_schema.columns where table_schema = any(%s)",
-        [["shared", "history", "record"]],
-    ).fetchall()
-    there: dict[tuple[object, object], set[object]] = defaultdict(set)
-    for row in rows:
-        there[row["table_schema"], row["table_name"]].add(row["column_name"])
-    wanted = [
-        (schema, table.name, {c.name: c.type for c in table.columns})
-        for table in contract.every()
-        for schema in ("shared", "history")
-    ]
-    wanted += [("record", kind.name, kind.columns) for kind in records.KINDS.values()]
-    for schema, name, columns in wanted:
-        known = there.get((schema, name))
-        for column, type_ in columns.items() if known else ():
-            if known and column not in known:
-                yield f"alter table {schema}.{name} add column {column} {type_}"
+    return hashlib.sha256("\n".join([*_tables(), GRANTS, repr(reference.tables())]).encode()).hexdigest()
 
 
 def _tables() -> Iterator[str]:

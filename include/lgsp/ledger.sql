@@ -114,6 +114,7 @@ create table if not exists ledger.publication_file (
     bytes        bigint not null,
     sha256       text not null,
     snapshot_id  bigint not null references ledger.publication,
+    shape        text,  -- of the columns it was written with
     primary key (table_name, part)
 );
 
@@ -130,7 +131,8 @@ create table if not exists ledger.repair (
 -- What this store was made of: another version of the program upgrades it when it first meets it.
 create table if not exists ledger.installation (
     made_of text not null,
-    made_at timestamptz not null default now()
+    made_at timestamptz not null default now(),
+    derived_by text  -- what derived the newest snapshot: another version derives every row again
 );
 
 create table if not exists ledger.request_budget (

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from lgsp import contract, database, link, merge, records, snapshot, working_time
+from lgsp import contract, database, link, merge, records, snapshot, upgrade, working_time
 from lgsp.contract import Contract
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
@@ -68,6 +68,8 @@ class Stopwatch:
 def run(settings: Settings) -> Publication | None:
     """Publish all checked batches in one snapshot; None when nothing waits or nothing changed.
 
+    After an upgrade that derives otherwise everything is derived again, also when no batch waits.
+
     Raises PublicationFailed when both sides could not be proven equal: then nothing was published.
     """
     database.ensure(settings)
@@ -81,7 +83,7 @@ def run(settings: Settings) -> Publication | None:
             )
         ]  # fmt: skip
         waiting = _with_staging(settings, transaction, waiting)
-        if not waiting:
+        if not waiting and not upgrade.must_derive(transaction):
             transaction.commit()
             return None
         publication = _publish(settings, transaction, (newest or 0) + 1, waiting)
@@ -115,9 +117,14 @@ def _publish(
     for group in _groups(waiting):
         _take_up(settings, transaction, [batch.batch_id for batch in group], fates)
     watch.lap("records")
+    is_all = upgrade.must_derive(transaction)
+    if is_all:
+        log.warning("this version derives otherwise than the one that published last: every row is derived again")
+        upgrade.all_dossiers(transaction)
     link.dossiers(settings, transaction, snapshot_id, touched)
     watch.lap("dossiers")
-    link.papers(settings, transaction, snapshot_id, touched)
+    for _ in upgrade.all_documents(transaction) if is_all else (None,):
+        link.papers(settings, transaction, snapshot_id, touched)
     _whole(transaction, "work_file", WORK_FILES, snapshot_id, touched)
     watch.lap("papers")
     for name in (*REFERENCE, *LISTED):
@@ -130,6 +137,8 @@ def _publish(
     for name in INDICATORS:
         _whole(transaction, name, _sql("indicators", name), snapshot_id, touched)
     watch.lap("indicators")
+    upgrade.old_files(transaction, touched)
+    upgrade.settle(transaction)
     if snapshot_id > 1 and not any(touched.parts.values()):
         _book(transaction, ids, fates, snapshot_id - 1)
         return None
@@ -146,18 +155,32 @@ def _publish(
 
 
 def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Waiting]) -> list[Waiting]:
-    """The batches whose accepted rows are there; one whose staging was lost is refused, and holds up nobody."""
-    there = [batch for batch in waiting if _accepted(settings, batch.batch_id).is_dir()]
+    """The batches whose accepted rows are there and whole; the others are refused, and hold up nobody."""
+    good = []
     for batch in waiting:
-        if batch not in there:
-            why = f"its staging is gone: `lgsp rebuild {batch.source}` makes it again from what was landed"
+        if why := _unusable(settings, batch):
             log.error("%s: %s", batch.batch_id, why)
             transaction.do(
                 "update ledger.batch set state = 'refused', why = $1::text where batch_id = $2::text",
                 why,
                 batch.batch_id,
             )
-    return there
+        else:
+            good.append(batch)
+    return good
+
+
+def _unusable(settings: Settings, batch: Waiting) -> str | None:
+    """Why a checked batch cannot be published, with the remedy; None when it can."""
+    accepted, remedy = (
+        _accepted(settings, batch.batch_id),
+        f"`lgsp rebuild {batch.source}` makes it again from what was landed",
+    )
+    if not accepted.is_dir():
+        return f"its staging is gone: {remedy}"
+    if lacking := upgrade.missing(accepted):
+        return f"an older version harmonised it, without {', '.join(lacking)}: {remedy}"
+    return None
 
 
 def _groups(waiting: list[Waiting]) -> Iterator[list[Waiting]]:
@@ -199,11 +222,13 @@ def _whole(transaction: Transaction, name: str, query: str, snapshot_id: int, to
 
 def _write(root: Path, transaction: Transaction, touched: merge.Touched) -> list[snapshot.File]:
     """Write the touched parts from inside the transaction; with the untouched ones, all files of the snapshot."""
+    shapes = {shared.name: upgrade.shape(shared) for shared in contract.every()}
     kept = {
         (table, part): snapshot.File(table, part, path, size, sha, snapshot.Sums(rows, int(content), int(data)))
-        for table, part, path, size, sha, rows, content, data in transaction.rows(
-            "select table_name, part, path, bytes, sha256, row_count, content_hash::text, data_hash::text from ledger.publication_file"
+        for table, part, path, size, sha, rows, content, data, shape in transaction.rows(
+            "select table_name, part, path, bytes, sha256, row_count, content_hash::text, data_hash::text, shape from ledger.publication_file"
         )
+        if shapes.get(table) == shape
     }
     for shared in contract.every():
         for part in sorted(touched.parts.get(shared.name, ())):
@@ -279,9 +304,9 @@ def _announce(
         for file in mine:
             transaction.do(
                 "insert into ledger.publication_file values "
-                "($1::text, $2::text, $3::text, $4::bigint, $5::text::numeric, $6::text::numeric, $7::bigint, $8::text, $9::bigint)",
+                "($1::text, $2::text, $3::text, $4::bigint, $5::text::numeric, $6::text::numeric, $7::bigint, $8::text, $9::bigint, $10::text)",
                 file.table, file.part, file.path, file.sums.rows, str(file.sums.content_hash), str(file.sums.data_hash),
-                file.bytes, file.sha256, snapshot_id,
+                file.bytes, file.sha256, snapshot_id, upgrade.shape(shared),
             )  # fmt: skip
 
 

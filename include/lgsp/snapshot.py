@@ -25,13 +25,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp.contract import Contract
+from lgsp.contract import Column, Contract
 from lgsp.errors import PublicationFailed
 
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
 EMPTY = "empty"
+ARROW_TYPES = {
+    "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
+    "timestamp[us, tz=UTC]": "timestamptz", "double": "double precision",
+}  # fmt: skip
 LOW_CARDINALITY = {
     "status", "channel", "submitted_via", "return_method", "online_mode", "applicant_kind", "source", "batch_id", "level", "kind",
     "period", "kpi_id", "state", "service_code", "receiving_organisation_id", "competent_organisation_id", "organisation_id",
@@ -88,20 +92,39 @@ def write(root: Path, contract: Contract, part: str, rows: pa.Table) -> File:
     size = temporary.stat().st_size
     temporary.replace(path)
     _sync(folder)
-    return File(contract.name, part, str(path.relative_to(root / "files")), size, digest, read_sums(contract, [path]))
+    return File(contract.name, part, str(path.relative_to(root / "files")), size, digest, read_sums([path]))
 
 
-def read_sums(contract: Contract, paths: list[Path]) -> Sums:
-    """Rows and content hashes of some files, as DuckDB reads them back."""
-    if not paths:
-        return NOTHING
+def as_written(path: Path) -> Contract:
+    """The table of a file as it was when the file was written: an older version had other columns."""
+    schema = pq.read_schema(path)
+    about = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items()}
+    columns = tuple(Column(column.name, _type(column.type), "", "", False, False, False) for column in schema)
+    return Contract(about["contract"].removeprefix("lgsp."), "", "", "", columns, ())
+
+
+def _type(arrow: pa.DataType) -> str:
+    if pa.types.is_list(arrow):
+        return f"{_type(arrow.value_type)}[]"
+    return ARROW_TYPES[str(arrow)]
+
+
+def read_sums(paths: list[Path]) -> Sums:
+    """Rows and content hashes of some files, as DuckDB reads them back, each over the columns it was written with."""
+    alike: dict[Contract, list[str]] = {}
+    for path in paths:
+        alike.setdefault(as_written(path), []).append(str(path))
+    return sum((_sums(table, group) for table, group in alike.items()), NOTHING)
+
+
+def _sums(table: Contract, paths: list[str]) -> Sums:
     con = duckdb.connect()
     try:
         con.execute("set threads = 2; set TimeZone = 'UTC'; set enable_progress_bar = false")
-        whole, data = contract.hash_sql("duckdb", contract.names), contract.hash_sql("duckdb", contract.data_names)
+        whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
         row = con.execute(
             f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
-            [[str(path) for path in paths]],
+            [paths],
         ).fetchone()
     finally:
         con.close()

@@ -1,0 +1,105 @@
+"""What the tables of an older version lack: the statements that make them as this version wants them.
+
+Nothing is altered where nothing is missing, so nobody waits. Rows are left as they are: what they lack is unknown
+until the next publication derives them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from lgsp import contract, records
+from lgsp.contract import Contract
+
+log = logging.getLogger(__name__)
+
+SQL_NAMES = {"timestamptz": "timestamp with time zone"}
+OF_HISTORY = ("snapshot_from", "snapshot_to")
+# Columns the ledger was given later; its tables are made by ledger.sql.
+LEDGER = {"publication_file": {"shape": "text"}, "installation": {"derived_by": "text"}}
+
+COLUMNS = """
+select nspname as schema, relname as table, attname as name, format_type(atttypid, atttypmod) as type, attnotnull as is_required
+from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
+where nspname = any(%s) and relkind = 'r' and attnum > 0 and not attisdropped
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column as it is in the store."""
+
+    type: str
+    is_required: bool
+
+
+Tables = dict[tuple[str, str], dict[str, Found]]
+
+
+def statements(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
+    """What must be altered before `create table if not exists` and the comments of every column can be run."""
+    there = _found(connection)
+    for kind in records.KINDS.values():
+        added = list(_changed("record", kind.name, kind.columns, there))
+        yield from added
+        if added:
+            log.warning(
+                "record.%s has new columns, empty until its windows are harmonised again: `lgsp rebuild` does",
+                kind.name,
+            )
+    for name, columns in LEDGER.items():
+        yield from _changed("ledger", name, columns, there)
+    for table in contract.every():
+        for schema in ("shared", "history"):
+            yield from _changed(schema, table.name, {c.name: c.type for c in table.columns}, there)
+            yield from _left_over(schema, table, there)
+
+
+def obligations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
+    """What makes a required column of an older table required, though old rows may still lack it.
+
+    As long as they do it is asked of new rows alone; the first upgrade that finds no such row any more asks it of all.
+    """
+    there = _found(connection)
+    for table in contract.every():
+        columns = there["shared", table.name]
+        for column in table.columns:
+            if not column.is_required or columns[column.name].is_required:
+                continue
+            name, rule = f"shared.{table.name}", f"{table.name}_{column.name}_is_told"
+            lacking = connection.execute(f"select 1 from {name} where {column.name} is null limit 1").fetchone()
+            yield f"alter table {name} drop constraint if exists {rule}"
+            yield (
+                f"alter table {name} add constraint {rule} check ({column.name} is not null) not valid"
+                if lacking
+                else f"alter table {name} alter {column.name} set not null"
+            )
+
+
+def _found(connection: psycopg.Connection[dict[str, Any]]) -> Tables:
+    there: Tables = defaultdict(dict)
+    for row in connection.execute(COLUMNS, [["shared", "history", "record", "ledger"]]):
+        there[row["schema"], row["table"]][row["name"]] = Found(row["type"], row["is_required"])
+    return there
+
+
+def _changed(schema: str, table: str, columns: dict[str, str], there: Tables) -> Iterator[str]:
+    known = there.get((schema, table))
+    for name, type_ in columns.items() if known else ():
+        if known and name not in known:
+            yield f"alter table {schema}.{table} add column {name} {type_}"
+        elif known and known[name].type != SQL_NAMES.get(type_, type_):
+            yield f"alter table {schema}.{table} alter column {name} type {type_} using {name}::{type_}"
+
+
+def _left_over(schema: str, table: Contract, there: Tables) -> Iterator[str]:
+    """A column that the contract has no more stays for who still reads it, but no new row must fill it."""
+    for name, found in there.get((schema, table.name), {}).items():
+        if found.is_required and name not in (*table.names, *OF_HISTORY):
+            yield f"alter table {schema}.{table.name} alter column {name} drop not null"
