@@ -24,6 +24,7 @@ LEAST_SCORE = 70.0
 _KIND = re.compile(r"^(xã|phường|thị trấn|thị xã|thành phố|huyện|quận|đặc khu|tỉnh) ")
 _JOINING = re.compile(r"(?<!\S)(?:và|trực thuộc|thuộc)(?!\S) ?")
 _PROVINCE = "tỉnh "
+_TOLD_ABOVE = 3  # a unit's commune, district and province; every further one would make the forms four times as many
 
 How = Literal["exact", "alias", "review"]
 
@@ -79,13 +80,14 @@ class Matcher:
         """
         family = _Family(directory)
         other_names = _other_names(directory, source)
+        names = [
+            (o, name) for o in directory for name in (o.key, *family.shortened(o), *other_names[o.organisation_id])
+        ]
+        # What an agency is called comes before what another may be called beside those above it; each includes the one before.
+        self._borne = _borne((o.key, o) for o in directory)
         self._exact = _borne((form, o) for o in directory for form in family.forms(o, o.key))
-        self._alias = _borne(
-            (_spelled_out(form), o)
-            for o in directory
-            for name in (o.key, *family.shortened(o), *other_names[o.organisation_id])
-            for form in family.forms(o, name)
-        )
+        self._borne_alias = _borne((_spelled_out(name), o) for o, name in names)
+        self._alias = _borne((_spelled_out(form), o) for o, name in names for form in family.forms(o, name))
         known = {o.organisation_id for o in directory}
         self._review = {key: {id_} for key, id_ in (accepted or {}).items() if id_ in known}
         self._terms = _terms(versions)
@@ -100,9 +102,12 @@ class Matcher:
         key = text.key(spelling)
         if key is None:
             return []
+        spelled_out = _spelled_out(key)
         found: list[tuple[How, Iterable[str]]] = [
+            ("exact", self._borne.get(key, ())),
             ("exact", self._exact.get(key, ())),
-            ("alias", self._alias.get(_spelled_out(key), ())),
+            ("alias", self._borne_alias.get(spelled_out, ())),
+            ("alias", self._alias.get(spelled_out, ())),
             ("review", self._review.get(key, ())),
         ]
         return next((told for how, ids in found if (told := self._told_apart(how, sorted(ids)))), [])
@@ -170,8 +175,8 @@ class _Family:
         return found
 
     def forms(self, organisation: Organisation, name: str) -> Iterator[str]:
-        """A name alone, and with names of those above behind it or in front."""
-        above = [("", *_designations(mother.key)) for mother in self.above(organisation)]
+        """A name alone, and with names of the nearest above behind it or in front."""
+        above = [("", *_designations(mother.key)) for mother in self.above(organisation)[:_TOLD_ABOVE]]
         for told in product(*above):
             yield " ".join(filter(None, (name, *told)))
             yield " ".join(filter(None, (*reversed(told), name)))

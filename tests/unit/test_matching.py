@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -123,6 +124,42 @@ def test_of_two_that_bear_a_name_one_after_the_other_the_day_says_which() -> Non
     assert [meaning.valid_to for meaning in matcher.meanings("UBND xã Tân Hiệp")] == [merged, None]
     both = [replace(version, valid_to=None) for version in versions]
     assert Matcher(TWICE, versions=both).match("UBND xã Tân Hiệp", date(2025, 7, 1)) is None
+
+
+CENTRES = _directory([
+    ("H47", "UBND tỉnh Quảng Nam", "province", None), ("H47.21", "UBND huyện Đại Lộc", "district", "H47"),
+    ("H47.12", "Sở Y tế", "province", "H47"), ("H47.21.90", "Trung tâm Y tế", "district", "H47.21"),
+    ("H47.12.07", "Trung tâm Y tế huyện Đại Lộc", "district", "H47.12"),
+])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spelling", "match"),
+    [
+        ("Trung tâm Y tế huyện Đại Lộc", Match("H47.12.07", "exact")), ("Trung tâm Y tế", Match("H47.21.90", "exact")),
+        ("Trung tâm Y tế H Đại Lộc", Match("H47.12.07", "alias")), ("Trung tâm Y tế - UBND huyện Đại Lộc", Match("H47.21.90", "exact")),
+        ("Trung tâm Y tế Đại Lộc", Match("H47.21.90", "exact")), ("Sở Y tế: Trung tâm Y tế huyện Đại Lộc", Match("H47.12.07", "exact")),
+    ],
+)  # fmt: skip
+def test_a_name_in_full_means_its_bearer_before_any_that_is_called_so_beside_its_parent(
+    spelling: str, match: Match
+) -> None:
+    assert Matcher(CENTRES).match(spelling) == match
+
+
+def test_of_a_name_that_two_bear_a_third_is_not_meant_for_being_called_so_beside_its_parent() -> None:
+    twice = [*CENTRES, *_directory([("H48.12.07", "Trung tâm Y tế huyện Đại Lộc", "district", None)])]
+    assert Matcher(twice).match("Trung tâm Y tế huyện Đại Lộc") is None
+
+
+def test_a_chain_of_committees_takes_no_longer_with_every_link() -> None:
+    rows: list[tuple[str, str, str, str | None]] = [
+        (f"H47{'.1' * depth}", f"UBND xã Tân {'A' * (depth + 2)}", "commune", None) for depth in range(12)
+    ]
+    begun = time.process_time()
+    matcher = Matcher(_directory(rows))
+    assert time.process_time() - begun < 1, "four times as long with each would be a minute"
+    assert matcher.match("UBND xã Tân AAA, xã Tân AA") == Match("H47.1", "exact")
 
 
 def test_a_wrong_parent_means_nobody() -> None:
