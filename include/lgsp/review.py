@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -53,18 +53,25 @@ class Review:
 
 
 def propose(
-    connection: Connection, source: str, batch_id: str, unmatched: Iterable[Unmatched], directory: list[Organisation]
+    connection: Connection,
+    source: str,
+    batch_id: str,
+    unmatched: Iterable[Unmatched],
+    directory: list[Organisation],
+    used: Mapping[str, str] | None = None,
 ) -> int:
     """How many spellings are new to the review; those it knows get this batch's records, and keep their decision.
 
     Spellings that only a decision explains belong here too: so the ledger knows which batches rest on it. A
-    spelling with a person in it is left out.
+    spelling with a person in it is left out. What this batch held before and holds no more no longer waits for it.
+    `used` are the decisions the batch was harmonised with: the log warns of those taken since.
     """
-    found = _without_persons(list(unmatched), directory)
-    row = connection.execute(
-        "select coalesce(rebuilt_from, batch_id) as landed from ledger.batch where batch_id = %s", [batch_id]
+    found = _merged(_without_persons(list(unmatched), directory))
+    batch = connection.execute(
+        "select coalesce(rebuilt_from, batch_id) as landed, window_from, window_to from ledger.batch where batch_id = %s",
+        [batch_id],
     ).fetchone()
-    if row is None:
+    if batch is None:
         raise LgspError(f"the ledger knows no batch {batch_id!r}")
     decided = {
         told["alias_key"]
@@ -74,10 +81,33 @@ def propose(
     }
     shortlist = Shortlist(directory)
     new = 0
-    for one in _merged(found):
+    for one in found:
         resembling = [] if one.key in decided else shortlist.of(one.alias)
-        new += _keep(connection, source, row["landed"], one, resembling)
+        new += _keep(connection, source, batch["landed"], one, resembling)
+    connection.execute(
+        "delete from ledger.organisation_review_batch b using ledger.organisation_review r "
+        "where r.review_id = b.review_id and b.batch_id = %s and r.source = %s and r.alias_key <> all(%s::text[])",
+        [batch["landed"], source, [one.key for one in found]],
+    )
+    if used is not None:
+        _warn(connection, source, batch_id, Window(batch["window_from"], batch["window_to"]), found, used)
     return new
+
+
+def _warn(
+    connection: Connection, source: str, batch_id: str, window: Window, found: list[Unmatched], used: Mapping[str, str]
+) -> None:
+    # Only now are the reviews locked: whoever decides later is told of this batch, whoever decided before is seen here.
+    now = accepted(connection, source)
+    since = [one.alias for one in found if now.get(one.key) != used.get(one.key)]
+    if since:
+        log.warning(
+            "%s does not rest on what was decided while it was harmonised about %s; `lgsp rebuild %s --from %s --to %s`",
+            batch_id,
+            ", ".join(map(repr, since)),
+            source,
+            *str(window).split(".."),
+        )
 
 
 def _keep(connection: Connection, source: str, landed: str, one: Unmatched, resembling: list[Candidate]) -> bool:
@@ -148,9 +178,9 @@ def accepted(connection: Connection, source: str) -> dict[str, str]:
 
 
 def listing(connection: Connection, source: str | None = None, *, is_whole: bool = False) -> list[Review]:
-    """The open reviews (all when `is_whole`), those with the most records first."""
+    """The open reviews that a record waits for (all when `is_whole`), those with the most records first."""
     rows = connection.execute(
-        "select * from ledger.organisation_worklist where (state = 'open' or %s) and (source = %s or %s) "
+        "select * from ledger.organisation_worklist where ((state = 'open' and record_count > 0) or %s) and (source = %s or %s) "
         "order by state = 'open' desc, record_count desc, review_id",
         [is_whole, source, source is None],
     )

@@ -114,6 +114,35 @@ def test_a_decided_spelling_is_not_asked_again(connection: Connection, batch_id:
     assert review.accepted(connection, SOURCE) == {}
 
 
+def test_a_spelling_that_a_rebuilt_batch_no_longer_holds_unexplained_waits_no_more(
+    connection: Connection, batch_id: str
+) -> None:
+    asked = _proposed(connection, batch_id)
+    other = _batch(connection, "2026-08-02", "2026-08-03")
+    review.propose(connection, SOURCE, other, [_seen(MISSPELT, 4)], DIRECTORY)
+    again = _batch(connection, "2026-08-01", "2026-08-02", rebuilt_from=ledger.batch(connection, batch_id))
+    assert review.propose(connection, SOURCE, again, [_seen("UBND xã Tam Dần")], DIRECTORY) == 1
+    assert {one.alias: one.record_count for one in review.listing(connection)} == {MISSPELT: 4, "UBND xã Tam Dần": 3}
+    review.propose(connection, SOURCE, other, [], DIRECTORY)
+    assert [one.alias for one in review.listing(connection)] == ["UBND xã Tam Dần"]
+    assert review.one(connection, asked.review_id).record_count == 0, "it is remembered, and waits for nobody"
+
+
+def test_a_decision_taken_while_a_batch_was_harmonised_is_told(
+    connection: Connection, batch_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = _proposed(connection, batch_id)
+    used = review.accepted(connection, SOURCE)
+    review.accept(connection, asked.review_id, None, "Lan")
+    later = _batch(connection, "2026-08-02", "2026-08-03")
+    review.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, used)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert later in told and MISSPELT in told and f"lgsp rebuild {SOURCE} --from 2026-08-02 --to 2026-08-03" in told
+    caplog.clear()
+    review.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, review.accepted(connection, SOURCE))
+    assert caplog.records == []
+
+
 def test_every_decision_is_kept_with_who_and_why(connection: Connection, batch_id: str) -> None:
     asked = _proposed(connection, batch_id)
     review.reject(connection, asked.review_id, "Lan", "unreadable")
