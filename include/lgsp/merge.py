@@ -54,6 +54,10 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     # newest source version, then what the source sent, then (the same bytes read by mended rules) the later batch
     newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
     same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
+    for column in (
+        name for name in records.ABOUT if name in kind.columns
+    ):  # another version may say more of how it was read
+        same += f" and w.{column} is not distinct from i.{column}"
     for known in (name, f"record.{kind.name}"):
         _count(
             transaction,
