@@ -175,7 +175,7 @@ def status(is_json: bool) -> None:
         )
         asked = (
             connection.execute(
-                "select count(*) as spellings from ledger.organisation_review where state = 'open'"
+                "select count(*) as spellings from ledger.organisation_worklist where state = 'open' and record_count > 0"
             ).fetchone()
             or {}
         )

@@ -41,7 +41,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
     with database.connect(settings) as connection:
         ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
         ledger.record_repairs(connection, batch_id, bench.repairs)
-        review.propose(connection, batch.source, batch_id, bench.unmatched, bench.directory)
+        review.propose(connection, batch.source, batch_id, bench.unmatched, bench.directory, used=accepted)
         ledger.advance(
             connection,
             batch_id,

@@ -48,11 +48,13 @@ def gather(transaction: Transaction) -> None:
         transaction.do(f"insert into pending select {EDGE} from {table}")
     for table in ("incoming_document", "before_document"):
         transaction.do(
-            f"insert into scope_document select document_id from {table} union select refers_to_document_id from {table}"
+            f"insert into scope_document select document_id from {table} union select refers_to_document_id from {table} "
+            f"union select unnest(also_replaces) from {table}"
         )
         # a reference by a UUID means the message that bore it, whichever of the two comes first
         transaction.do(
-            f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id"
+            f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
+            f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)"
         )
     for table in ("incoming_document_status", "before_document_status"):
         transaction.do(f"insert into scope_document select document_id from {table}")
@@ -195,7 +197,9 @@ def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touch
     )
     messages = transaction.arrow(
         f"select * from record.document where document_id {scope} or refers_to_document_id {scope} "
-        f"or refers_to_told in (select told_id from record.document where document_id {scope})"
+        f"or refers_to_told in (select told_id from record.document where document_id {scope}) "
+        "or also_replaces && (select array_agg(document_id) from scope_document) "
+        f"or also_replaces && (select array_agg(told_id) from record.document where document_id {scope})"
     )
     # what was sent as a document is meant before what only changes one
     bearers = transaction.arrow(

@@ -14,7 +14,9 @@ from lgsp import records, text
 from lgsp.contract import quoted
 
 # Columns that are never shared: hashes, places of bytes, JSON of codes and numbers, what was undone where.
-UNSHARED = frozenset({"raw_hash", "content_hash", "raw_pointer", "batch_id", "events", "repairs", "quality_flags", "receipt_key"})
+UNSHARED = frozenset(
+    {"raw_hash", "content_hash", "raw_pointer", "batch_id", "events", "repairs", "quality_flags", "receipt_key"}
+)
 
 # Official lists may name agencies after persons (a school, a ward); a person's numbers have no place there either.
 OFFICIAL = frozenset({records.ORGANISATION.name, records.SERVICE.name})

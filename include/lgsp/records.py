@@ -70,7 +70,7 @@ DOCUMENT = Kind(
     "document",
     IDENTITY | {
         "document_id": "text", "business_type": "text", "refers_to_document_id": "text",
-        "told_id": "text", "refers_to_told": "text", "is_content": "boolean", "profile": "text",
+        "told_id": "text", "refers_to_told": "text", "also_replaces": "text[]", "is_content": "boolean", "profile": "text",
         "issuing_organisation_id": "text", "number": "text", "notation": "text", "issued_on": "date",
         "document_type": "text", "subject": "text", "priority": "text", "due_on": "date", "steering_kind": "text",
         "is_signed": "boolean", "has_paper_copy": "boolean", "page_count": "integer", "attachment_count": "integer",
@@ -78,7 +78,8 @@ DOCUMENT = Kind(
         "recipients": "text[]", "recipients_added": "text[]", "recipients_removed": "text[]", "repairs": "text",
         "quality_flags": "text[]",
     },
-    indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)"),
+    indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)",
+        "using gin (also_replaces)"),
 )  # fmt: skip
 
 DOCUMENT_STATUS = Kind(

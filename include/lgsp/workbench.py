@@ -201,18 +201,20 @@ class Workbench:
         self.stage(
             records.ORGANISATION_ALIAS,
             """
-            select concat_ws('|', k.key, coalesce(by_code.organisation_id, spelling.organisation_id)) as source_key,
-                k.key as alias_key, min(clean(s.alias)) as alias,
-                coalesce(by_code.organisation_id, spelling.organisation_id) as organisation_id,
-                case when by_code.organisation_id is not null then 'code' else spelling.matched_by end as matched_by,
-                min(s.seen_on) as first_seen_on, null::varchar as raw_pointer
-            from spelled s join spelling_key k using (alias)
-            left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
-            left join spelling on spelling.alias = s.alias and coalesce(s.seen_on >= spelling.valid_from, true) and coalesce(s.seen_on < spelling.valid_to, true)
-            -- whoever writes persons into the name of an agency gets no alias from it
-            where k.key is not null and without_persons(s.alias) = clean(s.alias)
-            group by k.key, by_code.organisation_id, spelling.organisation_id, spelling.matched_by
-            qualify row_number() over (partition by source_key order by list_position(['code', 'exact', 'alias', 'review'], matched_by)) = 1
+            select concat_ws('|', key, organisation_id) as source_key, key as alias_key, min(clean(alias)) as alias, organisation_id,
+                ['code', 'exact', 'alias', 'review'][min(list_position(['code', 'exact', 'alias', 'review'], matched_by))] as matched_by,
+                min(seen_on) as first_seen_on, null::varchar as raw_pointer
+            from (
+                select k.key, s.alias, s.seen_on, coalesce(by_code.organisation_id, spelling.organisation_id) as organisation_id,
+                    case when by_code.organisation_id is not null then 'code' else spelling.matched_by end as matched_by
+                from spelled s join spelling_key k using (alias)
+                left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
+                left join spelling on spelling.alias = s.alias and by_code.organisation_id is null
+                    and (spelling.valid_from is null or s.seen_on >= spelling.valid_from) and (spelling.valid_to is null or s.seen_on < spelling.valid_to)
+                -- whoever writes persons into the name of an agency gets no alias from it
+                where k.key is not null and without_persons(s.alias) = clean(s.alias)
+            )
+            group by key, organisation_id
             """,
         )
 

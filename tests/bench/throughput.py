@@ -102,7 +102,8 @@ def _one_stop(endpoint: Any) -> Any:
             ).json()["access_token"]
             session.headers["Authorization"] = f"Bearer {token}"
         answer = session.get(
-            f"{endpoint.base_url}/pa/dossier/search", params={**bounds, "page": str(page), "size": "500", "spec": "slice"}
+            f"{endpoint.base_url}/pa/dossier/search",
+            params={**bounds, "page": str(page), "size": "500", "spec": "slice"},
         ).json()
         yield from ((row["id"], row["modifiedDate"], row) for row in answer["content"])
         if answer["last"]:

@@ -289,6 +289,22 @@ def test_an_id_that_two_documents_bear_means_the_same_in_any_order_of_arrival(
         ("699", "quyết định thu hồi", False), ("701", "mới", True), ("702", "hai", False)]  # fmt: skip
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+def test_each_document_of_a_replacement_is_replaced(
+    is_last: bool, post: Callable[..., list[str]], installation: Installation
+) -> None:
+    infos = "".join(f"<ReplacementInfo><DocumentId>{told}</DocumentId></ReplacementInfo>" for told in (KEY, KEY.replace("785", "703"), UUID))  # fmt: skip
+    replacing = "<BussinessDocType>3</BussinessDocType>" + f"<ReplacementInfoList>{infos}</ReplacementInfoList>"
+    key = KEY.replace("785", "704")
+    new = ("n", "12:00:00", _own(704, "thay thế", replacing, "12:00:00", key))
+    earlier = [("m1", "10:20:00", edoc()), ("m2", "10:20:00", _own(703, "hai", key=KEY.replace("785", "703"))), ("m3", "10:20:00", _own(702, "ba"))]  # fmt: skip
+    for message in [*earlier, new] if is_last else [new, *earlier]:
+        post(message)
+    found = installation.query("select number, replaced_by_document_id as by from shared.document order by number")
+    by = ID.replace("785", "704")
+    assert [(row["number"], row["by"]) for row in found] == [("702", by), ("703", by), ("704", None), ("785", by)]
+
+
 def test_what_is_odd_is_published_with_its_flags(post: Callable[..., list[str]], installation: Installation) -> None:
     odd = edoc(
         to="<To><OrganId/><OrganName>UBND xã Cẩm Thanh</OrganName></To><To><OrganId/><OrganName>Ai đó</OrganName></To>",

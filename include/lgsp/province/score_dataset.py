@@ -96,7 +96,9 @@ def _ledger(found: Dataset, rows: Callable[[str], list[Row]]) -> None:
         found.duplicates[row["source"]] = found.duplicates.get(row["source"], 0) + row["duplicate_count"]
         found.gaps += abs(row["gap_count"])
         found.drifted |= {name for item in row["schema_drift"] for name in (*item["new"], *item["gone"])}
-    found.waiting = rows("select count(*) as n from ledger.organisation_review where state = 'open'")[0]["n"]
+    found.waiting = rows(
+        "select count(*) as n from ledger.organisation_worklist where state = 'open' and record_count > 0"
+    )[0]["n"]
 
 
 def fields_read(source: str) -> dict[str, str]:

@@ -34,9 +34,15 @@ create table revoked as
     select case when refers_to_told is null then document_id else refers_to_document_id end as document_id, min(said.s) as revoked_at
     from meant where business_type = '1' group by 1;
 
+-- what a replacement replaces beyond the first is told by its key or by the mark of an id
 create table replaced as
-    select refers_to_document_id as document_id, arg_max(document_id, said) as replaced_by_document_id
-    from meant where business_type = '3' and refers_to_document_id <> document_id group by 1;
+    with told as (
+        select refers_to_document_id as document_id, document_id as by_document_id, said from meant where business_type = '3'
+        union all
+        select coalesce(b.document_id, m.also), m.document_id, said
+        from (select unnest(also_replaces) as also, document_id, said from meant where business_type = '3') m left join bearer b on b.told_id = m.also
+    )
+    select document_id, arg_max(by_document_id, said) as replaced_by_document_id from told where document_id <> by_document_id group by 1;
 
 create table document as
     select document_id, issuing_organisation_id, number, notation, issued_on, document_type, subject, priority, due_on, steering_kind,

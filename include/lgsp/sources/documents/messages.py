@@ -186,9 +186,14 @@ def _business(business: Node | None) -> dict[str, Any]:
     }
     if kind not in (REVOCATION, UPDATE, REPLACEMENT):
         return row
-    told = business.text("DocumentId") or business.text("ReplacementInfoList", "ReplacementInfo", "DocumentId")
-    refers = {"refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": wording.mark(told)}
-    return {**row, **refers}
+    replaced = [item.text("DocumentId") for item in business.all("ReplacementInfoList", "ReplacementInfo")]
+    all_told = list(dict.fromkeys(said for said in (business.text("DocumentId"), *replaced) if said))
+    told, more = (all_told[0], all_told[1:]) if all_told else (None, [])
+    return {
+        **row,
+        "refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": wording.mark(told),
+        "also_replaces": [edxml.document_id(said, None, None, None) or wording.mark(said) for said in more if kind == REPLACEMENT],
+    }  # fmt: skip
 
 
 def _recipients(head: Node, business: Node | None, by_name: Mapping[str, str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ from work_files w left join organisation o on o.organisation_id = organisation_c
 ORIGIN = "source_key varchar, raw_pointer varchar, raw_hash varchar, trouble varchar, is_secret boolean, profile varchar, profile_violation varchar"
 DOCUMENT_COLUMNS = f"""
 {ORIGIN}, profile_unknown varchar, document_id varchar, told_id varchar, business_type varchar, business_source varchar, is_content boolean,
-refers_to_document_id varchar, refers_to_told varchar, issuing_organisation_id varchar, number varchar, notation varchar,
+refers_to_document_id varchar, refers_to_told varchar, also_replaces varchar[], issuing_organisation_id varchar, number varchar, notation varchar,
 issued_on date, document_type_key varchar, document_type_source varchar, priority_key varchar, priority_source varchar,
 steering_key varchar, steering_source varchar, subject varchar, repairs varchar, due_on date, is_signed boolean, paper_source varchar,
 page_count integer, attachment_count integer, responds_to_document_ids varchar[], sent_at timestamptz, recipients varchar[],
