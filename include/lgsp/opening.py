@@ -156,11 +156,12 @@ def _compare(drift: Drift, path: str, known: Mapping[str, Any], seen: set[str]) 
     prefix = path.removeprefix("$").removeprefix(".") + "."
     lower = {name.lower() for name in known}
     strange = sorted(seen - known.keys())
-    odd = [key for key in strange if not _NAME.fullmatch(key)]
-    if odd:
-        drift.new.append(f"{prefix}({len(odd)} names that are none)".lstrip("."))
-    for key in [key for key in strange if key not in odd][:MOST_TOLD]:
-        (drift.respelled if key.lower() in lower else drift.new).append((prefix + key).lstrip("."))
+    drift.respelled += [(prefix + key).lstrip(".") for key in strange if key.lower() in lower]
+    new = [key for key in strange if key.lower() not in lower]
+    named = [key for key in new if _NAME.fullmatch(key)]
+    drift.new += [(prefix + key).lstrip(".") for key in named[:MOST_TOLD]]
+    if untold := len(new) - len(named[:MOST_TOLD]):
+        drift.new.append(f"{prefix}({untold} more)".lstrip("."))
     there = {key.lower() for key in seen}
     if seen:
         drift.gone += [

@@ -272,7 +272,6 @@ BORNE_TWICE: dict[str, Message] = {
     [
         ["first second update revocation order"],
         ["first update", "second revocation", "order"],
-        ["second update revocation", "order", "first"],
         ["update order", "revocation", "second", "first"],
     ],
     ids=lambda steps: " / ".join(steps),
