@@ -276,9 +276,13 @@ def test_codes_and_names_can_be_corrected_too() -> None:
     assert (row["status"], row["unknown_codes"], row["receiving_organisation_id"]) == ("finished", None, "H47.20.25")
 
 
-def test_a_level_nobody_knows_is_told_and_the_name_tells_the_level() -> None:
-    found = harmonise("one_stop_shop", [one_stop()])
-    assert "agencies" not in found.drift or not found.drift["agencies"].unknown
+def test_a_level_nobody_knows_is_told_and_the_name_tells_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = json.loads(json.dumps(LISTS["one_stop_shop"]))
+    listed["agencies"]["content"][0]["level"]["code"] = "QUAN"
+    monkeypatch.setitem(LISTS, "one_stop_shop", listed)
+    assert harmonise("one_stop_shop", [one_stop()]).drift["agencies"].unknown == [
+        "level.code QUAN (codelists/level.yml)"
+    ]
     assert organisations.level("H47.20", None, "ủy ban nhân dân thành phố hội an") == "district"
     assert organisations.level("H47.07", None, "sở thông tin và truyền thông") == "province"
     assert organisations.level("H47", None, "ủy ban nhân dân tỉnh quảng nam") == "province"

@@ -62,21 +62,29 @@ def of(source_key: str, answer: object, raw_pointer: str, raw_hash: str) -> Mess
     return Message(source_key, told.get("edxml"), told.get("attachments"), secrecy, raw_pointer, raw_hash)
 
 
+def _opened(message: Message) -> tuple[dict[str, Any], tuple[Node, Node] | None]:
+    """The row as far as it is known unread, with the root and header; without them for what is secret or unreadable."""
+    row: dict[str, Any] = {**message.origin, "is_secret": message.is_secret}
+    if message.is_secret:
+        return row, None
+    try:
+        root = message.root()
+        if edxml.is_secret(root):
+            return {**row, "is_secret": True}, None
+        return row, (root, edxml.header(root))
+    except edxml.Unreadable as trouble:
+        return {**row, "trouble": str(trouble)}, None
+
+
 def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     """The row of a document; `by_name` gives an agency's id for the canonical key of its name.
 
     What cannot be read has `trouble`; what says it is secret has nothing but where it came from.
     """
-    row: dict[str, Any] = {**message.origin, "is_secret": message.is_secret}
-    if message.is_secret:
+    row, opened = _opened(message)
+    if opened is None:
         return row
-    try:
-        root = message.root()
-        if edxml.is_secret(root):
-            return {**row, "is_secret": True}
-        head = edxml.header(root)
-    except edxml.Unreadable as trouble:
-        return {**row, "trouble": str(trouble)}
+    root, head = opened
     business = next(root.deep("Bussiness"), None)
     traces = next(root.deep("TraceHeaderList"), None)
     verdict = profile.judge("Document", tuple(part for part in (head, traces, business) if part is not None))
@@ -104,16 +112,10 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
 
 def status(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     """The row of a delivery status; who reports is known by code, or by a name that one agency bears."""
-    row: dict[str, Any] = {**message.origin, "is_secret": message.is_secret}
-    if message.is_secret:
+    row, opened = _opened(message)
+    if opened is None:
         return row
-    try:
-        root = message.root()
-        if edxml.is_secret(root):
-            return {**row, "is_secret": True}
-        head = edxml.header(root)
-    except edxml.Unreadable as trouble:
-        return {**row, "trouble": str(trouble)}
+    root, head = opened
     about, sender = head.find("ResponseFor"), head.find("From")
     told, verdict = head.text("StatusCode"), profile.judge("Status", (head,))
     return {
