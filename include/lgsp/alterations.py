@@ -22,7 +22,13 @@ log = logging.getLogger(__name__)
 SQL_NAMES = {"timestamptz": "timestamp with time zone"}
 OF_HISTORY = ("snapshot_from", "snapshot_to")
 # Columns the ledger was given later; its tables are made by ledger.sql.
-LEDGER = {"publication_file": {"shape": "text"}, "installation": {"derived_by": "text"}}
+LEDGER = {
+    "batch": {"purpose": "text not null default 'window'"},
+    "check_result": {"snapshot_id": "bigint", "sample_keys": "text[] not null default '{}'"},
+    "publication_file": {"shape": "text"},
+    "installation": {"derived_by": "text"},
+    "quarantine": {"state_by": "text", "state_at": "timestamptz", "redriven_in": "text"},
+}
 
 COLUMNS = """
 select nspname as schema, relname as table, attname as name, format_type(atttypid, atttypmod) as type, attnotnull as is_required
@@ -94,8 +100,10 @@ def _changed(schema: str, table: str, columns: dict[str, str], there: Tables) ->
     for name, type_ in columns.items() if known else ():
         if known and name not in known:
             yield f"alter table {schema}.{table} add column {name} {type_}"
-        elif known and known[name].type != SQL_NAMES.get(type_, type_):
-            yield f"alter table {schema}.{table} alter column {name} type {type_} using {name}::{type_}"
+            continue
+        plain = type_.split(" not null")[0]
+        if known and known[name].type != SQL_NAMES.get(plain, plain):
+            yield f"alter table {schema}.{table} alter column {name} type {plain} using {name}::{plain}"
 
 
 def _left_over(schema: str, table: Contract, there: Tables) -> Iterator[str]:

@@ -188,7 +188,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Ru
         shown = "''" if rule.severity == "blocker" or not shown else shown
         mend = f"; mend or extend {rule.mend}" if rule.mend else ""
         rows = con.execute(
-            f"select coalesce(source_key, '?') as source_key, source_updated_at::varchar as changed, case when source_key is null then raw_hash else content_hash end as record_hash, raw_pointer, "
+            f"select coalesce(source_key, '?') as source_key, source_updated_at::varchar as changed, raw_hash as record_hash, raw_pointer, "
             f"{organisation} as organisation_id, coalesce({day}, (source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar as occurred_on, "
             f'{shown} as shown from flagged where not "{rule.id}"'
         ).fetchall()
@@ -234,7 +234,7 @@ def _history(connection: ledger.Connection, batch: ledger.Batch) -> History:
     """
     days = 0
     records_read = 0
-    published = ledger.batches(connection, "published", source=batch.source)
+    published = [b for b in ledger.batches(connection, "published", source=batch.source) if b.purpose == "window"]
     for before in sorted(published, key=lambda b: b.window.end)[-28:]:
         if before.window.end - before.window.start >= timedelta(days=1):
             days += sum(1 for day in before.window.days() if reference.is_working(day))

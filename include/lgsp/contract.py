@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FOLDER = Path(__file__).parent / "contracts"
+RULES = Path(__file__).parent / "rules"
 
 SEVERITIES = ("blocker", "error", "warning", "info")
 SENDS_TO_QUARANTINE = ("blocker", "error")
@@ -42,7 +43,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """One row rule: `bad` is a DuckDB predicate that is true for a row that breaks it."""
+    """One rule about a row: `bad` is a DuckDB predicate that is true for a row that breaks it.
+
+    The row is a harmonised record of kind `kind`; a rule of kind `batch` is asked of the facts of one batch. `proof`
+    holds what must be changed in the kind's sample row so that it breaks the rule, and so that it just keeps it.
+    """
 
     id: str
     kind: str
@@ -52,8 +57,11 @@ class Rule:
     meaning_vi: str
     why: str
     version: str
+    owner: str = ""
     shows: tuple[str, ...] = ()
     mend: str | None = None
+    is_acceptable: bool = True
+    proof: dict[str, Any] | None = field(default=None, hash=False, compare=False)
     native: dict[str, Any] | None = field(default=None, hash=False, compare=False)
 
     @property
@@ -193,7 +201,8 @@ def _rule(item: Any, version: str, file: str) -> Rule:
     return Rule(
         id=item.id, kind=told["kind"], severity=item.severity, bad=item.implementation, meaning=item.description,
         meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
-        mend=told.get("mend"), native=told.get("native"),
+        owner=told.get("owner", ""), mend=told.get("mend"), native=told.get("native"), proof=told.get("proof"),
+        is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
     )  # fmt: skip
 
 
@@ -210,5 +219,31 @@ def every() -> list[Contract]:
 
 @cache
 def rules(kind: str) -> tuple[Rule, ...]:
-    """The row rules that a kind of harmonised record must keep."""
-    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind)
+    """The rules that a kind of harmonised record, or (kind `batch`) every batch as a whole, must keep."""
+    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + tuple(
+        rule for rule in _of_file(kind)
+    )
+
+
+def _of_file(kind: str) -> tuple[Rule, ...]:
+    """The rules of a kind that belongs to no one shared table: `rules/<kind>.yml`."""
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    path = RULES / f"{kind}.yml"
+    if not path.exists():
+        return ()
+    told = OpenDataContractStandard.from_file(str(path))
+    return tuple(
+        _rule(item, str(told.version), path.name) for table in told.schema_ or [] for item in table.quality or []
+    )
+
+
+@cache
+def sample(kind: str) -> dict[str, Any]:
+    """A row of a kind that keeps every rule, from `rules/samples.yml`; a text that begins with `=` is a DuckDB expression."""
+    import yaml
+
+    told = yaml.safe_load((RULES / "samples.yml").read_text())
+    if kind not in told:
+        raise ContractError(f"samples.yml has no row of kind {kind!r}")
+    return dict(told[kind])

@@ -49,6 +49,9 @@ grant select on all tables in schema shared, history to lgsp_reader;
 grant usage on schema ledger, shared to lgsp_operator;
 grant select on all tables in schema ledger, shared to lgsp_operator;
 """
+# What the ledger consists of, each in an SQL file of its own; `ledger` comes first, the others refer to it.
+LEDGERS = ("ledger", "quarantine", "profile", "sweep", "completeness", "review")
+
 ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
 
 
@@ -135,7 +138,7 @@ def _tables() -> Iterator[str]:
     for kind in records.KINDS.values():
         yield kind.ddl()
     yield RESTRICTED
-    for name in ("ledger", "review"):
+    for name in LEDGERS:
         yield files("lgsp").joinpath(f"{name}.sql").read_text()
 
 

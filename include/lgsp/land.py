@@ -45,7 +45,9 @@ def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
     with database.connect(settings) as connection:
         batch_ids = []
         for before in ledger.overlapping(connection, source_name, window):
-            again = ledger.open_batch(connection, before.source, before.window, rebuilt_from=before)
+            again = ledger.open_batch(
+                connection, before.source, before.window, rebuilt_from=before, purpose=before.purpose
+            )
             ledger.advance(connection, again.batch_id, "landed", declared_count=before.counts["declared_count"])
             batch_ids.append(again.batch_id)
     return batch_ids

@@ -36,18 +36,25 @@ class Batch:
     landing_path: str
     snapshot_id: int | None
     counts: dict[str, int]
+    purpose: str = "window"
 
 
-def open_batch(connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None) -> Batch:
-    """A new batch, in state `landing`; its id says source, window and number."""
+def open_batch(
+    connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window"
+) -> Batch:
+    """A new batch, in state `landing`; its id says source, window and number.
+
+    `purpose` is `window` (the changes of a window), `sweep` (what a sweep found deleted) or `redrive` (records driven
+    again out of quarantine); only the first covers its window.
+    """
     row = connection.execute("select nextval('ledger.batch_number') as number").fetchone()
     assert row is not None
     batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
-        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from) "
-        "values (%s, %s, %s, %s, 'landing', %s, %s)",
-        [batch_id, source, window.start, window.end, path, rebuilt_from.batch_id if rebuilt_from else None],
+        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose) "
+        "values (%s, %s, %s, %s, 'landing', %s, %s, %s)",
+        [batch_id, source, window.start, window.end, path, rebuilt_from.batch_id if rebuilt_from else None, purpose],
     )
     return batch(connection, batch_id)
 
@@ -68,7 +75,7 @@ def batches(connection: Connection, *states: str, source: str | None = None) -> 
 
 def overlapping(connection: Connection, source: str, window: Window) -> list[Batch]:
     """The batches of a source that were landed whole and touch a window; of those landed again, each once."""
-    condition = "source = %s and window_from < %s and window_to > %s and rebuilt_from is null and state not in ('landing', 'failed')"
+    condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and state not in ('landing', 'failed')"
     return _batches(connection, condition, [source, window.end, window.start])
 
 
@@ -79,7 +86,7 @@ def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) 
     return [
         Batch(
             row["batch_id"], row["source"], Window(row["window_from"], row["window_to"]), row["state"], row["why"],
-            row["landing_path"], row["snapshot_id"], {name: row[name] for name in COUNTS},
+            row["landing_path"], row["snapshot_id"], {name: row[name] for name in COUNTS}, row["purpose"],
         )
         for row in rows
     ]  # fmt: skip
@@ -128,7 +135,7 @@ def published_days(settings: Settings, source: str, window: Window) -> set[date]
     with database.connect(settings) as connection:
         rows = _batches(
             connection,
-            "source = %s and state = 'published' and window_from < %s and window_to > %s",
+            "purpose = 'window' and source = %s and state = 'published' and window_from < %s and window_to > %s",
             [source, window.end, window.start],
         )
     return {

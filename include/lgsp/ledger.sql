@@ -5,6 +5,8 @@ create table if not exists ledger.batch (
     source           text not null,
     window_from      timestamptz not null,
     window_to        timestamptz not null check (window_to > window_from),
+    -- what it was read for: a window of changes, what a sweep found deleted, or records driven again out of quarantine
+    purpose          text not null default 'window' check (purpose in ('window', 'sweep', 'redrive')),
     state            text not null check (state in ('landing', 'failed', 'landed', 'harmonised', 'checked', 'refused', 'published')),
     why              text,
     rebuilt_from     text references ledger.batch,
@@ -49,8 +51,10 @@ create table if not exists ledger.source_call (
     primary key (batch_id, number)
 );
 
+-- What every rule said: of a batch, or (with a snapshot_id instead) of the whole tables of a publication.
 create table if not exists ledger.check_result (
-    batch_id     text not null references ledger.batch,
+    batch_id     text references ledger.batch,
+    snapshot_id  bigint,
     rule_id      text not null,
     suite        text not null,
     severity     text not null,
@@ -60,30 +64,24 @@ create table if not exists ledger.check_result (
     observed     text,
     meaning      text not null,
     rule_version text not null,
-    checked_at   timestamptz not null default now(),
-    primary key (batch_id, suite, rule_id)
+    sample_keys  text[] not null default '{}',  -- of some rows that failed; never a person's
+    checked_at   timestamptz not null default now()
 );
+alter table ledger.check_result drop constraint if exists check_result_pkey;
+alter table ledger.check_result alter batch_id drop not null;
+create unique index if not exists check_result_once on ledger.check_result (batch_id, snapshot_id, suite, rule_id) nulls not distinct;
 
-create table if not exists ledger.quarantine (
-    quarantine_id     bigint generated always as identity primary key,
-    source            text not null,
-    source_key        text not null,
-    kind              text not null,
-    rule_id           text not null,
-    rule_version      text not null,
-    reason            text not null,
-    raw_pointer       text not null,
-    record_hash       text not null,
-    source_updated_at timestamptz,
-    organisation_id   text,
-    occurred_on       date,
-    batch_id          text not null references ledger.batch,
-    state             text not null default 'open' check (state in ('open', 'redriven', 'corrected', 'accepted', 'discarded')),
-    state_reason      text,
-    created_at        timestamptz not null default now(),
-    unique (source, kind, source_key, record_hash, rule_id)
+-- A batch rule that was overruled for a window, by whom and why: the next batch of that window may pass it.
+create table if not exists ledger.override (
+    source      text not null,
+    window_from timestamptz not null,
+    window_to   timestamptz not null,
+    rule_id     text not null,
+    decided_by  text not null,
+    why         text not null,
+    decided_at  timestamptz not null default now(),
+    primary key (source, window_from, window_to, rule_id)
 );
-create index if not exists quarantine_batch on ledger.quarantine (batch_id);
 
 create table if not exists ledger.publication (
     snapshot_id   bigint primary key,

@@ -3,7 +3,7 @@ create temporary table clock on commit drop as
 with feed as (
     select source, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) as first_at, max(window_to) as last_at
     from ledger.batch
-    where source in ('one_stop_shop', 'online_services') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
+    where purpose = 'window' and source in ('one_stop_shop', 'online_services') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
     group by source
 )
 select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on, 0::bigint as threshold,

@@ -1,0 +1,36 @@
+-- Rows that broke a rule, one for each record version and rule, with their way back; and trial records, which are nobody's.
+
+create table if not exists ledger.quarantine (
+    quarantine_id     bigint generated always as identity primary key,
+    source            text not null,
+    source_key        text not null,
+    kind              text not null,
+    rule_id           text not null,
+    rule_version      text not null,
+    reason            text not null,
+    raw_pointer       text not null,
+    record_hash       text not null,
+    source_updated_at timestamptz,
+    organisation_id   text,
+    occurred_on       date,
+    batch_id          text not null references ledger.batch,
+    state             text not null default 'open' check (state in ('open', 'redriven', 'corrected', 'accepted', 'discarded')),
+    state_reason      text,
+    state_by          text,
+    state_at          timestamptz,
+    redriven_in       text references ledger.batch,  -- the batch that drove it again last
+    created_at        timestamptz not null default now(),
+    unique (source, kind, source_key, record_hash, rule_id)
+);
+create index if not exists quarantine_batch on ledger.quarantine (batch_id);
+create index if not exists quarantine_open on ledger.quarantine (rule_id) where state = 'open';
+
+-- Trial records by key: what a source says it has is compared with what is known of it, and they are known.
+create table if not exists ledger.ignored_record (
+    source            text not null,
+    kind              text not null,
+    source_key        text not null,
+    source_updated_at timestamptz not null,
+    batch_id          text not null references ledger.batch,
+    primary key (source, kind, source_key)
+);
