@@ -13,6 +13,7 @@ import click
 
 from lgsp import database, sources
 from lgsp.cli_organisations import organisations
+from lgsp.cli_quarantine import quarantine
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.province.cli import province
 from lgsp.runtime.cli import commands as runtime
@@ -255,45 +256,9 @@ def dictionary() -> None:
     click.echo(words.markdown(), nl=False)
 
 
-@main.group()
-def quarantine() -> None:
-    """Rows that broke a rule, with their reasons."""
-
-
-@quarantine.command("list")
-@click.option("--source", type=click.Choice(sources.names()), help="Only of this source.")
-@as_json
-@answering
-def quarantine_list(source: str | None, is_json: bool) -> None:
-    """Every row in quarantine, newest first."""
-    query = ("select quarantine_id, source, kind, source_key, rule_id, state, reason from ledger.quarantine "
-             "where %(source)s::text is null or source = %(source)s order by quarantine_id desc")  # fmt: skip
-    with database.connect(Settings.from_env()) as connection:
-        rows = connection.execute(query, {"source": source}).fetchall()
-    for row in rows:
-        click.echo(
-            json.dumps(row, ensure_ascii=False)
-            if is_json
-            else "{quarantine_id:>8} {source:<16} {kind:<16} {rule_id:<26} {state:<8} {source_key}  {reason}".format(
-                **row
-            )
-        )
-
-
-@quarantine.command("show")
-@click.argument("quarantine_id", type=int)
-@answering
-def quarantine_show(quarantine_id: int) -> None:
-    """One row in quarantine with everything the ledger knows of it."""
-    with database.connect(Settings.from_env()) as connection:
-        row = connection.execute("select * from ledger.quarantine where quarantine_id = %s", [quarantine_id]).fetchone()
-    if row is None:
-        raise LgspError(f"there is no row {quarantine_id} in quarantine; see `lgsp quarantine list`")
-    _tell(row, is_json=False)
-
-
 main.add_command(organisations)
 main.add_command(province)
+main.add_command(quarantine)
 for command in runtime.commands.values():
     main.add_command(command)
 

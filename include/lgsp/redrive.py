@@ -1,0 +1,176 @@
+"""Redrive: records in quarantine go the way of a new record once more, from the bytes that were landed.
+
+Everything that is still open about a record is asked again, not one rule alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lgsp import check, database, harmonise, ledger, poison, quarantine, sources
+from lgsp.errors import BatchRefused, LgspError
+from lgsp.quarantine import Held
+from lgsp.selection import place
+from lgsp.settings import Settings
+from lgsp.storage import Batch
+
+log = logging.getLogger(__name__)
+
+# Accepted rows wait until they were driven again once; the pointer says which landing folder holds the record.
+PICK = """
+select distinct on (landed.landing_path, split_part(q.raw_pointer, '#', 2))
+    q.raw_pointer, q.record_hash, landed.landing_path
+from ledger.quarantine q join ledger.batch landed on landed.batch_id = split_part(q.raw_pointer, '#', 1)
+where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and {condition}
+order by landed.landing_path, split_part(q.raw_pointer, '#', 2), q.quarantine_id
+"""
+WAITS = "(q.state = 'open' or q.state = 'accepted' and q.redriven_in is null)"
+
+FATES = """
+with picked as (
+    select b.source, r.record_hash, b.state in ('checked', 'published') as is_judged
+    from ledger.redriven_record r join ledger.batch b using (batch_id) where batch_id = any(%s)
+)
+select bool_and(p.is_judged) and count(q.rule_id) = 0 as has_passed,
+    coalesce(array_agg(distinct q.rule_id) filter (where q.rule_id is not null), '{}') as rules
+from picked p left join ledger.quarantine q
+    on q.source = p.source and q.record_hash = p.record_hash and q.state in ('open', 'discarded')
+group by p.source, p.record_hash
+"""
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """What driving records again changed."""
+
+    batch_ids: list[str]
+    records: int = 0
+    passed: int = 0
+    held: dict[str, int] = field(default_factory=dict)
+    refused: str | None = None
+
+    @property
+    def still_held(self) -> int:
+        """How many of the records are in quarantine as before."""
+        return self.records - self.passed
+
+    def __str__(self) -> str:
+        if not self.records:
+            return "nothing to drive again"
+        rules = ", ".join(f"{rule} {count}" for rule, count in self.held.items())
+        told = f"{self.records} driven again: {self.passed} passed, {self.still_held} still in quarantine"
+        return told + (f" ({rules})" if rules else "") + (f"; {self.refused}" if self.refused else "")
+
+
+def run(
+    settings: Settings, quarantine_ids: Sequence[int] = (), rule_id: str | None = None, source: str | None = None
+) -> Redriven:
+    """Drive the chosen rows again, all when nothing is chosen; what passed waits to be published.
+
+    Raises LgspError when a row that was named does not wait. A batch that is refused is told in the answer: its
+    records stay in quarantine, those of the others do not wait for them.
+    """
+    batch_ids = pick(settings, quarantine_ids, rule_id, source)
+    harmonise.run(settings, batch_ids)
+    refused = None
+    try:
+        check.run(settings, batch_ids)
+    except BatchRefused as error:
+        refused = str(error)
+    return outcome(settings, batch_ids, refused)
+
+
+def pick(
+    settings: Settings, quarantine_ids: Sequence[int] = (), rule_id: str | None = None, source: str | None = None
+) -> list[str]:
+    """New batches over the landed bytes of the chosen rows: one for each landing folder, of these records alone.
+
+    Raises LgspError when a row that was named does not wait.
+    """
+    database.ensure(settings)
+    with database.connect(settings) as connection:
+        _prove_waiting(connection, quarantine_ids)
+        return [_open(connection, *folder) for folder in _chosen(connection, quarantine_ids, rule_id, source)]
+
+
+def _chosen(
+    connection: ledger.Connection, quarantine_ids: Sequence[int], rule_id: str | None, source: str | None
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The chosen records by landing folder."""
+    # who names a row may drive an accepted one again
+    waits = "q.quarantine_id = any(%(ids)s)" if quarantine_ids else WAITS
+    named = "(%(rule)s::text is null or q.rule_id = %(rule)s) and (%(source)s::text is null or q.source = %(source)s)"
+    rows = connection.execute(
+        PICK.format(condition=f"{waits} and {named}"),
+        {"ids": list(quarantine_ids), "rule": rule_id, "source": source},
+    ).fetchall()
+    folders: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        folders[row["landing_path"]].append(row)
+    return list(folders.items())
+
+
+def _prove_waiting(connection: ledger.Connection, quarantine_ids: Sequence[int]) -> None:
+    for quarantine_id in quarantine_ids:
+        held = quarantine.one(connection, quarantine_id)
+        if held.state not in ("open", "accepted"):
+            raise LgspError(
+                f"row {quarantine_id} is {held.state} ({held.state_reason}): there is nothing to drive again"
+            )
+
+
+def _open(connection: ledger.Connection, landing_path: str, picked: list[dict[str, Any]]) -> str:
+    row = connection.execute(
+        "select batch_id from ledger.batch where landing_path = %s order by rebuilt_from is not null, batch_id limit 1",
+        [landing_path],
+    ).fetchone()
+    assert row is not None
+    landed = ledger.batch(connection, row["batch_id"])
+    again = ledger.open_batch(connection, landed.source, landed.window, rebuilt_from=landed, purpose="redrive")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.redriven_record (batch_id, raw_pointer, record_hash) values (%s, %s, %s)",
+            [(again.batch_id, item["raw_pointer"], item["record_hash"]) for item in picked],
+        )
+    ledger.advance(connection, again.batch_id, "landed", declared_count=len(picked), fetched_count=len(picked))
+    return again.batch_id
+
+
+def outcome(settings: Settings, batch_ids: list[str], refused: str | None = None) -> Redriven:
+    """What became of the records of re-driven batches once they were checked; asking again changes nothing."""
+    with database.connect(settings) as connection:
+        for batch_id in batch_ids:
+            quarantine.settle(connection, batch_id)
+        told = _outcome(connection, batch_ids, refused)
+    log.info("%s", told)
+    return told
+
+
+def _outcome(connection: ledger.Connection, batch_ids: list[str], refused: str | None) -> Redriven:
+    rows = connection.execute(FATES, [batch_ids]).fetchall()
+    held = Counter(rule for row in rows for rule in row["rules"])
+    passed = sum(row["has_passed"] for row in rows)
+    return Redriven(batch_ids, len(rows), passed, dict(sorted(held.items())), refused)
+
+
+def raw(settings: Settings, held: Held) -> Any:
+    """The record a row is about, as its source sent it; it may hold what belongs to a person.
+
+    Raises ContractError when the landing folder is gone or altered.
+    """
+    with database.connect(settings) as connection:
+        batch = ledger.batch(connection, held.raw_pointer.partition("#")[0])
+    landed = Batch.open(settings.landing / batch.landing_path)
+    number, ordinal = place(held.raw_pointer)
+    for call, body in landed.bodies([call for call in landed.calls() if call.number == number]):
+        told = poison.loads(poison.harmless(body))
+        described = sources.load(held.source).lists.get(call.list)
+        if described is None:
+            return told  # the answer is the record
+        listed: Any = told.get(described["records"]) if isinstance(told, dict) else told
+        return listed[ordinal]
+    raise LgspError(f"{held.raw_pointer} is no answer of {landed.folder}")
