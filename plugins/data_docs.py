@@ -23,13 +23,17 @@ app = FastAPI(title="Data Docs", dependencies=[Depends(requires_access_view(Acce
 @app.get("/")
 def sources() -> HTMLResponse:
     """The sources that have Data Docs."""
+    titles = {name: descriptions.load(name).title for name in descriptions.names()}
+    titles["publication"] = "Bộ dữ liệu dùng chung"
     pages = sorted(page.parent.name for page in Settings.from_env().docs.glob("*/index.html"))
     links = "".join(
-        f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(descriptions.load(name).title)}</a> ({escape(name)})</li>'
+        f'<li><a href="{PREFIX}/{escape(name)}/index.html">{escape(titles[name])}</a> ({escape(name)})</li>'
         for name in pages
-        if name in descriptions.names()
+        if name in titles
     )
-    body = f"<p>What the newest batch of each source was found to be.</p><ul>{links}</ul>"
+    body = (
+        f"<p>What the newest batches of each source, and the newest publications, were found to be.</p><ul>{links}</ul>"
+    )
     return HTMLResponse(
         '<!doctype html><html lang="vi"><meta charset="utf-8"><title>Data Docs</title>'
         "<style>body{font:16px/1.6 system-ui,sans-serif;margin:2rem}</style><h1>Data Docs</h1>"

@@ -1,19 +1,18 @@
-"""The gate: Great Expectations judges what the contracts ask, on flags that DuckDB has set.
+"""The gate: Great Expectations judges what the contracts ask, on flags that the databases have set.
 
 Three suites for each batch: `rows` counts one boolean column for each rule, `batch` judges the batch as a
-whole, `native` proves on a sample of accepted rows that the compiled rules mean what the contract says.
+whole, `native` proves on a sample of accepted rows that the compiled rules mean what the contract says. One suite
+for each publication: `tables`, over the tables that are about to be published.
 """
 
 from __future__ import annotations
 
-import html
 import logging
-import re
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from lgsp.contract import Rule
 
@@ -37,100 +36,101 @@ def allowed(rows: int) -> int:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """One rule about a batch as a whole: what was observed and what is allowed."""
-
-    id: str
-    observed: float
-    lowest: float | None
-    highest: float | None
-    meaning: str
-    severity: str = "critical"
-
-
-@dataclass(frozen=True)
 class Verdict:
-    """What Great Expectations said about one rule of one batch."""
+    """What Great Expectations said about one rule, with the rule."""
 
     suite: str
-    rule_id: str
-    severity: str
+    rule: Rule
     checked: int
     failed: int
     is_passed: bool
-    observed: str | None
-    meaning: str
-    version: str
+    is_evaluated: bool
+    observed: str | None = None
+    sample_keys: tuple[str, ...] = ()
+    overruled: str | None = None  # by whom and why, where somebody let the batch pass
 
     @property
     def blocks(self) -> bool:
-        """Whether the batch may not go on."""
-        return not self.is_passed and self.severity == "critical"
+        """Whether nothing may go on. A rule that could not be evaluated has proven nothing, whatever its severity."""
+        if not self.is_evaluated:
+            return True
+        return not self.is_passed and self.rule.quarantines and self.overruled is None
+
+    def __str__(self) -> str:
+        if not self.is_evaluated:
+            return f"{self.rule.id} ({self.rule.meaning}): could not be evaluated"
+        what = self.observed or f"{self.failed:,} of {self.checked:,} rows fail"
+        return f"{self.rule.id} ({self.rule.meaning}): {what}"
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The verdicts of one suite, and its page for the Data Docs."""
 
+    suite: str
     verdicts: list[Verdict]
-    page: str
+    page: str = field(repr=False)
 
 
-def rows(kind: str, flags: pd.DataFrame, rules: tuple[Rule, ...]) -> Judgement:
-    """Judge one boolean column for each rule; True is a row that keeps it."""
-    import great_expectations.expectations as gxe
+def rows(
+    kind: str,
+    flags: pd.DataFrame,
+    rules: Sequence[Rule],
+    sample_keys: Mapping[str, Sequence[str]],
+    is_again: bool = False,
+) -> Judgement:
+    """Judge one boolean column for each rule; True is a row that keeps it.
 
+    A rule that sends rows to quarantine blocks the batch when more than is allowed break it, unless the rows are
+    driven again (`is_again`): they were bad before.
+    """
     count = max(len(flags), 1)
-    kept = {"blocker": 0.0, "error": max(0, count - allowed(count)) / count, "warning": 0.0, "info": 0.0}
-    expectations = [
-        gxe.ExpectColumnValuesToBeInSet(
-            column=rule.id, value_set=[True], mostly=kept[rule.severity], severity=SEVERITY[rule.severity],
-            description=f"[{rule.severity}] {rule.id} · {rule.meaning_vi} / {rule.meaning}",
-            meta={"rule": rule.id, "version": rule.version, "meaning": rule.meaning},
-        )
-        for rule in rules
-    ]  # fmt: skip
-    return _judge(f"rows · {kind}", flags, expectations)
+    kept = max(0, count - allowed(count)) / count
+    least = {rule.id: kept if rule.severity == "error" and not is_again else 0.0 for rule in rules}
+    if is_again:
+        least |= {rule.id: 0.0 for rule in rules}
+    return _judge(f"rows · {kind}", flags, [_flag(rule, least[rule.id]) for rule in rules], rules, sample_keys)
 
 
-def batch(bounds: list[Bound]) -> Judgement:
-    """Judge the batch as a whole: one row, one column for each bound."""
-    import great_expectations.expectations as gxe
+def facts(suite: str, flags: Mapping[str, bool], rules: Sequence[Rule], told: Mapping[str, str | None],
+          sample_keys: Mapping[str, Sequence[str]] | None = None) -> Judgement:  # fmt: skip
+    """Judge one thing as a whole: one row, one boolean column for each rule; `told` says what was observed."""
     import pandas as pd
 
-    expectations = [
-        gxe.ExpectColumnValuesToBeBetween(
-            column=bound.id, min_value=bound.lowest, max_value=bound.highest, severity=bound.severity,
-            description=f"[{bound.severity}] {bound.id} · {bound.meaning} (observed {bound.observed:g})",
-            meta={"rule": bound.id, "version": "1.0.0", "meaning": bound.meaning, "observed": f"{bound.observed:g}"},
-        )
-        for bound in bounds
-    ]  # fmt: skip
-    return _judge("batch", pd.DataFrame([{bound.id: bound.observed for bound in bounds}]), expectations)
+    frame = pd.DataFrame([{rule.id: flags[rule.id] for rule in rules}])
+    return _judge(suite, frame, [_flag(rule, 1.0, told.get(rule.id)) for rule in rules], rules, sample_keys or {}, told)
 
 
-def native(kind: str, sample: pd.DataFrame, rules: tuple[Rule, ...]) -> Judgement:
+def native(kind: str, sample: pd.DataFrame, rules: Sequence[Rule]) -> Judgement:
     """Judge a sample of accepted rows by Great Expectations' own expectations, where a rule names one."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    expectations = []
-    for rule in rules:
-        if rule.native:
-            told = dict(rule.native)
-            configuration = ExpectationConfiguration(
-                type=told.pop("type"), kwargs=told, severity="critical",
-                description=f"[error] {rule.id} · the compiled rule means what the contract says",
-                meta={"rule": rule.id, "version": rule.version, "meaning": rule.meaning},
-            )  # fmt: skip
-            expectations.append(configuration.to_domain_obj())
-    return _judge(f"native · {kind}", sample, expectations)
+    expectations, own = [], [rule for rule in rules if rule.native]
+    for rule in own:
+        told = dict(rule.native or {})
+        configuration = ExpectationConfiguration(
+            type=told.pop("type"), kwargs=told, severity="critical", meta={"rule": rule.id},
+            description=f"{rule.id} · the compiled rule means what the contract says",
+        )  # fmt: skip
+        expectations.append(configuration.to_domain_obj())
+    return _judge(f"native · {kind}", sample, expectations, own, {})
 
 
-def _judge(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Judgement:
+def _flag(rule: Rule, least: float, told: str | None = None) -> Any:
+    import great_expectations.expectations as gxe
+
+    return gxe.ExpectColumnValuesToBeInSet(
+        column=rule.id, value_set=[True], mostly=least, severity=SEVERITY[rule.severity], meta={"rule": rule.id},
+        description=f"[{rule.severity}] {rule.id} · {rule.meaning_vi} / {rule.meaning}{f' ({told})' if told else ''}",
+    )  # fmt: skip
+
+
+def _judge(
+    suite: str, frame: pd.DataFrame, expectations: list[Any], rules: Sequence[Rule],
+    sample_keys: Mapping[str, Sequence[str]], told: Mapping[str, str | None] | None = None,
+) -> Judgement:  # fmt: skip
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import sets it back
     # without temporary docs sites: it would leave a folder behind for every batch
@@ -154,84 +154,35 @@ def _judge(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Judgemen
             batch_parameters={"dataframe": frame},
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
         )
-    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
-    return Judgement([_verdict(suite, item) for item in result.results], page)
+    asked = {rule.id: rule for rule in rules}
+    verdicts = [
+        _verdict(suite, item, asked[item.expectation_config.meta["rule"]], sample_keys, told or {})
+        for item in result.results
+    ]
+    return Judgement(suite, verdicts, _page(result))
 
 
-def _verdict(suite: str, item: Any) -> Verdict:
-    meta, found = item.expectation_config.meta, item.result or {}
-    errors = [v for v in (item.exception_info or {}).values() if isinstance(v, dict) and v.get("raised_exception")]
-    errored = bool(errors or (item.exception_info or {}).get("raised_exception"))
-    # an expectation that could not be evaluated has proven nothing, whatever its severity
-    severity = (
-        "critical"
-        if errored
-        else str(getattr(item.expectation_config.severity, "value", item.expectation_config.severity))
-    )
-    observed = found.get("observed_value", meta.get("observed"))
+def _verdict(
+    suite: str, item: Any, rule: Rule, sample_keys: Mapping[str, Sequence[str]], told: Mapping[str, str | None]
+) -> Verdict:
+    found, trouble = item.result or {}, item.exception_info or {}
+    errors = [value for value in trouble.values() if isinstance(value, dict) and value.get("raised_exception")]
+    errored = bool(errors or trouble.get("raised_exception"))
     return Verdict(
-        suite, meta["rule"], severity, int(found.get("element_count") or 0), int(found.get("unexpected_count") or 0),
-        bool(item.success) and not errored, "could not be evaluated" if errored else (None if observed is None else str(observed)),
-        meta["meaning"], meta["version"],
+        suite, rule, int(found.get("element_count") or 0), int(found.get("unexpected_count") or 0),
+        bool(item.success) and not errored, not errored, told.get(rule.id), tuple(sample_keys.get(rule.id, ())),
     )  # fmt: skip
 
 
-STYLE = """
-:root{--ink:#1d2733;--line:#d9dfe7;--good:#1a7f4b;--bad:#b3261e;--soft:#f5f7fa}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:72rem;margin:0 auto;padding:1.5rem}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}a{color:#0b57d0}
-table{border-collapse:collapse;width:100%;margin:.75rem 0;background:#fff}th,td{border:1px solid var(--line);padding:.4rem .6rem;text-align:left;vertical-align:top}
-th{background:var(--soft)}.pass{color:var(--good);font-weight:600}.fail{color:var(--bad);font-weight:600}.warn{color:#8a5a00;font-weight:600}
-.num{text-align:right;font-variant-numeric:tabular-nums}footer,.navbar,.modal,button,script{display:none}code{background:var(--soft);padding:.1rem .3rem}
-@media(max-width:40rem){table{display:block;overflow-x:auto}}
-"""
+def _page(result: Any) -> str:
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+
+    return str(_view().render(ValidationResultsPageRenderer().render(result)))
 
 
-def publish_docs(folder: Path, title: str, facts: list[tuple[str, str]], judgements: list[Judgement]) -> None:
-    """Write the Data Docs of the newest batch of a source: an index to read, and each suite's own page.
+@cache
+def _view() -> Any:
+    """One view for all pages: each new one would compile its templates again."""
+    from great_expectations.render.view import DefaultJinjaPageView
 
-    The pages need no network: what Great Expectations loads from elsewhere is taken out.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"<h1>{html.escape(title)}</h1><table>"]
-    lines += [f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts]
-    lines.append("</table>")
-    for judgement in judgements:
-        if not judgement.verdicts:
-            continue
-        suite = judgement.verdicts[0].suite
-        name = re.sub(r"[^a-z_]+", "-", suite.lower()) + ".html"
-        _replace(folder / name, _offline(judgement.page))
-        lines.append(
-            f'<h2>{html.escape(suite)} <small><a href="{name}">as Great Expectations shows it</a></small></h2>'
-        )
-        lines.append(
-            "<table><tr><th>rule</th><th>meaning</th><th>severity</th><th>checked</th><th>failed</th><th>verdict</th></tr>"
-        )
-        lines += [_line(verdict) for verdict in judgement.verdicts]
-        lines.append("</table>")
-    head = f'<!doctype html><html lang="vi"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{STYLE}</style><body>'
-    _replace(folder / "index.html", head + "\n".join(lines) + "</body></html>")
-
-
-def _line(verdict: Verdict) -> str:
-    word, style = ("passed", "pass") if verdict.is_passed else ("FAILED", "fail")
-    if verdict.is_passed and verdict.failed:
-        word, style = "passed, with findings", "warn"
-    observed = f" <code>{html.escape(verdict.observed)}</code>" if verdict.observed and verdict.suite == "batch" else ""
-    return (
-        f"<tr><td><code>{verdict.rule_id}</code></td><td>{html.escape(verdict.meaning)}{observed}</td><td>{verdict.severity}</td>"
-        f'<td class="num">{verdict.checked:,}</td><td class="num">{verdict.failed:,}</td><td class="{style}">{word}</td></tr>'
-    )
-
-
-def _offline(page: str) -> str:
-    page = re.sub(r"<(script|link|img)\b[^>]*\b(?:src|href)=[\"']https?:[^>]*>(?:\s*</script>)?", "", page)
-    page = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
-    return page.replace("</head>", f"<style>{STYLE}</style></head>", 1)
-
-
-def _replace(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # two batches of one source may be checked at once
-    temporary.write_text(content)
-    temporary.replace(path)
+    return DefaultJinjaPageView()

@@ -12,6 +12,7 @@ import psycopg
 
 from lgsp import database
 from lgsp.errors import ContractError
+from lgsp.gate import Judgement
 from lgsp.settings import Settings
 from lgsp.storage import Landed
 from lgsp.window import Window, midnight
@@ -128,6 +129,58 @@ def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[st
             "insert into ledger.repair (batch_id, list, field, treatment, record_count) values (%s, %s, %s, %s, %s)",
             [(batch_id, *repair) for repair in repairs],
         )
+
+
+def record_results(
+    connection: Connection,
+    judgements: Iterable[Judgement],
+    *,
+    batch_id: str | None = None,
+    snapshot_id: int | None = None,
+) -> None:
+    """Keep what every rule said of a batch, or of the tables of a publication, in place of what was said before."""
+    connection.execute(
+        "delete from ledger.check_result where batch_id is not distinct from %s and snapshot_id is not distinct from %s",
+        [batch_id, snapshot_id],
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.check_result (batch_id, snapshot_id, rule_id, suite, severity, checked_count, failed_count, is_passed, "
+            "observed, meaning, rule_version, sample_keys) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [[batch_id, snapshot_id, v.rule.id, v.suite, v.rule.severity, v.checked, v.failed, v.is_passed,
+              "could not be evaluated" if not v.is_evaluated else f"{v.observed}; overruled {v.overruled}" if v.overruled else v.observed,
+              v.rule.meaning, v.rule.version, list(v.sample_keys)]
+             for judgement in judgements for v in judgement.verdicts],
+        )  # fmt: skip
+
+
+def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, datetime]]) -> None:
+    """Keep which records, as (kind, key, change time), are trials: nobody's, but not missing either."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.ignored_record (source, kind, source_key, source_updated_at, batch_id) values (%s, %s, %s, %s, %s) "
+            "on conflict (source, kind, source_key) do update set source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id "
+            "where ignored_record.source_updated_at < excluded.source_updated_at",
+            [(batch.source, *trial, batch.batch_id) for trial in trials],
+        )  # fmt: skip
+
+
+def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str, why: str) -> None:
+    """Let the window of a batch pass a batch rule from now on, by whom and why."""
+    connection.execute(
+        "insert into ledger.override (source, window_from, window_to, rule_id, decided_by, why) values (%s, %s, %s, %s, %s, %s) "
+        "on conflict (source, window_from, window_to, rule_id) do update set decided_by = excluded.decided_by, why = excluded.why, decided_at = now()",
+        [batch.source, batch.window.start, batch.window.end, rule_id, decided_by, why],
+    )  # fmt: skip
+
+
+def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
+    """The batch rules that were overruled for the window of a batch, with by whom and why."""
+    rows = connection.execute(
+        "select rule_id, decided_by, why from ledger.override where source = %s and window_from = %s and window_to = %s",
+        [batch.source, batch.window.start, batch.window.end],
+    ).fetchall()
+    return {row["rule_id"]: f"by {row['decided_by']}: {row['why']}" for row in rows}
 
 
 def published_days(settings: Settings, source: str, window: Window) -> set[date]:

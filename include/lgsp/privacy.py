@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,10 @@ class Finding:
         return f"{self.kind}.{self.column} holds a person's {self.what} in {self.count} values"
 
 
-def scan(con: duckdb.DuckDBPyConnection, accepted: Path) -> list[Finding]:
-    """What is personal in the accepted rows of a batch: every text column of every kind of record, value by value."""
+def scan(con: duckdb.DuckDBPyConnection, accepted: Path, kinds: Iterable[records.Kind]) -> list[Finding]:
+    """What is personal in the accepted rows of some kinds of record: every text column, value by value."""
     findings: Counter[tuple[str, str, str]] = Counter()
-    for kind in records.KINDS.values():
+    for kind in kinds:
         file = accepted / f"{kind.name}.parquet"
         for column, _, found in personal(con, quoted(str(file)), kind) if file.exists() else ():
             findings.update((kind.name, column, what) for what in found)
@@ -77,12 +77,12 @@ def mark(con: duckdb.DuckDBPyConnection, table: str, kind: records.Kind) -> None
     """Add `is_personal` to a table of harmonised rows: whether any text of the row that is shared is personal."""
     found = [(column, value) for column, value, _ in personal(con, table, kind)]
     con.execute("create or replace table personal (place varchar, value varchar)")
-    if found:
-        con.executemany("insert into personal values (?, ?)", found)
+    if not found:
+        con.execute(f"alter table {table} add column is_personal boolean default false")
+        return
+    con.executemany("insert into personal values (?, ?)", found)
     told = [f"{_is_in(column, kind.columns[column])}" for column in sorted({column for column, _ in found})]
-    con.execute(
-        f"create or replace table {table} as select *, {' or '.join(told) or 'false'} as is_personal from {table}"
-    )
+    con.execute(f"create or replace table {table} as select *, {' or '.join(told)} as is_personal from {table}")
 
 
 def _is_in(column: str, type_: str) -> str:

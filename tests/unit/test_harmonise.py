@@ -82,7 +82,9 @@ def judged(source: str, *pages: list[Any]) -> tuple[check.Checked, int]:
         checked = check.Checked(ledger.Batch("b.1", source, DAY, "harmonised", None, "", None, {}))
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
-            check._check_kind(con, records.DOSSIER, folder, checked)
+            check._judge_rows(
+                con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", []
+            )
     return checked, sum(len(page) for page in pages)
 
 

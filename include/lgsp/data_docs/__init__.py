@@ -1,0 +1,134 @@
+"""Data Docs: what was found about the newest batches of each source, for people who know no Great Expectations.
+
+    data_docs/<source>/index.html              the newest batches, the newest first
+    data_docs/<source>/<batch>/index.html      one batch: the verdict, what failed and whose it is, what is unusual
+    data_docs/<source>/<batch>/<suite>.html    a suite as Great Expectations shows it
+    data_docs/publication/…                    the same for the tables of each publication
+
+Only the newest few are kept; older results are in `ledger.check_result`. The pages need no network.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from lgsp import sources
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from lgsp.gate import Judgement, Verdict
+    from lgsp.ledger import Batch, Connection
+
+# A page of a batch with its suites is a few hundred kilobytes: ten of each source stay readable and small.
+KEPT = 10
+PUBLICATION = "publication"
+OWNERS = {
+    "agency": ("Đơn vị nhập dữ liệu", "the agency that entered it"),
+    "source": ("Đơn vị vận hành hệ thống nguồn", "who runs the source system"),
+    "platform": ("Đội vận hành LGSP", "the platform's own team"),
+}
+SEVERITIES = {
+    "blocker": ("chặn", "nothing may be published"),
+    "error": ("lỗi", "the row goes to quarantine"),
+    "warning": ("cảnh báo", "published, and flagged"),
+    "info": ("ghi nhận", "counted"),
+}
+
+
+def publish(folder: Path, connection: Connection, batch: Batch, judgements: Sequence[Judgement]) -> None:
+    """Write the pages of a batch that was just checked, and the index of its source; the oldest go."""
+    row = connection.execute("select * from ledger.batch where batch_id = %s", [batch.batch_id]).fetchone()
+    assert row is not None
+    held = connection.execute(
+        "select rule_id, organisation_id, count(*) as records from ledger.quarantine where batch_id = %s and state = 'open' "
+        "group by 1, 2 order by 3 desc, 1, 2 limit 20", [batch.batch_id],
+    ).fetchall()  # fmt: skip
+    title = sources.load(batch.source).title
+    mine = folder / batch.source
+    _write_run(
+        mine / batch.batch_id,
+        title,
+        str(batch.window),
+        judgements,
+        {"batch": row, "held": held, "drift": row["schema_drift"]},
+    )
+    rows = connection.execute(
+        "select batch_id as name, window_from, window_to, state, why, fetched_count, accepted_count, quarantined_count, checked_at, created_at "
+        "from ledger.batch where source = %s and state in ('checked', 'refused', 'published') order by created_at desc, batch_id desc limit %s",
+        [batch.source, KEPT],
+    ).fetchall()  # fmt: skip
+    kept = {batch.batch_id: str(batch.window), **{str(row["name"]): "" for row in rows}}
+    _write_index(mine, title, [row for row in rows if (mine / str(row["name"])).is_dir()], list(kept))
+
+
+def publish_tables(folder: Path, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
+    """Write the page of a publication's table rules, and the index of publications."""
+    mine = folder / PUBLICATION
+    told = {"batch": {"state": "refused" if why else "published", "why": why}, "held": [], "drift": []}
+    _write_run(mine / str(snapshot_id), "Bộ dữ liệu dùng chung", f"snapshot {snapshot_id}", [judgement], told)
+    newest = sorted((int(path.name) for path in mine.iterdir() if path.name.isdigit()), reverse=True)[:KEPT]
+    _write_index(mine, "Bộ dữ liệu dùng chung", [{"name": str(number)} for number in newest], list(map(str, newest)))
+
+
+def _write_run(folder: Path, title: str, window: str, judgements: Sequence[Judgement], told: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    suites = []
+    for judgement in judgements:
+        name = re.sub(r"[^a-z_]+", "-", judgement.suite.lower()) + ".html"
+        _replace(folder / name, _offline(judgement.page))
+        suites.append((judgement.suite, name))
+    verdicts = [verdict for judgement in judgements for verdict in judgement.verdicts]
+    _replace(folder / "index.html", _template("batch.html").render(
+        title=title, window=window, suites=suites, owners=OWNERS, severities=SEVERITIES,
+        blocking=[v for v in verdicts if v.blocks], broken=_broken(verdicts),
+        held_up=[v for v in verdicts if v.is_passed and not v.failed and v.is_evaluated], **told,
+    ))  # fmt: skip
+
+
+def _broken(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The rules that something broke without stopping the batch, the gravest first."""
+    order = list(SEVERITIES)
+    found = [v for v in verdicts if not v.blocks and (v.failed or not v.is_passed)]
+    return sorted(found, key=lambda v: (order.index(v.rule.severity), -v.failed))
+
+
+def _write_index(folder: Path, title: str, runs: Sequence[Any], kept: Sequence[str]) -> None:
+    """List the runs that have pages, and take the pages of older ones away."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+    _replace(folder / "index.html", _template("runs.html").render(title=title, runs=runs))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(loader=PackageLoader("lgsp", "data_docs"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+def _offline(page: str) -> str:
+    """A page of Great Expectations without what it loads from elsewhere."""
+    page = re.sub(r"<(script|link|img)\b[^>]*\b(?:src|href)=[\"']https?:[^>]*>(?:\s*</script>)?", "", page)
+    page = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
+    style = _template("style.css").render()
+    return page.replace(
+        "</head>", f"<style>{style}footer,.navbar,.modal,button,script{{display:none}}</style></head>", 1
+    )
+
+
+def _replace(path: Path, content: str) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # two batches of one source may be checked at once
+    temporary.write_text(content)
+    temporary.replace(path)

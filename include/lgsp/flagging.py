@@ -1,0 +1,218 @@
+"""Flagging: every row rule of a contract, evaluated once over the rows of a batch, as one boolean column for each rule.
+
+In between the rows of every batch stands one canary for each rule: a made-up row that breaks it. A rule that lets its
+canary pass is dead, and a batch judged by a dead rule proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from lgsp import contract, privacy, proof, records, text
+from lgsp.contract import Rule, quoted
+from lgsp.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLE = 5000
+SHOWN_KEYS = 5
+# What says of a row, besides its rules, that it is not asked: trial records are nobody's.
+TRIAL = "is_test"
+WHOSE = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
+WHEN = {"received_on": "coalesce(received_on, submitted_on)", "issued_on": "issued_on"}
+
+Waived = tuple[str, str, str, str]
+
+
+@dataclass
+class Flagged:
+    """The rows of one kind of a batch after every rule was asked, and where each of them went."""
+
+    kind: records.Kind
+    rules: tuple[Rule, ...]
+    flags: pd.DataFrame
+    failed: dict[str, int]
+    sample_keys: dict[str, list[str]]
+    quarantine: list[dict[str, Any]] = field(default_factory=list)
+    trials: list[tuple[str, datetime]] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+    sample: pd.DataFrame | None = None
+    duplicates: int = 0
+    quarantined: int = 0
+    stopped: int = 0
+    kept: int = 0
+    personal: int = 0
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    kind: records.Kind,
+    staged: Path,
+    accepted: Path,
+    end: datetime,
+    waived: list[Waived],
+) -> Flagged:
+    """Flag the staged rows of a kind, write those that may go on, and tell why the others may not.
+
+    `waived` names rows (kind, source key, hash of the record, rule) that somebody accepted although they break a rule.
+    Raises ContractError when a rule cannot be compiled.
+    """
+    rules = contract.rules(kind.name)
+    duplicates = _stage(con, kind, staged, end)
+    columns = {row[0] for row in con.execute("describe staged").fetchall()}
+    trials = _trials(con) if TRIAL in columns else []
+    proof.canaries(con, "staged", kind.name, end)
+    privacy.mark(con, "staged", kind)
+    _flag(con, rules)
+    _waive(con, [row for row in waived if row[0] == kind.name], rules)
+    holding = [rule for rule in rules if rule.quarantines]
+    _split(con, holding)
+    flagged = Flagged(kind, rules, *_counted(con, rules), trials=trials, duplicates=duplicates)
+    flagged.dead = _dead(con, rules)
+    flagged.quarantine = [row for rule in holding for row in _reasons(con, kind, columns, rule)]
+    flagged.quarantined = _count(con, "select count(*) from flag where is_held and canary is null")
+    secret = [rule.id for rule in rules if rule.severity == "blocker"]
+    if secret:
+        flagged.stopped = _count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
+    _keep(con, kind, rules, columns, accepted)
+    flagged.kept = _count(con, "select count(*) from kept")
+    flagged.personal = _count(con, "select count(*) from kept where is_personal")
+    if any(rule.native for rule in rules) and flagged.kept:
+        living = " where not is_deleted" if "is_deleted" in columns else ""
+        flagged.sample = con.execute(f"select * from kept{living} using sample {SAMPLE} rows").fetch_df()
+    return flagged
+
+
+def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:
+    """`staged`: the rows of a kind, each version of a record once; how many came again."""
+    there = _count(con, f"select count(*) from '{staged}'")
+    con.execute(
+        f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
+        "qualify row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end "
+        "order by raw_pointer) = 1"
+    )
+    return there - _count(con, "select count(*) from staged")
+
+
+def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime]]:
+    """Take trial records out; their keys and change times."""
+    rows = con.execute(f"select source_key, source_updated_at from staged where {TRIAL}").fetchall()
+    con.execute(f"delete from staged where {TRIAL}")
+    return [(str(key), changed) for key, changed in rows]
+
+
+def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
+    """`flag`: one boolean column for each rule, true for a row that keeps it; rows are tied to `staged` by number."""
+    for rule in rules:
+        try:
+            con.execute(f"select {rule.bad} from staged limit 0")
+        except duckdb.Error as error:
+            raise ContractError(f"rule {rule.id} of kind {rule.kind} cannot be compiled: {error}") from error
+    flags = "".join(f', not coalesce({rule.bad}, false) as "{rule.id}"' for rule in rules)
+    con.execute(
+        f"create or replace table flag as select rowid as number, source_key, canary, raw_hash{flags} from staged"
+    )
+
+
+def _waive(con: duckdb.DuckDBPyConnection, waived: list[Waived], rules: tuple[Rule, ...]) -> None:
+    """`waived`: which rules no longer hold which rows; they stay broken, and are told as warnings."""
+    con.execute("create or replace table waived (source_key varchar, raw_hash varchar, rule_id varchar)")
+    acceptable = {rule.id for rule in rules if rule.is_acceptable}
+    rows = [row[1:] for row in waived if row[3] in acceptable]
+    if rows:
+        con.executemany("insert into waived values (?, ?, ?)", rows)
+
+
+def _split(con: duckdb.DuckDBPyConnection, holding: Iterable[Rule]) -> None:
+    """Add `is_held` to `flag`: whether a rule that sends to quarantine holds the row."""
+    held = [
+        f'(not "{rule.id}" and not exists (select 1 from waived w where w.rule_id = {quoted(rule.id)} '
+        "and w.source_key is not distinct from flag.source_key and w.raw_hash = flag.raw_hash))"
+        if rule.is_acceptable and _count(con, f"select count(*) from waived where rule_id = {quoted(rule.id)}")
+        else f'not "{rule.id}"'
+        for rule in holding
+    ]
+    con.execute(f"create or replace table flag as select *, {' or '.join(held) or 'false'} as is_held from flag")
+
+
+def _counted(
+    con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]
+) -> tuple[pd.DataFrame, dict[str, int], dict[str, list[str]]]:
+    """The flags of all rows for the gate, how many rows break each rule, and the keys of a few of them."""
+    chosen = ", ".join(f'"{rule.id}"' for rule in rules)
+    flags = con.execute(f"select {chosen} from flag where canary is null").fetch_df()
+    failed = {rule.id: int((~flags[rule.id]).sum()) for rule in rules}
+    keys = {
+        rule.id: [privacy.nameless(str(key or "?")) for (key,) in con.execute(
+            f'select source_key from flag where canary is null and not "{rule.id}" order by source_key limit {SHOWN_KEYS}'
+        ).fetchall()]
+        for rule in rules if failed[rule.id]
+    }  # fmt: skip
+    return flags, failed, keys
+
+
+def _dead(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
+    """The rules whose canary came through: unflagged, or flagged and yet not held where the rule holds rows."""
+    dead = []
+    for rule in rules:
+        held = " and is_held" if rule.quarantines else ""
+        caught = _count(con, f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{held}')
+        if caught != 1:
+            dead.append(rule.id)
+    return dead
+
+
+def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rule: Rule) -> list[dict[str, Any]]:
+    """One row for each record that a rule holds; only what the rule shows is told."""
+    organisation = next((column for column in WHOSE if column in columns), "null::varchar")
+    day = next((sql for column, sql in WHEN.items() if column in columns), "null::date")
+    shown = " || ', ' || ".join(f"'{name} ' || coalesce({name}::varchar, 'missing')" for name in rule.shows)
+    shown = "''" if rule.severity == "blocker" or not shown else shown
+    mend = f"; mend or extend {rule.mend}" if rule.mend else ""
+    rows = con.execute(
+        f"select coalesce(s.source_key, '?'), source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
+        f"coalesce({day}, (source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar, {shown} "
+        f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null'
+    ).fetchall()
+    return [
+        {"source_key": privacy.nameless(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": record_hash,
+         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": text.without_persons(organisation_id), "occurred_on": on and date.fromisoformat(on),
+         "reason": f"{rule.meaning}{f': {text.without_persons(values)}' if values else ''}{mend}"}
+        for key, changed, record_hash, pointer, organisation_id, on, values in rows
+    ]  # fmt: skip
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Rule, ...], columns: set[str], accepted: Path
+) -> None:
+    """`kept`: the newest good version of each record, with the rules that warned about it, also written as a file."""
+    warned = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in rules)
+    quality = "quality_flags" in kind.columns
+    names = ", ".join(f"s.{name}" for name in kind.columns if name != "quality_flags")
+    tokens = "".join(f", s.{name}" for name in records.TOKENS if name in columns)
+    told = f", list_filter([{warned}], lambda x: x is not null)::varchar[] as quality_flags" if quality else ""
+    con.execute(
+        f"create or replace table kept as select {names}{told}{tokens}, s.is_personal "
+        "from staged s join flag on s.rowid = flag.number where flag.canary is null and not is_held "
+        "qualify row_number() over (partition by s.source_key order by source_updated_at desc, s.raw_hash desc) = 1"
+    )
+    con.execute(
+        f"copy (select * exclude (is_personal) from kept order by source_key) to '{accepted}' (format parquet, compression zstd)"
+    )
+
+
+def _any_broken(ids: list[str]) -> str:
+    return "(" + " or ".join(f'not "{rule_id}"' for rule_id in ids) + ")"
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
