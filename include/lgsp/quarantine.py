@@ -94,6 +94,11 @@ where right(excluded.batch_id, 6) >= right(q.batch_id, 6)
 """
 
 
+def rule_ids() -> list[str]:
+    """The ids of all rules that hold rows, in alphabetical order."""
+    return sorted(rule.id for kind in records.FACTS for rule in contract.rules(kind.name) if rule.quarantines)
+
+
 def keep(connection: Connection, batch: Batch, rows: list[dict[str, Any]]) -> None:
     """Hold the rows of a batch that broke a rule; a row that is held already gets the newest reason and place.
 

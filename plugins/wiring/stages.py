@@ -31,6 +31,21 @@ def landed() -> list[str]:
 
 
 @task
+def pick() -> list[str]:
+    """The chosen rows of the quarantine as new batches over their landed bytes; skipped when none waits."""
+    params = get_current_context()["params"]
+    chosen = params["quarantine_ids"] or [], params["rule_id"], params["source"]
+    if not any(chosen):
+        raise AirflowFailException("say which rows: give quarantine_ids, rule_id or source")
+    from lgsp import redrive
+
+    batches = redrive.pick(connections.settings(), *chosen)
+    if not batches:
+        raise AirflowSkipException("no such row waits in quarantine")
+    return batches
+
+
+@task
 def harmonise(batch_ids: list[str]) -> list[str]:
     """Turn landed records into typed rows in one language."""
     from lgsp import harmonise
@@ -44,6 +59,14 @@ def check(batch_ids: list[str]) -> list[str]:
     from lgsp import check
 
     return check.run(connections.settings(), batch_ids)
+
+
+@task
+def tell(batch_ids: list[str]) -> str:
+    """What driving rows again changed: how many passed, and what still holds the others."""
+    from lgsp import redrive
+
+    return str(redrive.outcome(connections.settings(), batch_ids))
 
 
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])

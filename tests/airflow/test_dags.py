@@ -18,7 +18,7 @@ HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml",
 def test_every_file_imports_without_error_or_warning(dagbag):
     assert dagbag.import_errors == {}
     assert not dagbag.captured_warnings
-    assert set(dagbag.dags) == {*INGEST, "publish_shared_dataset", "rebuild_from_landing"}
+    assert set(dagbag.dags) == {*INGEST, "publish_shared_dataset", "rebuild_from_landing", "redrive_quarantine"}
 
 
 def test_every_dag_survives_serialisation(dagbag):
@@ -91,7 +91,18 @@ def test_a_rebuild_wants_a_source_and_a_window(dagbag):
     assert [task.task_id for task in dag.topological_sort()] == ["landed", "harmonise", "check"]
 
 
-@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing"])
+def test_a_redrive_takes_a_rule_that_holds_rows_a_source_or_numbers(dagbag):
+    dag = dagbag.dags["redrive_quarantine"]
+    assert [task.task_id for task in dag.topological_sort()] == ["pick", "harmonise", "check", "tell"]
+    assert {asset.name for asset in dag.get_task("check").outlets} == {f"checked_{name}" for name in sources.names()}
+    dag.params.validate()
+    rules = dag.params.get_param("rule_id").schema["enum"]
+    assert "DOS_STATUS_MAPPED" in rules and "RECONCILIATION" not in rules
+    with pytest.raises(Exception, match="'many' is not of type"):
+        dag.params.get_param("quarantine_ids").resolve("many")
+
+
+@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing", "redrive_quarantine"])
 def test_a_choice_of_the_operator_has_a_title_and_a_sentence(dagbag, dag_id):
     params = dagbag.dags[dag_id].params
     for name in params:
