@@ -116,7 +116,7 @@ def settle(connection: Connection, batch_id: str) -> None:
     connection.execute(
         """
         with again as (
-            select distinct b.source, b.batch_id, r.record_hash
+            select distinct b.source, b.batch_id, r.kind, r.source_key, r.record_hash
             from ledger.redriven_record r join ledger.batch b using (batch_id)
             where b.batch_id = %s and b.state in ('checked', 'published')
         )
@@ -126,8 +126,11 @@ def settle(connection: Connection, batch_id: str) -> None:
             state_by = case when passed then 'redrive' else q.state_by end,
             state_at = case when passed then now() else q.state_at end,
             state_reason = case when passed then 'passed in ' || again.batch_id else q.state_reason end
-        from again, lateral (select q2.quarantine_id, q2.state = 'open' and right(q2.batch_id, 6) < right(again.batch_id, 6) as passed
-            from ledger.quarantine q2 where q2.source = again.source and q2.record_hash = again.record_hash) judged
+        from again join lateral (
+            select o.quarantine_id, o.state = 'open' and right(o.batch_id, 6) < right(again.batch_id, 6) as passed
+            from ledger.quarantine o
+            where (o.source, o.kind, o.source_key, o.record_hash) = (again.source, again.kind, again.source_key, again.record_hash)
+        ) judged on true
         where q.quarantine_id = judged.quarantine_id and q.state in ('open', 'accepted')
             and (q.redriven_in is null or right(q.redriven_in, 6) < right(again.batch_id, 6))
         """,

@@ -24,12 +24,13 @@ create table if not exists ledger.quarantine (
 );
 create index if not exists quarantine_batch on ledger.quarantine (batch_id);
 create index if not exists quarantine_open on ledger.quarantine (rule_id) where state = 'open';
-create index if not exists quarantine_record on ledger.quarantine (record_hash);
 
 -- What a batch of purpose `redrive` consists of: records picked out of one landing folder, by answer and place in it.
 create table if not exists ledger.redriven_record (
     batch_id     text not null references ledger.batch,
     raw_pointer  text not null,  -- as it was when it was picked
+    kind         text not null,
+    source_key   text not null,
     record_hash  text not null,
     primary key (batch_id, raw_pointer)
 );

@@ -20,26 +20,26 @@ from lgsp.storage import Batch
 
 log = logging.getLogger(__name__)
 
-# Accepted rows wait until they were driven again once; the pointer says which landing folder holds the record.
+# The pointer says which landing folder holds the record; a tombstone of a sweep has none.
 PICK = """
 select distinct on (landed.landing_path, split_part(q.raw_pointer, '#', 2))
-    q.raw_pointer, q.record_hash, landed.landing_path
+    q.raw_pointer, q.kind, q.source_key, q.record_hash, landed.landing_path
 from ledger.quarantine q join ledger.batch landed on landed.batch_id = split_part(q.raw_pointer, '#', 1)
-where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and {condition}
+where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and landed.purpose <> 'sweep' and {condition}
 order by landed.landing_path, split_part(q.raw_pointer, '#', 2), q.quarantine_id
 """
+# Accepted rows wait until they were driven again once.
 WAITS = "(q.state = 'open' or q.state = 'accepted' and q.redriven_in is null)"
 
+# A mended key makes another row of a record: that one was held by the batch itself.
 FATES = """
-with picked as (
-    select b.source, r.record_hash, b.state in ('checked', 'published') as is_judged
-    from ledger.redriven_record r join ledger.batch b using (batch_id) where batch_id = any(%s)
-)
-select bool_and(p.is_judged) and count(q.rule_id) = 0 as has_passed,
+select bool_and(b.state in ('checked', 'published')) and count(q.rule_id) = 0 as has_passed,
     coalesce(array_agg(distinct q.rule_id) filter (where q.rule_id is not null), '{}') as rules
-from picked p left join ledger.quarantine q
-    on q.source = p.source and q.record_hash = p.record_hash and q.state in ('open', 'discarded')
-group by p.source, p.record_hash
+from ledger.redriven_record r join ledger.batch b using (batch_id)
+left join ledger.quarantine q on q.source = b.source and q.kind = r.kind and q.record_hash = r.record_hash
+    and (q.source_key = r.source_key or q.batch_id = r.batch_id) and q.state in ('open', 'discarded')
+where r.batch_id = any(%s)
+group by b.source, r.kind, r.source_key, r.record_hash
 """
 
 
@@ -133,8 +133,11 @@ def _open(connection: ledger.Connection, landing_path: str, picked: list[dict[st
     again = ledger.open_batch(connection, landed.source, landed.window, rebuilt_from=landed, purpose="redrive")
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ledger.redriven_record (batch_id, raw_pointer, record_hash) values (%s, %s, %s)",
-            [(again.batch_id, item["raw_pointer"], item["record_hash"]) for item in picked],
+            "insert into ledger.redriven_record (batch_id, raw_pointer, kind, source_key, record_hash) values (%s, %s, %s, %s, %s)",
+            [
+                (again.batch_id, *(item[name] for name in ("raw_pointer", "kind", "source_key", "record_hash")))
+                for item in picked
+            ],
         )
     ledger.advance(connection, again.batch_id, "landed", declared_count=len(picked), fetched_count=len(picked))
     return again.batch_id
