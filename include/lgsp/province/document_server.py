@@ -109,12 +109,13 @@ class Documents(System):
         end = min(end, self.clock.now() + 1)
         wants_status = {"edoc": False, "status": True}[request.query["messageType"]]
         first, last = bisect_left(self._times, start), bisect_left(self._times, end)
-        data = [self._entry(m) for m in self._papers.messages[first:last] if (m.status is not None) == wants_status]
+        shown = (m for m in self._papers.messages[first:last] if m.doc_id not in self.hidden)
+        data = [self._entry(m) for m in shown if (m.status is not None) == wants_status]
         return Response.json({"success": True, "message": "", "count": _total(request, len(data)), "data": data})
 
     def _one(self, request: Request) -> Response:
         message = self._by_id.get(request.query["docId"])
-        if message is None or message.created_at > self.clock.now():
+        if message is None or message.created_at > self.clock.now() or message.doc_id in self.hidden:
             return Response.json({"success": False, "message": "Không tìm thấy văn bản", "data": None})
         documents = self._papers.documents
         document, status = documents[message.document], message.status
@@ -168,7 +169,7 @@ class Documents(System):
         files = self._files[1]
         first = bisect_left(files, start, key=lambda pair: pair[0])
         last = bisect_right(files, end - 1, key=lambda pair: pair[0])
-        wanted = [file for _, file in files[first:last]]
+        wanted = [file for _, file in files[first:last] if file.code not in self.hidden]
         data = [_work_file(file, now) for file in wanted[(page - 1) * size : page * size]]
         return Response.json({"success": True, "total": _total(request, len(wanted)), "pageIndex": page, "data": data})
 

@@ -67,6 +67,7 @@ class OneStopShop(System):
         self._tokens = Tokens("one-stop", token_lifetime)
         self._renderer = one_stop_shop.Renderer()
         self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._shown: tuple[View, frozenset[str], View] | None = None
 
     def expire_tokens(self) -> None:
         self._tokens.clear()
@@ -95,6 +96,17 @@ class OneStopShop(System):
             return _whole([one_stop_shop.procedure_entry(s.index, today) for s in services.listed(today)], request)
         return self._one(request.path.removeprefix(_DOSSIER))
 
+    def _view(self) -> View:
+        """The view of now, without what is hidden; made once for each."""
+        view, hidden = self.clock.view(), self.hidden
+        if not hidden:
+            return view
+        if self._shown is None or self._shown[0] is not view or self._shown[1] != hidden:
+            found = [row for key in hidden if (row := one_stop_shop.dossier_row(key)) is not None]
+            rows = np.array([row for row in found if row < len(view.dossiers)], np.int64)
+            self._shown = (view, hidden, replace(view, one_stop=view.one_stop.without(rows)))
+        return self._shown[2]
+
     def _login(self, request: Request) -> Response:
         form = {key: values[0] for key, values in parse_qs(request.body.decode()).items()}
         if form.get("client_id") != CLIENT_ID or form.get("client_secret") != CLIENT_SECRET:
@@ -111,7 +123,7 @@ class OneStopShop(System):
 
     def _search(self, request: Request) -> Response:
         page, size = _page(request, LARGEST_PAGE)
-        view = self.clock.view()
+        view = self._view()
         start, end = (
             wording.from_iso(request.query["modified-from"]),
             wording.from_iso(request.query["modified-to"]),
@@ -129,7 +141,7 @@ class OneStopShop(System):
             wording.from_iso(request.query["modified-from"]),
             wording.from_iso(request.query["modified-to"]),
         )
-        total = len(self.clock.view().one_stop.listing.window(start, end))
+        total = len(self._view().one_stop.listing.window(start, end))
         fault = request.fault("count-off")
         return Response.json({"total": total + (int(fault.value or 1) if fault else 0)})
 
@@ -145,7 +157,7 @@ class OneStopShop(System):
 
     def _keys(self, request: Request) -> Response:
         page, size = _page(request, LARGEST_LIST)
-        view = self.clock.view()
+        view = self._view()
         rows, accepted = self._by_acceptance(view)
         bounds = [wording.from_iso(request.query[f"accepted-{side}"]) for side in ("from", "to")]
         first, last = np.searchsorted(accepted, bounds)
@@ -161,7 +173,7 @@ class OneStopShop(System):
         return Response.json(_slice(content, page, size, (page + 1) * size >= int(last - first)))
 
     def _one(self, wire_id: str) -> Response:
-        view = self.clock.view()
+        view = self._view()
         row = one_stop_shop.dossier_row(wire_id)
         if row is not None and row < len(view.dossiers) and view.one_stop.visible[row]:
             seen = view.seen(view.one_stop, [row])[0]

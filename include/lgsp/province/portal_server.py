@@ -35,6 +35,7 @@ class OnlineServices(System):
         super().__init__(clock, html_rate)
         self._sessions = Tokens("session", token_lifetime)
         self._by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._shown: tuple[View, frozenset[str], View] | None = None
 
     def expire_tokens(self) -> None:
         self._sessions.clear()
@@ -81,7 +82,7 @@ class OnlineServices(System):
 
     def _dossiers(self, request: Request, body: dict[str, Any]) -> Response:
         page, size = _page(body)
-        view = self.clock.view()
+        view = self._view()
         start, end = wording.from_compact(body["tungay"]), wording.from_compact(body["denngay"])
         rows = view.portal.listing.window(start, end)
         wanted = rows[(page - 1) * size : page * size]
@@ -101,19 +102,35 @@ class OnlineServices(System):
         return _success([online_services.agency_entry(a.index) for a in agencies.listed(self.today())])
 
     def _one(self, request: Request, body: dict[str, Any]) -> Response:
-        view = self.clock.view()
+        view = self._view()
+        row = self._row(view, str(body["mahoso"]))
+        if row is None or not view.portal.visible[row]:
+            return _success("")
+        return _success(online_services.dossier(view.seen(view.portal, [row])[0]))
+
+    def _view(self) -> View:
+        """The view of now, without what is hidden; made once for each."""
+        view, hidden = self.clock.view(), self.hidden
+        if not hidden:
+            return view
+        if self._shown is None or self._shown[0] is not view or self._shown[1] != hidden:
+            rows = np.array([row for key in hidden if (row := self._row(view, key)) is not None], np.int64)
+            self._shown = (view, hidden, replace(view, portal=view.portal.without(rows)))
+        return self._shown[2]
+
+    def _row(self, view: View, code: str) -> int | None:
+        """The row behind a dossier code, when there is one."""
         keys = view.portal.tie_break
         if self._by_code is None:
             order = np.argsort(keys, kind="stable")
             self._by_code = (order, keys[order])
         order, sorted_keys = self._by_code
-        key = view.portal_key(str(body["mahoso"]))
+        key = view.portal_key(code)
         if key is None:
-            return _success("")
+            return None
         place = int(np.searchsorted(sorted_keys, key))
-        if place == len(order) or sorted_keys[place] != key or not view.portal.visible[order[place]]:
-            return _success("")
-        return _success(online_services.dossier(view.seen(view.portal, [int(order[place])])[0]))
+        is_there = place < len(order) and sorted_keys[place] == key
+        return int(order[place]) if is_there else None
 
 
 def _touched(view: View, row: int, instant: int) -> View:

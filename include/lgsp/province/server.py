@@ -77,6 +77,7 @@ class System(ABC):
     def __init__(self, clock: Clock, html_rate: float = 0.0) -> None:
         self.clock = clock
         self.plan = Plan()
+        self.hidden: frozenset[str] = frozenset()
         self.requests: deque[dict[str, Any]] = deque(maxlen=100_000)
         self._html_rate = html_rate
         self._calls = 0
@@ -96,6 +97,10 @@ class System(ABC):
     @abstractmethod
     def unauthorised(self) -> Response:
         """The answer to a call whose token is no longer known."""
+
+    def hide(self, keys: frozenset[str]) -> None:
+        """Have no records of these keys from now on, nor any sign of them; those hidden before are there again."""
+        self.hidden = keys
 
     def today(self) -> date:
         """The local day as of which the system answers."""
@@ -196,6 +201,9 @@ class Handler(BaseHTTPRequestHandler):
             if (request.method, what) == ("POST", "clock"):
                 self.system.clock.freeze(wording.from_iso(str(request.json()["as_of"])))
                 return Response.json({"as_of": wording.iso(self.system.clock.now())})
+            if (request.method, what) == ("POST", "hide"):
+                self.system.hide(frozenset(map(str, request.json()["keys"])))
+                return Response.json({"hidden": len(self.system.hidden)})
             if (request.method, what) == ("POST", "faults"):
                 plan = [Fault.of(entry) for entry in request.json()["plan"]]
                 self.system.plan.replace(plan)

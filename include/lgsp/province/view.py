@@ -84,6 +84,13 @@ class SystemView:
     copies: NDArray[np.int8]
     listing: Listing
 
+    def without(self, rows: NDArray[np.int64]) -> "SystemView":
+        """The same view when some records are not there, nor any sign of them."""
+        visible = self.visible.copy()
+        visible[rows] = 0
+        listing = _listing(visible > 0, self.modified, self.tie_break, self.copies)
+        return replace(self, visible=visible, listing=listing)
+
     def touched(self, row: int, instant: int) -> "SystemView":
         """The same view after one record changed again."""
         modified = self.modified.copy()
