@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
+from lgsp import privacy, values
 from lgsp.errors import SourceFailed
-from lgsp.http import Answer, Caller
+from lgsp.http import Answer, Caller, NotFound
 from lgsp.sources import Source
 from lgsp.storage import Pack
 from lgsp.window import Window
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READS = 3
+INVISIBLE = dict.fromkeys(map(ord, "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"), " ")
 
 
 @dataclass
@@ -79,6 +82,42 @@ class Reader:
         self.caller.ask(method, path, accept=accept, keep=keep, **request)
         return value[0]
 
+    def look_up(
+        self, what: str, key: str, method: str, path: str, understand: Callable[[Any], T | None], **request: Any
+    ) -> tuple[T | None, int]:
+        """What `understand` makes of one record asked for by itself, None where it is not there; and the answer's number."""
+        shown = f"{what} {privacy.nameless(key)}"
+        found: T | None = None
+        try:
+            found = self.ask("look_ups", method, path, lambda answer: (understand(answer), 1),
+                             shown=shown, is_durable=False, **request)  # fmt: skip
+        except NotFound:
+            log.debug("%s is not there", shown)
+        number = next(call.number for call in reversed(self.pack.calls) if call.request == shown)
+        self.pack.annotate(number, is_whole=True, records=int(found is not None))
+        return found, number
+
+
+@dataclass
+class Keys:
+    """The keys that a source has, each with its newest change, and the spans in which these are all of them.
+
+    `same` counts the keys of the spans that were not read because the source has as many there as we know.
+    """
+
+    changed: dict[str, datetime] = field(default_factory=dict, repr=False)
+    spans: list[Window] = field(default_factory=list)
+    same: int = 0
+    unreadable: int = 0
+
+    def add(self, key: str, changed: str) -> None:
+        """Take one key, without what cannot be seen around it; one whose change time nobody can read is no use."""
+        key, moment = key.translate(INVISIBLE).strip(" "), values.instant(changed)
+        if moment is None:
+            self.unreadable += 1
+        elif key not in self.changed or moment > self.changed[key]:
+            self.changed[key] = moment
+
 
 class Client(Protocol):
     """What a source's `client.py` must offer."""
@@ -94,6 +133,18 @@ class Client(Protocol):
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
         """Read the records of a window; for each list what was read and what the source declares."""
 
+    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
+        """The keys of a list that lie in a span of whole local days.
+
+        `held` is how many we know to have changed on each day: days that agree may be left out, unless it is None.
+        """
+
+    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+        """The change time of one record, None when the source has it no more, and the number of the answer.
+
+        Only asked of lists whose description says `absent: look_up`.
+        """
+
 
 def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Reading]:
     """Read a window until it stood still while it was read, three times at most.
@@ -101,19 +152,24 @@ def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Readi
     Raises SourceFailed when it moved every time. A count that stands still and does not agree is left to the
     gate: reconciliation refuses the batch.
     """
+    return steadily(reader, str(wanted), lambda: client.read_window(reader, wanted))
+
+
+def steadily(reader: Reader, what: str, read: Callable[[], Mapping[str, Reading]]) -> Mapping[str, Reading]:
+    """What `read` gives once nothing moved while it was read, three times at most; raises as `window` does."""
     readings: Mapping[str, Reading] = {}
     for _ in range(READS):
         begun = len(reader.pack.calls)
-        readings = client.read_window(reader, wanted)
+        readings = read()
         moved = {name: reading for name, reading in readings.items() if not reading.is_steady}
         if not moved:
             return readings
-        log.warning("%s %s moved while it was read: %s", reader.caller.endpoint.source, wanted, moved)
+        log.warning("%s %s moved while it was read: %s", reader.caller.endpoint.source, what, moved)
         if _ < READS - 1:
             reader.pack.disown(begun)
     if any(reading.has_moved for reading in readings.values()):
         raise SourceFailed(
-            f"{wanted} kept moving while it was read, {READS} times: records may be missing; read it later"
+            f"{what} kept moving while it was read, {READS} times: records may be missing; read it later"
         )
     return readings
 

@@ -211,6 +211,10 @@ class Expired(Exception):
     """The source says our login has run out (or never held)."""
 
 
+class NotFound(SourceRefused):
+    """The source has nothing at this address: for a record, that it was deleted."""
+
+
 class GaveUp(SourceFailed):
     """Every attempt at one call failed."""
 
@@ -252,5 +256,7 @@ def _refuse(answer: Answer, what: str) -> None:
         raise Expired
     if status == 429 or status >= 500:
         raise Throttled(f"status {status}", answer.retry_after)
+    if status == 404:
+        raise NotFound(f"{what}: status 404")
     if status >= 400:
         raise SourceRefused(f"{what}: status {status}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from lgsp import database, extract, ledger, sources
 from lgsp.budget import Budget
@@ -18,8 +19,10 @@ from lgsp.window import Window
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, source_name: str, window: Window) -> list[str]:
+def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str, Any] | None = None) -> list[str]:
     """The ids of the batches that hold a window of a source: one, or several where the window is large.
+
+    `facts` are kept in each manifest, for whoever harmonises the batches.
 
     Raises SourceFailed when the source does not answer as promised (again may help) and SourceRefused when
     it does not let us in. Nothing half-landed is ever read.
@@ -28,7 +31,7 @@ def run(settings: Settings, source_name: str, window: Window) -> list[str]:
     wanted = window.whole_days() if source.whole_days else window
     database.ensure(settings)
     settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
-    with _asking(settings, source) as (client, caller):
+    with asking(settings, source) as (client, caller):
         try:
             parts = _cut(client, source, wanted)
         except LgspError as error:
@@ -37,7 +40,7 @@ def run(settings: Settings, source_name: str, window: Window) -> list[str]:
                     connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error)
                 )
             raise
-        return [_land(settings, source, client, caller, part) for part in parts]
+        return [_land(settings, source, client, caller, part, facts or {}) for part in parts]
 
 
 def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
@@ -54,7 +57,8 @@ def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
 
 
 @contextlib.contextmanager
-def _asking(settings: Settings, source: Source) -> Iterator[tuple[extract.Client, Caller]]:
+def asking(settings: Settings, source: Source) -> Iterator[tuple[extract.Client, Caller]]:
+    """A source's client and the caller it asks with, within the source's budget of calls."""
     endpoint = settings.endpoint(source.name)
     manners = Manners(**source.manners)
     budget = Budget(
@@ -77,7 +81,9 @@ def _cut(client: extract.Client, source: Source, window: Window) -> list[Window]
     return [part for piece in window.split(half) for part in _cut(client, source, piece)]
 
 
-def _land(settings: Settings, source: Source, client: extract.Client, caller: Caller, window: Window) -> str:
+def _land(
+    settings: Settings, source: Source, client: extract.Client, caller: Caller, window: Window, facts: Mapping[str, Any]
+) -> str:
     with database.connect(settings) as connection:
         batch = ledger.open_batch(connection, source.name, window)
     pack = Pack(settings.landing / batch.landing_path)
@@ -87,7 +93,7 @@ def _land(settings: Settings, source: Source, client: extract.Client, caller: Ca
         readings = extract.window(client, reader, window)
         declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
-        pack.seal({"batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
+        pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except (LgspError, OSError) as error:
         pack.abandon()

@@ -104,6 +104,10 @@ class Pack:
         manifest = {**facts, "calls": len(self.calls), "calls_sha256": hashlib.sha256(lines).hexdigest()}
         _write(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
+    def move(self, folder: Path) -> None:
+        """Go on in another folder; what was appended goes along."""
+        self.folder = self.folder.rename(folder)
+
     def abandon(self) -> None:
         """Close without sealing."""
         with self._lock:

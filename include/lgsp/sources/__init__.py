@@ -30,6 +30,8 @@ class Source:
     unknown_field: str = "warn"
     lists: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     volume: Mapping[str, Any] = field(default_factory=dict)
+    freshness: Mapping[str, Any] = field(default_factory=lambda: {"hours": 36})
+    sweep: Mapping[str, Any] = field(default_factory=dict)
     corrections: tuple[Correction, ...] = ()
 
     @property

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
-from lgsp.errors import SourceFailed
-from lgsp.extract import Reader, Reading, RepeatedPage, promised
+from lgsp import extract
+from lgsp.errors import SourceFailed, SourceRefused
+from lgsp.extract import Keys, Reader, Reading, RepeatedPage, promised
 from lgsp.http import Answer, Caller, Signature
 from lgsp.sources import Source
 from lgsp.window import Window
@@ -57,9 +58,40 @@ class Client:
         self._work_files(reader, window, files)
         return {"messages": messages, "work_files": files}
 
-    def _list(self, reader: Reader, kind: str, day: date, reading: Reading) -> list[dict[str, Any]]:
+    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
+        """Every message listed in the span's days, or every work file that changed last in them."""
+        keys, found = Keys(spans=[span]), list[tuple[str, str]]()
+
+        def read() -> Mapping[str, Reading]:
+            reading = Reading()
+            if name == "work_files":
+                self._work_files(reader, span, reading, "keys")
+                found[:] = reading.seen.items()
+            else:
+                rows = [
+                    row
+                    for day in span.days()
+                    for kind in MESSAGES
+                    for row in self._list(reader, kind, day, reading, "keys")
+                ]
+                found[:] = [(str(row.get("docId")), str(row.get("createdTime"))) for row in rows]
+            return {name: reading}
+
+        if not (reading := extract.steadily(reader, f"{name} {span}", read)[name]).is_steady:
+            raise SourceFailed(f"{span}: {reading.read} {name} were listed where {reading.declared} were declared")
+        for key, changed in found:
+            keys.add(key, changed)
+        return keys
+
+    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+        """Never asked: what the list of a whole span does not have is gone."""
+        raise SourceRefused(f"{name} of the document system cannot be looked up one by one")
+
+    def _list(
+        self, reader: Reader, kind: str, day: date, reading: Reading, name: str = "messages"
+    ) -> list[dict[str, Any]]:
         rows, declared = reader.ask(
-            "messages", "GET", "/v1/syncReceivedEdocList",
+            name, "GET", "/v1/syncReceivedEdocList",
             lambda answer: (_listed(answer), len(_listed(answer)[0])),
             shown=f"syncReceivedEdocList {kind} {day}", params=_span(kind, [day]),
         )  # fmt: skip
@@ -82,7 +114,7 @@ class Client:
             for _ in pool.map(fetch, wanted):
                 pass
 
-    def _work_files(self, reader: Reader, window: Window, reading: Reading) -> None:
+    def _work_files(self, reader: Reader, window: Window, reading: Reading, name: str = "work_files") -> None:
         days, number, size = window.days(), 1, 0
         loops, totals = RepeatedPage("workFiles page"), set[int]()
         while True:
@@ -98,9 +130,7 @@ class Client:
                     raise SourceFailed(f"workFiles: {str(answer.get('message', ''))[:200]}")
                 return answer, len(promised(answer, "data", "workFiles"))
 
-            answer = reader.ask(
-                "work_files", "GET", "/v1/workFiles", understand, shown=f"workFiles {number}", params=params
-            )
+            answer = reader.ask(name, "GET", "/v1/workFiles", understand, shown=f"workFiles {number}", params=params)
             rows = answer["data"]
             loops.check([f"{row.get('maHoSo')} {row.get('ngayCapNhat')}" for row in rows])
             for row in rows:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import quote
 
+from lgsp import extract
 from lgsp.errors import SourceRefused
-from lgsp.extract import Reader, Reading, RepeatedPage, identity, promised
+from lgsp.extract import Keys, Reader, Reading, RepeatedPage, identity, promised
 from lgsp.http import Caller, Signature
 from lgsp.sources import Source
 from lgsp.window import Window
 
-PAGE = 500
+PAGE, KEYS = 500, 1000
 
 
 class Client:
@@ -45,6 +47,29 @@ class Client:
         reading.declared = self._count(reader, window)
         reading.has_moved |= before != reading.declared
         return {"dossiers": reading}
+
+    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
+        """Every dossier that exists and was accepted in the span."""
+        keys = Keys(spans=[span])
+        bounds = {"accepted-from": _utc(span.start), "accepted-to": _utc(span.end)}
+
+        def read() -> Mapping[str, Reading]:
+            reading = Reading()
+            self._slices(reader, "keys", "/pa/dossier/keys", bounds, reading, size=KEYS)
+            reading.declared = reading.read  # nobody counts keys
+            return {name: reading}
+
+        for key, changed in extract.steadily(reader, f"{name} {span}", read)[name].seen.items():
+            keys.add(key, changed)
+        return keys
+
+    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+        """When a dossier changed last; None where the one-stop-shop has it no more."""
+
+        def understand(answer: Any) -> str:
+            return str(promised(answer, "modifiedDate", "dossier"))
+
+        return reader.look_up("dossier", key, "GET", f"/pa/dossier/{quote(key, safe='')}", understand)
 
     def _count(self, reader: Reader, window: Window) -> int:
         def understand(answer: Any) -> tuple[int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from lgsp import extract
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.extract import Reader, Reading, RepeatedPage, identity, promised
+from lgsp.extract import Keys, Reader, Reading, RepeatedPage, identity, promised
 from lgsp.http import Answer, Caller, Expired, Signature
 from lgsp.sources import Source
 from lgsp.window import LOCAL, Window
@@ -45,6 +46,49 @@ class Client:
         reading = Reading()
         self._pages(reader, "dossiers", "LayDanhSachHoSo", _bounds(window), reading)
         return {"dossiers": reading}
+
+    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
+        """The dossiers changed on those days of the span on which the portal has more or fewer than we know."""
+        keys = Keys()
+        for day in span.days():
+            window = Window.of_days(day, day)
+            count = self._count(reader, window)
+            if held is not None and held.get(day, 0) == count:
+                keys.same += count
+                continue
+            keys.spans.append(window)
+            for key, changed in self._read_day(reader, name, window).seen.items():
+                keys.add(key, changed)
+        return keys
+
+    def _read_day(self, reader: Reader, name: str, window: Window) -> Reading:
+        def read() -> Mapping[str, Reading]:
+            reading = Reading()
+            self._pages(reader, "keys", "LayDanhSachHoSo", _bounds(window), reading)
+            return {name: reading}
+
+        reading = extract.steadily(reader, f"{name} {window}", read)[name]
+        if not reading.is_steady:
+            raise SourceFailed(f"{window}: {reading.read} dossiers were listed where {reading.declared} were declared")
+        return reading
+
+    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+        """When a dossier changed last; None where the portal has it no more."""
+
+        def understand(answer: Any) -> str | None:
+            found = promised(_opened(answer, "TraCuuHoSo"), "result", "TraCuuHoSo")
+            return None if found == "" else str(promised(found, "NgayCapNhat", "TraCuuHoSo"))
+
+        return reader.look_up(
+            "TraCuuHoSo", key, "POST", "/share", understand, json=self._body("TraCuuHoSo", {"mahoso": key})
+        )
+
+    def _count(self, reader: Reader, window: Window) -> int:
+        def understand(answer: Any) -> tuple[int, int]:
+            return int(promised(_opened(answer, "LayDanhSachHoSo"), "tongso", "LayDanhSachHoSo")), 0
+
+        body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
+        return reader.ask("count", "POST", "/share", understand, shown=f"LayDanhSachHoSo {window}", json=body)
 
     def _pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
         """Follow the pages until one is empty or shorter than the first; a short first page that is all is the last."""
