@@ -6,13 +6,14 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from unicodedata import normalize
 
 import duckdb
 from duckdb.func import SPECIAL
 
-from lgsp import codelist, phones, text, values
+from lgsp import codelist, phones, reference, text, values
 from lgsp.contract import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +22,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def shared_sql(name: str) -> str:
     """One of the SQL files that all sources share."""
     return files("lgsp").joinpath("sql", f"{name}.sql").read_text()
+
+
+@cache
+def calendar_sql() -> str:
+    """The macro `is_day_off(day)`: weekends and holidays, without the weekend days that are worked in exchange."""
+    odd = [day.day_on for day in reference.calendar() if day.is_working_day is (day.day_on.isoweekday() > 5)]
+    listed = ", ".join(quoted(day.isoformat()) for day in odd)
+    return f"create macro is_day_off(day) as (isodow(day) > 5) <> list_contains([{listed}]::date[], day)"
 
 
 def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
@@ -54,6 +63,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
     }  # fmt: skip
     for name, (treatment, type_) in treatments.items():
         con.create_function(name, _of_something(treatment), ["VARCHAR"], type_, null_handling=SPECIAL)
+    con.execute(calendar_sql())
     con.execute(shared_sql("macros"))
     con.execute(shared_sql("treatments"))
 

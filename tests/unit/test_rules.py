@@ -16,7 +16,8 @@ from lgsp.contract import Rule
 from lgsp.errors import ContractError
 from lgsp.storage import Batch, Pack
 from lgsp.workbench import Workbench
-from tests.samples import DAY, LISTS
+from tests.samples import AGENCY, DAY, LISTS, one_stop, online
+from tests.unit.test_documents import UUID, edoc
 
 OWNERS = {"agency", "source", "platform"}
 KINDS = (*(kind.name for kind in records.FACTS), "batch")
@@ -25,11 +26,11 @@ ENDS = (DAY.end, datetime(2026, 8, 3, 3, 4, 5, 678901, tzinfo=UTC))
 Broken = dict[tuple[str, str | None], set[str]]
 
 
-def _columns(folder: Path, source: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The columns of a source's staged rows, and their types, learnt from a day on which nothing came."""
+def _harmonised(folder: Path, source: str, *answers: tuple[str, str, object]) -> Iterator[tuple[str, Path]]:
+    """The staged files of a batch that holds the source's lists and some more answers: list, request, body."""
     pack = Pack(folder / "landed")
-    for name, answer in LISTS[source].items():
-        pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, False), is_whole=True)
+    for name, request, body in [(name, name, body) for name, body in LISTS[source].items()] + list(answers):
+        pack.annotate(pack.append(name, request, 200, orjson.dumps(body), 0.0, False), is_whole=True)
     pack.seal({"declared": 0, "read": 0, "gap": 0})
     (folder / "harmonised").mkdir()
     told = sources.load(source)
@@ -38,10 +39,25 @@ def _columns(folder: Path, source: str) -> Iterator[tuple[str, dict[str, str]]]:
         told.code("rows").harmonise(
             Workbench(con, told, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
         )
-        for kind in records.FACTS:
-            if (file := folder / "harmonised" / f"{kind.name}.parquet").exists():
-                described = con.execute(f"describe select * from '{file}'").fetchall()
-                yield kind.name, {row[0]: row[1] for row in described} | {"window_to": "timestamptz"}
+    for kind in records.FACTS:
+        if (file := folder / "harmonised" / f"{kind.name}.parquet").exists():
+            yield kind.name, file
+
+
+def _flags(folder: Path, source: str, kind: str, *answers: tuple[str, str, object]) -> dict[str, set[str]]:
+    """Which rules each record breaks, by its key."""
+    file = dict(_harmonised(folder, source, *answers))[kind]
+    found: dict[str, set[str]] = {}
+    with duckdb.connect() as con:
+        con.execute(
+            f"set TimeZone = 'UTC'; create table staged as select *, timestamptz '{DAY.end}' as window_to from '{file}'"
+        )
+        privacy.mark(con, "staged", records.KINDS[kind])
+        for rule in contract.rules(kind):
+            rows = con.execute(f"select source_key, coalesce({rule.bad}, false) from staged").fetchall()
+            for key, is_broken in rows:
+                found.setdefault(key, set()).update({rule.id} if is_broken else set())
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +65,10 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
     """The columns of the rows of every kind."""
     found = {"batch": {**facts.COLUMNS, "window_to": "timestamptz"}}
     for source in sources.names():
-        found.update(_columns(tmp_path_factory.mktemp(source), source))
+        for kind, file in _harmonised(tmp_path_factory.mktemp(source), source):
+            with duckdb.connect() as con:
+                described = con.execute(f"describe select * from '{file}'").fetchall()
+            found[kind] = {row[0]: row[1] for row in described} | {"window_to": "timestamptz"}
     return found
 
 
@@ -122,3 +141,63 @@ def test_a_rule_without_a_proof_is_told(monkeypatch: pytest.MonkeyPatch, columns
     monkeypatch.setattr(contract, "rules", lambda kind: (replace(first, proof=None), *others))
     with duckdb.connect() as con, pytest.raises(ContractError, match=first.id):
         proof.rows(con, "work_file", columns["work_file"], DAY.end)
+
+
+def test_a_finish_that_work_follows_on_is_told(tmp_path: Path) -> None:
+    def steps(*told: str) -> list[dict[str, str]]:
+        return [{"TrangThai": code, "ThoiDiemXuLy": f"202608030{hour}0000"} for hour, code in enumerate(told)]
+
+    sent = [
+        online(MaHoSo=f"{AGENCY}-260803-0001", TienDo=steps("1", "2", "4", "9", "10")),
+        online(MaHoSo=f"{AGENCY}-260803-0002", TienDo=steps("1", "2", "4", "9", "4", "9")),
+        online(MaHoSo=f"{AGENCY}-260803-0003", TienDo=steps("1", "2", "5", "4", "9", "9")),
+    ]
+    found = _flags(tmp_path, "online_services", "dossier", ("dossiers", "page", {"result": sent}))
+    assert [key[-4:] for key, rules in found.items() if "DOS_UPSTREAM_STATUS" in rules] == ["0002"]
+
+
+def test_two_contents_of_one_key_and_time_are_told(tmp_path: Path) -> None:
+    later = "2026-08-03T04:00:00.000+0000"
+    sent = [one_stop(id="a"), one_stop(id="a", feeTotal=1), one_stop(id="b"), one_stop(id="b"),
+            one_stop(id="c"), one_stop(id="c", feeTotal=1, modifiedDate=later)]  # fmt: skip
+    found = _flags(tmp_path, "one_stop_shop", "dossier", ("dossiers", "page", {"content": sent}))
+    assert {key for key, rules in found.items() if "DOS_DUP_KEY" in rules} == {"a"}
+
+
+@pytest.mark.parametrize(("due", "is_told"), [
+    ("2026-08-08", True), ("2026-08-07", False), ("2026-09-02", True), ("2022-09-02", True), ("2022-09-05", False), ("2040-01-01", True),
+])  # fmt: skip
+def test_a_promise_for_a_day_off_is_told(due: str, is_told: bool, tmp_path: Path) -> None:
+    sent = [one_stop(appointmentDate=f"{due}T10:00:00.000+0000")]
+    found = _flags(tmp_path, "one_stop_shop", "dossier", ("dossiers", "page", {"content": sent}))
+    assert ("DOS_DUE_NONWORKING" in found["a1"]) is is_told
+
+
+def _answer(day: str, told: str = "") -> str:
+    code = "<Code>1/UBND</Code>" if not told else ""
+    organ = "" if told else "<OrganId>000.00.20.H47</OrganId>"
+    return f"<ResponseFor>{organ}{code}<PromulgationDate>{day}</PromulgationDate><DocumentId>{told}</DocumentId></ResponseFor>"
+
+
+def test_what_messages_say_of_other_documents_and_of_themselves_is_told(tmp_path: Path) -> None:
+    sent = {
+        "same day": edoc(more=_answer("2021/06/18"), key="000.00.07.H47,2021/06/18,1/A"),
+        "the day after": edoc(more=_answer("2021/06/19"), key="000.00.07.H47,2021/06/18,2/A"),
+        "nobody knows what": edoc(more=_answer("", UUID), key="000.00.07.H47,2021/06/18,3/A"),
+        "nothing": edoc(more="<ResponseFor></ResponseFor>", key="000.00.07.H47,2021/06/18,4/A"),
+        "once": edoc(key="000.00.07.H47,2021/06/18,5/A"),
+        "again": edoc(key="000.00.07.H47,2021/06/18,5/A", subject="V/v  báo cáo"),
+        "one": edoc(key="000.00.07.H47,2021/06/18,6/A"),
+        "another": edoc(key="000.00.07.H47,2021/06/18,6/A", subject="V/v kiểm tra"),
+    }
+    listed = [{"docId": key, "messageType": "edoc", "createdTime": "2021/06/18 10:20:00"} for key in sent]
+    answers = [("messages", "list", {"success": True, "data": listed})] + [
+        ("edocs", f"getEdoc {key}", {"success": True, "data": {"edxml": xml, "attachments": []}})
+        for key, xml in sent.items()
+    ]
+    found = _flags(tmp_path, "documents", "document", *answers)
+    assert {key for key, rules in found.items() if "DOC_RESPONSEFOR_EXISTS" in rules} == {
+        "the day after",
+        "nobody knows what",
+    }
+    assert {key for key, rules in found.items() if "DOC_DUP" in rules} == {"one", "another"}

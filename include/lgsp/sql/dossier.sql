@@ -23,6 +23,9 @@ resolved as (
     left join spelling competent_name on competent_name.alias = r.competent_name
         and (competent_name.valid_from is null or r.place_on >= competent_name.valid_from)
         and (competent_name.valid_to is null or r.place_on < competent_name.valid_to)
+),
+told_twice as (
+    select source_key, source_updated_at from dossier_read group by all having min(raw_hash) <> max(raw_hash)
 )
 select
     d.source_key, d.source_updated_at, d.raw_pointer, d.raw_hash,
@@ -56,6 +59,10 @@ select
     not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
     d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
     d.unknown_codes, d.step_times is distinct from list_sort(d.step_times) as is_disordered, d.service_source, d.organisation_source,
+    twice.source_key is not null as is_told_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,
+    -- work that follows on a finish: only a pause that was told as one, or a finish told at receipt, looks so
+    list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at))
+        < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
     local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
     coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
     (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
@@ -67,3 +74,4 @@ asof left join organisation_place place
     on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from
 left join applicant_place on applicant_place.code = d.applicant_unit
     and applicant_place.name is not distinct from d.applicant_unit_name and applicant_place.span = reform(d.place_on)
+left join told_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at

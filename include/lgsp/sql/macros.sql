@@ -37,3 +37,6 @@ create macro organisation_code(x) as coalesce(agency_code(upper(bare(x))), case
     when regexp_full_match(upper(bare(x)), '\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}') then
         regexp_replace(array_to_string(list_reverse(string_split(upper(bare(x)), '.')), '.'), '(\.0+)+$', '')
     when regexp_full_match(upper(bare(x)), '[A-Z]\d{2}(\.\d{1,3}){0,3}') then upper(bare(x)) end);
+
+-- What is done to a dossier between receipt and result.
+create macro is_at_work(status) as status in ('processing', 'supplement_requested', 'payment_requested', 'suspended');

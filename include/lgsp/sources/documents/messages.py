@@ -18,6 +18,7 @@ TRIAL = "_test"
 
 NEW, REVOCATION, UPDATE, REPLACEMENT = "0", "1", "2", "3"
 OTHER = "other"
+REFERENCE = ("DocumentId", "OrganId", "Code", "PromulgationDate")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
         **_content(head),
         **_business(business),
         **_recipients(head, business, by_name),
-        "responds_to_document_ids": [key for about in head.all("ResponseFor") if (key := _about(about))],
+        **_answered(head),
         "is_signed": edxml.is_signed(root, message.attachment_names),
         "attachment_count": len(message.attachment_names),
         "subject": subject,
@@ -172,6 +173,13 @@ def _subject(told: str | None) -> tuple[str | None, list[str]]:
     repaired = text.repair(told)
     undone = [*repaired.treatments, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
     return text.without_persons(repaired.text), [f"Subject:{name}" for name in undone]
+
+
+def _answered(head: Node) -> dict[str, Any]:
+    """The documents it answers, and how many more it speaks of without saying which."""
+    told = [about for about in head.all("ResponseFor") if any(about.text(part) for part in REFERENCE)]
+    keys = [key for about in told if (key := _about(about))]
+    return {"responds_to_document_ids": keys, "unnamed_response_count": len(told) - len(keys)}
 
 
 def _business(business: Node | None) -> dict[str, Any]:

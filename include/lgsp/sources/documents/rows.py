@@ -27,10 +27,20 @@ select m.* exclude (paper_source, document_type_key, priority_key, steering_key)
     case when steering_key is null then 'none' else steering_kind(steering_key) end as steering_kind,
     yes(paper_source) as has_paper_copy,
     responds_to_document_ids[1] as responds_to_document_id,
-    issuer.organisation_id is not null as is_issuer_known
+    issuer.organisation_id is not null as is_issuer_known,
+    list_max(list_transform(m.responds_to_document_ids, lambda id: try_strptime(split_part(id, ',', 2), '%Y/%m/%d')))::date as answered_on,
+    m.business_type = '0' and twice.document_id is not null as is_told_twice
 from document_message m
 join listed on listed.docId = m.source_key
 left join organisation issuer on issuer.organisation_id = m.issuing_organisation_id
+left join told_twice twice on twice.document_id = m.document_id
+"""
+
+# New documents of one key of which two messages say different things; a redelivery says the same.
+TOLD_TWICE = """
+select document_id from document_message
+where document_id in (select document_id from document_message where business_type = '0' group by 1 having count(*) > 1) and business_type = '0'
+group by 1 having count(distinct document_type_key) > 1 or count(distinct text_key(subject)) > 1 or count(distinct page_count) > 1
 """
 
 STATUSES = """
@@ -45,7 +55,8 @@ select w.raw_pointer, w.raw_hash, w.repairs, w.maHoSo as source_key, w.maHoSo as
     w.ngayMo as opened_on, w.ngayDong as closed_on, w.xuLyDienTu as is_electronic, w.soVanBan as document_count,
     w.ngayCapNhat as source_updated_at,
     coalesce(text_key(w.doMat), '') not in ({", ".join(map(quoted, edxml.NOT_SECRET))}) as is_secret,
-    o.organisation_id is not null as is_organisation_known
+    o.organisation_id is not null as is_organisation_known,
+    false as is_deleted  -- the source only leaves out what it deleted: a sweep finds it
 from work_files w left join organisation o on o.organisation_id = organisation_code(w.maDonVi)
 """
 
@@ -56,7 +67,7 @@ refers_to_document_id varchar, refers_to_told varchar, also_replaces varchar[], 
 issued_on date, document_type_key varchar, document_type_source varchar, priority_key varchar, priority_source varchar,
 steering_key varchar, steering_source varchar, subject varchar, repairs varchar, due_on date, is_signed boolean, paper_source varchar,
 page_count integer, attachment_count integer, responds_to_document_ids varchar[], sent_at timestamptz, recipients varchar[],
-recipients_added varchar[], recipients_removed varchar[], unknown_recipient_count integer
+recipients_added varchar[], recipients_removed varchar[], unknown_recipient_count integer, unnamed_response_count integer
 """
 STATUS_COLUMNS = f"{ORIGIN}, document_id varchar, organisation_id varchar, status_key varchar, status_source varchar, repairs varchar, occurred_at timestamptz"
 
@@ -80,6 +91,7 @@ def harmonise(bench: Workbench) -> None:
     bench.repairs += [("edocs", *said.split(":"), count) for said, count in sorted(undone.items())]
     bench.table("document_message", documents, DOCUMENT_COLUMNS)
     bench.table("status_message", statuses, STATUS_COLUMNS)
+    bench.con.execute(f"create table told_twice as {TOLD_TWICE}")
     bench.stage(records.DOCUMENT, DOCUMENTS)
     bench.stage(records.DOCUMENT_STATUS, STATUSES)
     bench.stage(records.WORK_FILE, WORK_FILES)
