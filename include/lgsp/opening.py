@@ -12,9 +12,10 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from lgsp import poison, text
+from lgsp import poison, profile, text
 from lgsp.contract import quoted
 from lgsp.fields import Described
+from lgsp.selection import Selection
 from lgsp.storage import Batch, Landed
 
 # Bodies are handed to DuckDB in chunks of about this many bytes, so a batch is never in memory twice.
@@ -33,10 +34,11 @@ class Drift:
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     respelled: list[str] = field(default_factory=list)
+    retyped: list[str] = field(default_factory=list)  # fields in a JSON type that they never had before
     unknown: list[str] = field(default_factory=list)  # codes that no code list has, with where to add them
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.gone or self.respelled or self.unknown)
+        return bool(self.new or self.gone or self.respelled or self.retyped or self.unknown)
 
     def __str__(self) -> str:
         renamed = [f"{gone} seems to be {close[0]} now" for gone in self.gone
@@ -47,14 +49,18 @@ class Drift:
             ("gone", self.gone),
             ("renamed?", renamed),
             ("in another case", some),
+            ("retyped", self.retyped),
             ("unknown codes", self.unknown),
         ]
         return f"{self.of}: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in told if names)
 
 
-def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: Described) -> Drift:
+def read(
+    con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: Described
+) -> tuple[Drift, list[profile.Field]]:
     """Make the table of a list: a column for each described field, with `raw_pointer` and `raw_hash`, `repairs`
-    (what was undone, as `field:treatment`) and `unknown_codes`; how its fields differ from their description.
+    (what was undone, as `field:treatment`) and `unknown_codes`; how its fields differ from their description, and
+    what each looks like.
     """
     name = listed.name
     con.execute(
@@ -62,6 +68,8 @@ def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: De
     )
     for bodies in _chunks(batch, name):
         _explode(con, name, listed.records, bodies)
+    if isinstance(batch, Selection):
+        _pick(con, name, batch)
     drift = _audit(con, listed)
     if drift.respelled:
         _respell(con, listed, drift)
@@ -69,6 +77,7 @@ def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: De
         f"create table sent_{name} as select call, ordinal, raw_hash, is_respelled, "
         f"unnest(json_transform(record, {quoted(listed.structure())})) from raw_{name}"
     )
+    types = profile.json_types(con, listed)
     con.execute(f"drop table raw_{name}")
     _read_words(con, listed)
     con.execute(
@@ -84,7 +93,7 @@ def read(con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: De
         f"select distinct unknown_codes from {name} where unknown_codes is not null order by 1 limit {MOST_TOLD}"
     )
     drift.unknown += [str(row[0]) for row in rows.fetchall()]
-    return drift
+    return drift, profile.opened(con, listed, types)
 
 
 def repairs(con: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str, str, int]]:
@@ -127,6 +136,17 @@ def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list
         f'from (select call, json_transform(body, {shape})."{place}" as items from page))'
     )
     con.unregister("page")
+
+
+def _pick(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:
+    """Leave only the picked records of a list, where some were picked of it."""
+    if places := selection.places(name):
+        con.register("picked", pa.table({
+            "call": pa.array([call for call, _ in places], pa.int32()),
+            "ordinal": pa.array([ordinal for _, ordinal in places], pa.int64()),
+        }))  # fmt: skip
+        con.execute(f"delete from raw_{name} where (call, ordinal) not in (select call, ordinal from picked)")
+        con.unregister("picked")
 
 
 def _audit(con: duckdb.DuckDBPyConnection, listed: Described) -> Drift:

@@ -19,8 +19,8 @@ from lgsp.contract import quoted
 from lgsp.fields import IGNORED, Described
 from lgsp.window import Window
 
-# Enough to see a type that one record in a few hundred has; to look at all would cost as much as reading them.
-SAMPLED = 2000
+# One record in twenty says in which types a field comes: to look into all would cost as much as reading them.
+SAMPLED, FEWEST_SAMPLED, MOST_SAMPLED = 1 / 20, 500, 2000
 
 # What came as XML has no JSON types: its fields are profiled as they were staged.
 XML = (records.DOCUMENT, records.DOCUMENT_STATUS)
@@ -54,8 +54,9 @@ def json_types(con: duckdb.DuckDBPyConnection, listed: Described) -> dict[str, t
     """In which JSON types each described field came, over a sample of the list's records; null is none."""
     count = _count(con, f"raw_{listed.name}")
     # by hash: the same records whenever the batch is harmonised
-    some = f"where raw_hash < '{SAMPLED * 16**8 // count:08x}'" if count > SAMPLED else ""
-    sample = f"(select record from raw_{listed.name} {some} limit {SAMPLED})"
+    wanted = min(max(int(count * SAMPLED), FEWEST_SAMPLED), MOST_SAMPLED)
+    some = f"where raw_hash < '{wanted * 16**8 // count:08x}'" if count > wanted else ""
+    sample = f"(select record from raw_{listed.name} {some} limit {MOST_SAMPLED})"
     places = list(_places(listed.fields))
     plain = [place for place in places if "[*]" not in place.name]
     names, paths = (f"[{', '.join(map(quoted, of))}]" for of in ([p.name for p in plain], [p.json_path for p in plain]))
@@ -204,6 +205,16 @@ def told(connection: ledger.Connection, batch_id: str) -> list[Finding]:
     return drifted + [
         Finding(batch_id, batch.window, null.list, "empty", null.told) for null in usual.nulls(connection, batch)
     ]
+
+
+def newest(connection: ledger.Connection, source: str, count: int) -> list[str]:
+    """The newest batches of a source that were harmonised, those of the latest windows first."""
+    rows = connection.execute(
+        "select batch_id from ledger.batch where source = %s and harmonised_at is not null and purpose = 'window' "
+        "order by window_to desc, created_at desc, batch_id desc limit %s",
+        [source, count],
+    ).fetchall()
+    return [row["batch_id"] for row in rows]
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -15,9 +15,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lgsp import addresses, fields, matching, opening, organisations, records, review, text, vocabulary
+from lgsp import addresses, fields, matching, opening, organisations, profile, records, review, text, vocabulary
 from lgsp.contract import quoted
 from lgsp.errors import ContractError
+from lgsp.selection import Selection
 from lgsp.settings import Settings
 from lgsp.sources import Source
 from lgsp.storage import Batch
@@ -56,6 +57,7 @@ class Workbench:
     folder: Path
     token_key: bytes = field(repr=False)
     drift: list[opening.Drift] = field(default_factory=list)
+    profile: list[profile.Field] = field(default_factory=list)
     repairs: list[tuple[str, str, str, int]] = field(
         default_factory=list
     )  # what was undone: list, field, treatment, records
@@ -80,7 +82,8 @@ class Workbench:
             listed = fields.described(
                 name, self.source.lists[name], str(self.source.path.name), self.source.corrections
             )
-            drift = opening.read(self.con, self.batch, self.batch_id, listed)
+            drift, looks = opening.read(self.con, self.batch, self.batch_id, listed)
+            self.profile += looks
             self.repairs += opening.repairs(self.con, name)
             if not drift:
                 continue
@@ -89,6 +92,15 @@ class Workbench:
             if self.source.unknown_field == "stop" and drift.new:
                 raise ContractError(message)
             log.warning(message)
+
+    def tell_retyped(self, retyped: Mapping[str, list[str]]) -> None:
+        """Add to what drifted, by list, the fields that came in a JSON type they never had."""
+        for name, said in retyped.items():
+            drift = next((item for item in self.drift if item.of == name), None)
+            if drift is None:
+                self.drift.append(drift := opening.Drift(name))
+            drift.retyped += said
+            log.warning("%s %s", self.source.name, opening.Drift(name, retyped=said))
 
     def one(self, query: str) -> Any:
         """The single value a query gives."""
@@ -230,10 +242,13 @@ class Workbench:
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
         raw = "" if kind in records.FACTS else "'' as raw_hash, "
+        picked = ""
+        if isinstance(self.batch, Selection) and kind in records.FACTS:
+            picked = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
         self.con.execute(
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
             f"{changed} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
-            f"from ({query}) q) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
+            f"from ({query}) q{picked}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
         )
 
     def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:

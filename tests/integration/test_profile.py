@@ -1,0 +1,174 @@
+"""What a batch looked like is kept; what is unlike the batches before it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from lgsp import database, harmonise, land, ledger, poison, usual
+from lgsp.cli_drift import drift
+from lgsp.storage import Batch, Pack
+from lgsp.window import Window, midnight
+from tests.integration.conftest import WHOLE, Installation
+
+SOURCE = "one_stop_shop"
+MONDAY = date(2022, 6, 6)
+
+
+@pytest.fixture
+def connection(install: Callable[..., Installation]) -> Iterator[ledger.Connection]:
+    """A store of its own, with nothing in it."""
+    settings = install({}).settings
+    database.ensure(settings)
+    with database.connect(settings) as connection:
+        yield connection
+
+
+def planted(
+    connection: ledger.Connection, first: date, counts: list[int], *, state: str = "published",
+    read_at: datetime | None = None, nulls: float = 0.02, rebuilt_from: ledger.Batch | None = None,
+) -> ledger.Batch:  # fmt: skip
+    """A batch of consecutive days with so many records each, as harmonising would leave it."""
+    window = Window.of_days(first, first + timedelta(days=len(counts) - 1))
+    batch = ledger.open_batch(connection, SOURCE, window, rebuilt_from=rebuilt_from)
+    total = sum(counts)
+    connection.execute(
+        "update ledger.batch set state = %s, fetched_count = %s, published_count = %s, created_at = %s where batch_id = %s",
+        [state, total, total if state == "published" else 0, read_at or window.end, batch.batch_id],
+    )
+    connection.execute(
+        "insert into ledger.field_profile values (%s, 'dossiers', 'appliedDate', %s, %s, '{string}')",
+        [batch.batch_id, total, round(total * nulls)],
+    )
+    for n, count in enumerate(counts):
+        if count:
+            connection.execute(
+                "insert into ledger.batch_day values (%s, 'dossier', %s, %s)",
+                [batch.batch_id, first + timedelta(days=n), count],
+            )
+    return ledger.batch(connection, batch.batch_id)
+
+
+def weeks(connection: ledger.Connection, count: int, **told: Any) -> None:
+    """Daily batches of whole weeks before MONDAY: about 1,000 on working days, 100 at weekends."""
+    for n in range(-7 * count, 0):
+        day = MONDAY + timedelta(days=n)
+        planted(connection, day, [(1000 if day.weekday() < 5 else 100) + n % 7], **told)
+
+
+def test_a_day_is_compared_with_its_weekday(connection: ledger.Connection) -> None:
+    weeks(connection, 9)
+    [day] = usual.volumes(connection, planted(connection, MONDAY, [211], state="harmonised"))
+    assert day.is_unusual and not day.is_suspicious_zero
+    # two of the nine Mondays were holidays
+    assert day.told == "Monday 6 June 2022: expected 800–1,200, got 211 (median of 7 Mondays 1,000)"
+
+
+def test_nothing_on_a_working_day_is_suspicious_until_it_was_read_once(connection: ledger.Connection) -> None:
+    weeks(connection, 3)
+    empty = planted(connection, MONDAY, [0], state="harmonised")
+    assert [day.is_suspicious_zero for day in usual.volumes(connection, empty)] == [True]
+    planted(connection, MONDAY, [1010])
+    assert usual.volumes(connection, empty) == []
+
+
+def test_what_was_read_late_teaches_no_lower_bound(connection: ledger.Connection) -> None:
+    first = MONDAY - timedelta(days=42)
+    planted(connection, first, [300] * 42)  # a backfill in one window: most of its records changed again since
+    today = planted(connection, MONDAY, [950], state="harmonised")
+    [day] = usual.volumes(connection, today)
+    assert day.expected is not None and day.expected.low == 0 and day.expected.middle == 300
+
+
+def test_a_rebuilt_batch_is_judged_as_its_bytes_were(connection: ledger.Connection) -> None:
+    weeks(connection, 4)
+    before = planted(connection, MONDAY, [5])
+    again = planted(connection, MONDAY, [5], state="harmonised", rebuilt_from=before,
+                    read_at=before.window.end + timedelta(days=300))  # fmt: skip
+    [day] = usual.volumes(connection, again)
+    assert day.is_unusual and day.expected is not None and day.expected.low > 0
+
+
+def test_a_field_that_is_suddenly_empty_reaches_the_limit(connection: ledger.Connection) -> None:
+    weeks(connection, 2)
+    [null] = usual.nulls(connection, planted(connection, MONDAY, [1000], state="harmonised", nulls=0.61))
+    assert null.is_limit
+    assert null.told == "dossiers.appliedDate: empty in 61% of 1,000 records, usually in 2% (median of 10 batches)"
+    late = planted(connection, MONDAY, [1000], state="harmonised", nulls=0.61, read_at=midnight(date(2023, 1, 1)))
+    assert usual.nulls(connection, late) == []  # nothing was read so late before: what is finished then is more
+
+
+def altered(installed: Installation, batch_id: str, alter: Callable[[dict[str, Any]], None]) -> None:
+    """Write what was landed again, with every dossier altered that names its fields as usual; the others are left out."""
+    folder = installed.settings.landing / installed.batch(batch_id).landing_path
+    landed = Batch.open(folder)
+    answers = list(landed.bodies(landed.calls()))
+    pack = Pack(folder)
+    for call, body in answers:
+        told = poison.loads(body)
+        if call.list == "dossiers":
+            told["content"] = [record for record in told["content"] if record and "appliedDate" in record]
+            for record in told["content"]:
+                alter(record)
+        number = pack.append(call.list, call.request, call.status, orjson.dumps(told), call.seconds, False)
+        pack.annotate(number, is_whole=True, records=call.records)
+    pack.seal({name: said for name, said in landed.manifest.items() if not name.startswith("calls")})
+
+
+def test_what_drifted_in_a_batch_is_recorded_and_told(installation: Installation) -> None:
+    [usual_id] = harmonise.run(installation.settings, land.run(installation.settings, SOURCE, WHOLE))
+    days = installation.query("select day_on, record_count from ledger.batch_day where batch_id = %s", usual_id)
+    fetched = installation.batch(usual_id).counts["fetched_count"]
+    assert {row["day_on"] for row in days} <= set(WHOLE.days())
+    assert 0.95 * fetched < sum(row["record_count"] for row in days) <= fetched
+    [name] = installation.query(
+        "select * from ledger.field_profile where batch_id = %s and field = 'procedure.code'", usual_id
+    )
+    assert (name["record_count"], name["json_types"]) == (fetched, ["string"])
+    with database.connect(installation.settings) as connection:
+        for n in range(1, 5):  # the same again in the weeks before, as if it had been published
+            clone(connection, usual_id, timedelta(days=-12 * n))
+
+    def alter(record: dict[str, Any]) -> None:
+        record["ngayNop"] = record.pop("appliedDate")
+        record["isPaidOnline"] = "true" if record["isPaidOnline"] else "false"
+        record["agency"] = "H47"
+
+    [odd_id] = land.run(installation.settings, SOURCE, WHOLE)
+    altered(installation, odd_id, alter)
+    for _ in range(2):  # harmonised again, the profile is replaced
+        harmonise.run(installation.settings, [odd_id])
+    result = CliRunner().invoke(
+        drift, [SOURCE, "--last", "1", "--json"], env=environment(installation), catch_exceptions=False
+    )
+    told = {(row["what"], row["told"].split(":")[0]) for row in map(orjson.loads, result.output.splitlines())}
+    assert {
+        ("new field", "ngayNop"), ("gone field", "appliedDate"), ("empty", "dossiers.appliedDate"),
+        ("retyped field", "isPaidOnline (string, was number)"), ("retyped field", "agency (string, was object)"),
+        ("empty", "dossiers.agency.code"),
+    } <= told  # fmt: skip
+    assert not any("procedure" in said for _, said in told)
+
+
+def environment(installed: Installation) -> dict[str, str]:
+    return {"LGSP_HOME": str(installed.settings.home), "LGSP_DATABASE_URL": str(installed.settings.database_url)}
+
+
+def clone(connection: ledger.Connection, batch_id: str, shift: timedelta) -> None:
+    """The same batch and what it looked like, published, with another window."""
+    batch = ledger.batch(connection, batch_id)
+    window = Window(batch.window.start + shift, batch.window.end + shift)
+    other = ledger.open_batch(connection, batch.source, window).batch_id
+    connection.execute(
+        "update ledger.batch set state = 'published', fetched_count = %(n)s, published_count = %(n)s where batch_id = %(id)s",
+        {"n": batch.counts["fetched_count"], "id": other},
+    )
+    connection.execute(
+        "insert into ledger.field_profile select %s, list, field, record_count, null_count, json_types "
+        "from ledger.field_profile where batch_id = %s", [other, batch_id]
+    )  # fmt: skip
