@@ -25,6 +25,17 @@ OF_HISTORY = ("snapshot_from", "snapshot_to")
 LEDGER = {
     "batch": {"purpose": "text not null default 'window'"},
     "check_result": {"snapshot_id": "bigint", "sample_keys": "text[] not null default '{}'"},
+    "publication": {
+        name: "bigint"
+        for name in (
+            "taken_count",
+            "inserted_count",
+            "replaced_count",
+            "record_count",
+            "dossier_record_count",
+            "work_file_record_count",
+        )
+    },
     "publication_file": {"shape": "text"},
     "installation": {"derived_by": "text"},
     "quarantine": {"state_by": "text", "state_at": "timestamptz", "redriven_in": "text"},

@@ -19,6 +19,8 @@ FOLDER = Path(__file__).parent / "contracts"
 RULES = Path(__file__).parent / "rules"
 
 SEVERITIES = ("blocker", "error", "warning", "info")
+# What a rule is written for: a row of DuckDB's (of the kind it names), or every row of a shared table in PostgreSQL.
+ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
 # Columns that say how a row came here, not what it says: the same dataset may carry others.
@@ -45,8 +47,9 @@ class Column:
 class Rule:
     """One rule about a row: `bad` is a DuckDB predicate that is true for a row that breaks it.
 
-    The row is a harmonised record of kind `kind`; a rule of kind `batch` is asked of the facts of one batch. `proof`
-    holds what must be changed in the kind's sample row so that it breaks the rule, and so that it just keeps it.
+    The row is a harmonised record of kind `kind`; a rule of kind `batch` is asked of the facts of one batch, one of kind
+    `table` of every row of the shared table `table`, in PostgreSQL's SQL. `proof` holds what must be changed in the
+    kind's (or the table's) sample row so that it breaks the rule, and so that it just keeps it.
     """
 
     id: str
@@ -57,6 +60,7 @@ class Rule:
     meaning_vi: str
     why: str
     version: str
+    table: str = ""
     owner: str = ""
     shows: tuple[str, ...] = ()
     mend: str | None = None
@@ -188,18 +192,18 @@ def load(name: str) -> Contract:
         )
         for p in table.properties
     )  # fmt: skip
-    rules = tuple(_rule(item, str(told.version), path.name) for item in table.quality or [])
+    rules = tuple(_rule(item, str(told.version), path.name, name) for item in table.quality or [])
     return Contract(name, str(told.version), table.description or "", table.businessName or "", columns, rules)
 
 
-def _rule(item: Any, version: str, file: str) -> Rule:
-    if item.engine != "lgsp-row" or not item.implementation:
+def _rule(item: Any, version: str, file: str, table: str) -> Rule:
+    if item.engine not in ENGINES or not item.implementation:
         raise ContractError(f"{file}: rule {item.id} cannot be compiled (type {item.type}, engine {item.engine})")
     if item.severity not in SEVERITIES:
         raise ContractError(f"{file}: rule {item.id} has severity {item.severity!r}; known are {', '.join(SEVERITIES)}")
     told = {p.property: p.value for p in item.customProperties or []}
     return Rule(
-        id=item.id, kind=told["kind"], severity=item.severity, bad=item.implementation, meaning=item.description,
+        id=item.id, kind=ENGINES[item.engine] or told["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
         meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
         owner=told.get("owner", ""), mend=told.get("mend"), native=told.get("native"), proof=told.get("proof"),
         is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
@@ -219,10 +223,8 @@ def every() -> list[Contract]:
 
 @cache
 def rules(kind: str) -> tuple[Rule, ...]:
-    """The rules that a kind of harmonised record, or (kind `batch`) every batch as a whole, must keep."""
-    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + tuple(
-        rule for rule in _of_file(kind)
-    )
+    """The rules that a kind of harmonised record, every batch as a whole (`batch`) or a shared `table` must keep."""
+    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + _of_file(kind)
 
 
 def _of_file(kind: str) -> tuple[Rule, ...]:
@@ -234,7 +236,7 @@ def _of_file(kind: str) -> tuple[Rule, ...]:
         return ()
     told = OpenDataContractStandard.from_file(str(path))
     return tuple(
-        _rule(item, str(told.version), path.name) for table in told.schema_ or [] for item in table.quality or []
+        _rule(item, str(told.version), path.name, kind) for table in told.schema_ or [] for item in table.quality or []
     )
 
 

@@ -1,5 +1,12 @@
 """The failures this package raises: those worth asking again, and those that are not."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lgsp.gate import Judgement
+
 
 class LgspError(Exception):
     """Something an operator can act on; the message says who, what and where to mend it."""
@@ -23,6 +30,15 @@ class BatchRefused(LgspError):
 
 class ContractError(LgspError):
     """A contract, a code list or a source description cannot be used as it is written."""
+
+
+class PublicationRefused(LgspError):
+    """The tables that would have been published break a rule; the last snapshot stays."""
+
+    def __init__(self, message: str, snapshot_id: int, judgement: Judgement) -> None:
+        super().__init__(message)
+        self.snapshot_id = snapshot_id
+        self.judgement = judgement
 
 
 class PublicationFailed(LgspError):

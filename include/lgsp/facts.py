@@ -12,7 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from lgsp import gate, ledger, privacy, records, reference, sources, usual
-from lgsp.flagging import Flagged
+from lgsp.flagging import Flagged, count
 
 UNKNOWN_SHARE = 0.2
 DELETED_SHARE = 0.02
@@ -172,15 +172,9 @@ def _references(con: duckdb.DuckDBPyConnection, accepted: Path) -> tuple[int, in
     """Accepted documents without an issuing agency; dossiers whose agency is not in the source's list."""
     unresolved = unknown = 0
     if (staged := accepted / "document.parquet").exists():
-        unresolved = _count(con, f"select count(*) from '{staged}' where issuing_organisation_id is null")
+        unresolved = count(con, f"select count(*) from '{staged}' where issuing_organisation_id is null")
     if (staged := accepted / "dossier.parquet").exists():
-        unknown = _count(
+        unknown = count(
             con, f"select count(*) from '{staged}' where not is_deleted and receiving_organisation_id = 'UNKNOWN'"
         )
     return unresolved, unknown
-
-
-def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = con.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])

@@ -41,7 +41,7 @@ class Flagged:
     failed: dict[str, int]
     sample_keys: dict[str, list[str]]
     quarantine: list[dict[str, Any]] = field(default_factory=list)
-    trials: list[tuple[str, datetime]] = field(default_factory=list)
+    trials: list[tuple[str, str]] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
     sample: pd.DataFrame | None = None
     duplicates: int = 0
@@ -77,35 +77,35 @@ def judge(
     flagged = Flagged(kind, rules, *_counted(con, rules), trials=trials, duplicates=duplicates)
     flagged.dead = _dead(con, rules)
     flagged.quarantine = [row for rule in holding for row in _reasons(con, kind, columns, rule)]
-    flagged.quarantined = _count(con, "select count(*) from flag where is_held and canary is null")
+    flagged.quarantined = count(con, "select count(*) from flag where is_held and canary is null")
     secret = [rule.id for rule in rules if rule.severity == "blocker"]
     if secret:
-        flagged.stopped = _count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
+        flagged.stopped = count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
     _keep(con, kind, rules, columns, accepted)
-    flagged.kept = _count(con, "select count(*) from kept")
-    flagged.personal = _count(con, "select count(*) from kept where is_personal")
+    flagged.kept = count(con, "select count(*) from kept")
+    flagged.personal = count(con, "select count(*) from kept where is_personal")
     if any(rule.native for rule in rules) and flagged.kept:
         living = " where not is_deleted" if "is_deleted" in columns else ""
-        flagged.sample = con.execute(f"select * from kept{living} using sample {SAMPLE} rows").fetch_df()
+        flagged.sample = con.sql(f"select * from kept{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
     return flagged
 
 
 def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:
     """`staged`: the rows of a kind, each version of a record once; how many came again."""
-    there = _count(con, f"select count(*) from '{staged}'")
+    there = count(con, f"select count(*) from '{staged}'")
     con.execute(
         f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
         "qualify row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end "
         "order by raw_pointer) = 1"
     )
-    return there - _count(con, "select count(*) from staged")
+    return there - count(con, "select count(*) from staged")
 
 
-def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime]]:
+def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Take trial records out; their keys and change times."""
-    rows = con.execute(f"select source_key, source_updated_at from staged where {TRIAL}").fetchall()
+    rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {TRIAL}").fetchall()
     con.execute(f"delete from staged where {TRIAL}")
-    return [(str(key), changed) for key, changed in rows]
+    return [(str(key), str(changed)) for key, changed in rows]
 
 
 def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
@@ -135,7 +135,7 @@ def _split(con: duckdb.DuckDBPyConnection, holding: Iterable[Rule]) -> None:
     held = [
         f'(not "{rule.id}" and not exists (select 1 from waived w where w.rule_id = {quoted(rule.id)} '
         "and w.source_key is not distinct from flag.source_key and w.raw_hash = flag.raw_hash))"
-        if rule.is_acceptable and _count(con, f"select count(*) from waived where rule_id = {quoted(rule.id)}")
+        if rule.is_acceptable and count(con, f"select count(*) from waived where rule_id = {quoted(rule.id)}")
         else f'not "{rule.id}"'
         for rule in holding
     ]
@@ -163,7 +163,7 @@ def _dead(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
     dead = []
     for rule in rules:
         held = " and is_held" if rule.quarantines else ""
-        caught = _count(con, f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{held}')
+        caught = count(con, f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{held}')
         if caught != 1:
             dead.append(rule.id)
     return dead
@@ -212,7 +212,7 @@ def _any_broken(ids: list[str]) -> str:
     return "(" + " or ".join(f'not "{rule_id}"' for rule_id in ids) + ")"
 
 
-def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = con.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])
+def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The single number a query gives; the connection is free again afterwards."""
+    ((number,),) = con.execute(query).fetchall()
+    return int(number)

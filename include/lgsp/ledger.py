@@ -154,7 +154,7 @@ def record_results(
         )  # fmt: skip
 
 
-def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, datetime]]) -> None:
+def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, str]]) -> None:
     """Keep which records, as (kind, key, change time), are trials: nobody's, but not missing either."""
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -89,7 +89,14 @@ create table if not exists ledger.publication (
     as_of         timestamptz,
     manifest_sha256 text not null,
     batch_count   integer not null,
-    seconds       double precision
+    seconds       double precision,
+    -- nothing is lost: what its batches brought, what of it was new, and what is known after it
+    taken_count    bigint,
+    inserted_count bigint,
+    replaced_count bigint,
+    record_count   bigint,
+    dossier_record_count   bigint,  -- not deleted: each has its row in shared.dossier_source
+    work_file_record_count bigint   -- not deleted: each has its row in shared.work_file
 );
 
 create table if not exists ledger.publication_table (
@@ -100,6 +107,49 @@ create table if not exists ledger.publication_table (
     data_hash    numeric not null,
     primary key (snapshot_id, table_name)
 );
+
+-- A publication whose counts do not add up cannot be committed, whoever makes it.
+create or replace function ledger.publication_adds_up() returns trigger language plpgsql set search_path = pg_catalog as $$
+declare
+    brought bigint;
+    known bigint;
+    listed record;
+begin
+    if new.taken_count is null then
+        return null;  -- of a version that did not count yet
+    end if;
+    select coalesce(sum(published_count), 0) into brought from ledger.batch where snapshot_id = new.snapshot_id;
+    if new.taken_count <> brought or new.taken_count <> new.inserted_count + new.replaced_count then
+        raise exception 'snapshot %: its batches brought % records, % were taken up: % new and % newer versions',
+            new.snapshot_id, brought, new.taken_count, new.inserted_count, new.replaced_count using errcode = 'check_violation';
+    end if;
+    select record_count into known from ledger.publication where snapshot_id < new.snapshot_id order by snapshot_id desc limit 1;
+    if known + new.inserted_count <> new.record_count then
+        raise exception 'snapshot %: % records were known before and % are new, but % are known now',
+            new.snapshot_id, known, new.inserted_count, new.record_count using errcode = 'check_violation';
+    end if;
+    for listed in
+        select t.table_name, t.row_count, case t.table_name when 'dossier_source' then new.dossier_record_count else new.work_file_record_count end as expected
+        from ledger.publication_table t where t.snapshot_id = new.snapshot_id and t.table_name in ('dossier_source', 'work_file')
+    loop
+        if listed.row_count <> listed.expected then
+            raise exception 'snapshot %: % has % rows for % records that are not deleted',
+                new.snapshot_id, listed.table_name, listed.row_count, listed.expected using errcode = 'check_violation';
+        end if;
+    end loop;
+    return null;
+end $$;
+drop trigger if exists publication_adds_up on ledger.publication;
+create constraint trigger publication_adds_up after insert or update on ledger.publication
+    deferrable initially deferred for each row execute function ledger.publication_adds_up();
+
+-- Where every record is that was ever read: by source, over the batches that were published.
+create or replace view ledger.conservation as
+    select source, sum(fetched_count)::bigint as fetched_count, sum(published_count)::bigint as published_count,
+        sum(superseded_count)::bigint as superseded_count, sum(duplicate_count)::bigint as duplicate_count,
+        sum(quarantined_count)::bigint as quarantined_count, sum(ignored_count)::bigint as ignored_count,
+        sum(fetched_count - published_count - superseded_count - duplicate_count - quarantined_count - ignored_count)::bigint as lost_count
+    from ledger.batch where state = 'published' group by source;
 
 -- The files of the newest snapshot: what its manifest lists, kept to know which months must be written again.
 create table if not exists ledger.publication_file (

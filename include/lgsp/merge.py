@@ -5,6 +5,7 @@ Order does not matter: the same set of batches, in any order, twice, overlapping
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +29,14 @@ class Fate:
 
 @dataclass
 class Fates:
-    """The fate of each batch of a publication."""
+    """The fate of each batch of a publication, and what its records did to those that were known before."""
 
     of: dict[str, Fate] = field(default_factory=dict)
+    inserted: int = 0  # records that were not known before
+    replaced: int = 0  # records of which an older version was known
+    living: Counter[str] = field(
+        default_factory=Counter
+    )  # by kind: how many more records are there that are not deleted
 
     def __getitem__(self, batch_id: str) -> Fate:
         return self.of.setdefault(batch_id, Fate())
@@ -70,6 +76,13 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     transaction.do(
         f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
     )
+    living = "not coalesce(is_deleted, false)" if "is_deleted" in kind.columns else "true"
+    counted = f"select count(*), count(*) filter (where {living}) from "
+    ((replaced, alive),) = transaction.rows(f"{counted} before_{kind.name}")
+    ((taken, now_alive),) = transaction.rows(f"{counted} {name}")
+    fates.inserted += taken - replaced
+    fates.replaced += replaced
+    fates.living[kind.name] += now_alive - alive
     columns = [column for column in kind.names if column not in kind.key]
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
     transaction.do(

@@ -5,14 +5,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from lgsp import contract, database, link, merge, records, snapshot, upgrade, working_time
+from lgsp import (
+    balance,
+    contract,
+    data_docs,
+    database,
+    ledger,
+    link,
+    merge,
+    quarantine,
+    records,
+    snapshot,
+    tables,
+    upgrade,
+    working_time,
+)
 from lgsp.contract import Contract
-from lgsp.errors import PublicationFailed
+from lgsp.errors import PublicationFailed, PublicationRefused
+from lgsp.gate import Judgement
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing, values
 from lgsp.window import LOCAL, midnight
@@ -24,11 +39,11 @@ RECORDS_AT_ONCE = 100_000
 
 REFERENCE = ("admin_unit", "admin_unit_crosswalk", "working_day")
 LISTED = ("organisation", "organisation_alias", "service", "service_offering")
-INDICATORS = ("service_kpi", "zero_activity")
+INDICATORS = ("service_kpi", "zero_activity", "form_06a")
 
 WORK_FILES = """
 select work_file_id, organisation_id, level, opened_on, closed_on, is_electronic, document_count, source_updated_at, batch_id
-from record.work_file
+from record.work_file where not coalesce(is_deleted, false)
 """
 
 
@@ -40,6 +55,7 @@ class Publication:
     batches: tuple[str, ...]
     rows: dict[str, int]
     seconds: dict[str, float]
+    judgement: Judgement = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,10 +86,29 @@ def run(settings: Settings) -> Publication | None:
 
     After an upgrade that derives otherwise everything is derived again, also when no batch waits.
 
-    Raises PublicationFailed when both sides could not be proven equal: then nothing was published.
+    Raises PublicationRefused when the tables that would be published break a rule, PublicationFailed when both sides
+    could not be proven equal: then nothing was published.
     """
     database.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
+    try:
+        publication = _drain(settings)
+    except PublicationRefused as refusal:
+        _tell(settings, refusal.snapshot_id, refusal.judgement, str(refusal))
+        raise
+    if publication is not None:
+        _tell(settings, publication.snapshot_id, publication.judgement, None)
+    return publication
+
+
+def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
+    """Keep what the table rules said: after a refusal the transaction that found it is gone."""
+    with database.connect(settings) as connection:
+        ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
+    data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
+
+
+def _drain(settings: Settings) -> Publication | None:
     with publishing(database.url(settings)) as transaction:
         newest = transaction.one("select max(snapshot_id) from ledger.publication")
         snapshot.recover(settings.shared, newest)
@@ -116,6 +151,7 @@ def _publish(
     link.begin(transaction)
     for group in _groups(waiting):
         _take_up(settings, transaction, [batch.batch_id for batch in group], fates)
+    counted = balance.of(transaction, fates)
     watch.lap("records")
     is_all = upgrade.must_derive(transaction)
     if is_all:
@@ -141,7 +177,10 @@ def _publish(
     upgrade.settle(transaction)
     if snapshot_id > 1 and not any(touched.parts.values()):
         _book(transaction, ids, fates, snapshot_id - 1)
+        balance.add(transaction, snapshot_id - 1, counted)
         return None
+    judgement = tables.judge(transaction, snapshot_id, touched)
+    watch.lap("check")
     written = _write(settings.shared, transaction, touched)
     watch.lap("parquet")
     as_of = transaction.one("select as_of::text from clock")
@@ -151,7 +190,9 @@ def _publish(
     manifest = snapshot.seal(settings.shared, snapshot_id, facts, written)
     _announce(transaction, snapshot_id, manifest, len(ids), written, watch)
     _book(transaction, ids, fates, snapshot_id)
-    return Publication(snapshot_id, tuple(ids), touched.rows, watch.seconds)
+    balance.add(transaction, snapshot_id, counted)
+    balance.prove(transaction)
+    return Publication(snapshot_id, tuple(ids), touched.rows, watch.seconds, judgement)
 
 
 def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Waiting]) -> list[Waiting]:
@@ -203,6 +244,7 @@ def _take_up(settings: Settings, transaction: Transaction, ids: list[str], fates
 
     for kind in records.FACTS:
         merge.records_of(transaction, kind, staged(kind.name), fates)
+    quarantine.corrected(transaction, ids)
     for kind in records.LISTS:
         merge.records_of(transaction, kind, staged(kind.name), merge.Fates())  # lists are not counted as records
     merge.tokens_of(transaction, staged("dossier"))

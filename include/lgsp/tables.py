@@ -1,0 +1,44 @@
+"""Table rules: what the shared tables must keep as a whole, asked inside the publication, before anybody can see them."""
+
+from __future__ import annotations
+
+from lgsp import contract, gate, merge
+from lgsp.contract import Rule
+from lgsp.errors import PublicationRefused
+from lgsp.transaction import Transaction
+
+SHOWN_KEYS = 5
+
+
+def judge(transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> gate.Judgement:
+    """Ask every table rule of the tables that a publication touched.
+
+    Raises PublicationRefused when a rule that may not be broken is: nothing of the transaction may be committed then.
+    """
+    rules = [rule for rule in contract.rules("table") if touched.parts.get(rule.table)]
+    found = {rule.id: failing(transaction, rule) for rule in rules}
+    told = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
+            for count, rows, _ in [found[rule.id]] if count}  # fmt: skip
+    judgement = gate.facts(
+        "tables", {rule.id: found[rule.id][0] == 0 for rule in rules}, rules, told, {rule.id: found[rule.id][2] for rule in rules}
+    )  # fmt: skip
+    blocking = [
+        f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.verdicts if verdict.blocks
+    ]
+    if blocking:
+        raise PublicationRefused(
+            f"snapshot {snapshot_id} would break a rule, nothing was published: {'; '.join(blocking)}",
+            snapshot_id,
+            judgement,
+        )
+    return judgement
+
+
+def failing(transaction: Transaction, rule: Rule) -> tuple[int, int, list[str]]:
+    """How many rows of its table break a rule, of how many, and the keys of a few of them."""
+    key = "concat_ws(' ', " + ", ".join(contract.load(rule.table).key) + ")"
+    ((rows, count, keys),) = transaction.rows(
+        f"select count(*), count(*) filter (where {rule.bad}), (array_agg({key} order by {key}) filter (where {rule.bad}))[1:{SHOWN_KEYS}] "
+        f"from shared.{rule.table} t"
+    )
+    return count, rows, list(keys or ())
