@@ -95,7 +95,7 @@ WORK_FILE = Kind(
     "work_file",
     IDENTITY | {
         "work_file_id": "text", "organisation_id": "text", "level": "text", "opened_on": "date", "closed_on": "date",
-        "is_electronic": "boolean", "document_count": "integer",
+        "is_electronic": "boolean", "document_count": "integer", "is_deleted": "boolean",
     },
 )  # fmt: skip
 

@@ -18,3 +18,13 @@ create table if not exists ledger.sweep (
     sample_keys    text[] not null default '{}'
 );
 create index if not exists sweep_source on ledger.sweep (source, started_at);
+
+-- What a sweep read again, whatever came of it: a record that is damaged beyond its key is not asked for for ever.
+create table if not exists ledger.swept_record (
+    source     text not null,
+    list       text not null,
+    source_key text not null,
+    changed_at timestamptz not null,
+    batch_id   text not null references ledger.batch,
+    primary key (source, list, source_key)
+);

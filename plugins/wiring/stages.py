@@ -69,6 +69,20 @@ def tell(batch_ids: list[str]) -> str:
     return str(redrive.outcome(connections.settings(), batch_ids))
 
 
+@task
+def sweep(source: str) -> str:
+    """Compare a source with what is known here, key by key, and mend what differs; what was found, in words."""
+    context = get_current_context()
+    span, params = windows.of_sweep(context, source), context["params"]
+    from lgsp import sweep
+
+    accepted_by = f"run {context['run_id']} of sweep_sources" if params["accept_deletions"] else None
+    swept = sweep.run(
+        connections.settings(source), source, span, is_thorough=params["thorough"], accepted_by=accepted_by
+    )
+    return "; ".join(map(str, swept))
+
+
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
 def publish() -> int:
     """Publish every checked batch in one snapshot; skipped, and nothing announced, when none waits."""

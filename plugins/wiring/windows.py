@@ -31,6 +31,38 @@ def required_params() -> dict[str, Param]:
     }
 
 
+def sweep_params() -> dict[str, Param]:
+    """What an operator may say of a sweep; left alone, each source is swept as its description says."""
+    return {
+        "range_days": Param(
+            None, type=["null", "integer"], minimum=1, title="Days", description="How many days back. Empty: as each source's description says.",
+        ),
+        "range_from": _instant("Swept from (inclusive)", "First instant of the range. Empty: the days above.", True),
+        "range_to": _instant("Swept until (exclusive)", "End of the range; give both or none.", True),
+        "thorough": Param(
+            False, type="boolean", title="Thorough", description="Also read days on which only the count would be compared.",
+        ),
+        "accept_deletions": Param(
+            False, type="boolean", title="Accept deletions",
+            description="Believe it when more is gone than usual; only after the source was asked.",
+        ),
+    }  # fmt: skip
+
+
+def of_sweep(context: Any, source: str) -> Window:
+    """The range that this run sweeps: the one its operator asked for, else so many days up to the day of the run.
+
+    Raises SettingError, which is never retried, when the operator's range cannot be meant.
+    """
+    from lgsp import sweep
+
+    params, until = context["params"], context["dag_run"].run_after
+    start, end = params["range_from"], params["range_to"]
+    if start or end:
+        return _asked_for(start, end, until, "range")
+    return sweep.default_range(source, local_day(until), params["range_days"])
+
+
 def of_run(context: Any) -> Window:
     """The window of this run.
 
@@ -56,16 +88,16 @@ def described(context: Any) -> str:
         return "window refused"
 
 
-def _asked_for(start: str | None, end: str | None, latest: Any) -> Window:
+def _asked_for(start: str | None, end: str | None, latest: Any, what: str = "window") -> Window:
     if not (start and end):
-        raise SettingError("window_from and window_to belong together: give both or none")
+        raise SettingError(f"{what}_from and {what}_to belong together: give both or none")
     try:
         window = Window.of(start, end)
     except ValueError as error:
-        raise SettingError(f"window_from {start} .. window_to {end} is no window: {error}") from None
+        raise SettingError(f"{what}_from {start} .. {what}_to {end} is no window: {error}") from None
     if window.end > latest:
         raise SettingError(
-            f"window_to {end} lies after {latest.isoformat()}, the end of this run; nothing is there yet"
+            f"{what}_to {end} lies after {latest.isoformat()}, the end of this run; nothing is there yet"
         )
     return window
 
