@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import click
 
 from lgsp import database, sources
+from lgsp.cli_batch import batch
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
-from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
+from lgsp.console import FAILED, answering, as_json, local, tell, window, window_options
+from lgsp.errors import LgspError
 from lgsp.province.cli import province
 from lgsp.runtime.cli import commands as runtime
 from lgsp.settings import Settings
-from lgsp.window import LOCAL, Window
-
-REFUSED, SOURCE_FAILED, FAILED = 3, 4, 1
-
-as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
+from lgsp.window import LOCAL
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,44 +25,6 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for p
 def main(verbose: bool) -> None:
     """One shared dataset of a Vietnamese province, from three systems that do not talk to each other."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr)
-
-
-def answering(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the package's errors into a line on standard error and an exit code."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except LgspError as error:
-            click.echo(f"lgsp: {error}", err=True)
-            source_failed = isinstance(error, (SourceFailed, SourceRefused))
-            sys.exit(REFUSED if isinstance(error, BatchRefused) else SOURCE_FAILED if source_failed else FAILED)
-
-    return wrapped
-
-
-def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--from` and `--to` as a half-open window; a bare date is its local midnight."""
-    command = click.option("--to", "end", required=True, metavar="ISO", help="End of the window, exclusive.")(command)
-    return click.option(
-        "--from", "start", required=True, metavar="ISO", help="Begin of the window; a bare date is local midnight."
-    )(command)
-
-
-def _window(start: str, end: str) -> Window:
-    try:
-        return Window.of(start, end)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--from/--to") from None
-
-
-def _tell(told: dict[str, Any], is_json: bool) -> None:
-    if is_json:
-        click.echo(json.dumps(told, default=str, ensure_ascii=False))
-    else:
-        for name, value in told.items():
-            click.echo(f"{name}: {value}")
 
 
 @main.command()
@@ -91,7 +48,7 @@ def run(source: str, start: str, end: str, is_json: bool) -> None:
     from lgsp import land
 
     settings = Settings.from_env()
-    _harmonise_and_check(settings, land.run(settings, source, _window(start, end)), is_json)
+    _harmonise_and_check(settings, land.run(settings, source, window(start, end)), is_json)
 
 
 @main.command()
@@ -105,7 +62,7 @@ def rebuild(source: str, start: str, end: str, is_json: bool) -> None:
 
     settings = Settings.from_env()
     database.ensure(settings)
-    batch_ids = land.landed(settings, source, _window(start, end))
+    batch_ids = land.landed(settings, source, window(start, end))
     if not batch_ids:
         raise LgspError(f"nothing of {source} was landed for this window: `lgsp run {source}` fetches it")
     _harmonise_and_check(settings, batch_ids, is_json)
@@ -121,7 +78,7 @@ def _harmonise_and_check(settings: Settings, batch_ids: list[str], is_json: bool
             batches = [ledger.batch(connection, batch_id) for batch_id in batch_ids]
         counts = {name: sum(batch.counts[name] for batch in batches) for name in ledger.COUNTS}
         states = sorted({batch.state for batch in batches})
-        _tell({"batch_id": batch_ids[0] if len(batch_ids) == 1 else None, "batch_ids": batch_ids,
+        tell({"batch_id": batch_ids[0] if len(batch_ids) == 1 else None, "batch_ids": batch_ids,
                "state": states[0] if len(states) == 1 else states, **counts,
                "why": "; ".join(batch.why for batch in batches if batch.why) or None}, is_json)  # fmt: skip
 
@@ -135,9 +92,9 @@ def publish(is_json: bool) -> None:
 
     published = publishing.run(Settings.from_env())
     if published is None:
-        _tell({"snapshot_id": None, "state": "nothing to publish"}, is_json)
+        tell({"snapshot_id": None, "state": "nothing to publish"}, is_json)
     else:
-        _tell(
+        tell(
             {
                 "snapshot_id": published.snapshot_id,
                 "batches": len(published.batches),
@@ -186,10 +143,10 @@ def status(is_json: bool) -> None:
         "ledger": states, "fresh_until": {str(row["source"]): row["reached"] for row in fresh}, "in_quarantine": held.get("records", 0), "calendar": _calendar(newest.get("as_of")), "spellings_to_review": asked.get("spellings", 0),
     }  # fmt: skip
     if is_json:
-        _tell(told, is_json)
+        tell(told, is_json)
         return
     click.echo(
-        f"snapshot {told['snapshot_id']}, published {_local(told['published_at'])}, data as of {_local(told['as_of'])}"
+        f"snapshot {told['snapshot_id']}, published {local(told['published_at'])}, data as of {local(told['as_of'])}"
     )
     click.echo(f"files    {settings.shared / 'current'}")
     for row in states:
@@ -197,7 +154,7 @@ def status(is_json: bool) -> None:
             f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records"
         )
     for row in fresh:
-        click.echo(f"  {row['source']:<18}data reaches {_local(row['reached'])}")
+        click.echo(f"  {row['source']:<18}data reaches {local(row['reached'])}")
     click.echo(
         f"  {told['in_quarantine']} records in quarantine, {told['spellings_to_review']} spellings of agencies wait for a decision"
     )
@@ -210,10 +167,6 @@ def _calendar(as_of: Any) -> str | None:
     from lgsp import working_time
 
     return working_time.horizon(as_of.astimezone(LOCAL).date()).warning if as_of else None
-
-
-def _local(value: Any) -> str:
-    return value.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M") if value else "never"
 
 
 @main.command()
@@ -229,7 +182,7 @@ def verify(snapshot: int | None, is_json: bool) -> None:
     if is_json:
         tables = {p.table: {"rows": p.published.rows, "content_hash": str(p.published.content_hash),
                             "data_hash": str(p.published.data_hash), "is_equal": p.is_equal} for p in proofs}  # fmt: skip
-        _tell({"snapshot_id": snapshot_id, "is_equal": is_equal, "tables": tables}, is_json)
+        tell({"snapshot_id": snapshot_id, "is_equal": is_equal, "tables": tables}, is_json)
     else:
         for p in proofs:
             click.echo(f"{'equal ' if p.is_equal else 'DIFFERS'} {p.table:<22}{p.published.rows:>12,} rows")
@@ -245,7 +198,7 @@ def recover(is_json: bool) -> None:
     from lgsp import publish as publishing
 
     mended = publishing.recover(Settings.from_env())
-    _tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
+    tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
 
 
 @main.command()
@@ -256,6 +209,7 @@ def dictionary() -> None:
     click.echo(words.markdown(), nl=False)
 
 
+main.add_command(batch)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)
