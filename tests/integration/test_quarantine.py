@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
+from click.testing import CliRunner
 
-from lgsp import database, ledger, quarantine, records
+from lgsp import check, codelist, database, harmonise, land, ledger, quarantine, records
+from lgsp.cli import main
 from lgsp.errors import LgspError
+from lgsp.storage import Pack
 from lgsp.transaction import publishing
 from tests.integration.conftest import Installation
-from tests.samples import DAY
+from tests.samples import AGENCY, DAY, LISTS, one_stop
 
 RULE = "DOS_RECEIVED_FUTURE"  # which somebody may accept
 
@@ -20,6 +27,51 @@ def store(installation: Installation) -> Installation:
     """An installation whose ledger is there and empty."""
     database.init(installation.settings)
     return installation
+
+
+@pytest.fixture
+def lgsp(store: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command line: what it prints, as JSON where that was asked for."""
+    for name, value in store.settings.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*words: str, ends: int = 0) -> Any:
+        done = CliRunner().invoke(main, ["quarantine", *words])
+        assert done.exit_code == ends, done.output + str(done.exception)
+        return [json.loads(line) for line in done.stdout.splitlines()] if "--json" in words else done.output
+
+    return call
+
+
+def _dossier(number: int, **changes: Any) -> dict[str, Any]:
+    return one_stop(id=f"a{number}", code=f"{AGENCY}-260803-{number:04}", receiptCode=f"BN-{number}", **changes)
+
+
+def _feed(store: Installation, *pages: list[dict[str, Any]]) -> str:
+    """Some pages of dossiers, landed, checked and published; the id of their batch."""
+    with database.connect(store.settings) as connection:
+        batch = ledger.open_batch(connection, "one_stop_shop", DAY)
+    pack = Pack(store.settings.landing / batch.landing_path)
+    answers = [*copy.deepcopy(LISTS["one_stop_shop"]).items(), *(("dossiers", {"content": page}) for page in pages)]
+    for name, answer in answers:
+        pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
+    count = sum(map(len, pages))
+    pack.seal({"declared": count, "read": count, "gap": 0})
+    with database.connect(store.settings) as connection:
+        ledger.advance(connection, batch.batch_id, "landed")
+    _on(store, [batch.batch_id])
+    return batch.batch_id
+
+
+def _on(store: Installation, batch_ids: list[str]) -> None:
+    check.run(store.settings, harmonise.run(store.settings, batch_ids))
+    store.publish()
+
+
+def _shared(store: Installation) -> dict[str, list[str]]:
+    """The quality flags of each published dossier, by the number it was made with."""
+    rows = store.query("select dossier_id, quality_flags from shared.dossier order by dossier_id")
+    return {row["dossier_id"][-1]: row["quality_flags"] for row in rows}
 
 
 def _row(**changes: Any) -> dict[str, Any]:
@@ -132,3 +184,65 @@ def test_only_what_waited_too_long_is_aged(store: Installation) -> None:
         (found,) = quarantine.aged(connection)
         assert (found.source, found.rule_id, found.records, found.oldest_days) == ("one_stop_shop", RULE, 2, 20)
         assert quarantine.aged(connection, 21) == []
+
+
+FUTURE = "2036-08-03T01:20:00.000+0000"
+
+
+def test_one_call_drives_all_rows_of_a_mended_code_list_again(
+    store: Installation, lgsp: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = _feed(
+        store,
+        [_dossier(1), _dossier(2, dossierStatus={"id": 77})],
+        [_dossier(3, dossierStatus={"id": 78}), _dossier(4, dossierStatus={"id": 77}, acceptedDate=FUTURE)],
+    )
+    assert list(_shared(store)) == ["1"]
+    assert {row["source_key"] for row in lgsp("list", "--rule", "DOS_STATUS_MAPPED", "--json")} == {"a2", "a3", "a4"}
+    genuine = codelist.load.__wrapped__
+    known = codelist.load("dossier_status")
+    mended = {**known, "one_stop_shop": {**known["one_stop_shop"], "77": "finished"}}
+    monkeypatch.setattr(codelist, "load", lambda name: mended if name == "dossier_status" else genuine(name))
+
+    told = lgsp("redrive", "--rule", "DOS_STATUS_MAPPED")
+    assert told.startswith("3 driven again: 1 passed, 2 still in quarantine (") and "DOS_STATUS_MAPPED 1" in told
+    (batch,) = store.query("select * from ledger.batch where purpose = 'redrive'")
+    assert (batch["rebuilt_from"], batch["state"]) == (landed, "checked")
+    assert (batch["fetched_count"], batch["accepted_count"], batch["quarantined_count"]) == (3, 1, 2)
+    store.publish()
+    assert list(_shared(store)) == ["1", "2"]
+    rows = {(row["source_key"], row["rule_id"]): row for row in lgsp("list", "--state", "all", "--json")}
+    assert rows["a2", "DOS_STATUS_MAPPED"]["state"] == rows["a4", "DOS_STATUS_MAPPED"]["state"] == "redriven"
+    assert rows["a3", "DOS_STATUS_MAPPED"]["state"] == rows["a4", RULE]["state"] == "open"
+    assert rows["a3", "DOS_STATUS_MAPPED"]["raw_pointer"].startswith(batch["batch_id"])
+
+    before = store.data_hashes()
+    (told,) = lgsp("redrive", "--all", "--json")
+    assert (told["records"], told["passed"], told["still_held"]) == (2, 0, 2)
+    store.publish()
+    assert store.data_hashes() == before
+    assert len(lgsp("list", "--state", "all", "--json")) == len(rows), "what fails again is the row it was"
+    assert "is redriven" in lgsp("redrive", str(rows["a2", "DOS_STATUS_MAPPED"]["quarantine_id"]), ends=1)
+    assert lgsp("redrive", "--source", "documents") == "nothing to drive again\n"
+
+
+def test_what_was_decided_holds_in_a_rebuild_and_what_was_corrected_leaves(
+    store: Installation, lgsp: Callable[..., Any]
+) -> None:
+    wrong = {"appointmentDate": "2026-08-01T10:00:00.000+0000"}  # due before it was received
+    _feed(store, [_dossier(1, **wrong), _dossier(2, **wrong), _dossier(3, **wrong)])
+    ids = {row["source_key"]: str(row["quarantine_id"]) for row in lgsp("list", "--json")}
+    shown = lgsp("show", ids["a1"], "--raw")
+    assert "DOS_DUE_BEFORE_RECEIVE" in shown and "049094000000" in shown and "owner: agency" in shown
+    assert "049094000000" not in lgsp("show", ids["a1"]), "personal data only where it is asked for"
+
+    assert "1 passed" in lgsp("accept", ids["a1"], "--why", "the paper says so", "--by", "an")
+    lgsp("discard", ids["a2"], "--why", "typed in twice", "--by", "an")
+    _feed(store, [_dossier(3, modifiedDate="2026-08-03T09:00:00.000+0000")])
+    for when in ("as decided", "rebuilt"):
+        shared = _shared(store)
+        assert list(shared) == ["1", "3"]
+        assert ["DOS_DUE_BEFORE_RECEIVE" in flags for flags in shared.values()] == [True, False]
+        assert _states(store) == [("a1", "accepted"), ("a2", "discarded"), ("a3", "corrected")]
+        if when == "as decided":
+            _on(store, land.landed(store.settings, "one_stop_shop", DAY))
