@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from lgsp import check, database, harmonise, land, ledger, publish
@@ -23,15 +24,22 @@ from lgsp.window import LOCAL, Window
 FIRST = date(2026, 7, 30)  # a Thursday: the first week is whole
 MIDNIGHT = datetime(2026, 8, 11, tzinfo=LOCAL)
 WHOLE = Window.of_days(FIRST, date(2026, 8, 10))
+TEMPLATE = "initialised"
 SOURCES = ("one_stop_shop", "online_services", "documents")
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One embedded server for the whole run; each test has a database of its own."""
+    """One embedded server for the whole run of a worker; each test has a database of its own."""
     home = Path(tempfile.mkdtemp(prefix="lgsp-test-"))
     running = Server(home)
     running.ensure()
+    with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts the power
+            connection.execute(f"alter system set {setting} = off")
+        connection.execute("select pg_reload_conf()")
+    running.create_database(TEMPLATE)
+    database.init(_settings(running, TEMPLATE, home / "template", {}))
     yield running
     running.stop()
     shutil.rmtree(home)
@@ -88,20 +96,33 @@ class Installation:
         return {row["table_name"]: f"{row['row_count']} {row['hash']}" for row in rows}
 
 
+def _settings(server: Server, name: str, home: Path, connections: dict[str, dict[str, Any]]) -> Settings:
+    environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in connections.items()}
+    environment |= {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests"}
+    return Settings.from_env(environment)
+
+
+def installed(
+    server: Server, home: Path, connections: dict[str, dict[str, Any]], is_initialised: bool = True
+) -> Installation:
+    """A new installation with a database of its own: a copy of an initialised store, or an empty one."""
+    name = f"t{uuid4().hex[:12]}"
+    if is_initialised:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'create database "{name}" template "{TEMPLATE}" strategy file_copy')
+    else:
+        server.create_database(name)
+    settings = _settings(server, name, home / name, connections)
+    settings.home.mkdir(parents=True)
+    return Installation(settings)
+
+
 @pytest.fixture
 def install(server: Server, tmp_path: Path) -> Callable[..., Installation]:
     """Makes installations: each with its own home and database."""
 
-    def make(connections: dict[str, dict[str, Any]]) -> Installation:
-        name = f"t{uuid4().hex[:12]}"
-        server.create_database(name)
-        environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in connections.items()}
-        environment |= {
-            "LGSP_HOME": str(tmp_path / name), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests",
-        }  # fmt: skip
-        settings = Settings.from_env(environment)
-        settings.home.mkdir()
-        return Installation(settings)
+    def make(connections: dict[str, dict[str, Any]], is_initialised: bool = True) -> Installation:
+        return installed(server, tmp_path, connections, is_initialised)
 
     return make
 
@@ -113,18 +134,11 @@ def installation(install: Callable[..., Installation], quiet_province: dict[str,
 
 
 @pytest.fixture(scope="session")
-def published(server: Server, quiet_province: dict[str, dict[str, Any]]) -> Iterator[Installation]:
+def published(
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
     """The whole world, published once; for tests that only read."""
-    home = Path(tempfile.mkdtemp(prefix="lgsp-published-"))
-    server.create_database("published")
-    environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in quiet_province.items()}
-    environment |= {
-        "LGSP_HOME": str(home),
-        "LGSP_DATABASE_URL": server.url("published"),
-        "LGSP_TOKEN_KEY": "only-for-tests",
-    }
-    done = Installation(Settings.from_env(environment))
+    done = installed(server, tmp_path_factory.mktemp("published"), quiet_province)
     done.run_all()
     done.publish()
-    yield done
-    shutil.rmtree(home)
+    return done

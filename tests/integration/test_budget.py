@@ -13,7 +13,6 @@ from tests.integration.conftest import Installation
 
 
 def test_p14_two_runs_together_make_no_more_calls_than_one_may(installation: Installation) -> None:
-    database.init(installation.settings)
     url = database.url(installation.settings)
     per_minute, calls = 1200, 30
     moments: list[float] = []

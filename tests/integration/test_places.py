@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,31 +12,23 @@ import pytest
 from lgsp import territory
 from lgsp.postgres import Server
 from lgsp.province import World, agencies, serving
-from lgsp.settings import Settings
 from lgsp.window import LOCAL, Window
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, installed
 
 FIRST, LAST = date(2025, 5, 1), date(2025, 8, 31)
 WHOLE = Window.of_days(FIRST, LAST)
 
 
 @pytest.fixture(scope="module")
-def through_the_merger(server: Server) -> Iterator[Installation]:
+def through_the_merger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Five hundred clean dossiers of May to August 2025, published once."""
     world = World.generate("tiny", 11, FIRST, LAST, dossiers_count=500, documents_count=10, defects_chosen="none")
-    home = Path(tempfile.mkdtemp(prefix="lgsp-places-"))
-    server.create_database("places")
     with serving(world, as_of=datetime(2025, 9, 1, tzinfo=LOCAL)) as connections:
-        environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in connections.items()}
-        environment |= {
-            "LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url("places"), "LGSP_TOKEN_KEY": "only-for-tests",
-        }  # fmt: skip
-        done = Installation(Settings.from_env(environment))
+        done = installed(server, tmp_path_factory.mktemp("places"), connections)
         for source in ("one_stop_shop", "online_services"):
             done.run(source, WHOLE)
         done.publish()
         yield done
-    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")

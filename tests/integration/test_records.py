@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -11,44 +12,84 @@ import orjson
 import pytest
 
 from lgsp import check, codelist, database, harmonise, land, ledger, link, publish
+from lgsp.postgres import Server
 from lgsp.storage import Pack
-from lgsp.window import Window
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, installed
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 
 Feed = Callable[..., list[str]]
 
 
+def _feed(
+    installation: Installation, source: str, *rows: dict[str, Any], publishes: bool = True, **lists: Any
+) -> list[str]:
+    with database.connect(installation.settings) as connection:
+        batch = ledger.open_batch(connection, source, DAY)
+    pack = Pack(installation.settings.landing / batch.landing_path)
+    dossiers = {"content": list(rows)} if source == "one_stop_shop" else {"error_code": "0", "result": list(rows)}
+    answers: dict[str, Any] = {
+        **copy.deepcopy(LISTS[source]),
+        **({} if source == "documents" else {"dossiers": dossiers}),
+        **lists,
+    }
+    for name, given in answers.items():
+        for request, answer in given if isinstance(given, list) and name == "edocs" else [(name, given)]:
+            pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
+    count = len(rows)
+    pack.seal({"declared": count, "read": count, "gap": 0})
+    with database.connect(installation.settings) as connection:
+        ledger.advance(connection, batch.batch_id, "landed")
+    ids = check.run(installation.settings, harmonise.run(installation.settings, [batch.batch_id]))
+    if publishes:
+        publish.run(installation.settings)
+    return ids
+
+
 @pytest.fixture
 def feed(installation: Installation) -> Feed:
     """Lands hand-made answers as if a source had sent them, and takes them as far as they go."""
-    database.init(installation.settings)
+    return functools.partial(_feed, installation)
 
-    def take(
-        source: str, *rows: dict[str, Any], window: Window = DAY, publishes: bool = True, **lists: Any
-    ) -> list[str]:
-        with database.connect(installation.settings) as connection:
-            batch = ledger.open_batch(connection, source, window)
-        pack = Pack(installation.settings.landing / batch.landing_path)
-        dossiers = {"content": list(rows)} if source == "one_stop_shop" else {"error_code": "0", "result": list(rows)}
-        answers: dict[str, Any] = {
-            **copy.deepcopy(LISTS[source]),
-            **({} if source == "documents" else {"dossiers": dossiers}),
-            **lists,
-        }
-        for name, given in answers.items():
-            for request, answer in given if isinstance(given, list) and name == "edocs" else [(name, given)]:
-                pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
-        count = len(rows)
-        pack.seal({"declared": count, "read": count, "gap": 0})
-        with database.connect(installation.settings) as connection:
-            ledger.advance(connection, batch.batch_id, "landed")
-        ids = check.run(installation.settings, harmonise.run(installation.settings, [batch.batch_id]))
-        if publishes:
-            publish.run(installation.settings)
-        return ids
 
-    return take
+# Records of many dossiers that know nothing of each other, landed together: one-stop first, then the portal.
+
+TRIALS: dict[str, dict[str, Any]] = {
+    "procedure code": {"procedure": {"code": "thoaitestthutuc"}},
+    "applicant": {"applicant": {"data": {"fullname": "nguyenvana_test"}}},
+    "procedure name": {"procedure": {"code": "2.000815", "translate": {"name": "thoaitest thủ tục"}}},
+}
+RECEIPTS: dict[str, tuple[dict[str, str], int]] = {
+    "all the same": ({}, 1),
+    "other receipt": ({"SoBienNhan": "BN-other"}, 2),
+    "other procedure": ({"MaTTHC": "1.001193"}, 2),
+    "other day": ({"NgayTiepNhan": "20260802082000"}, 2),
+    "no received day": ({"NgayTiepNhan": "", "TrangThaiHoSo": "1"}, 2),
+}
+
+
+def _code(number: int) -> str:
+    return f"{AGENCY}-260803-{number:04d}"
+
+
+@pytest.fixture(scope="module")
+def many(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Both batches, published together."""
+    done = installed(server, tmp_path_factory.mktemp("many"), {})
+    one_stops = [
+        one_stop(id=f"t{n}", code=_code(n), receiptCode="", **trial) for n, trial in enumerate(TRIALS.values(), 101)
+    ]
+    onlines = []
+    for number, (change, _) in enumerate(RECEIPTS.values(), 201):
+        one_stops.append(one_stop(id=f"r{number}", code=_code(number), receiptCode=f"BN-{number}"))
+        onlines.append(online(**{"MaHoSo": _code(90000 + number), "SoBienNhan": f"BN-{number}", **change}))
+    one_stops.append(one_stop(id="u", code=_code(301), receiptCode="BN-301", procedure={"code": "1.999998"}))
+    onlines.append(online(MaHoSo=_code(90301), SoBienNhan="BN-301", MaTTHC="1.999999"))
+    one_stops.append(one_stop(id="m", code=_code(302), receiptCode="", appointmentDate="2026-08-02T17:00:00.000+0000"))
+    one_stops.append(one_stop(id="l", code=_code(303), receiptCode="BN-303", applyMethod={"id": 0}))
+    onlines.append(online(MaHoSo=_code(303), SoBienNhan="BN-303"))
+    _feed(done, "one_stop_shop", *one_stops, publishes=False)
+    _feed(done, "online_services", *onlines)
+    return done
 
 
 def _dossiers(installation: Installation) -> dict[str, dict[str, Any]]:
@@ -92,35 +133,14 @@ def test_a_tombstone_takes_the_dossier_away_even_without_its_code(feed: Feed, in
     assert installation.query("select count(*) as n from history.dossier")[0]["n"] == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "dossiers"),
-    [
-        ({}, 1),
-        ({"SoBienNhan": "BN-2"}, 2),
-        ({"MaTTHC": "1.001193"}, 2),
-        ({"NgayTiepNhan": "20260802082000"}, 2),
-        ({"NgayTiepNhan": ""}, 2),
-    ],
-    ids=["all the same", "other receipt", "other procedure", "other day", "no received day"],
-)
-def test_a_receipt_links_only_with_procedure_agency_and_day(
-    change: dict[str, str], dossiers: int, feed: Feed, installation: Installation
-) -> None:
-    feed("one_stop_shop", one_stop())
-    feed(
-        "online_services",
-        online(
-            **{
-                "MaHoSo": f"{AGENCY}-260803-98765",
-                "TrangThaiHoSo": "1" if change.get("NgayTiepNhan") == "" else "9",
-                **change,
-            }
-        ),
-    )
-    assert len(_dossiers(installation)) == dossiers
-    if dossiers == 1:
-        rules = {row["match_rule"] for row in installation.query("select match_rule from shared.dossier_source")}
-        assert rules == {"receipt"}
+@pytest.mark.parametrize("case", RECEIPTS)
+def test_a_receipt_links_only_with_procedure_agency_and_day(case: str, many: Installation) -> None:
+    number = list(RECEIPTS).index(case) + 201
+    keys = [f"r{number}", _code(90000 + number)]
+    found = many.query("select * from shared.dossier_source where source_key = any(%s)", keys)
+    assert len(found) == 2 and len({row["dossier_id"] for row in found}) == RECEIPTS[case][1]
+    if RECEIPTS[case][1] == 1:
+        assert {row["match_rule"] for row in found} == {"receipt"}
 
 
 @pytest.mark.parametrize("at_once", [1, 100_000])
@@ -139,26 +159,21 @@ def test_a_record_that_changes_its_code_leaves_the_other_side_whole(
     }  # fmt: skip
 
 
-def test_two_unknown_procedures_are_not_one(feed: Feed, installation: Installation) -> None:
-    feed("one_stop_shop", one_stop(procedure={"code": "1.999998"}))
-    feed("online_services", online(MaHoSo=f"{AGENCY}-260803-98765", MaTTHC="1.999999"))
-    assert [row["service_code"] for row in _dossiers(installation).values()] == ["UNKNOWN", "UNKNOWN"]
+def test_two_unknown_procedures_are_not_one(many: Installation) -> None:
+    found = _dossiers(many)
+    assert [found[_code(number)]["service_code"] for number in (301, 90301)] == ["UNKNOWN", "UNKNOWN"]
 
 
-def test_a_due_date_at_local_midnight_is_the_day_it_begins(feed: Feed, installation: Installation) -> None:
+def test_a_due_date_at_local_midnight_is_the_day_it_begins(many: Installation) -> None:
     """T17:00Z is local midnight of the next day: due on the 3rd, received on the 3rd."""
-    feed("one_stop_shop", one_stop(appointmentDate="2026-08-02T17:00:00.000+0000"))
-    (found,) = _dossiers(installation).values()
+    found = _dossiers(many)[_code(302)]
     assert (found["due_on"], found["received_on"], found["is_on_time"]) == (date(2026, 8, 3), date(2026, 8, 3), True)
 
 
-def test_a_missing_list_stays_unknown_and_is_no_conflict(feed: Feed, installation: Installation) -> None:
-    feed("one_stop_shop", one_stop(applyMethod={"id": 0}))
-    feed("online_services", online())
-    (found,) = _dossiers(installation).values()
-    assert found["fee_vnd"] == 2000 and not found["has_conflict"], installation.query(
-        "select * from shared.reconciliation"
-    )
+def test_a_missing_list_stays_unknown_and_is_no_conflict(many: Installation) -> None:
+    found = _dossiers(many)[_code(303)]
+    assert found["in_one_stop"] and found["in_online_services"]
+    assert found["fee_vnd"] == 2000 and not found["has_conflict"], many.query("select * from shared.reconciliation")
 
 
 def test_a_mended_code_list_and_a_rebuild_bring_the_row_back(
@@ -178,15 +193,11 @@ def test_a_mended_code_list_and_a_rebuild_bring_the_row_back(
     assert [row["status"] for row in _dossiers(installation).values()] == ["finished"]
 
 
-@pytest.mark.parametrize(
-    "record",
-    [one_stop(procedure={"code": "thoaitestthutuc"}), one_stop(applicant={"data": {"fullname": "nguyenvana_test"}}),
-     one_stop(procedure={"code": "2.000815", "translate": {"name": "thoaitest thủ tục"}})],
-    ids=["procedure code", "applicant", "procedure name"],
-)  # fmt: skip
-def test_trial_records_are_ignored_and_counted(record: dict[str, Any], feed: Feed, installation: Installation) -> None:
-    (batch_id,) = feed("one_stop_shop", record)
-    assert _dossiers(installation) == {} and installation.batch(batch_id).counts["ignored_count"] == 1
+def test_trial_records_are_ignored_and_counted(many: Installation) -> None:
+    (batch,) = many.query("select * from ledger.batch where source = 'one_stop_shop'")
+    assert batch["ignored_count"] == len(TRIALS) and batch["quarantined_count"] == 0
+    known = {row["source_key"] for row in many.query("select source_key from record.dossier")}
+    assert "m" in known and not known & {"t101", "t102", "t103"}
 
 
 def test_a_record_of_any_shape_ends_in_a_row_or_in_quarantine(feed: Feed, installation: Installation) -> None:
@@ -202,12 +213,17 @@ def test_a_record_of_any_shape_ends_in_a_row_or_in_quarantine(feed: Feed, instal
 
 
 def _edoc(
-    document_id: str, kind: str = "0", refers: str = "", subject: str = "Báo cáo", sent: str = "2026/08/03 10:00:00"
+    document_id: str,
+    kind: str = "0",
+    refers: str = "",
+    subject: str = "Báo cáo",
+    sent: str = "2026/08/03 10:00:00",
+    number: str = "785",
 ) -> dict[str, Any]:
     business = f"<Bussiness><BussinessDocType>{kind}</BussinessDocType><DocumentId>{refers}</DocumentId></Bussiness>"
     xml = (
         f"<edXML><MessageHeader><From><OrganId>000.00.07.H47</OrganId></From><To><OrganId>{AGENCY}</OrganId></To>"
-        f"<DocumentId>{document_id}</DocumentId><Code><CodeNumber>785</CodeNumber><CodeNotation>STTTT</CodeNotation></Code>"
+        f"<DocumentId>{document_id}</DocumentId><Code><CodeNumber>{number}</CodeNumber><CodeNotation>STTTT</CodeNotation></Code>"
         "<PromulgationInfo><PromulgationDate>2026/08/03</PromulgationDate></PromulgationInfo>"
         f"<DocumentType><TypeName>Báo cáo</TypeName></DocumentType><Subject>{subject}</Subject></MessageHeader>"
         f"<TraceHeaderList><TraceHeader><Timestamp>{sent}</Timestamp></TraceHeader>{business}</TraceHeaderList></edXML>"
@@ -242,23 +258,23 @@ def test_a_late_redelivery_does_not_undo_an_update(feed: Feed, installation: Ins
     assert found == {"document_id": "H47.07,2026/08/03,785/STTTT", "subject": "mới"}
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["document first", "revocation first"])
-def test_a_revocation_by_uuid_finds_its_document(
-    order: tuple[int, int], feed: Feed, installation: Installation
-) -> None:
-    uuid = "5f0c2f0e-9f7c-4b1a-8a57-1d2f0e9f7c4b"
-    messages = [
-        ("d1", "2026/08/03 10:00:00", _edoc(uuid)),
-        (
-            "d2",
-            "2026/08/03 12:00:00",
-            _edoc("000.00.07.H47,2026/08/03,800/STTTT", "1", uuid, sent="2026/08/03 12:00:00"),
-        ),
-    ]
-    for place in order:
-        _papers(feed, messages[place])
-    (found,) = installation.query("select document_id, revoked_at is not null as is_revoked from shared.document")
-    assert found == {"document_id": "H47.07,2026/08/03,785/STTTT", "is_revoked": True}
+def test_a_revocation_by_uuid_finds_its_document(feed: Feed, installation: Installation) -> None:
+    lives = []
+    for number, order in {801: "document first", 802: "revocation first"}.items():
+        uuid = f"5f0c2f0e-9f7c-4b1a-8a57-1d2f0e9f7{number}"
+        revocation = _edoc(
+            f"000.00.07.H47,2026/08/03,9{number}/STTTT", "1", uuid, sent="2026/08/03 12:00:00", number=f"9{number}"
+        )
+        messages = [
+            (f"d{number}", "2026/08/03 10:00:00", _edoc(uuid, number=str(number))),
+            (f"r{number}", "2026/08/03 12:00:00", revocation),
+        ]
+        lives.append(messages if order == "document first" else messages[::-1])
+    for arriving in zip(*lives, strict=True):
+        _papers(feed, *arriving)
+    found = installation.query("select document_id, revoked_at is not null as is_revoked from shared.document")
+    assert {row["document_id"]: row["is_revoked"] for row in found} == {
+        "H47.07,2026/08/03,801/STTTT": True, "H47.07,2026/08/03,802/STTTT": True}  # fmt: skip
 
 
 def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,30 +288,29 @@ def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: p
     assert done.exit_code == 1 and "nothing of documents was landed" in done.output
 
 
-@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1)])
-def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(
-    feed: Feed, installation: Installation, order: tuple[int, ...]
-) -> None:
-    records = [
-        ("one_stop_shop", one_stop()),
-        ("online_services", online(MaHoSo=f"{AGENCY}-260803-90001", MaHoSoKhac=f"{AGENCY}-260803-0001", SoBienNhan="")),
-        ("online_services", online(MaHoSo=f"{AGENCY}-260803-90002", MaHoSoKhac=f"{AGENCY}-260803-90001", SoBienNhan="", NgayCapNhat="20260803120000")),
-    ]  # fmt: skip
-    for place in order:
-        source, record = records[place]
-        feed(source, record)
-    (found,) = _dossiers(installation).values()
-    assert (found["dossier_id"], found["in_one_stop"], found["in_online_services"]) == (
-        f"{AGENCY}-260803-0001",
-        True,
-        True,
-    )
-    rows = installation.query("select source_key, code_role from shared.dossier_source order by source_key")
-    assert [(row["source_key"][-5:], row["code_role"]) for row in rows] == [
-        ("90001", "other"),
-        ("90002", "other"),
-        ("a1", "main"),
-    ]
-    assert {row["dossier_id"] for row in installation.query("select dossier_id from shared.dossier_event")} == {
-        found["dossier_id"]
+def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(feed: Feed, installation: Installation) -> None:
+    lives = []
+    for n, order in {1: (1, 2, 0), 2: (2, 0, 1)}.items():
+        first, second = _code(90010 + n), _code(90020 + n)
+        records = [
+            ("one_stop_shop", one_stop(id=f"a{n}", code=_code(n), receiptCode=f"BN-{n}")),
+            ("online_services", online(MaHoSo=first, MaHoSoKhac=_code(n), SoBienNhan="")),
+            ("online_services", online(MaHoSo=second, MaHoSoKhac=first, SoBienNhan="", NgayCapNhat="20260803120000")),
+        ]
+        lives.append([records[place] for place in order])
+    for arriving in zip(*lives, strict=True):
+        for source in ("one_stop_shop", "online_services"):
+            if records := [record for told, record in arriving if told == source]:
+                feed(source, *records, publishes=False)
+        publish.run(installation.settings)
+    found = _dossiers(installation)
+    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in found.items()} == {
+        _code(1): (True, True), _code(2): (True, True)}  # fmt: skip
+    rows = installation.query("select source_key, dossier_id, code_role from shared.dossier_source")
+    assert {row["source_key"]: (row["dossier_id"], row["code_role"]) for row in rows} == {
+        key: (_code(n), role)
+        for n in (1, 2)
+        for key, role in ((f"a{n}", "main"), (_code(90010 + n), "other"), (_code(90020 + n), "other"))
     }
+    events = installation.query("select distinct dossier_id from shared.dossier_event order by 1")
+    assert [row["dossier_id"] for row in events] == [_code(1), _code(2)]

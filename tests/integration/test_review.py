@@ -43,11 +43,7 @@ def _seen(alias: str, records: int = 3, day: date | None = date(2026, 8, 1)) -> 
 @pytest.fixture
 def settings(install: Callable[..., Installation]) -> Settings:
     """An initialised store."""
-    settings = install({}).settings
-    database.init(settings)
-    with database.connect(settings) as connection:
-        connection.execute((Path(review.__file__).with_name("review.sql")).read_text())
-    return settings
+    return install({}).settings
 
 
 @pytest.fixture

@@ -60,8 +60,11 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 @pytest.fixture
-def old_store(installation: Installation, older: Callable[[], None]) -> Installation:
+def old_store(
+    install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]], older: Callable[[], None]
+) -> Installation:
     """A third of the world published by the older version, a third checked and waiting; the new version is there."""
+    installation = install(quiet_province, is_initialised=False)
     installation.run_all(BEFORE)
     installation.publish()
     installation.run_all(WAITING)
