@@ -19,7 +19,8 @@ from lgsp.window import Window, midnight
 # Eight days of a class are two months of Tuesdays: enough to know the spread, few enough to follow a change.
 NEAREST, FEWEST = 8, 4
 # Four median deviations are about 2.7 standard ones; the floors keep a calm month from making the next one odd.
-DEVIATIONS, LEAST_SHARE = 4, 0.05
+# Mondays bring more than Fridays: learnt from days of several classes, the bounds are wider.
+DEVIATIONS, LEAST_SHARE, LEAST_SHARE_MIXED = 4, 0.05, 0.10
 # So few records on a day say nothing, whatever was usual: on Sundays nothing is usual.
 NEVER_MANY = 20
 # Read within two days, a day is whole: later, records that changed again have left it.
@@ -30,8 +31,9 @@ REMEMBERED = timedelta(days=400)  # a year back, so that Tết is compared with 
 # Only Tết closes offices for so many days on end; work is slow in the week before it and the week after.
 LONG_BREAK, NEAR = 7, 7
 HOLIDAY, NEAR_TET, BESIDE_HOLIDAY, MAKE_UP = "holiday", "day near Tết", "day beside a holiday", "make-up day"
-# Working days unlike others: too few a year to know them well, so their bounds are wider.
-UNSTEADY, WIDER = (NEAR_TET, BESIDE_HOLIDAY, MAKE_UP), 2
+NEAR_HOLIDAY = 2
+# Days unlike others: too few a year to know them well, so their bounds are wider.
+UNSTEADY, WIDER = (HOLIDAY, NEAR_TET, BESIDE_HOLIDAY, MAKE_UP), 2
 
 BATCHES = 28
 FEWEST_RECORDS, FEWEST_POINTS = 200, 0.10
@@ -118,7 +120,7 @@ def class_of(day_on: date) -> str:
         return NEAR_TET
     if reference.day(day_on).is_swap_day:
         return MAKE_UP
-    beside = [*_break(day_on - timedelta(days=1)), *_break(day_on + timedelta(days=1))]
+    beside = {day for n in range(-NEAR_HOLIDAY, NEAR_HOLIDAY + 1) for day in _break(day_on + timedelta(days=n))}
     return BESIDE_HOLIDAY if any(reference.day(day).is_holiday for day in beside) else f"{day_on:%A}"
 
 
@@ -149,9 +151,10 @@ def expected(read: Reading, history: Sequence[Reading]) -> Range | None:
         return None
     counts = [other.records for other in learnt]
     middle = median(counts)
-    spread = max(median(abs(count - middle) for count in counts), math.sqrt(middle), LEAST_SHARE * middle)
-    low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     class_ = class_of(read.day_on)
+    least = LEAST_SHARE if all(class_of(other.day_on) == class_ for other in learnt) else LEAST_SHARE_MIXED
+    spread = max(median(abs(count - middle) for count in counts), math.sqrt(middle), least * middle)
+    low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     if class_ in UNSTEADY:
         low, high = low / WIDER, high * WIDER
     if not is_comparable or class_ == HOLIDAY:
