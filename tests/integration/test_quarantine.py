@@ -11,7 +11,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import check, codelist, database, harmonise, land, ledger, quarantine, records
+from lgsp import check, codelist, database, harmonise, land, ledger, quarantine, records, redrive
 from lgsp.cli import main
 from lgsp.errors import LgspError
 from lgsp.storage import Pack
@@ -151,6 +151,24 @@ def test_a_bad_version_that_comes_after_the_good_one_is_let_go_when_its_batch_is
     late = _batch(store, _row(), _row(source_key="a2"))
     _merged(store, late)
     assert _states(store) == [("a1", "corrected"), ("a2", "open")], "what is published itself is no correction"
+
+
+def test_a_row_passes_only_with_a_checked_batch_and_comes_back_when_it_fails_later(store: Installation) -> None:
+    landed = _batch(store, _row())
+    store.query("update ledger.quarantine set raw_pointer = batch_id || '#2:0' returning 1")
+    (batch_id,) = redrive.pick(store.settings, rule_id=RULE)
+    for state, passed, after in (("refused", 0, "open"), ("checked", 1, "redriven"), ("checked", 1, "redriven")):
+        store.query(
+            "update ledger.batch set state = %s, fetched_count = 0 where batch_id = %s returning 1", state, batch_id
+        )
+        assert redrive.outcome(store.settings, [batch_id]).passed == passed
+        assert _states(store) == [("a1", after)]
+    with database.connect(store.settings) as connection:
+        quarantine.keep(connection, landed, [_row()])
+    assert _states(store) == [("a1", "redriven")], "an older batch that is checked again knows nothing newer"
+    _batch(store, _row())
+    assert redrive.outcome(store.settings, [batch_id]).held == {RULE: 1}
+    assert _states(store) == [("a1", "open")]
 
 
 def test_a_decision_needs_a_reason_an_open_row_and_a_rule_that_may_be_waived(store: Installation) -> None:
