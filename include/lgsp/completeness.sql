@@ -10,7 +10,8 @@ create table if not exists ledger.completeness (
     expected        double precision,            -- what the agency's own past lets expect of the days since it fell silent
     primary key (source, organisation_id, day_on)
 );
-create index if not exists completeness_day on ledger.completeness (day_on);
+drop index if exists ledger.completeness_day;
+create index if not exists completeness_doubt on ledger.completeness (day_on, organisation_id) where state in ('missing', 'late');
 
 -- A silence that somebody asked about and found to be true: from then on it is a zero.
 create table if not exists ledger.confirmed_silence (
@@ -22,4 +23,33 @@ create table if not exists ledger.confirmed_silence (
     why             text not null,
     confirmed_at    timestamptz not null default now(),
     primary key (source, organisation_id, first_on)
+);
+alter table ledger.confirmed_silence drop constraint if exists confirmed_silence_days;
+alter table ledger.confirmed_silence add constraint confirmed_silence_days check (last_on >= first_on);
+
+-- How many records each source has of an agency's day, kept up with every publication: the published and those held in quarantine.
+create table if not exists ledger.received_day (
+    source          text not null,
+    organisation_id text not null,
+    day_on          date not null,
+    record_count    bigint not null default 0,
+    online_count    bigint not null default 0,   -- of them: handed in online and received, so the other dossier feed has them too
+    held_count      bigint not null default 0,
+    primary key (source, organisation_id, day_on)
+);
+create index if not exists received_day_on on ledger.received_day (day_on);
+create index if not exists received_day_held on ledger.received_day (source, organisation_id, day_on) where held_count > 0;
+
+-- What the states were last derived from: where this differs from what is known now, they are derived again.
+create table if not exists ledger.derived_feed (
+    source    text primary key,
+    covered   datemultirange not null,   -- days that published windows cover wholly
+    newest_on date not null              -- the newest day that any source covers
+);
+create table if not exists ledger.derived_agency (
+    source          text not null,
+    organisation_id text not null,
+    in_force        datemultirange not null,
+    confirmed       datemultirange not null,
+    primary key (source, organisation_id)
 );

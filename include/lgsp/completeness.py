@@ -1,0 +1,189 @@
+"""Completeness: which agency sent nothing on which day, and whether that is silence or a broken feed; how fresh each source is.
+
+A pure function of the records, of what published windows cover, and of the silences that people confirmed: never of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+
+from lgsp import database, sources
+from lgsp.errors import LgspError
+from lgsp.ledger import Connection
+from lgsp.records import FACTS
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction, publishing, values
+
+STATES = ("received", "zero", "missing", "late")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Consecutive days of which an agency's records are missing or late, and why."""
+
+    source: str
+    organisation_id: str
+    name: str | None
+    state: str
+    first_on: date
+    last_on: date
+    days: int
+    reason: str | None
+    expected: float | None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many days of agencies a source has in each state."""
+
+    source: str
+    received: int
+    zero: int
+    missing: int
+    late: int
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How far a source's data reaches, how long ago that is, and what was left out on the way."""
+
+    source: str
+    covered_until: datetime | None
+    newest_record_at: datetime | None
+    behind: timedelta | None
+    holes: tuple[tuple[datetime, datetime], ...]
+    is_fresh: bool
+
+
+def gather(transaction: Transaction) -> None:
+    """Remember by how much the records that were just merged change what each agency has sent on each day."""
+    _do(transaction, "gather")
+
+
+def refresh(transaction: Transaction, batch_ids: Sequence[str] = ()) -> None:
+    """Derive again what the gathered records, newly covered days and confirmed silences may have changed.
+
+    `batch_ids` are the batches that this publication covers windows with. Needs the temporary table `held`.
+    """
+    has_counts = transaction.one("select exists (select 1 from ledger.received_day)")
+    transaction.do(
+        "create temporary table if not exists received_change (like ledger.received_day including defaults) on commit drop"
+    )
+    if not has_counts:
+        transaction.do("truncate received_change")
+        _do(transaction, "recount")
+    _do(transaction, "count")
+    transaction.do(_sql("feeds"), values(batch_ids))
+    for name in ("scope", "derive", "keep"):
+        _do(transaction, name)
+
+
+def confirm(
+    settings: Settings, source: str, organisation_id: str, first_on: date, last_on: date, who: str, why: str
+) -> list[Gap]:
+    """Take an operator's word that an agency had nothing to send on these days; what is still missing of them.
+
+    Raises LgspError when the source does not list the agency.
+    """
+    with database.connect(settings) as connection:
+        known = connection.execute(
+            "select 1 from record.organisation where source = %s and organisation_id = %s", [source, organisation_id]
+        ).fetchone()
+        if known is None:
+            raise LgspError(f"{source} lists no agency {organisation_id}; see shared.organisation")
+        connection.execute(
+            "insert into ledger.confirmed_silence (source, organisation_id, first_on, last_on, confirmed_by, why) values (%s, %s, %s, %s, %s, %s) "
+            "on conflict (source, organisation_id, first_on) do update set last_on = greatest(confirmed_silence.last_on, excluded.last_on), "
+            "confirmed_by = excluded.confirmed_by, why = excluded.why, confirmed_at = now()",
+            [source, organisation_id, first_on, last_on, who, why],
+        )
+    with publishing(database.url(settings)) as transaction:
+        transaction.do(files("lgsp").joinpath("sql", "held.sql").read_text())
+        refresh(transaction)
+        transaction.commit()
+    with database.connect(settings) as connection:
+        return gaps(connection, source, first_on, last_on, organisation_id=organisation_id)
+
+
+def newest_day(connection: Connection) -> date | None:
+    """The newest local day that any source covers; None before the first publication."""
+    row = connection.execute("select max(newest_on) as newest_on from ledger.derived_feed").fetchone()
+    return row["newest_on"] if row else None
+
+
+def tally(connection: Connection, source: str | None, first_on: date, last_on: date) -> list[Tally]:
+    """How many days of agencies each source has in each state, from `first_on` to `last_on` (inclusive)."""
+    rows = connection.execute(
+        "select source, count(*) filter (where state = 'received') as received, count(*) filter (where state = 'zero') as zero, "
+        "count(*) filter (where state = 'missing') as missing, count(*) filter (where state = 'late') as late "
+        "from ledger.completeness where day_on between %s and %s and source = coalesce(%s, source) group by 1 order by 1",
+        [first_on, last_on, source],
+    ).fetchall()
+    return [Tally(**row) for row in rows]
+
+
+def gaps(
+    connection: Connection,
+    source: str | None,
+    first_on: date,
+    last_on: date,
+    state: str | None = None,
+    organisation_id: str | None = None,
+) -> list[Gap]:
+    """The spells of missing and late days that touch `first_on` to `last_on` (inclusive), cut to them."""
+    rows = connection.execute(
+        """
+        select source, organisation_id, (select min(name) from record.organisation o where o.organisation_id = g.organisation_id) as name,
+            state, min(day_on) as first_on, max(day_on) as last_on, count(*) as days, reason, max(expected) as expected
+        from (
+            select *, day_on - row_number() over (partition by source, organisation_id, state, reason order by day_on)::int as spell
+            from ledger.completeness
+            where state in ('missing', 'late') and day_on between %(first)s and %(last)s and source = coalesce(%(source)s, source)
+                and state = coalesce(%(state)s, state) and organisation_id = coalesce(%(organisation)s, organisation_id)
+        ) g group by source, organisation_id, state, reason, spell order by source, first_on, organisation_id
+        """,
+        {"first": first_on, "last": last_on, "source": source, "state": state, "organisation": organisation_id},
+    ).fetchall()
+    return [Gap(**row) for row in rows]
+
+
+def freshness(connection: Connection, now: datetime) -> list[Freshness]:
+    """How far the data of each source reaches, seen from an instant; fresh within the hours its `source.yml` allows.
+
+    What counts is the end of what published windows cover: reading an old day again makes nothing fresh.
+    """
+    rows = connection.execute(
+        "select source, (select array_agg(lower(r) order by r) from unnest(told) r) as begins, (select array_agg(upper(r) order by r) from unnest(told) r) as ends "
+        "from (select source, range_agg(tstzrange(window_from, window_to)) as told from ledger.batch "
+        "where state = 'published' and purpose = 'window' group by source) covered"
+    ).fetchall()
+    records = " union all ".join(f"select source, source_updated_at from record.{kind.name}" for kind in FACTS)
+    newest = connection.execute(
+        f"select source, max(source_updated_at) as at from ({records}) r group by 1".encode()
+    ).fetchall()
+    newest_at = {row["source"]: row["at"] for row in newest}
+    spans = {row["source"]: (row["begins"], row["ends"]) for row in rows}
+    return [_freshness(name, *spans.get(name, ([], [])), newest_at.get(name), now) for name in sources.names()]
+
+
+def _freshness(
+    source: str, begins: list[datetime], ends: list[datetime], newest: datetime | None, now: datetime
+) -> Freshness:
+    until = ends[-1] if ends else None
+    behind = now - until if until else None
+    holes = tuple(zip(ends[:-1], begins[1:], strict=True))
+    limit = timedelta(hours=sources.load(source).freshness["hours"])
+    return Freshness(source, until, newest, behind, holes, behind is not None and behind <= limit)
+
+
+def _do(transaction: Transaction, name: str) -> None:
+    for statement in _sql(name).split(";\n"):
+        if statement.strip():
+            transaction.do(statement)
+
+
+def _sql(name: str) -> str:
+    return files("lgsp").joinpath("sql", "completeness", f"{name}.sql").read_text()

@@ -1,0 +1,67 @@
+-- Whose states must be derived again, and from which day on. Needs temporary tables feed and touched_day.
+create temporary table agency on commit drop as
+select o.source, o.organisation_id, range_agg(daterange(v.valid_from, v.valid_to)) as in_force,
+    coalesce((select range_agg(daterange(s.first_on, s.last_on, '[]')) from ledger.confirmed_silence s
+        where s.source = o.source and s.organisation_id = o.organisation_id), '{}') as confirmed
+from record.organisation o join feed using (source),
+    jsonb_to_recordset(coalesce(nullif(o.versions::jsonb, '[]'), '[{"valid_from": "2016-04-01"}]')) as v(valid_from date, valid_to date)
+group by o.source, o.organisation_id;
+
+-- The days of each feed: `nth` counts the covered working days up to each, `waited` the working days since.
+create temporary table feed_day on commit drop as
+select *, min(day_on) over (partition by source order by nth range between 61 preceding and current row) as past_on from (
+select source, day_on, is_covered, is_working, is_covered and is_working as is_counted, day_on < upper(covered) as is_passed,
+    count(*) filter (where is_covered and is_working) over (partition by source order by day_on) as nth,
+    count(*) filter (where is_working) over (partition by source order by day_on desc) - is_working::int as waited
+from (
+    select f.source, f.covered, d::date as day_on, f.covered @> d::date as is_covered,
+        coalesce(w.is_working_day, extract(isodow from d) < 6) as is_working
+    from feed f cross join generate_series(lower(f.covered), f.newest_on, interval '1 day') as d
+    left join record.working_day w on w.day_on = d::date
+) day
+) told;
+
+create temporary table scope on commit drop as
+with feed_since as (
+    -- beside the days themselves, those that were waited for: what was late may be missing now
+    select f.source, least(lower((f.covered - d.covered) + (d.covered - f.covered)), upper(d.covered), upper(f.covered)) as since_on
+    from feed f left join ledger.derived_feed d using (source)
+    where (f.covered, f.newest_on) is distinct from (d.covered, d.newest_on)
+), known as (
+    select source, organisation_id, a.in_force, d.organisation_id is null or a.organisation_id is null
+            or (a.in_force, a.confirmed) is distinct from (d.in_force, d.confirmed) as is_other
+    from agency a full join ledger.derived_agency d using (source, organisation_id)
+), touched as (
+    select source, organisation_id, min(day_on) as since_on from (
+        select source, organisation_id, day_on from touched_day
+        union all
+        select other.source, organisation_id, day_on
+        from touched_day t join (values ('one_stop_shop', 'online_services'), ('online_services', 'one_stop_shop')) as other(source, witness)
+            on other.witness = t.source
+    ) t group by 1, 2
+), begun as (
+    select k.source, k.organisation_id, k.in_force,
+        case when k.is_other then date '-infinity' else least(f.since_on, t.since_on) end as since_on
+    from known k left join feed_since f using (source) left join touched t using (source, organisation_id)
+    where k.is_other or f.source is not null or t.source is not null
+), whole as (
+    -- a silence is judged as one, so from its begin
+    select b.*, coalesce((
+            select max(r.day_on) + 1 from ledger.received_day r
+            where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on
+                and r.record_count + r.held_count > 0 and b.in_force @> r.day_on
+        ), date '-infinity') as begun_on
+    from begun b
+)
+select w.source, w.organisation_id, w.begun_on as since_on, case when w.begun_on <= f.newest_on then coalesce(d.past_on, lower(f.covered)) end as past_on
+from whole w left join feed f using (source) left join feed_day d on d.source = w.source and d.day_on = w.begun_on;
+
+analyze scope;
+
+analyze feed_day;
+
+create temporary table span on commit drop as
+select source, organisation_id, confirmed, lower(told) as first_on, coalesce(upper(told), 'infinity') as until_on
+from agency, unnest(in_force) as told;
+
+analyze span;
