@@ -169,7 +169,7 @@ def _learnt(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], st
     near = sorted(history, key=lambda read: (abs(read.day_on - day_on), read.day_on))
     own = [read for read in near if class_of(read.day_on) == class_][:NEAREST]
     if len(own) >= FEWEST:
-        return own, f"{class_}s"
+        return own, class_.replace("day ", "days ", 1) if class_.startswith("day ") else f"{class_}s"
     alike = [read for read in near if reference.is_working(read.day_on) == is_working
              and class_of(read.day_on) not in UNSTEADY][:NEAREST]  # fmt: skip
     return alike, "working days" if is_working else "days off"
@@ -203,27 +203,29 @@ def volumes(connection: ledger.Connection, batch: ledger.Batch) -> list[Day]:
     rows = connection.execute(_READ, {"source": batch.source, "batch_id": batch.batch_id,
         "start": batch.window.start - REMEMBERED, "end": batch.window.end + REMEMBERED}).fetchall()  # fmt: skip
     mine = [row for row in rows if row["batch_id"] == batch.batch_id]
-    history: dict[date, Reading] = {}
+    first: dict[date, tuple[Reading, bool]] = {}
     for row in rows:  # in the order they were read: a day is what its first reading said
         if row["is_published"] and all(row["read_of"] != own["read_of"] for own in mine):
             for read in _readings(row):
-                history.setdefault(read.day_on, read)
-    reads = [read for row in mine for read in _readings(row) if read.day_on not in history]
-    return judged(reads, list(history.values()), sources.load(batch.source).volume["from_count"])
+                first.setdefault(read.day_on, (read, row["is_counted"]))
+    reads = [read for row in mine if row["is_counted"] for read in _readings(row) if read.day_on not in first]
+    history = [read for read, is_counted in first.values() if is_counted]
+    return judged(reads, history, sources.load(batch.source).volume["from_count"])
 
 
-# A rebuilt batch is as old as the bytes it was rebuilt from. Batches of older versions counted no days: they teach nothing.
+# A rebuilt batch is as old as the bytes it was rebuilt from. Batches of older versions counted no days: they teach
+# nothing, but their days were read.
 _READ = """
 select b.batch_id, b.window_from, b.window_to, b.state = 'published' as is_published, coalesce(o.batch_id, b.batch_id) as read_of,
     coalesce(o.created_at, b.created_at) as read_at,
     (select max(e.window_to) from ledger.batch e where e.source = b.source and e.purpose = 'window'
         and e.state not in ('landing', 'failed') and e.created_at < coalesce(o.created_at, b.created_at)) as read_until,
+    exists (select 1 from ledger.field_profile p where p.batch_id = b.batch_id) as is_counted,
     (select coalesce(json_object_agg(day_on, records), '{}') from (select day_on, sum(record_count) as records
         from ledger.batch_day d where d.batch_id = b.batch_id group by day_on) d) as records
 from ledger.batch b left join ledger.batch o on o.batch_id = b.rebuilt_from
 where b.source = %(source)s and b.purpose = 'window' and (b.state = 'published' or b.batch_id = %(batch_id)s)
     and b.window_to > %(start)s and b.window_from < %(end)s
-    and exists (select 1 from ledger.field_profile p where p.batch_id = b.batch_id)
 order by read_at, b.created_at, b.batch_id
 """
 

@@ -77,6 +77,14 @@ def test_nothing_on_a_working_day_is_suspicious_until_it_was_read_once(connectio
     assert usual.volumes(connection, empty) == []
 
 
+def test_a_day_that_an_older_version_read_was_read_before(connection: ledger.Connection) -> None:
+    weeks(connection, 3)
+    before = planted(connection, MONDAY, [1010])
+    for table in ("batch_day", "field_profile"):  # an older version kept neither
+        connection.execute(f"delete from ledger.{table} where batch_id = %s", [before.batch_id])
+    assert usual.volumes(connection, planted(connection, MONDAY, [0], state="harmonised")) == []
+
+
 def test_what_was_read_late_teaches_no_lower_bound(connection: ledger.Connection) -> None:
     first = MONDAY - timedelta(days=42)
     planted(connection, first, [300] * 42)  # a backfill in one window: most of its records changed again since
@@ -153,6 +161,16 @@ def test_what_drifted_in_a_batch_is_recorded_and_told(installation: Installation
         ("empty", "dossiers.agency.code"),
     } <= told  # fmt: skip
     assert not any("procedure" in said for _, said in told)
+
+
+def test_what_came_as_xml_is_profiled_as_it_was_staged(published: Installation) -> None:
+    [row] = published.query(
+        "select record_count, null_count from ledger.field_profile join ledger.batch using (batch_id) "
+        "where source = 'documents' and list = 'document' and field = 'subject'"
+    )
+    assert row["record_count"] > 20 and row["null_count"] < row["record_count"] / 2
+    kinds = published.query("select kind, sum(record_count) as n from ledger.batch_day group by kind")
+    assert {row["kind"] for row in kinds} == {"dossier", "document", "document_status", "work_file"}
 
 
 def environment(installed: Installation) -> dict[str, str]:
