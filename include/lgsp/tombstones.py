@@ -85,9 +85,9 @@ def lift(bench: Workbench) -> None:
             continue
         pairs = ", ".join(f"({quoted(key)}, timestamptz {quoted(at)})" for key, at in after.items())
         bench.con.execute(
-            f"create table lifted as select s.* replace (greatest(s.source_updated_at, after.at) as source_updated_at) "
-            f"exclude (source, batch_id, content_hash) from '{path}' s "
-            f"left join (values {pairs}) after(source_key, at) on after.source_key = s.source_key"
+            f"create table lifted as select s.* exclude (source, batch_id, content_hash) "
+            f"replace (greatest(s.source_updated_at, back.not_before) as source_updated_at) from '{path}' s "
+            f"left join (values {pairs}) back(key, not_before) on back.key = s.source_key"
         )
         bench.stage(kind, "select * from lifted")
         bench.con.execute("drop table lifted")
