@@ -31,12 +31,17 @@ def canaries(con: duckdb.DuckDBPyConnection, table: str, kind: str, window_end: 
 def rows(
     con: duckdb.DuckDBPyConnection, kind: str, columns: Mapping[str, str], window_end: datetime, side: Side = "fails"
 ) -> None:
-    """Make a table `proof` of the columns (DuckDB types) and `canary`: the kind's sample, whose `canary` is null,
-    and for each rule the row that breaks it (`fails`) or just keeps it (`keeps`)."""
+    """Make a table `proof` of the columns (DuckDB types) and `canary`: the sample, whose `canary` is null, and for each
+    rule the row that breaks it (`fails`) or just keeps it (`keeps`). A kind may also be the name of a shared table."""
     listed = ", ".join(f'"{name}" {type_}' for name, type_ in {**columns, CANARY: "varchar"}.items())
     con.execute(f"create or replace table proof ({listed})")
-    proofs = {rule.id: _changes(rule, side) for rule in contract.rules(kind)}
+    proofs = {rule.id: _changes(rule, side) for rule in asked(kind)}
     _insert(con, "proof", kind, {None: {}, **proofs}, window_end)
+
+
+def asked(kind: str) -> tuple[Rule, ...]:
+    """The rules of a kind of record, of `batch`, or of the rows of a shared table."""
+    return contract.rules(kind) or tuple(rule for rule in contract.rules("table") if rule.table == kind)
 
 
 def _changes(rule: Rule, side: Side) -> dict[str, Any]:
