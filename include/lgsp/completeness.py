@@ -5,10 +5,11 @@ A pure function of the records, of what published windows cover, and of the sile
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
+from itertools import groupby
 
 from lgsp import database, sources
 from lgsp.errors import LgspError
@@ -16,8 +17,10 @@ from lgsp.ledger import Connection
 from lgsp.records import FACTS
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing, values
+from lgsp.window import LOCAL, Window
 
 STATES = ("received", "zero", "missing", "late")
+NAMED = 12  # agencies of one and the same gap; a source that was down has all of them
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class Freshness:
     behind: timedelta | None
     holes: tuple[tuple[datetime, datetime], ...]
     is_fresh: bool
+
+    def __str__(self) -> str:
+        if self.covered_until is None:
+            return f"{self.source}: nothing was ever published"
+        hours = round((self.behind or timedelta()) / timedelta(hours=1))
+        holes = ", ".join(str(Window(*hole)) for hole in self.holes)
+        reached = (
+            f"{self.source}: data reaches {self.covered_until.astimezone(LOCAL):%Y-%m-%d %H:%M}, {hours} hours ago"
+        )
+        return f"{reached}; not read: {holes}" if holes else reached
 
 
 def gather(transaction: Transaction) -> None:
@@ -148,6 +161,19 @@ def gaps(
         {"first": first_on, "last": last_on, "source": source, "state": state, "organisation": organisation_id},
     ).fetchall()
     return [Gap(**row) for row in rows]
+
+
+def told(gaps: Sequence[Gap]) -> Iterator[str]:
+    """Gaps as people read them: those of one source, time and reason in one line with their agencies."""
+
+    def alike(gap: Gap) -> tuple[str, str, str, str, str]:
+        return gap.source, str(gap.first_on), str(gap.last_on), gap.state, str(gap.reason)
+
+    for (source, first_on, last_on, state, reason), same in groupby(sorted(gaps, key=alike), alike):
+        who = [f"{gap.organisation_id} {gap.name or ''}".strip() for gap in same]
+        more = f" and {len(who) - NAMED} more agencies" if len(who) > NAMED else ""
+        days = first_on if first_on == last_on else f"{first_on} to {last_on}"
+        yield f"{state:<8}{source:<17}{days:<26}{reason}: {', '.join(who[:NAMED])}{more}"
 
 
 def freshness(connection: Connection, now: datetime) -> list[Freshness]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from lgsp.window import LOCAL
 from wiring import assets, connections, defaults, windows
 
 
@@ -92,3 +95,43 @@ def publish() -> int:
     if publication is None:
         raise AirflowSkipException("no checked batch waits to be published")
     return publication.snapshot_id
+
+
+@task(retries=0)
+def fresh() -> list[str]:
+    """How far each source's data reaches; fails when one has fallen behind."""
+    from lgsp import completeness, database
+
+    with database.connect(connections.settings()) as connection:
+        found = completeness.freshness(connection, datetime.now(LOCAL))
+    if stale := [str(one) for one in found if not one.is_fresh]:
+        raise AirflowFailException("; ".join(stale))
+    return [str(one) for one in found]
+
+
+@task(retries=0)
+def complete() -> None:
+    """Fails when records of the last 30 days are missing, naming source, days, cause and agencies."""
+    from lgsp import completeness, database
+
+    with database.connect(connections.settings()) as connection:
+        newest = completeness.newest_day(connection)
+        gaps = completeness.gaps(connection, None, newest - timedelta(days=29), newest, "missing") if newest else []
+    if gaps:
+        raise AirflowFailException("\n".join(completeness.told(gaps)))
+
+
+@task(retries=0)
+def quarantine_age() -> None:
+    """Fails when rows have been in quarantine for too long, naming source, rule and whom to ask."""
+    from lgsp import database, quarantine
+
+    with database.connect(connections.settings()) as connection:
+        aged = quarantine.aged(connection)
+    if aged:
+        raise AirflowFailException(
+            "; ".join(
+                f"{one.source}: {one.records} records fail {one.rule_id}, the oldest for {one.oldest_days} days; ask {one.owner}"
+                for one in aged
+            )
+        )

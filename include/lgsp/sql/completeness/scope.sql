@@ -9,16 +9,17 @@ group by o.source, o.organisation_id;
 
 -- The days of each feed: `nth` counts the covered working days up to each, `waited` the working days since.
 create temporary table feed_day on commit drop as
-select *, min(day_on) over (partition by source order by nth range between 61 preceding and current row) as past_on from (
-select source, day_on, is_covered, is_working, is_covered and is_working as is_counted, day_on < upper(covered) as is_passed,
-    count(*) filter (where is_covered and is_working) over (partition by source order by day_on) as nth,
-    count(*) filter (where is_working) over (partition by source order by day_on desc) - is_working::int as waited
+select *, min(day_on) over (partition by source order by nth range between 61 preceding and current row) as past_on
 from (
-    select f.source, f.covered, d::date as day_on, f.covered @> d::date as is_covered,
-        coalesce(w.is_working_day, extract(isodow from d) < 6) as is_working
-    from feed f cross join generate_series(lower(f.covered), f.newest_on, interval '1 day') as d
-    left join record.working_day w on w.day_on = d::date
-) day
+    select source, day_on, is_covered, is_working, is_covered and is_working as is_counted, day_on < upper(covered) as is_passed,
+        count(*) filter (where is_covered and is_working) over (partition by source order by day_on) as nth,
+        count(*) filter (where is_working) over (partition by source order by day_on desc) - is_working::int as waited
+    from (
+        select f.source, f.covered, d::date as day_on, f.covered @> d::date as is_covered,
+            coalesce(w.is_working_day, extract(isodow from d) < 6) as is_working
+        from feed f cross join generate_series(lower(f.covered), f.newest_on, interval '1 day') as d
+        left join record.working_day w on w.day_on = d::date
+    ) day
 ) told;
 
 create temporary table scope on commit drop as
@@ -46,12 +47,12 @@ with feed_since as (
     where k.is_other or f.source is not null or t.source is not null
 ), whole as (
     -- a silence is judged as one, so from its begin
-    select b.*, coalesce((
-            select max(r.day_on) + 1 from ledger.received_day r
-            where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on
-                and r.record_count + r.held_count > 0 and b.in_force @> r.day_on
-        ), date '-infinity') as begun_on
-    from begun b
+    select b.source, b.organisation_id, case when b.in_force @> last.day_on then last.day_on + 1 else date '-infinity' end as begun_on
+    from begun b left join lateral (
+        select r.day_on from ledger.received_day r
+        where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on
+        order by r.day_on desc limit 1
+    ) last on true
 )
 select w.source, w.organisation_id, w.begun_on as since_on, case when w.begun_on <= f.newest_on then coalesce(d.past_on, lower(f.covered)) end as past_on
 from whole w left join feed f using (source) left join feed_day d on d.source = w.source and d.day_on = w.begun_on;

@@ -1,0 +1,300 @@
+"""Who sent nothing on which day: silence, a day that was not read, a feed that broke; and the same whatever came first."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from lgsp import completeness, database, reference
+from lgsp.errors import LgspError
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction, publishing
+from lgsp.window import LOCAL, Window
+from tests.integration.conftest import Installation
+
+ONE_STOP, PORTAL, PAPERS = "one_stop_shop", "online_services", "documents"
+FIRST = date(2026, 5, 4)  # a Monday
+BUSY, QUIET = "H47.01", "H47.02"
+
+Record = tuple[str, str, str, date, str]
+"""A dossier of a source: source, key, agency, the day it was received, its channel."""
+
+
+@dataclass
+class Store:
+    """A store to which records and covered windows are published without a source."""
+
+    settings: Settings
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
+
+    def lists(self, source: str, *agencies: str, until: date | None = None) -> None:
+        """Let a source list agencies."""
+        ended = f'"{until}"' if until else "null"
+        versions = f'[{{"valid_from": "2016-04-01", "valid_to": {ended}}}]'
+        with database.connect(self.settings) as connection:
+            for agency in agencies:
+                connection.execute(
+                    "insert into record.organisation (source, source_key, source_updated_at, organisation_id, name, versions) values (%s, %s, now(), %s, %s, %s)",
+                    [source, agency, agency, f"UBND {agency}", versions],
+                )
+
+    def publish(self, records: Iterable[Record] = (), covers: Iterable[tuple[str, date, date]] = ()) -> None:
+        """One publication: newest versions of records, and windows from one day to another (inclusive)."""
+        with publishing(database.url(self.settings)) as transaction:
+            ids = [self._batch(transaction, source, Window.of_days(first, last)) for source, first, last in covers]
+            self._merge(transaction, list(records))
+            completeness.gather(transaction)
+            transaction.do(files("lgsp").joinpath("sql", "held.sql").read_text())
+            completeness.refresh(transaction, ids)
+            for batch_id in ids:
+                transaction.do("update ledger.batch set state = 'published' where batch_id = $1::text", batch_id)
+            transaction.commit()
+
+    def _batch(self, transaction: Transaction, source: str, window: Window) -> str:
+        batch_id = f"{source}.{next(self.numbers):06d}"
+        transaction.do(
+            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) "
+            "values ($1::text, $2::text, $3::text::timestamptz, $4::text::timestamptz, 'checked', '')",
+            batch_id, source, window.start.isoformat(), window.end.isoformat(),
+        )  # fmt: skip
+        return batch_id
+
+    def _merge(self, transaction: Transaction, records: list[Record]) -> None:
+        for kind in ("dossier", "document"):
+            for name in ("incoming", "before"):
+                transaction.temporary(f"{name}_{kind}", f"record.{kind}")
+        rows = ", ".join(
+            f"('{source}', '{key}', '{agency}', '{datetime(day.year, day.month, day.day, 9, tzinfo=LOCAL).isoformat()}'::timestamptz, '{channel}')"
+            for source, key, agency, day, channel in records
+        )
+        if rows:
+            transaction.do(
+                "insert into incoming_dossier (source, source_key, receiving_organisation_id, received_at, channel, is_deleted) "
+                f"select *, false from (values {rows}) r"
+            )
+        transaction.do(
+            "insert into before_dossier select r.* from record.dossier r join incoming_dossier using (source, source_key)"
+        )
+        transaction.do(
+            "delete from record.dossier r using incoming_dossier i where (r.source, r.source_key) = (i.source, i.source_key)"
+        )
+        transaction.do("insert into record.dossier select * from incoming_dossier")
+
+    def states(self, source: str = ONE_STOP, agency: str = BUSY) -> dict[date, str]:
+        """The state of each day of an agency."""
+        rows = self.rows(
+            "select day_on, state from ledger.completeness where source = %s and organisation_id = %s", source, agency
+        )
+        return {row["day_on"]: row["state"] for row in rows}
+
+    def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        with database.connect(self.settings) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    def whole(self) -> list[dict[str, Any]]:
+        """Everything that is told, in order."""
+        return self.rows("select * from ledger.completeness order by source, organisation_id, day_on")
+
+    def derive_from_nothing(self) -> None:
+        """Forget every count and state, and derive them again from the records."""
+        with database.connect(self.settings) as connection:
+            connection.execute(
+                "truncate ledger.completeness, ledger.received_day, ledger.derived_feed, ledger.derived_agency"
+            )
+        self.publish()
+
+
+@pytest.fixture
+def make(install: Callable[..., Installation]) -> Callable[[], Store]:
+    """Makes stores, each with a database of its own."""
+    return lambda: Store(install({}).settings)
+
+
+@pytest.fixture
+def store(make: Callable[[], Store]) -> Store:
+    """An empty store in which both dossier feeds list two agencies."""
+    made = make()
+    made.lists(ONE_STOP, BUSY, QUIET)
+    made.lists(PORTAL, BUSY, QUIET)
+    return made
+
+
+def _working(first: date, count: int) -> list[date]:
+    days = (first + timedelta(days=n) for n in range(3 * count + 30))
+    return [day for day in days if reference.is_working(day)][:count]
+
+
+def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: str = BUSY, channel: str = "counter") -> list[Record]:  # fmt: skip
+    return [(source, f"{agency}-{day}-{n}", agency, day, channel) for day in days for n in range(each)]
+
+
+def test_a_silence_that_its_past_explains_is_a_zero_until_it_does_not(store: Store) -> None:
+    days = _working(FIRST, 26)
+    past, silent = days[:20], days[20:]
+    store.publish(_dossiers(past, 3), [(ONE_STOP, FIRST, silent[2])])
+    assert {store.states()[day] for day in silent[:3]} == {"zero"}, "nine are expected of three days"
+    store.publish(covers=[(ONE_STOP, silent[3], silent[3])])
+    assert {store.states()[day] for day in silent[:4]} == {"missing"}, "twelve are: the whole silence is in doubt"
+    (gap,) = store.rows("select distinct reason, expected from ledger.completeness where state = 'missing'")
+    assert gap["expected"] == 12.0 and "silent on 4 working days that usually bring 12" in gap["reason"]
+    assert set(store.states(agency=QUIET).values()) == {"zero"}, "who never sent anything is silent"
+    store.publish(_dossiers(silent[:4], 1), [(ONE_STOP, silent[4], silent[5])])
+    assert {store.states()[day] for day in silent[:4]} == {"received"}, "what came after all closes the doubt"
+    assert [gap.last_on for gap in _gaps(store)] == []
+
+
+def _gaps(store: Store, **options: Any) -> list[completeness.Gap]:
+    with database.connect(store.settings) as connection:
+        return completeness.gaps(connection, None, FIRST, FIRST + timedelta(days=400), **options)
+
+
+def test_a_counter_that_opens_once_a_week_is_not_broken_by_a_holiday(store: Store) -> None:
+    weeks = [day for day in _working(FIRST, 100) if day.weekday() == 2]
+    store.publish(_dossiers(weeks[:10], 15), [(ONE_STOP, FIRST, weeks[11] - timedelta(days=1))])
+    assert "missing" not in store.states().values(), "nine days of silence where four are usual"
+    store.publish(covers=[(ONE_STOP, weeks[11], weeks[13])])
+    assert store.states()[weeks[12]] == "missing"
+
+
+def test_the_other_feed_is_a_witness(store: Store) -> None:
+    days = _working(FIRST, 40)
+    both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
+    alone = _dossiers(days[30:36], 1, PORTAL, channel="online")
+    store.publish([*both[0], *both[1], *alone[:4]], [(ONE_STOP, FIRST, days[35]), (PORTAL, FIRST, days[35])])
+    assert store.states()[days[33]] == "zero"
+    store.publish(alone[4:])
+    assert store.states()[days[33]] == "missing"
+    assert "6 that were handed in online" in str(_gaps(store)[0].reason)
+
+
+def test_what_the_portal_alone_serves_is_no_witness(store: Store) -> None:
+    days = _working(FIRST, 40)
+    store.publish(
+        [*_dossiers(days[:30:10], 1, channel="online"), *_dossiers(days, 2, PORTAL, channel="online")],
+        [(source, FIRST, days[-1]) for source in (ONE_STOP, PORTAL)],
+    )
+    assert "missing" not in store.states().values()
+
+
+def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(store: Store) -> None:
+    days = _working(FIRST, 12)
+    store.publish(covers=[(ONE_STOP, FIRST, days[3]), (PORTAL, FIRST, days[6])])
+    assert [store.states()[day] for day in days[3:7]] == ["zero", "late", "late", "late"]
+    store.publish(covers=[(PORTAL, days[7], days[7])])
+    assert [store.states()[day] for day in days[3:8]] == ["zero", "missing", "late", "late", "late"]
+    store.publish(covers=[(ONE_STOP, days[6], days[7])])
+    assert [store.states()[day] for day in days[3:8]] == ["zero", "missing", "missing", "zero", "zero"]
+    assert {gap.reason for gap in _gaps(store)} == {"a hole: later days were read, this one was not"}
+    store.publish(covers=[(ONE_STOP, days[4], days[5])])
+    assert _gaps(store) == []
+
+
+def test_a_batch_that_is_no_window_covers_nothing(store: Store) -> None:
+    store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
+    with database.connect(store.settings) as connection:
+        connection.execute("update ledger.batch set purpose = 'sweep'")
+    store.publish()
+    assert store.states() == {}
+
+
+def test_the_word_of_an_operator_makes_a_silence_a_zero(store: Store) -> None:
+    days = _working(FIRST, 40)
+    store.publish(_dossiers(days[:20], 4), [(ONE_STOP, FIRST, days[29])])
+    assert store.states()[days[29]] == "missing"
+    left = completeness.confirm(store.settings, ONE_STOP, BUSY, days[20], days[29], "Lan", "the building was flooded")
+    assert left == [] and store.states()[days[29]] == "zero"
+    store.publish(covers=[(ONE_STOP, days[30], days[32])])
+    assert store.states()[days[32]] == "missing" and store.states()[days[29]] == "zero", "from then on it is asked anew"
+    with pytest.raises(LgspError, match=r"lists no agency H47\.99"):
+        completeness.confirm(store.settings, ONE_STOP, "H47.99", days[20], days[21], "Lan", "no such agency")
+
+
+def test_an_agency_is_asked_for_only_while_it_is_in_force_and_listed(store: Store) -> None:
+    days = _working(FIRST, 30)
+    store.lists(PAPERS, "H47.03", until=days[22])
+    store.publish(
+        _dossiers(days[:20], 9, agency=BUSY), [(ONE_STOP, FIRST, days[-1]), (PAPERS, days[5], days[-1])]
+    )  # fmt: skip
+    assert max(store.states(PAPERS, "H47.03")) == days[22] - timedelta(days=1)
+    assert min(store.states(PAPERS, "H47.03")) == days[5], "from the first day that this source covers"
+    assert store.states(ONE_STOP, "H47.03") == {}
+
+
+def test_held_records_were_received(store: Store) -> None:
+    store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
+    with database.connect(store.settings) as connection:
+        connection.execute(
+            "insert into ledger.quarantine (source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, organisation_id, occurred_on, batch_id) "
+            "select source, 'x', 'dossier', 'R', '1', '', '', 'h', now(), %s, %s, batch_id from ledger.batch",
+            [BUSY, FIRST],
+        )
+    store.publish()
+    assert store.states() == {FIRST: "received"}
+    with database.connect(store.settings) as connection:
+        connection.execute("update ledger.quarantine set state = 'discarded'")
+    store.publish()
+    assert store.states() == {FIRST: "zero"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_publications_does_not_matter_and_each_derives_only_what_it_may_change(
+    seed: int, make: Callable[[], Store]
+) -> None:
+    chance = random.Random(seed)
+    stores, last = [make(), make()], FIRST + timedelta(days=150)
+    work = list(_random_work(chance, last))
+    for store in stores:
+        for source in (ONE_STOP, PORTAL, PAPERS):
+            store.lists(source, BUSY, QUIET, "H47.03")
+        for records, covers in work:
+            store.publish(records, covers)
+        told = store.whole()
+        store.derive_from_nothing()
+        assert store.whole() == told
+        work = sorted(work, key=lambda _: chance.random())
+    assert stores[0].whole() == stores[1].whole()
+    assert {row["state"] for row in stores[0].whole()} == set(completeness.STATES)
+
+
+def _random_work(chance: random.Random, last: date) -> Iterator[tuple[list[Record], list[tuple[str, date, date]]]]:
+    """Publications of a few days each, some of them never: every record in one of them, so any order is right."""
+    breaks = {agency: FIRST + timedelta(days=chance.randrange(60, 140)) for agency in (BUSY, "H47.03")}
+    for source in (ONE_STOP, PORTAL):
+        day = FIRST
+        while day < last:
+            end = min(last, day + timedelta(days=chance.randrange(1, 25)))
+            until = end - timedelta(days=1)
+            records = [
+                record
+                for n in range((end - day).days)
+                for agency, each in ((BUSY, chance.randrange(4)), ("H47.03", chance.randrange(8) // 6))
+                for record in _dossiers(
+                    [day + timedelta(days=n)], each, source, agency, chance.choice(["online", "counter"])
+                )
+                if not (source == ONE_STOP and breaks[agency] <= day + timedelta(days=n) < breaks[agency] + timedelta(days=20))
+            ]  # fmt: skip
+            if chance.random() < 0.95:
+                yield records, [(source, day, until)]
+            day = end
+    yield [], [(PORTAL, last, last + timedelta(days=3)), (PAPERS, FIRST, FIRST)]
+
+
+def test_freshness_is_where_coverage_ends_and_an_old_day_read_again_makes_nothing_fresh(store: Store) -> None:
+    now = datetime(2026, 5, 9, 7, tzinfo=LOCAL)
+    store.publish(covers=[(ONE_STOP, FIRST, FIRST), (PORTAL, FIRST, date(2026, 5, 8))])
+    store.publish(covers=[(ONE_STOP, date(2026, 4, 1), date(2026, 4, 2))])
+    with database.connect(store.settings) as connection:
+        papers, shop, portal = completeness.freshness(connection, now)
+    assert (portal.is_fresh, portal.behind, portal.holes) == (True, timedelta(hours=7), ())
+    assert (shop.is_fresh, shop.covered_until) == (False, datetime(2026, 5, 5, tzinfo=LOCAL))
+    assert [(a.astimezone(LOCAL).date(), b.astimezone(LOCAL).date()) for a, b in shop.holes] == [
+        (date(2026, 4, 3), FIRST)
+    ]
+    assert (papers.is_fresh, papers.covered_until) == (False, None)
