@@ -32,11 +32,18 @@ def rows(
     con: duckdb.DuckDBPyConnection, kind: str, columns: Mapping[str, str], window_end: datetime, side: Side = "fails"
 ) -> None:
     """Make a table `proof` of the columns (DuckDB types) and `canary`: the sample, whose `canary` is null, and for each
-    rule the row that breaks it (`fails`) or just keeps it (`keeps`). A kind may also be the name of a shared table."""
+    rule the row that breaks it (`fails`) or just keeps it (`keeps`). A kind may also be the name of a shared table.
+
+    Where a proof says `or`, each other way to break the rule has a row of its own: `RULE:2` and so on.
+    """
     listed = ", ".join(f'"{name}" {type_}' for name, type_ in {**columns, CANARY: "varchar"}.items())
     con.execute(f"create or replace table proof ({listed})")
-    proofs = {rule.id: _changes(rule, side) for rule in asked(kind)}
-    _insert(con, "proof", kind, {None: {}, **proofs}, window_end)
+    proofs: dict[str | None, dict[str, Any]] = {None: {}}
+    for rule in asked(kind):
+        proofs[rule.id] = _changes(rule, side)
+        others = (rule.proof or {}).get("or", ()) if side == "fails" else ()
+        proofs |= {f"{rule.id}:{number}": dict(other) for number, other in enumerate(others, 2)}
+    _insert(con, "proof", kind, proofs, window_end)
 
 
 def asked(kind: str) -> tuple[Rule, ...]:
