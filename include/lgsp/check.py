@@ -56,7 +56,9 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     """Judge one batch; why it was refused, or None."""
     with database.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
-        waived = quarantine.waived(connection, batch.source)
+        decided = flagging.Decided(
+            quarantine.waived(connection, batch.source), quarantine.discarded(connection, batch.source)
+        )
     folder = settings.staging / batch_id
     # whoever publishes meanwhile sees the folder whole or not at all
     final, accepted = folder / "accepted", folder / "judged"
@@ -68,7 +70,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     for kind in records.FACTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             with duck(settings) as con:
-                _judge_rows(con, checked, kind, staged, accepted, waived)
+                _judge_rows(con, checked, kind, staged, accepted, decided)
     for kind in records.LISTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             shutil.copy(staged, accepted / staged.name)
@@ -89,10 +91,10 @@ def _check(settings: Settings, batch_id: str) -> str | None:
 
 def _judge_rows(
     con: duckdb.DuckDBPyConnection, checked: Checked, kind: records.Kind, staged: Path, accepted: Path,
-    waived: list[flagging.Waived],
+    decided: flagging.Decided,
 ) -> None:  # fmt: skip
     batch = checked.batch
-    flagged = flagging.judge(con, kind, staged, accepted / f"{kind.name}.parquet", batch.window.end, waived)
+    flagged = flagging.judge(con, kind, staged, accepted / f"{kind.name}.parquet", batch.window.end, decided)
     checked.judgements.append(
         gate.rows(kind.name, flagged.flags, flagged.rules, flagged.sample_keys, is_again=batch.purpose == "redrive")
     )
@@ -171,6 +173,8 @@ def _record(connection: ledger.Connection, checked: Checked) -> None:
         duplicate_count=counts.duplicates, quarantined_count=counts.quarantined, ignored_count=counts.ignored,
         superseded_count=counts.superseded, accepted_count=counts.accepted,
     )  # fmt: skip
+    if batch.purpose == "redrive":
+        quarantine.settle(connection, batch.batch_id)
     if counts.stopped:
         log.error(
             "%s %s: %d secret records in a system that must hold none; stopped without their content",

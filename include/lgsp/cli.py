@@ -10,6 +10,7 @@ import click
 
 from lgsp import database, sources
 from lgsp.cli_batch import batch
+from lgsp.cli_drift import drift
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
 from lgsp.console import FAILED, answering, as_json, local, tell, window, window_options
@@ -210,6 +211,7 @@ def dictionary() -> None:
 
 
 main.add_command(batch)
+main.add_command(drift)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)

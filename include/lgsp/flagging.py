@@ -6,7 +6,7 @@ canary pass is dead, and a batch judged by a dead rule proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import duckdb
 from lgsp import contract, privacy, proof, records, text
 from lgsp.contract import Rule, quoted
 from lgsp.errors import ContractError
+from lgsp.quarantine import Version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,13 @@ TRIAL = "is_test"
 WHOSE = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
 WHEN = {"received_on": "coalesce(received_on, submitted_on)", "issued_on": "issued_on"}
 
-Waived = tuple[str, str, str, str]
+
+@dataclass(frozen=True)
+class Decided:
+    """What people decided about single rows, as (kind, source key, hash of the record, rule)."""
+
+    accepted: Sequence[Version] = ()
+    discarded: Sequence[Version] = ()
 
 
 @dataclass
@@ -57,11 +64,11 @@ def judge(
     staged: Path,
     accepted: Path,
     end: datetime,
-    waived: list[Waived],
+    decided: Decided,
 ) -> Flagged:
     """Flag the staged rows of a kind, write those that may go on, and tell why the others may not.
 
-    `waived` names rows (kind, source key, hash of the record, rule) that somebody accepted although they break a rule.
+    What somebody decided about a row holds: one that was accepted goes on, one that was discarded never does.
     Raises ContractError when a rule cannot be compiled.
     """
     rules = contract.rules(kind.name)
@@ -71,7 +78,7 @@ def judge(
     proof.canaries(con, "staged", kind.name, end)
     privacy.mark(con, "staged", kind)
     _flag(con, rules)
-    _waive(con, [row for row in waived if row[0] == kind.name], rules)
+    _decide(con, kind, decided, rules)
     holding = [rule for rule in rules if rule.quarantines]
     _split(con, holding)
     flagged = Flagged(kind, rules, *_counted(con, rules), trials=trials, duplicates=duplicates)
@@ -83,22 +90,29 @@ def judge(
         flagged.stopped = count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
     _keep(con, kind, rules, columns, accepted)
     flagged.kept = count(con, "select count(*) from kept")
-    flagged.personal = count(con, "select count(*) from kept where is_personal")
+    flagged.personal = count(con, "select count(*) from staged join kept on staged.rowid = number where is_personal")
     if any(rule.native for rule in rules) and flagged.kept:
         living = " where not is_deleted" if "is_deleted" in columns else ""
-        flagged.sample = con.sql(f"select * from kept{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
+        flagged.sample = (
+            con.sql(f"select * from '{accepted}'{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
+        )
     return flagged
 
 
 def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:
     """`staged`: the rows of a kind, each version of a record once; how many came again."""
-    there = count(con, f"select count(*) from '{staged}'")
-    con.execute(
-        f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
+    ((there, keyed, keys),) = con.execute(
+        f"select count(*), count(source_key), count(distinct source_key) from '{staged}'"
+    ).fetchall()
+    once = (
         "qualify row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end "
         "order by raw_pointer) = 1"
     )
-    return there - count(con, "select count(*) from staged")
+    con.execute(
+        f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
+        f"{'' if there == keyed == keys else once}"
+    )
+    return int(there) - count(con, "select count(*) from staged")
 
 
 def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -117,29 +131,36 @@ def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
             raise ContractError(f"rule {rule.id} of kind {rule.kind} cannot be compiled: {error}") from error
     flags = "".join(f', not coalesce({rule.bad}, false) as "{rule.id}"' for rule in rules)
     con.execute(
-        f"create or replace table flag as select rowid as number, source_key, canary, raw_hash{flags} from staged"
+        f"create or replace table flag as select rowid as number, source_key, source_updated_at, canary, raw_hash{flags} from staged"
     )
 
 
-def _waive(con: duckdb.DuckDBPyConnection, waived: list[Waived], rules: tuple[Rule, ...]) -> None:
-    """`waived`: which rules no longer hold which rows; they stay broken, and are told as warnings."""
-    con.execute("create or replace table waived (source_key varchar, raw_hash varchar, rule_id varchar)")
+def _decide(con: duckdb.DuckDBPyConnection, kind: records.Kind, decided: Decided, rules: tuple[Rule, ...]) -> None:
+    """`accepted` and `discarded`: which rules hold which rows no longer, and which rows are held whatever they keep."""
     acceptable = {rule.id for rule in rules if rule.is_acceptable}
-    rows = [row[1:] for row in waived if row[3] in acceptable]
-    if rows:
-        con.executemany("insert into waived values (?, ?, ?)", rows)
+    for name, versions in (("accepted", decided.accepted), ("discarded", decided.discarded)):
+        con.execute(f"create or replace table {name} (source_key varchar, raw_hash varchar, rule_id varchar)")
+        rows = [version[1:] for version in versions if version[0] == kind.name]
+        rows = [row for row in rows if name == "discarded" or row[2] in acceptable]
+        if rows:
+            con.executemany(f"insert into {name} values (?, ?, ?)", rows)
 
 
 def _split(con: duckdb.DuckDBPyConnection, holding: Iterable[Rule]) -> None:
-    """Add `is_held` to `flag`: whether a rule that sends to quarantine holds the row."""
+    """Add `is_held` to `flag`: whether a rule that sends to quarantine holds the row, or somebody discarded it."""
+    about = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
+    let_go = {rule_id for (rule_id,) in con.execute("select distinct rule_id from accepted").fetchall()}
     held = [
-        f'(not "{rule.id}" and not exists (select 1 from waived w where w.rule_id = {quoted(rule.id)} '
-        "and w.source_key is not distinct from flag.source_key and w.raw_hash = flag.raw_hash))"
-        if rule.is_acceptable and count(con, f"select count(*) from waived where rule_id = {quoted(rule.id)}")
-        else f'not "{rule.id}"'
+        f'not "{rule.id}"'
+        + (
+            f" and not exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {about})"
+            if rule.id in let_go
+            else ""
+        )
         for rule in holding
     ]
-    con.execute(f"create or replace table flag as select *, {' or '.join(held) or 'false'} as is_held from flag")
+    held.append(f"exists (select 1 from discarded d where {about})")
+    con.execute(f"create or replace table flag as select *, ({') or ('.join(held)}) as is_held from flag")
 
 
 def _counted(
@@ -177,8 +198,8 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[st
     shown = "''" if rule.severity == "blocker" or not shown else shown
     mend = f"; mend or extend {rule.mend}" if rule.mend else ""
     rows = con.execute(
-        f"select coalesce(s.source_key, '?'), source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
-        f"coalesce({day}, (source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar, {shown} "
+        f"select coalesce(s.source_key, '?'), s.source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
+        f"coalesce({day}, (s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar, {shown} "
         f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null'
     ).fetchall()
     return [
@@ -192,19 +213,18 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[st
 def _keep(
     con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Rule, ...], columns: set[str], accepted: Path
 ) -> None:
-    """`kept`: the newest good version of each record, with the rules that warned about it, also written as a file."""
+    """Write the newest good version of each record, with the rules that warned about it; `kept` holds their numbers."""
     warned = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in rules)
-    quality = "quality_flags" in kind.columns
-    names = ", ".join(f"s.{name}" for name in kind.columns if name != "quality_flags")
-    tokens = "".join(f", s.{name}" for name in records.TOKENS if name in columns)
-    told = f", list_filter([{warned}], lambda x: x is not null)::varchar[] as quality_flags" if quality else ""
     con.execute(
-        f"create or replace table kept as select {names}{told}{tokens}, s.is_personal "
-        "from staged s join flag on s.rowid = flag.number where flag.canary is null and not is_held "
-        "qualify row_number() over (partition by s.source_key order by source_updated_at desc, s.raw_hash desc) = 1"
+        f"create or replace table kept as select number, list_filter([{warned}], lambda x: x is not null)::varchar[] as quality_flags "
+        "from flag where canary is null and not is_held "
+        "qualify row_number() over (partition by source_key order by source_updated_at desc, raw_hash desc) = 1"
     )
+    told = ["k.quality_flags" if name == "quality_flags" else f"s.{name}" for name in kind.columns]
+    tokens = [f"s.{name}" for name in records.TOKENS if name in columns]
     con.execute(
-        f"copy (select * exclude (is_personal) from kept order by source_key) to '{accepted}' (format parquet, compression zstd)"
+        f"copy (select {', '.join(told + tokens)} from staged s join kept k on s.rowid = k.number) to '{accepted}' "
+        "(format parquet, compression zstd)"
     )
 
 

@@ -26,6 +26,9 @@ OFFICIAL_NAMES = frozenset({"name"})
 _SUSPICIOUS = r"[@ ]|\d{8}|\d[ .-]\d{3}[ .-]\d{3}"
 
 
+# A key that a document database made, or a dossier's code: digits they have, but they are nobody's.
+_MADE = r"[0-9a-f]{24}|(\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}|[A-Z]\d{2}(\.\d{1,3}){0,3})-\d{6}-\d{4,6}"
+
 # A system's own keys may be long numbers; whatever else they hold is looked at.
 NUMBERED = {"source_key": frozenset({"identity", "phone"})}
 
@@ -93,6 +96,7 @@ def _is_in(column: str, type_: str) -> str:
 def _suspicious(con: duckdb.DuckDBPyConnection, rows: str, column: str, type_: str) -> list[str]:
     value = f"unnest({column})" if type_ == "text[]" else column
     found = con.execute(
-        f"select distinct value from (select {value} as value from {rows}) where regexp_matches(value, {quoted(_SUSPICIOUS)})"
+        f"select distinct value from (select {value} as value from {rows}) where regexp_matches(value, {quoted(_SUSPICIOUS)}) "
+        f"and not regexp_full_match(value, {quoted(_MADE)})"
     ).fetchall()
     return [str(row[0]) for row in found]

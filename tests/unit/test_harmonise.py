@@ -17,6 +17,7 @@ import pytest
 
 from lgsp import check, fields, ledger, organisations, records, sources
 from lgsp.errors import ContractError
+from lgsp.flagging import Decided
 from lgsp.storage import Batch, Pack
 from lgsp.workbench import Workbench
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
@@ -83,7 +84,7 @@ def judged(source: str, *pages: list[Any]) -> tuple[check.Checked, int]:
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
             check._judge_rows(
-                con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", []
+                con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", Decided()
             )
     return checked, sum(len(page) for page in pages)
 

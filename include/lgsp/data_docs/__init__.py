@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from lgsp import sources
+from lgsp import profile, sources
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -57,7 +57,7 @@ def publish(folder: Path, connection: Connection, batch: Batch, judgements: Sequ
         title,
         str(batch.window),
         judgements,
-        {"batch": row, "held": held, "drift": row["schema_drift"]},
+        {"batch": row, "held": held, "drift": profile.told(connection, batch.batch_id)},
     )
     rows = connection.execute(
         "select batch_id as name, window_from, window_to, state, why, fetched_count, accepted_count, quarantined_count, checked_at, created_at "
