@@ -90,7 +90,7 @@ def judge(
         flagged.stopped = count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
     _keep(con, kind, rules, columns, accepted)
     flagged.kept = count(con, "select count(*) from kept")
-    flagged.personal = count(con, "select count(*) from staged join kept on staged.rowid = number where is_personal")
+    flagged.personal = count(con, "select count(*) from staged join kept on staged.rowid = kept.number where is_personal")
     if any(rule.native for rule in rules) and flagged.kept:
         living = " where not is_deleted" if "is_deleted" in columns else ""
         flagged.sample = (
@@ -200,7 +200,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[st
     rows = con.execute(
         f"select coalesce(s.source_key, '?'), s.source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
         f"coalesce({day}, (s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar, {shown} "
-        f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null'
+        f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null order by 1, 3'
     ).fetchall()
     return [
         {"source_key": privacy.nameless(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": record_hash,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lgsp import (
     balance,
+    completeness,
     contract,
     data_docs,
     database,
@@ -170,6 +171,8 @@ def _publish(
     transaction.do(_sql("sql", "clock"), values(ids))
     transaction.do(_sql("sql", "period"))
     transaction.do(_sql("sql", "held"))
+    completeness.refresh(transaction, ids)
+    watch.lap("completeness")
     for name in INDICATORS:
         _whole(transaction, name, _sql("indicators", name), snapshot_id, touched)
     watch.lap("indicators")
@@ -248,6 +251,7 @@ def _take_up(settings: Settings, transaction: Transaction, ids: list[str], fates
     for kind in records.LISTS:
         merge.records_of(transaction, kind, staged(kind.name), merge.Fates())  # lists are not counted as records
     merge.tokens_of(transaction, staged("dossier"))
+    completeness.gather(transaction)
     link.gather(transaction)
 
 
