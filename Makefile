@@ -44,11 +44,15 @@ endif
 	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e '.[dev]'
 	@touch $@
 
-test: install  ## all tests
-	@$(BIN)/pytest
+WORKERS ?= 2
+# Files stay whole, as their tests share what was made for them; in the order of the folders, so the short ones end it.
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: install  ## [WORKERS=2]: all tests, in so many processes
+	@$(PYTEST)
 
 test-fast: install  ## the tests that need no database and no Airflow: seconds
-	@$(BIN)/pytest tests/unit
+	@$(PYTEST) tests/unit
 
 DOSSIERS ?= 100000
 score: install  ## simulate a province, run the whole way, compare with what really happened
