@@ -43,6 +43,9 @@ _OPTIONS = (
     click.option("--dossiers", type=click.IntRange(min=0), help="How many dossiers, in place of the size's."),
     click.option("--documents", type=click.IntRange(min=0), help="How many documents, in place of the size's."),
     click.option("--defects", default="all", show_default=True, help="none, all, or ids: D01,D08"),
+    click.option(
+        "--feeds", type=click.Choice(["none", "all"]), default="none", show_default=True, help="Feeds that break."
+    ),
 )
 
 
@@ -61,11 +64,19 @@ def _generate(
     dossiers: int | None,
     documents: int | None,
     defects: str,
+    feeds: str,
 ) -> World:
     start, end = _range(size, first, until, days)
     try:
         return World.generate(
-            size, seed, start, end, dossiers_count=dossiers, documents_count=documents, defects_chosen=defects
+            size,
+            seed,
+            start,
+            end,
+            dossiers_count=dossiers,
+            documents_count=documents,
+            defects_chosen=defects,
+            broken_feeds=feeds,
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error

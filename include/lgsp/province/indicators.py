@@ -1,5 +1,6 @@
 """Indicators of the clean world: numerators and denominators by agency, level and period."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -88,8 +89,13 @@ def rates(found: "Published") -> pa.Table:
     return table.set_column(table.schema.get_field_index("period_start"), "period_start", start)
 
 
-def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
-    """For every whole period and every agency in force in it: dossiers received, by any channel and online."""
+def zero_activity(
+    found: "Published", first: date, as_of: int, doubt: Mapping[int | None, Seconds] | None = None
+) -> pa.Table:
+    """For every whole period and every agency in force in it: dossiers received, by any channel and online.
+
+    `doubt` are the days of which records are missing, by agency; under None those of every agency.
+    """
     today = int(local_days(np.array([as_of]))[0])
     all_days = np.arange(day_number(first), today)
     received = found.received >= 0
@@ -108,6 +114,7 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
                 a for a in agencies.load() if a.valid_from < ends and (a.valid_to is None or a.valid_to > begins)
             ]
             places = np.array([agency.index for agency in everyone])
+            in_doubt = _in_doubt(doubt or {}, start, end)
             for channel, counted in (("any", within), ("online", within & (found.channel == ONLINE))):
                 counts = np.bincount(found.agency[counted], minlength=len(agencies.load()))[places].tolist()
                 columns["organisation_id"] += [a.new_code for a in everyone]
@@ -115,5 +122,13 @@ def zero_activity(found: "Published", first: date, as_of: int) -> pa.Table:
                 columns["period_start"] += [date.fromordinal(start + date(1970, 1, 1).toordinal())] * len(everyone)
                 columns["channel"] += [channel] * len(everyone)
                 columns["dossier_count"] += counts
-                columns["state"] += ["ok" if count else "zero" for count in counts]
+                columns["state"] += [
+                    "no_data" if None in in_doubt or a.index in in_doubt else "ok" if count else "zero"
+                    for a, count in zip(everyone, counts, strict=True)
+                ]
     return pa.table(columns)
+
+
+def _in_doubt(doubt: Mapping[int | None, Seconds], start: int, end: int) -> set[int | None]:
+    """Whose records of some days of a period are missing."""
+    return {agency for agency, days in doubt.items() if bool(((days >= start) & (days < end)).any())}

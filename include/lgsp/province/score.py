@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lgsp import check, harmonise, land, publish, sources
+from lgsp import publish
 from lgsp.postgres import Server
-from lgsp.province import score_dataset, score_links, score_privacy, score_rows, score_world
+from lgsp.province import score_dataset, score_feeds, score_links, score_privacy, score_rows, score_world
 from lgsp.province.calendar import LOCAL
 from lgsp.province.score_defects import TEXTS, Judge, Line, lines
 from lgsp.province.score_links import Measure
@@ -24,7 +24,6 @@ from lgsp.province.score_unmarked import unmarked
 from lgsp.province.serving import serving
 from lgsp.province.world import World
 from lgsp.settings import Settings
-from lgsp.window import Window
 
 _NO_LIMIT = "6000000"
 
@@ -51,6 +50,7 @@ class Report:
     tables: dict[str, Table]
     untouched_wrong: dict[str, str]
     persons: list[Found]
+    feeds: score_feeds.Told | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -81,6 +81,16 @@ class Report:
                 sum(table.missing + table.extra + table.differing for table in self.tables.values()),
             ),
             _none("personal data", sum(found.count for found in self.persons)),
+            *self._feeds(),
+        ]
+
+    def _feeds(self) -> list[Expectation]:
+        if self.feeds is None:
+            return []
+        return [
+            _at_least("broken feeds told", 1.0, self.feeds.share_told),
+            _none("lost days called silence", self.feeds.called_zero),
+            _none("silence called a broken feed", self.feeds.alarms),
         ]
 
     @property
@@ -102,6 +112,7 @@ class Report:
             "tables": [_table(table) for table in self.tables.values()],
             "wrong_without_defect": dict(list(self.untouched_wrong.items())[:20]),
             "persons": [asdict(found) for found in self.persons],
+            "feeds": asdict(self.feeds) if self.feeds else None,
             "expectations": [asdict(one) for one in self.expectations],
             "seconds": self.seconds,
         }
@@ -151,6 +162,7 @@ def compare(settings: Settings, world: World, as_of: datetime) -> Report:
         tables,
         _wrong_without_defect(judge),
         score_privacy.search(known, score_dataset.texts(settings)),
+        score_feeds.told(settings, world) if world.feeds else None,
     )
 
 
@@ -178,9 +190,10 @@ def _publish(home: Path, connections: Mapping[str, Mapping[str, Any]], world: Wo
     environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(told) for name, told in connections.items()}
     environment |= {f"LGSP_REQUESTS_PER_MINUTE_{name.upper()}": _NO_LIMIT for name in connections}
     settings = Settings.from_env({**environment, "LGSP_HOME": str(home)})
-    for source in sources.names():
-        check.run(settings, harmonise.run(settings, land.run(settings, source, Window.of_days(world.start, world.end))))
-    publish.run(settings)
+    for part in score_feeds.parts(world):
+        for source, window in part:
+            score_feeds.read(settings, source, window, world)
+        publish.run(settings)
     return settings
 
 

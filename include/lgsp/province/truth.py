@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, indicators, services, truth_ledger, truth_papers
+from lgsp.province import agencies, feeds, indicators, services, truth_ledger, truth_papers
 from lgsp.province.calendar import Seconds, local_days
 from lgsp.province.dossiers import CHANNELS, COUNTER, ONLINE
 from lgsp.province.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PROCESSING, STATUSES, WITHDRAWN
@@ -208,7 +208,7 @@ def of(world: "World", as_of: int) -> Truth:
         "ignored": truth_ledger.ignored(view, is_test(view)),
         "links": truth_ledger.links(view, found.rows, found.leads_one_stop & found.in_portal),
         "indicators": indicators.rates(found),
-        "zero_activity": indicators.zero_activity(found, world.start, as_of),
+        "zero_activity": indicators.zero_activity(found, world.start, as_of, feeds.doubt(world.feeds, world.calendar)),
     }
     totals = {name: tables[name].num_rows for name in ("dossiers", "documents", "deliveries", "work_files")}
     totals["events"] = int(found.events.sum())

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from lgsp.province import defects, documents, dossiers, view
+from lgsp.province import defects, documents, dossiers, feeds, view
 from lgsp.province.calendar import WorkCalendar
 from lgsp.province.defects import Marks
 from lgsp.province.dossiers import Dossiers
+from lgsp.province.feeds import Feed
 from lgsp.province.papers import Papers
 from lgsp.province.view import View
 
@@ -47,6 +48,7 @@ class World:
     dossiers: Dossiers
     marks: Marks
     papers: Papers
+    feeds: tuple[Feed, ...] = ()
 
     @classmethod
     def generate(
@@ -59,6 +61,7 @@ class World:
         dossiers_count: int | None = None,
         documents_count: int | None = None,
         defects_chosen: Mapping[str, float] | str | None = None,
+        broken_feeds: str = "none",
     ) -> "World":
         """A world in which `size` happens from `start` to `end`, both local days inclusive."""
         if end < start:
@@ -78,11 +81,13 @@ class World:
             wanted.work_files,
             rates,
         )
-        return cls(seed, start, end, calendar, rates, lived, defects.mark(seed, lived, rates), papers)
+        marks = defects.mark(seed, lived, rates)
+        broken = feeds.planted(broken_feeds, lived, calendar, start, end)
+        return cls(seed, start, end, calendar, rates, lived, marks, papers, broken)
 
     def view(self, as_of: int) -> View:
         """What the two dossier systems show at an instant."""
-        return view.look(self.dossiers, self.marks, as_of)
+        return feeds.broken(view.look(self.dossiers, self.marks, as_of), self.feeds)
 
     def truth(self, as_of: int) -> "Truth":
         """What a perfect reader of all three systems would publish at an instant."""
