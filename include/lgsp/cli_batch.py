@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from lgsp import check, contract, database, ledger, sources
-from lgsp.console import answering, as_json, decision, local, tell
+from lgsp import check, contract, ledger, sources
+from lgsp.console import answering, as_json, as_text, decision, local, store, tell
 from lgsp.errors import LgspError
-from lgsp.settings import Settings
 
 STATES = ("landing", "failed", "landed", "harmonised", "checked", "refused", "published")
 
@@ -28,9 +26,7 @@ def batch() -> None:
 @answering
 def list_batches(source: str | None, state: str | None, last: int, is_json: bool) -> None:
     """The newest batches with their window, state, counts and, where they were refused, why."""
-    settings = Settings.from_env()
-    database.ensure(settings)
-    with database.connect(settings) as connection:
+    with store() as (_, connection):
         rows = connection.execute(
             "select batch_id, source, purpose, window_from, window_to, state, fetched_count, published_count, quarantined_count, why, snapshot_id "
             "from ledger.batch where (%(source)s::text is null or source = %(source)s) and (%(state)s::text is null or state = %(state)s) "
@@ -39,7 +35,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
         ).fetchall()
     for row in rows:
         if is_json:
-            click.echo(json.dumps(row, default=str, ensure_ascii=False))
+            click.echo(as_text(row))
             continue
         click.echo(f"{row['batch_id']:<58} {row['state']:<10} {row['fetched_count']:>8,} read {row['quarantined_count']:>6,} in quarantine"
                    + (f"\n    {row['why']}" if row["why"] else ""))  # fmt: skip
@@ -51,9 +47,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
 @answering
 def show(batch_id: str, is_json: bool) -> None:
     """One batch: its counts, every rule that something broke, and how its fields differ from their description."""
-    settings = Settings.from_env()
-    database.ensure(settings)
-    with database.connect(settings) as connection:
+    with store() as (_, connection):
         found = ledger.batch(connection, batch_id)
         row, results = _told(connection, batch_id)
     if is_json:
@@ -91,13 +85,11 @@ def show(batch_id: str, is_json: bool) -> None:
 @click.argument("rule_id")
 @decision
 @answering
-def accept(batch_id: str, rule_id: str, by: str, why: str) -> None:
+def accept(batch_id: str, rule_id: str, who: str, why: str) -> None:
     """Let BATCH_ID pass the batch rule RULE_ID, now and whenever its window is read again; it is checked anew.
 
     For after the source was asked: yes, these deletions are meant; yes, on that day nothing came in.
     """
-    settings = Settings.from_env()
-    database.ensure(settings)
     rule = next((rule for rule in contract.rules("batch") if rule.id == rule_id), None)
     if rule is None:
         raise LgspError(
@@ -105,13 +97,13 @@ def accept(batch_id: str, rule_id: str, by: str, why: str) -> None:
         )
     if not rule.is_acceptable:
         raise LgspError(f"nobody may overrule {rule_id}: {rule.why}")
-    with database.connect(settings) as connection:
+    with store() as (settings, connection):
         found = ledger.batch(connection, batch_id)
         if found.state != "refused":
             raise LgspError(f"{batch_id} is {found.state}: only a refused batch can be let pass")
-        ledger.overrule(connection, found, rule_id, by, why)
+        ledger.overrule(connection, found, rule_id, who, why)
     check.run(settings, [batch_id])
-    click.echo(f"{batch_id} passed: {rule_id} was overruled by {by}; `lgsp publish` publishes it")
+    click.echo(f"{batch_id} passed: {rule_id} was overruled by {who}; `lgsp publish` publishes it")
 
 
 def _told(connection: ledger.Connection, batch_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

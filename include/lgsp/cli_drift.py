@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from lgsp import database, ledger, profile, sources, usual
-from lgsp.errors import LgspError
+from lgsp import ledger, profile, sources, usual
+from lgsp.console import answering, as_json, as_text, store
 from lgsp.ledger import Connection
 from lgsp.profile import Finding
-from lgsp.settings import Settings
 
 
 @click.command()
 @click.argument("source", type=click.Choice(sources.names()), required=False)
 @click.option("--last", default=10, show_default=True, type=click.IntRange(1), help="So many batches of each source.")
-@click.option("--json", "is_json", is_flag=True, help="Print JSON for programs: one line for each finding.")
+@as_json
+@answering
 def drift(source: str | None, last: int, is_json: bool) -> None:
     """New, gone, respelled and retyped fields, unknown codes, fields that are empty and days that are full or bare
     unlike before, in the newest batches of SOURCE or of all, the newest first.
     """
     count = 0
-    try:
-        settings = Settings.from_env()
-        database.ensure(settings)
-        with database.connect(settings) as connection:
-            for name in [source] if source else sources.names():
-                for batch_id in profile.newest(connection, name, last):
-                    found = findings(connection, batch_id)
-                    count += len(found)
-                    _show(name, found, is_json)
-    except LgspError as error:
-        click.echo(f"lgsp: {error}", err=True)
-        raise SystemExit(1) from error
+    with store() as (_, connection):
+        for name in [source] if source else sources.names():
+            for batch_id in profile.newest(connection, name, last):
+                found = findings(connection, batch_id)
+                count += len(found)
+                _show(name, found, is_json)
     if not count and not is_json:
         click.echo("nothing drifted")
 
@@ -54,6 +46,6 @@ def _show(source: str, found: list[Finding], is_json: bool) -> None:
         if is_json:
             said = {"source": source, "batch_id": one.batch_id, "from": one.window.start.isoformat(),
                     "to": one.window.end.isoformat(), "list": one.list, "what": one.what, "told": one.told}  # fmt: skip
-            click.echo(json.dumps(said, ensure_ascii=False))
+            click.echo(as_text(said))
         else:
             click.echo(f"  {one.list:<12} {one.what:<16} {one.told}")

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from lgsp import database, review, sources
-from lgsp.errors import LgspError
+from lgsp import review, sources
+from lgsp.console import answering, as_json, as_text, by, store
 from lgsp.ledger import Connection
 from lgsp.review import Review
-from lgsp.settings import Settings
-
-as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 def _decision(command: Callable[..., Any]) -> Callable[..., Any]:
     """The review a decision is about, who takes it, and why."""
     command = click.option("--why", metavar="TEXT", help="The reason, for whoever asks later.")(command)
-    command = click.option("--by", "who", metavar="NAME", default=_user, help="Who decides; by default the user.")(command)  # fmt: skip
-    return as_json(click.argument("review_id", type=int)(command))
+    return as_json(by(click.argument("review_id", type=int)(answering(command))))
 
 
 @click.group("organisations")
@@ -44,13 +29,14 @@ def organisations() -> None:
 @click.option("--source", type=click.Choice(sources.names()), help="Only of this source.")
 @click.option("--all", "is_whole", is_flag=True, help="Also what was decided.")
 @as_json
+@answering
 def review_(source: str | None, is_whole: bool, is_json: bool) -> None:
     """The spellings that wait for a decision, those with the most records first."""
-    with _store() as connection:
+    with store() as (_, connection):
         listed = review.listing(connection, source, is_whole=is_whole)
     for one in listed:
         if is_json:
-            click.echo(json.dumps(asdict(one), default=str, ensure_ascii=False))
+            click.echo(as_text(asdict(one)))
         else:
             _show(one)
     if not listed and not is_json:
@@ -75,7 +61,7 @@ def _show(one: Review) -> None:
 @click.option("--as", "organisation_id", metavar="ORGANISATION_ID", help="The agency; by default the best candidate.")
 def accept(review_id: int, organisation_id: str | None, who: str, why: str | None, is_json: bool) -> None:
     """Decide that a spelling means an agency."""
-    with _store() as connection:
+    with store() as (_, connection):
         _tell(connection, review.accept(connection, review_id, organisation_id, who, why), is_json)
 
 
@@ -83,7 +69,7 @@ def accept(review_id: int, organisation_id: str | None, who: str, why: str | Non
 @_decision
 def reject(review_id: int, who: str, why: str | None, is_json: bool) -> None:
     """Decide that a spelling means no agency of ours; it is not asked about again."""
-    with _store() as connection:
+    with store() as (_, connection):
         _tell(connection, review.reject(connection, review_id, who, why), is_json)
 
 
@@ -91,7 +77,7 @@ def _tell(connection: Connection, one: Review, is_json: bool) -> None:
     spans = [str(window).split("..") for window in review.windows(connection, one.review_id)]
     again = [f"lgsp rebuild {one.source} --from {start} --to {end}" for start, end in spans]
     if is_json:
-        click.echo(json.dumps({**asdict(one), "rebuild": again}, default=str, ensure_ascii=False))
+        click.echo(as_text({**asdict(one), "rebuild": again}))
         return
     meaning = f"means {one.organisation_id}" if one.organisation_id else "means no agency of ours"
     click.echo(f"{one.alias} {meaning} in {one.source}, decided by {one.decided_by}")
@@ -101,20 +87,8 @@ def _tell(connection: Connection, one: Review, is_json: bool) -> None:
 
 
 @organisations.command()
+@answering
 def aliases() -> None:
     """The alias table in force, decisions included, as YAML to keep in git."""
-    with _store() as connection:
+    with store() as (_, connection):
         click.echo(review.aliases_yaml(connection), nl=False)
-
-
-@contextmanager
-def _store() -> Iterator[Connection]:
-    """A connection to the store; the package's errors become a line on standard error and exit code 1."""
-    try:
-        settings = Settings.from_env()
-        database.ensure(settings)
-        with database.connect(settings) as connection:
-            yield connection
-    except LgspError as error:
-        click.echo(f"lgsp: {error}", err=True)
-        raise SystemExit(1) from error

@@ -6,13 +6,17 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import click
 
+from lgsp import database
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
+from lgsp.ledger import Connection
+from lgsp.settings import Settings
 from lgsp.window import LOCAL, Window
 
 FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
@@ -43,12 +47,12 @@ def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+by = click.option("--by", "who", metavar="NAME", default=lambda: user(), help="Who decides; by default the user.")
+
+
 def decision(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--by` and `--why`: who decides something, and the reason for whoever asks later."""
-    command = click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever asks later.")(command)
-    return click.option("--by", default=user, metavar="NAME", help="Who decides; the user who calls, if not given.")(
-        command
-    )
+    return by(click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever asks later.")(command))
 
 
 def user() -> str:
@@ -67,10 +71,24 @@ def window(start: str, end: str) -> Window:
         raise click.BadParameter(str(error), param_hint="--from/--to") from None
 
 
+@contextmanager
+def store() -> Iterator[tuple[Settings, Connection]]:
+    """The settings and a connection to the store, which is as this version wants it."""
+    settings = Settings.from_env()
+    database.ensure(settings)
+    with database.connect(settings) as connection:
+        yield settings, connection
+
+
+def as_text(told: Any) -> str:
+    """JSON for programs, on one line."""
+    return json.dumps(told, default=str, ensure_ascii=False)
+
+
 def tell(told: dict[str, Any], is_json: bool) -> None:
     """Print facts by name, for people or for programs."""
     if is_json:
-        click.echo(json.dumps(told, default=str, ensure_ascii=False))
+        click.echo(as_text(told))
     else:
         for name, value in told.items():
             click.echo(f"{name}: {value}")
