@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from lgsp import sources
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.settings import Settings
 from lgsp.window import Window
+
+if TYPE_CHECKING:
+    from lgsp.sweep import Swept
 
 FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
 TOLD = ("state", "compared", "missing", "changed", "deleted", "batch_ids", "sample_keys", "why")
@@ -51,14 +55,20 @@ def sweep(
         raise click.BadParameter(str(error), param_hint="--from/--to") from None
     accepted_by = who if accept_deletions else None
     try:
-        swept = sweeping.run(Settings.from_env(), source, span, is_thorough=is_thorough, accepted_by=accepted_by)
+        lists = sweeping.run(Settings.from_env(), source, span, is_thorough=is_thorough, accepted_by=accepted_by)
+        _tell(source, lists, is_json)
     except LgspError as error:
+        if isinstance(error, sweeping.Stopped):
+            _tell(source, error.lists, is_json)
         click.echo(f"lgsp: {error}", err=True)
         source_failed = isinstance(error, (SourceFailed, SourceRefused))
         sys.exit(REFUSED if isinstance(error, BatchRefused) else SOURCE_FAILED if source_failed else FAILED)
+
+
+def _tell(source: str, lists: list[Swept], is_json: bool) -> None:
     if is_json:
-        lists = {one.name: {name: getattr(one, name) for name in TOLD} for one in swept}
-        click.echo(json.dumps({"source": source, "lists": lists}, default=str, ensure_ascii=False))
+        told = {one.name: {name: getattr(one, name) for name in TOLD} for one in lists}
+        click.echo(json.dumps({"source": source, "lists": told}, default=str, ensure_ascii=False))
         return
-    for one in swept:
+    for one in lists:
         click.echo(one)

@@ -78,7 +78,7 @@ where (k.keys = 0 or l.changed_at > k.changed_at or h.is_inferred) and l.changed
 
 
 def begin(connection: Connection, compared: List) -> None:
-    """Gather what is known of a list into temporary tables of this transaction."""
+    """Gather what is known of a list, as of now, into temporary tables of this connection."""
     kept = ", ".join(compared.keeps)
     each = [
         f"select {quoted(kind)} as kind, source_key, source_updated_at as changed_at, {compared.by} as by_at, batch_id, "
@@ -120,8 +120,14 @@ def of(connection: Connection, compared: List, keys: Keys, due_until: datetime) 
     """How the keys a source listed differ from what is known; what changed since `due_until` is not due yet."""
     with connection.cursor().copy("copy listed (source_key, named, changed_at) from stdin") as copy:
         for key, changed_at in keys.changed.items():
-            copy.write_row([key, privacy.nameless(key), changed_at])
+            copy.write_row([key, key, changed_at])
     connection.execute("analyze listed")
+    unknown = connection.execute(
+        "select source_key from listed l where not exists (select 1 from known k where k.source_key = l.source_key)"
+    )
+    named = [(privacy.nameless(row["source_key"]), row["source_key"]) for row in unknown.fetchall()]
+    with connection.cursor() as cursor:
+        cursor.executemany("update listed set named = %s where source_key = %s", [it for it in named if it[0] != it[1]])
     difference = Difference()
     for row in connection.execute(DIFFERS, {"source": compared.source, "list": compared.name, "due_until": due_until}):
         key, changed_at = row["source_key"], row["changed_at"]
@@ -141,12 +147,15 @@ def remember(
     connection: Connection, compared: List, difference: Difference, read: Sequence[tuple[Window, str]]
 ) -> None:
     """Keep which keys were read again, as of which change, by the batch of which window."""
+    rows = []
     for key, changed_at in {**difference.missing, **difference.changed}.items():
         batch_id = next(batch_id for window, batch_id in read if window.start <= changed_at < window.end)
-        connection.execute(
+        rows.append([compared.source, compared.name, privacy.nameless(key), changed_at, batch_id])
+    with connection.cursor() as cursor:
+        cursor.executemany(
             "insert into ledger.swept_record (source, list, source_key, changed_at, batch_id) values (%s, %s, %s, %s, %s) "
             "on conflict (source, list, source_key) do update set changed_at = excluded.changed_at, batch_id = excluded.batch_id",
-            [compared.source, compared.name, privacy.nameless(key), changed_at, batch_id],
+            rows,
         )
 
 

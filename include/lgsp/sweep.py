@@ -37,6 +37,12 @@ CLOSE = timedelta(minutes=5)
 INSTANT = timedelta(seconds=1)
 SAMPLE = 20
 
+# No sweep takes a day: one that still runs after one was killed.
+CUT_SHORT = (
+    "update ledger.sweep set state = 'failed', why = 'it was cut short', ended_at = now() "
+    "where source = %s and state = 'running' and started_at < now() - interval '1 day'"
+)
+
 
 @dataclass
 class Swept:
@@ -66,6 +72,14 @@ class Swept:
     def is_behind(self) -> bool:
         """Whether something of the list must be read again."""
         return bool(self.difference.again())
+
+
+class Stopped(BatchRefused):
+    """More was gone than may be believed: nothing was deleted; `lists` is what the sweep found all the same."""
+
+    def __init__(self, lists: list[Swept]) -> None:
+        super().__init__("; ".join(str(swept.why) for swept in lists if swept.state == "stopped"))
+        self.lists = lists
 
 
 @dataclass
@@ -98,15 +112,16 @@ def run(
 ) -> list[Swept]:
     """Compare a source with what is known over a range of whole local days, and mend what differs.
 
-    `is_thorough` also reads the days on which the source only counts as many as we know. Raises BatchRefused when
-    more is gone than may be believed (unless somebody, `accepted_by`, says it is so), or a batch that was read again was refused; and
-    SourceFailed or SourceRefused as landing does. Repeating it changes nothing further.
+    `is_thorough` also reads the days on which the source only counts as many as we know. Raises Stopped when more is
+    gone than may be believed (unless somebody, `accepted_by`, says it is so), BatchRefused when a batch that was read
+    again was refused, and SourceFailed or SourceRefused as landing does. Repeating it changes nothing further.
     """
     source = sources.load(source_name)
     database.ensure(settings)
     settings.token_key()
     done = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by)
     with database.connect(settings) as connection:
+        connection.execute(CUT_SHORT, [source.name])
         done.lists = [_open(connection, done, name) for name in _told(source)["lists"]]
     try:
         if buried := _compare(done):
@@ -118,8 +133,8 @@ def run(
     for swept in done.lists:
         swept.batch_ids = [*([buried] if buried and swept.tombstones else []), *(again if swept.is_behind else [])]
     _close(done)
-    if stopped := [str(swept.why) for swept in done.lists if swept.state == "stopped"]:
-        raise BatchRefused("; ".join(stopped))
+    if any(swept.state == "stopped" for swept in done.lists):
+        raise Stopped(done.lists)
     return done.lists
 
 
@@ -157,6 +172,7 @@ def _compare_list(done: Sweep, swept: Swept, client: Client, reader: Reader) -> 
     with database.connect(done.settings) as connection:
         comparison.begin(connection, compared)
         held = None if done.is_thorough else comparison.known_by_day(connection, span)
+        connection.commit()  # no transaction waits for a source; what is known stays as it was before it was asked
         keys = client.read_keys(reader, swept.name, span, held)
         read_until = _read_until(connection, done)
         done.due_until = max(span.end, read_until)

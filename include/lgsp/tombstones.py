@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lgsp import records
-from lgsp.contract import quoted
 
 if TYPE_CHECKING:
     from lgsp.workbench import Workbench
@@ -47,47 +46,39 @@ def stage(bench: Workbench) -> None:
     """Add the tombstones of a sweep's manifest to what was staged of it: nothing but who is gone, and since when."""
     hashes = {call.number: call.sha256 for call in bench.batch.calls()}
     for kind in records.FACTS:
-        told = [stone for stone in bench.batch.manifest["deleted"] if stone["kind"] == kind.name]
-        if not told:
+        stones = [stone for stone in bench.batch.manifest["deleted"] if stone["kind"] == kind.name]
+        if not stones:
             continue
-        path = bench.folder / f"{kind.name}.parquet"
-        bench.con.execute(
-            f"create table stone as select * exclude (source, batch_id, content_hash) from '{path}' limit 0"
-        )
-        bench.con.executemany(
-            "insert into stone by name select ? as source_key, ?::timestamptz as source_updated_at, true as is_deleted, "
-            "? as raw_pointer, ? as raw_hash",
-            [
-                (
-                    stone["source_key"],
-                    stone["deleted_at"],
-                    f"{bench.batch_id}#{stone['answer']}:0",
-                    hashes[stone["answer"]],
-                )
-                for stone in told
-            ],
-        )
-        for name in sorted({name for stone in told for name in stone["told"]}):
-            bench.con.executemany(
-                f"update stone set {name} = ? where source_key = ?",
-                [(stone["told"].get(name), stone["source_key"]) for stone in told],
-            )
-        bench.stage(kind, "select * from stone")
+        rows = [
+            {**stone["told"], "source_key": stone["source_key"], "source_updated_at": stone["deleted_at"], "is_deleted": True,
+             "raw_pointer": f"{bench.batch_id}#{stone['answer']}:0", "raw_hash": hashes[stone["answer"]]}
+            for stone in stones
+        ]  # fmt: skip
+        bench.table("stone", rows, ", ".join(f"{name} {kind.columns[name]}" for name in rows[0]))
+        _restage(bench, kind, "limit 0", "insert into again by name select * from stone")
         bench.con.execute("drop table stone")
 
 
 def lift(bench: Workbench) -> None:
     """Let the records that came back with an old time of change follow their tombstones."""
-    after: dict[str, str] = bench.batch.manifest.get("returned", {})
+    after = bench.batch.manifest.get("returned")
+    if not after:
+        return
+    rows = [{"source_key": key, "not_before": instant} for key, instant in after.items()]
+    bench.table("came_back", rows, "source_key varchar, not_before timestamptz")
     for kind in records.FACTS:
-        path = bench.folder / f"{kind.name}.parquet"
-        if not after or "is_deleted" not in kind.columns or not path.exists():
-            continue
-        pairs = ", ".join(f"({quoted(key)}, timestamptz {quoted(at)})" for key, at in after.items())
-        bench.con.execute(
-            f"create table lifted as select s.* exclude (source, batch_id, content_hash) "
-            f"replace (greatest(s.source_updated_at, back.not_before) as source_updated_at) from '{path}' s "
-            f"left join (values {pairs}) back(key, not_before) on back.key = s.source_key"
-        )
-        bench.stage(kind, "select * from lifted")
-        bench.con.execute("drop table lifted")
+        if "is_deleted" in kind.columns and (bench.folder / f"{kind.name}.parquet").exists():
+            _restage(
+                bench, kind, "",
+                "update again set source_updated_at = greatest(again.source_updated_at, not_before) "
+                "from came_back where came_back.source_key = again.source_key",
+            )  # fmt: skip
+
+
+def _restage(bench: Workbench, kind: records.Kind, some: str, change: str) -> None:
+    """Stage some of the rows of a kind once more, changed as the table `again`."""
+    path = bench.folder / f"{kind.name}.parquet"
+    bench.con.execute(f"create table again as select * exclude (source, batch_id, content_hash) from '{path}' {some}")
+    bench.con.execute(change)
+    bench.stage(kind, "select * from again")
+    bench.con.execute("drop table again")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lgsp import check, harmonise, land, sweep
 from lgsp.cli_sweep import sweep as command
@@ -18,7 +16,6 @@ from lgsp.province import World, serving
 from lgsp.province.calendar import instant
 from lgsp.province.one_stop_shop import dossier_id
 from lgsp.settings import Settings
-from lgsp.window import Window
 from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation
 
 Connections = dict[str, dict[str, Any]]
@@ -168,22 +165,3 @@ def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
     hide(connections, "documents")
     assert swept(installation, "documents") == {"messages": NOTHING, "work_files": (0, 1, 0)}
     assert len(installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"])) == 1
-
-
-moments = st.lists(
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1)).map(lambda moment: moment.replace(tzinfo=UTC)), min_size=1
-)
-
-
-@given(moments)
-def test_windows_read_again_hold_every_change_are_few_and_apart(changes: list[datetime]) -> None:
-    windows = sweep.narrowest(changes)
-    assert all(any(window.start <= moment < window.end for window in windows) for moment in changes)
-    assert len(windows) <= sweep.MOST_WINDOWS
-    assert windows == sorted(windows)
-    assert sum((window.end - window.start for window in windows), timedelta()) <= max(changes) - min(changes) + timedelta(seconds=len(windows))  # fmt: skip
-
-
-def test_windows_of_a_source_that_lists_days_are_whole_days() -> None:
-    changes = [datetime(2026, 8, 3, 4, tzinfo=UTC), datetime(2026, 8, 4, 4, tzinfo=UTC)]
-    assert sweep.narrowest(changes, is_whole_days=True) == [Window.of_days(date(2026, 8, 3), date(2026, 8, 4))]
