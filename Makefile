@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-harmonise compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-check bench-harmonise compose-test docs lint
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,10 @@ score: install  ## simulate a province, run the whole way, compare with what rea
 
 bench-harmonise: install  ## [DOSSIERS=1000000]: harmonising alone, on one core, part by part
 	@$(BIN)/python -m tests.bench.harmonising --dossiers $(DOSSIERS)
+
+ROWS ?= 100000
+bench-check: install  ## [ROWS=1000000]: what checking costs against the bare evaluation of its rules
+	@$(BIN)/python -m tests.bench.checking --rows $(ROWS)
 
 bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain loop
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)

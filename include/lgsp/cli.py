@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 import click
 
@@ -13,12 +12,12 @@ from lgsp.cli_batch import batch
 from lgsp.cli_drift import drift
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
-from lgsp.console import FAILED, answering, as_json, local, tell, window, window_options
+from lgsp.cli_status import status
+from lgsp.console import FAILED, answering, as_json, tell, window, window_options
 from lgsp.errors import LgspError
 from lgsp.province.cli import province
 from lgsp.runtime.cli import commands as runtime
 from lgsp.settings import Settings
-from lgsp.window import LOCAL
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,70 +106,6 @@ def publish(is_json: bool) -> None:
 
 
 @main.command()
-@as_json
-@answering
-def status(is_json: bool) -> None:
-    """The ledger, the newest snapshot, and how fresh each source's data is."""
-    settings = Settings.from_env()
-    database.ensure(settings)
-    with database.connect(settings) as connection:
-        newest = (
-            connection.execute(
-                "select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1"
-            ).fetchone()
-            or {}
-        )
-        states = connection.execute(
-            "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
-        ).fetchall()
-        fresh = connection.execute(
-            "select source, max(window_to) as reached from ledger.batch where state = 'published' group by 1 order by 1"
-        ).fetchall()
-        held = (
-            connection.execute(
-                "select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine where state = 'open'"
-            ).fetchone()
-            or {}
-        )
-        asked = (
-            connection.execute(
-                "select count(*) as spellings from ledger.organisation_worklist where state = 'open' and record_count > 0"
-            ).fetchone()
-            or {}
-        )
-    told = {
-        "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
-        "database_url": database.url(settings), "shared_root": str(settings.shared),
-        "ledger": states, "fresh_until": {str(row["source"]): row["reached"] for row in fresh}, "in_quarantine": held.get("records", 0), "calendar": _calendar(newest.get("as_of")), "spellings_to_review": asked.get("spellings", 0),
-    }  # fmt: skip
-    if is_json:
-        tell(told, is_json)
-        return
-    click.echo(
-        f"snapshot {told['snapshot_id']}, published {local(told['published_at'])}, data as of {local(told['as_of'])}"
-    )
-    click.echo(f"files    {settings.shared / 'current'}")
-    for row in states:
-        click.echo(
-            f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records"
-        )
-    for row in fresh:
-        click.echo(f"  {row['source']:<18}data reaches {local(row['reached'])}")
-    click.echo(
-        f"  {told['in_quarantine']} records in quarantine, {told['spellings_to_review']} spellings of agencies wait for a decision"
-    )
-    if told["calendar"]:
-        click.echo(f"  {told['calendar']}")
-
-
-def _calendar(as_of: Any) -> str | None:
-    """The warning of a working calendar that ends soon, seen from the data's day."""
-    from lgsp import working_time
-
-    return working_time.horizon(as_of.astimezone(LOCAL).date()).warning if as_of else None
-
-
-@main.command()
 @click.argument("snapshot", type=int, required=False)
 @as_json
 @answering
@@ -215,6 +150,7 @@ main.add_command(drift)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)
+main.add_command(status)
 for command in runtime.commands.values():
     main.add_command(command)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lgsp import contract
+from lgsp.contract import Rule
 
 
 def markdown() -> str:
@@ -13,8 +16,12 @@ def markdown() -> str:
         lines += [f"## {table.name}", "", f"{table.description}. *{table.meaning_vi}*. Key: {key}.", ""]
         lines += ["| column | type | meaning | nghĩa |", "| --- | --- | --- | --- |"]
         lines += [f"| `{c.name}` | {c.type} | {c.description} | {c.meaning_vi} |" for c in table.columns]
-        if table.rules:
-            lines += ["", "| rule | severity | meaning | nghĩa | why |", "| --- | --- | --- | --- | --- |"]
-            lines += [f"| `{r.id}` | {r.severity} | {r.meaning} | {r.meaning_vi} | {r.why} |" for r in table.rules]
+        lines += ["", *_rules(table.rules)] if table.rules else []
         lines.append("")
-    return "\n".join(lines)
+    lines += ["## Batches", "", "What every batch must keep as a whole before any of it is published.", ""]
+    return "\n".join([*lines, *_rules(contract.rules("batch")), ""])
+
+
+def _rules(rules: Iterable[Rule]) -> list[str]:
+    head = ["| rule | severity | meaning | nghĩa | why | who mends it |", "| --- | --- | --- | --- | --- | --- |"]
+    return head + [f"| `{r.id}` | {r.severity} | {r.meaning} | {r.meaning_vi} | {r.why} | {r.owner} |" for r in rules]

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lgsp import database, publish, snapshot
+from lgsp import balance, database, publish, snapshot
 from lgsp.contract import Contract
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
@@ -39,6 +39,8 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
         wanted = newest if snapshot_id is None else snapshot_id
         if wanted is None:
             raise PublicationFailed("nothing has been published yet: run `lgsp publish`")
+        if wanted == newest:
+            _prove_balance(transaction, wanted)
         _prove_manifest(settings, transaction, wanted)
         _prove_files(settings, wanted)
         published = {
@@ -54,6 +56,21 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
             in_sql = publish.sums(transaction, _published_as(name, paths)) if wanted == newest else None
             proofs.append(TableProof(name, expected, snapshot.read_sums(paths), in_sql))
     return wanted, proofs
+
+
+def _prove_balance(transaction: Transaction, newest: int) -> None:
+    """Count the records themselves: as many as every publication up to now says it left."""
+    names = ("record_count", *balance.LIVING.values())
+    ((told, *living),) = transaction.rows(
+        f"select {', '.join(names)} from ledger.publication where snapshot_id = $1", newest
+    )
+    known, alive = balance.counted(transaction)
+    counted = (known, *alive.values())
+    if told is not None and (told, *living) != counted:
+        raise PublicationFailed(
+            f"snapshot {newest} left {told:,} records ({living} not deleted), the store holds {known:,} ({list(alive.values())}): "
+            "records were added or removed by hand"
+        )
 
 
 def _published_as(name: str, paths: list[Path]) -> Contract:

@@ -1,0 +1,70 @@
+"""Rules about whole tables: proven alive by the rows their contracts name, and able to stop a publication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from lgsp import contract, database, publish, tables
+from lgsp.contract import Rule
+from lgsp.errors import PublicationRefused
+from lgsp.transaction import publishing
+from tests.integration.conftest import Installation
+
+RULES = contract.rules("table")
+
+
+def _insert(connection: Any, table: str, row: dict[str, Any]) -> None:
+    marks = ", ".join(f"%({name})s" for name in row)
+    connection.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", row)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
+def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(rule: Rule, installation: Installation) -> None:
+    assert rule.proof and rule.owner and rule.meaning_vi and rule.why
+    for side, expected in (("fails", 1), ("keeps", 0)):
+        with database.connect(installation.settings) as connection:
+            connection.execute(f"truncate shared.{rule.table}, ledger.completeness")
+            _insert(connection, "ledger.completeness", contract.sample("completeness"))
+            _insert(connection, f"shared.{rule.table}", contract.sample(rule.table) | rule.proof[side])
+        with publishing(database.url(installation.settings)) as transaction:
+            assert tables.failing(transaction, rule)[:2] == (expected, 1), side
+
+
+def test_a_table_that_breaks_a_rule_is_not_published_and_the_last_snapshot_stays(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.run("one_stop_shop")
+    installation.publish()
+    before = installation.data_hashes()
+    installation.run("online_services")
+    whole = publish._sql
+    spoilt = "select *, received_total + 1 as wrong from ({}) q"
+    columns = ", ".join("wrong as received_total" if name == "received_total" else name
+                        for name in contract.load("form_06a").names if name != "snapshot_id")  # fmt: skip
+    monkeypatch.setattr(
+        publish, "_sql",
+        lambda folder, name: f"select {columns} from ({spoilt.format(whole(folder, name))}) s" if name == "form_06a" else whole(folder, name),
+    )  # fmt: skip
+    with pytest.raises(PublicationRefused, match=r"BALANCE_06A .* rows of form_06a fail, such as H47"):
+        installation.publish()
+    monkeypatch.undo()
+    assert installation.data_hashes() == before
+    (result,) = installation.query(
+        "select * from ledger.check_result where snapshot_id = 2 and rule_id = 'BALANCE_06A'"
+    )
+    assert not result["is_passed"] and result["sample_keys"]
+    assert "Không đạt" in (installation.settings.docs / "publication" / "2" / "index.html").read_text()
+    published = installation.publish()
+    assert published and published.snapshot_id == 2
+
+
+def test_a_publication_whose_counts_are_off_by_one_cannot_be_committed(published: Installation) -> None:
+    for column in ("taken_count", "inserted_count", "record_count", "dossier_record_count", "work_file_record_count"):
+        with (
+            pytest.raises(psycopg.errors.CheckViolation, match="snapshot"),
+            database.connect(published.settings) as connection,
+        ):
+            connection.execute(f"update ledger.publication set {column} = {column} + 1")
