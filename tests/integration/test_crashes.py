@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -19,14 +20,15 @@ from tests.integration.conftest import WHOLE, Installation
 KILLS = 20
 
 
-def _environment(installation: Installation) -> dict[str, str]:
-    return {**os.environ, **installation.settings.environment}
+# Its children have everything imported, so that each is killed while it publishes and not before.
+PUBLISHERS = multiprocessing.get_context("forkserver")
+PUBLISHERS.set_forkserver_preload(["lgsp.publish"])
 
 
 def _publish(installation: Installation) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "lgsp.cli", "publish"],
-        env=_environment(installation),
+        env={**os.environ, **installation.settings.environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -55,12 +57,13 @@ def test_p3_f26_killing_the_publisher_twenty_times_never_tears_or_loses_a_snapsh
     for window in parts:
         installation.run_all(window)
         for _ in range(KILLS // len(parts)):
-            publisher = _publish(installation)
-            time.sleep(chance.uniform(0.4, 3.0))
-            publisher.send_signal(signal.SIGKILL)
-            publisher.communicate()
-            killed += publisher.returncode == -signal.SIGKILL
-            finished += publisher.returncode == 0
+            publisher = PUBLISHERS.Process(target=publish.run, args=(installation.settings,))
+            publisher.start()
+            time.sleep(chance.uniform(0.1, 1.0))
+            publisher.kill()
+            publisher.join()
+            killed += publisher.exitcode == -signal.SIGKILL
+            finished += publisher.exitcode == 0
             _see_a_whole_snapshot(installation)
         publish.run(installation.settings)
         publish.recover(installation.settings)
