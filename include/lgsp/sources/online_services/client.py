@@ -77,7 +77,7 @@ class Client:
 
         def understand(answer: Any) -> str | None:
             found = promised(_opened(answer, "TraCuuHoSo"), "result", "TraCuuHoSo")
-            return None if found == "" else str(promised(found, "NgayCapNhat", "TraCuuHoSo"))
+            return None if found == "" else identity(found, "MaHoSo", "NgayCapNhat")[1]  # however damaged, it is there
 
         return reader.look_up(
             "TraCuuHoSo", key, "POST", "/share", understand, json=self._body("TraCuuHoSo", {"mahoso": key})
