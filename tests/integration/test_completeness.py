@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,9 +11,12 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from lgsp import completeness, database, reference
+from lgsp.cli_completeness import completeness as command
 from lgsp.errors import LgspError
+from lgsp.province import World, agencies, score
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing
 from lgsp.window import LOCAL, Window
@@ -298,3 +302,58 @@ def test_freshness_is_where_coverage_ends_and_an_old_day_read_again_makes_nothin
         (date(2026, 4, 3), FIRST)
     ]
     assert (papers.is_fresh, papers.covered_until) == (False, None)
+
+
+@pytest.fixture(scope="module")
+def planted() -> Iterator[tuple[Settings, World, datetime]]:
+    """Ten weeks in which two agencies' feeds break and each dossier system loses two days, read as they went by."""
+    world = World.generate("tiny", 5, date(2022, 8, 1), date(2022, 10, 9), dossiers_count=6000, documents_count=20, defects_chosen="none", broken_feeds="all")  # fmt: skip
+    as_of = datetime(2022, 10, 10, tzinfo=LOCAL)
+    with score.published(world, as_of) as settings:
+        yield settings, world, as_of
+
+
+def test_each_planted_break_is_told_from_silence_and_the_dataset_is_right_beside_it(
+    planted: tuple[Settings, World, datetime],
+) -> None:
+    settings, world, as_of = planted
+    report = score.compare(settings, world, as_of)
+    assert report.feeds is not None and report.feeds.broken >= 3 * 15
+    assert report.missed == []
+    with database.connect(settings) as connection:
+        gaps = completeness.gaps(connection, None, world.start, world.end)
+        refused = connection.execute("select source, why from ledger.batch where state = 'refused'").fetchall()
+    silent = [agency.new_code for agency in agencies.in_force(world.end) if agency.is_silent]
+    lost = {gap.organisation_id for gap in gaps if str(gap.reason).startswith("a hole")}
+    assert len(silent) > 20 and set(silent) <= lost, "a hole is everybody's"
+    assert {row["source"] for row in refused} == {PORTAL}, "a system that suddenly has nothing is not believed"
+    told = "\n".join(completeness.told([gap for gap in gaps if not str(gap.reason).startswith("a hole")]))
+    assert "none here, but the other dossier feed has" in told and "working days that usually bring" in told
+    states = {
+        row["organisation_id"]: row["state"]
+        for row in _rows(settings, "select organisation_id, state from shared.zero_activity where period = 'week' and period_start = '2022-09-22' and channel = 'any'")
+    }  # fmt: skip
+    assert {states[agency] for agency in silent} == {"zero"}
+    assert {states[gap.organisation_id] for gap in gaps if gap.organisation_id not in silent and gap.days > 5} == {"no_data"}  # fmt: skip
+
+
+def test_the_command_line_shows_what_is_missing_and_takes_a_word_on_it(
+    planted: tuple[Settings, World, datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _, _ = planted
+    monkeypatch.setattr(Settings, "from_env", lambda *_: settings)
+    told = CliRunner().invoke(command, ["one_stop_shop", "--state", "missing", "--from", "2022-09-19"])
+    assert told.exit_code == 0 and "2022-09-19 to 2022-10-07" in told.output, told.output
+    asked = json.loads(CliRunner().invoke(command, ["--json"]).output)
+    (gap, *_) = [gap for gap in asked["gaps"] if gap["source"] == PORTAL and gap["expected"]]
+    words = ["confirm", PORTAL, gap["organisation_id"], "--from", gap["first_on"], "--to", gap["last_on"], "--by", "Lan", "--why", "closed"]  # fmt: skip
+    said = CliRunner().invoke(command, words)
+    assert said.exit_code == 0 and "says Lan" in said.output and "still" not in said.output
+    again = json.loads(CliRunner().invoke(command, [PORTAL, "--organisation", gap["organisation_id"], "--from", gap["first_on"], "--json"]).output)  # fmt: skip
+    assert again["gaps"] == []
+
+
+def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
+    """The rows of a query."""
+    with database.connect(settings) as connection:
+        return connection.execute(query.encode()).fetchall()

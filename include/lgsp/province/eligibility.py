@@ -60,6 +60,11 @@ class _Course:
         return np.asarray(is_finished & is_that_day & self.is_plain & (lives.amended_at == NEVER), np.bool_)
 
 
+def is_plain(dossiers: Dossiers) -> Which:
+    """Whose story the portal tells as the one-stop does."""
+    return _Course(dossiers, np.zeros(len(dossiers), np.int64)).is_plain
+
+
 def _at(dossiers: Dossiers, indexes: Iterable[int]) -> Which:
     """Which dossiers are of some agencies."""
     return np.isin(dossiers.agency, list(indexes))

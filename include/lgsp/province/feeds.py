@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp.province import agencies
+from lgsp.province import agencies, eligibility
 from lgsp.province.calendar import WorkCalendar, day_date, day_number, local_days
 from lgsp.province.dossiers import ONLINE, Dossiers
 from lgsp.province.lives import ACCEPTED, NEVER
@@ -80,10 +80,17 @@ def received_on(dossiers: Dossiers) -> NDArray[np.int64]:
 
 
 def broken(view: View, feeds: Iterable[Feed]) -> View:
-    """What both systems show when these feeds are broken; the same view without any."""
+    """What both systems show when these feeds are broken; the same view without any.
+
+    What the portal would then tell alone, and otherwise than it was, it does not have either.
+    """
     systems = {ONE_STOP: view.one_stop, PORTAL: view.portal}
     for feed in feeds:
-        systems[feed.system] = systems[feed.system].without(np.flatnonzero(_gone(view, systems[feed.system], feed)))
+        gone = _gone(view, systems[feed.system], feed)
+        systems[feed.system] = systems[feed.system].without(np.flatnonzero(gone))
+        if feed.system == ONE_STOP:
+            distorted = gone & view.dossiers.in_one_stop & ~eligibility.is_plain(view.dossiers)
+            systems[PORTAL] = systems[PORTAL].without(np.flatnonzero(distorted))
     return replace(view, one_stop=systems[ONE_STOP], portal=systems[PORTAL])
 
 
@@ -96,9 +103,9 @@ def _gone(view: View, system: SystemView, feed: Feed) -> NDArray[np.bool_]:
 def missing_days(feeds: Iterable[Feed], calendar: WorkCalendar) -> Iterator[tuple[str, int | None, date]]:
     """The days that are missing, by system and agency (None for all of them): a silence begins and ends on working days."""
     for feed in feeds:
-        for day in range(day_number(feed.first_on), day_number(feed.last_on) + 1):
-            if feed.agency is None or calendar.is_working[day - calendar.first]:
-                yield feed.system, feed.agency, day_date(day)
+        days = range(day_number(feed.first_on), day_number(feed.last_on) + 1)
+        worked = [day for day in days if feed.agency is None or calendar.is_working[day - calendar.first]]
+        yield from ((feed.system, feed.agency, day_date(day)) for day in days if worked[0] <= day <= worked[-1])
 
 
 def doubt(feeds: Iterable[Feed], calendar: WorkCalendar) -> Mapping[int | None, NDArray[np.int64]]:
