@@ -61,7 +61,7 @@ select
     d.unknown_codes, d.step_times is distinct from list_sort(d.step_times) as is_disordered, d.service_source, d.organisation_source,
     twice.source_key is not null as is_told_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,
     -- work that follows on a finish: only a pause that was told as one, or a finish told at receipt, looks so
-    list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at))
+    least(d.finished_at, list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at)))
         < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
     local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
     coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
