@@ -9,10 +9,12 @@ import click
 
 from lgsp import database, sources
 from lgsp.cli_batch import batch
+from lgsp.cli_completeness import completeness
 from lgsp.cli_drift import drift
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
 from lgsp.cli_status import status
+from lgsp.cli_sweep import sweep
 from lgsp.console import FAILED, answering, as_json, tell, window, window_options
 from lgsp.errors import LgspError
 from lgsp.province.cli import province
@@ -146,11 +148,13 @@ def dictionary() -> None:
 
 
 main.add_command(batch)
+main.add_command(completeness)
 main.add_command(drift)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)
 main.add_command(status)
+main.add_command(sweep)
 for command in runtime.commands.values():
     main.add_command(command)
 

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
 import click
 
 from lgsp import completeness as completing
-from lgsp import database, sources
+from lgsp import sources
 from lgsp.completeness import Tally
-from lgsp.errors import LgspError
-from lgsp.ledger import Connection
-from lgsp.settings import Settings
+from lgsp.console import answering, as_json, as_text, decision, store
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SHOWN_DAYS = 30
 
 source_argument = click.argument("source", type=click.Choice(sources.names()), required=False)
-as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 class ShowByDefault(click.Group):
@@ -56,11 +41,12 @@ def completeness() -> None:
 @click.option("--state", type=click.Choice(["missing", "late"]), help="Only these.")
 @click.option("--organisation", metavar="ORGANISATION_ID", help="Only of this agency.")
 @as_json
+@answering
 def show(
     source: str | None, first: datetime | None, last: datetime | None, state: str | None, organisation: str | None, is_json: bool
 ) -> None:  # fmt: skip
     """What is missing or late, and why; with the days of agencies in each state before it."""
-    with _store() as (_, connection):
+    with store() as (_, connection):
         newest = completing.newest_day(connection) or date.today()
         until = last.date() if last else newest
         since = first.date() if first else until - timedelta(days=SHOWN_DAYS - 1)
@@ -68,7 +54,7 @@ def show(
         gaps = completing.gaps(connection, source, since, until, state, organisation)
     if is_json:
         told = {"from": since, "to": until, "days": [asdict(t) for t in tallies], "gaps": [asdict(g) for g in gaps]}
-        click.echo(json.dumps(told, default=str, ensure_ascii=False))
+        click.echo(as_text(told))
         return
     click.echo(f"{since} to {until}, days of agencies:")
     for tally in tallies:
@@ -91,34 +77,22 @@ def _tallied(tally: Tally) -> str:
 @click.argument("organisation_id")
 @click.option("--from", "first", type=DAY, required=True, help="First local day of the silence.")
 @click.option("--to", "last", type=DAY, required=True, help="Its last local day, inclusive.")
-@click.option("--by", "who", metavar="NAME", default=_user, help="Who says so; by default the user.")
-@click.option("--why", metavar="TEXT", required=True, help="The reason, for whoever asks later.")
+@decision
 @as_json
+@answering
 def confirm(
     source: str, organisation_id: str, first: datetime, last: datetime, who: str, why: str, is_json: bool
 ) -> None:
     """Say that an agency had nothing to send: the days are zeros from then on."""
     if last < first:
         raise click.BadParameter("the silence ends before it begins", param_hint="--from/--to")
-    with _store() as (settings, _):
+    with store() as (settings, _):
         left = completing.confirm(settings, source, organisation_id, first.date(), last.date(), who, why)
     if is_json:
         told = {"source": source, "organisation_id": organisation_id, "by": who, "gaps": [asdict(gap) for gap in left]}
-        click.echo(json.dumps(told, default=str, ensure_ascii=False))
+        click.echo(as_text(told))
         return
     click.echo(f"{organisation_id} was silent in {source} from {first:%Y-%m-%d} to {last:%Y-%m-%d}, says {who}")
     click.echo("shared.zero_activity follows with the next publication")
     for line in completing.told(left):
         click.echo(f"  still {line}")
-
-
-@contextmanager
-def _store() -> Iterator[tuple[Settings, Connection]]:
-    """The settings and a connection to the store; the package's errors become a line on standard error."""
-    try:
-        settings = Settings.from_env()
-        database.ensure(settings)
-        with database.connect(settings) as connection:
-            yield settings, connection
-    except LgspError as error:
-        raise click.ClickException(str(error)) from error

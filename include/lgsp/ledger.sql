@@ -124,6 +124,9 @@ begin
             new.snapshot_id, brought, new.taken_count, new.inserted_count, new.replaced_count using errcode = 'check_violation';
     end if;
     select record_count into known from ledger.publication where snapshot_id < new.snapshot_id order by snapshot_id desc limit 1;
+    if not found then
+        known := 0;
+    end if;
     if known + new.inserted_count <> new.record_count then
         raise exception 'snapshot %: % records were known before and % are new, but % are known now',
             new.snapshot_id, known, new.inserted_count, new.record_count using errcode = 'check_violation';

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,18 @@ def read_sums(paths: list[Path]) -> Sums:
     return sum((_sums(table, group) for table, group in alike.items()), NOTHING)
 
 
-def _sums(table: Contract, paths: list[str]) -> Sums:
+@cache
+def _reader() -> duckdb.DuckDBPyConnection:
+    """The DuckDB of this process that reads files back: to open another costs more than to read a small file."""
     con = duckdb.connect()
+    con.execute("set threads = 2")
+    return con
+
+
+def _sums(table: Contract, paths: list[str]) -> Sums:
+    con = _reader().cursor()
     try:
-        con.execute("set threads = 2; set TimeZone = 'UTC'; set enable_progress_bar = false")
+        con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
         row = con.execute(
             f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
