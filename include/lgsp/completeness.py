@@ -20,6 +20,11 @@ from lgsp.transaction import Transaction, publishing, values
 from lgsp.window import LOCAL, Window
 
 STATES = ("received", "zero", "missing", "late")
+CHANGES = """
+create temporary table if not exists received_change (
+    source text, organisation_id text, day_on date, service_code text, record_count bigint, online_count bigint
+) on commit drop
+"""
 NAMED = 12  # agencies of one and the same gap; a source that was down has all of them
 
 
@@ -73,6 +78,7 @@ class Freshness:
 
 def gather(transaction: Transaction) -> None:
     """Remember by how much the records that were just merged change what each agency has sent on each day."""
+    transaction.do(CHANGES)
     _do(transaction, "gather")
 
 
@@ -81,12 +87,8 @@ def refresh(transaction: Transaction, batch_ids: Sequence[str] = ()) -> None:
 
     `batch_ids` are the batches that this publication covers windows with. Needs the temporary table `held`.
     """
-    has_counts = transaction.one("select exists (select 1 from ledger.received_day)")
-    transaction.do(
-        "create temporary table if not exists received_change (like ledger.received_day including defaults) on commit drop"
-    )
-    if not has_counts:
-        transaction.do("truncate received_change")
+    transaction.do(CHANGES)
+    if not transaction.one("select exists (select 1 from ledger.received_day)"):
         _do(transaction, "recount")
     _do(transaction, "count")
     transaction.do(_sql("feeds"), values(batch_ids))

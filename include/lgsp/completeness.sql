@@ -33,12 +33,21 @@ create table if not exists ledger.received_day (
     organisation_id text not null,
     day_on          date not null,
     record_count    bigint not null default 0,
-    online_count    bigint not null default 0,   -- of them: handed in online and received, so the other dossier feed has them too
+    online_count    bigint not null default 0,   -- of them: received, handed in online, and of a procedure that both dossier feeds have
     held_count      bigint not null default 0,
     primary key (source, organisation_id, day_on)
 );
 create index if not exists received_day_on on ledger.received_day (day_on);
 create index if not exists received_day_held on ledger.received_day (source, organisation_id, day_on) where held_count > 0;
+
+-- Dossiers handed in online, by procedure: what only the portal serves says nothing of the one-stop-shop.
+create table if not exists ledger.online_procedure (
+    source       text not null,
+    service_code text not null,
+    record_count bigint not null,
+    is_shared    boolean not null default false,  -- both feeds have some: `received_day.online_count` counts them
+    primary key (source, service_code)
+);
 
 -- What the states were last derived from: where this differs from what is known now, they are derived again.
 create table if not exists ledger.derived_feed (

@@ -26,8 +26,8 @@ ONE_STOP, PORTAL, PAPERS = "one_stop_shop", "online_services", "documents"
 FIRST = date(2026, 5, 4)  # a Monday
 BUSY, QUIET = "H47.01", "H47.02"
 
-Record = tuple[str, str, str, date, str]
-"""A dossier of a source: source, key, agency, the day it was received, its channel."""
+Record = tuple[str, str, str, date, str, str]
+"""A dossier of a source: source, key, agency, the day it was received, its channel and procedure."""
 
 
 @dataclass
@@ -74,12 +74,12 @@ class Store:
             for name in ("incoming", "before"):
                 transaction.temporary(f"{name}_{kind}", f"record.{kind}")
         rows = ", ".join(
-            f"('{source}', '{key}', '{agency}', '{datetime(day.year, day.month, day.day, 9, tzinfo=LOCAL).isoformat()}'::timestamptz, '{channel}')"
-            for source, key, agency, day, channel in records
+            f"('{source}', '{key}', '{agency}', '{datetime(day.year, day.month, day.day, 9, tzinfo=LOCAL).isoformat()}'::timestamptz, '{channel}', '{service}')"
+            for source, key, agency, day, channel, service in records
         )
         if rows:
             transaction.do(
-                "insert into incoming_dossier (source, source_key, receiving_organisation_id, received_at, channel, is_deleted) "
+                "insert into incoming_dossier (source, source_key, receiving_organisation_id, received_at, channel, service_code, is_deleted) "
                 f"select *, false from (values {rows}) r"
             )
         transaction.do(
@@ -110,7 +110,7 @@ class Store:
         """Forget every count and state, and derive them again from the records."""
         with database.connect(self.settings) as connection:
             connection.execute(
-                "truncate ledger.completeness, ledger.received_day, ledger.derived_feed, ledger.derived_agency"
+                "truncate ledger.completeness, ledger.received_day, ledger.online_procedure, ledger.derived_feed, ledger.derived_agency"
             )
         self.publish()
 
@@ -135,22 +135,24 @@ def _working(first: date, count: int) -> list[date]:
     return [day for day in days if reference.is_working(day)][:count]
 
 
-def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: str = BUSY, channel: str = "counter") -> list[Record]:  # fmt: skip
-    return [(source, f"{agency}-{day}-{n}", agency, day, channel) for day in days for n in range(each)]
+def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: str = BUSY, channel: str = "counter", service: str = "1.000001") -> list[Record]:  # fmt: skip
+    return [
+        (source, f"{agency}-{day}-{service}-{n}", agency, day, channel, service) for day in days for n in range(each)
+    ]
 
 
 def test_a_silence_that_its_past_explains_is_a_zero_until_it_does_not(store: Store) -> None:
     days = _working(FIRST, 26)
     past, silent = days[:20], days[20:]
-    store.publish(_dossiers(past, 3), [(ONE_STOP, FIRST, silent[2])])
-    assert {store.states()[day] for day in silent[:3]} == {"zero"}, "nine are expected of three days"
-    store.publish(covers=[(ONE_STOP, silent[3], silent[3])])
-    assert {store.states()[day] for day in silent[:4]} == {"missing"}, "twelve are: the whole silence is in doubt"
+    store.publish(_dossiers(past, 3), [(ONE_STOP, FIRST, silent[3])])
+    assert {store.states()[day] for day in silent[:4]} == {"zero"}, "twelve are expected, as far as four weeks can tell"
+    store.publish(covers=[(ONE_STOP, silent[4], silent[4])])
+    assert {store.states()[day] for day in silent[:5]} == {"missing"}, "the whole silence is in doubt"
     (gap,) = store.rows("select distinct reason, expected from ledger.completeness where state = 'missing'")
-    assert gap["expected"] == 12.0 and "silent on 4 working days that usually bring 12" in gap["reason"]
+    assert gap["expected"] == 15.0 and "silent on 5 working days that usually bring 15" in gap["reason"]
     assert set(store.states(agency=QUIET).values()) == {"zero"}, "who never sent anything is silent"
-    store.publish(_dossiers(silent[:4], 1), [(ONE_STOP, silent[4], silent[5])])
-    assert {store.states()[day] for day in silent[:4]} == {"received"}, "what came after all closes the doubt"
+    store.publish(_dossiers(silent[:5], 1), [(ONE_STOP, silent[4], silent[5])])
+    assert {store.states()[day] for day in silent[:5]} == {"received"}, "what came after all closes the doubt"
     assert [gap.last_on for gap in _gaps(store)] == []
 
 
@@ -180,11 +182,15 @@ def test_the_other_feed_is_a_witness(store: Store) -> None:
 
 def test_what_the_portal_alone_serves_is_no_witness(store: Store) -> None:
     days = _working(FIRST, 40)
-    store.publish(
-        [*_dossiers(days[:30:10], 1, channel="online"), *_dossiers(days, 2, PORTAL, channel="online")],
-        [(source, FIRST, days[-1]) for source in (ONE_STOP, PORTAL)],
-    )
+    both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
+    alone = _dossiers(days[30:], 2, PORTAL, channel="online", service="1.000002")
+    store.publish([*both[0], *both[1], *alone], [(source, FIRST, days[-1]) for source in (ONE_STOP, PORTAL)])
     assert "missing" not in store.states().values()
+    store.publish(_dossiers(days[:1], 1, ONE_STOP, QUIET, "online", "1.000002"))
+    assert store.states()[days[-1]] == "missing", "once the one-stop-shop is seen to serve it, it should have them"
+    told = store.whole()
+    store.derive_from_nothing()
+    assert store.whole() == told
 
 
 def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(store: Store) -> None:
@@ -214,8 +220,8 @@ def test_the_word_of_an_operator_makes_a_silence_a_zero(store: Store) -> None:
     assert store.states()[days[29]] == "missing"
     left = completeness.confirm(store.settings, ONE_STOP, BUSY, days[20], days[29], "Lan", "the building was flooded")
     assert left == [] and store.states()[days[29]] == "zero"
-    store.publish(covers=[(ONE_STOP, days[30], days[32])])
-    assert store.states()[days[32]] == "missing" and store.states()[days[29]] == "zero", "from then on it is asked anew"
+    store.publish(covers=[(ONE_STOP, days[30], days[33])])
+    assert store.states()[days[33]] == "missing" and store.states()[days[29]] == "zero", "from then on it is asked anew"
     with pytest.raises(LgspError, match=r"lists no agency H47\.99"):
         completeness.confirm(store.settings, ONE_STOP, "H47.99", days[20], days[21], "Lan", "no such agency")
 
@@ -280,7 +286,7 @@ def _random_work(chance: random.Random, last: date) -> Iterator[tuple[list[Recor
                 for n in range((end - day).days)
                 for agency, each in ((BUSY, chance.randrange(4)), ("H47.03", chance.randrange(8) // 6))
                 for record in _dossiers(
-                    [day + timedelta(days=n)], each, source, agency, chance.choice(["online", "counter"])
+                    [day + timedelta(days=n)], each, source, agency, chance.choice(["online", "counter"]), chance.choice(["1.000001", "1.000002", "1.000003"])
                 )
                 if not (source == ONE_STOP and breaks[agency] <= day + timedelta(days=n) < breaks[agency] + timedelta(days=20))
             ]  # fmt: skip

@@ -1,9 +1,30 @@
 -- Takes up what changed; `touched_day` is then whose count differs on which day. Needs temporary tables received_change and held.
+insert into ledger.online_procedure as p (source, service_code, record_count)
+select source, service_code, sum(online_count) from received_change where online_count <> 0 group by 1, 2
+on conflict (source, service_code) do update set record_count = p.record_count + excluded.record_count;
+
+delete from ledger.online_procedure where record_count = 0 and not is_shared;
+
+-- Procedures that both feeds have since just now, or have no more: all their dossiers count otherwise.
+create temporary table turned_procedure on commit drop as
+with shared as (
+    select service_code, count(*) filter (where record_count > 0) = 2 as is_shared, bool_or(is_shared) as was_shared
+    from ledger.online_procedure group by 1
+)
+select service_code, is_shared from shared where is_shared <> was_shared;
+
 create temporary table touched_day on commit drop as
-with changed as (
-    select source, organisation_id, day_on, sum(record_count)::bigint as records, sum(online_count)::bigint as online
-    from received_change group by 1, 2, 3
-    having sum(record_count) <> 0 or sum(online_count) <> 0
+with counted as (
+    select c.source, c.organisation_id, c.day_on, c.record_count as records, case when p.is_shared then c.online_count else 0 end as online
+    from received_change c left join ledger.online_procedure p using (source, service_code)
+    union all
+    select d.source, d.receiving_organisation_id, (d.received_at at time zone 'Asia/Ho_Chi_Minh')::date, 0, case when t.is_shared then 1 else -1 end
+    from turned_procedure t join record.dossier d using (service_code)
+    where d.channel = 'online' and d.received_at is not null and not d.is_deleted and d.receiving_organisation_id is not null
+), changed as (
+    select source, organisation_id, day_on, sum(records)::bigint as records, sum(online)::bigint as online
+    from counted group by 1, 2, 3
+    having sum(records) <> 0 or sum(online) <> 0
 ), kept as (
     select source, organisation_id, occurred_on as day_on, count(*) as held
     from held where organisation_id is not null and occurred_on is not null group by 1, 2, 3
@@ -24,3 +45,7 @@ on conflict (source, organisation_id, day_on) do update set
 delete from ledger.received_day r using touched_day t
 where (r.source, r.organisation_id, r.day_on) = (t.source, t.organisation_id, t.day_on)
     and r.record_count = 0 and r.online_count = 0 and r.held_count = 0;
+
+update ledger.online_procedure p set is_shared = t.is_shared from turned_procedure t where t.service_code = p.service_code;
+
+delete from ledger.online_procedure where record_count = 0;

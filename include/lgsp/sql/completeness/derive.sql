@@ -58,8 +58,9 @@ with heard as (
     group by 1, 2, 3
 ), judged as (
     select *, worked * past_records / past_days as expected,
-        -- 12: a true silence is so rare (one in a hundred thousand), also where counts scatter twice as widely as by chance
-        past_days >= 10 and worked * past_records / past_days >= 12 as is_unlikely,
+        -- 12: that all records by chance fell before the silence is rarer than one in a hundred thousand, and rare where counts scatter twice as
+        -- widely; of a long past this is the number that the days since let expect, a short one knows its own mean less well
+        past_days >= 10 and past_records * ln(1 + worked / past_days::double precision) >= 12 as is_unlikely,
         -- none of them is here, though by its past each is with the chance `in_both`
         witnesses >= 5 and -ln(1 - in_both) * witnesses >= 12 as is_witnessed
     from suspect join told using (source, organisation_id, last_received_on) where worked > 0 and past_days > 0 and past_records > 0
