@@ -18,7 +18,14 @@ HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml",
 def test_every_file_imports_without_error_or_warning(dagbag):
     assert dagbag.import_errors == {}
     assert not dagbag.captured_warnings
-    assert set(dagbag.dags) == {*INGEST, "publish_shared_dataset", "rebuild_from_landing", "redrive_quarantine"}
+    assert set(dagbag.dags) == {
+        *INGEST,
+        "publish_shared_dataset",
+        "rebuild_from_landing",
+        "redrive_quarantine",
+        "sweep_sources",
+        "watch_completeness",
+    }
 
 
 def test_every_dag_survives_serialisation(dagbag):
@@ -102,7 +109,7 @@ def test_a_redrive_takes_a_rule_that_holds_rows_a_source_or_numbers(dagbag):
         dag.params.get_param("quarantine_ids").resolve("many")
 
 
-@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing", "redrive_quarantine"])
+@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing", "redrive_quarantine", "sweep_sources"])
 def test_a_choice_of_the_operator_has_a_title_and_a_sentence(dagbag, dag_id):
     params = dagbag.dags[dag_id].params
     for name in params:

@@ -1,0 +1,151 @@
+"""The gate as people meet it: dead rules, two counts that differ, refusals that somebody overrules, pages that stay few."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lgsp import check, contract, data_docs, database, flagging, gate, harmonise, ledger, publish
+from lgsp.cli import main
+from lgsp.errors import BatchRefused
+from lgsp.storage import Pack
+from lgsp.window import Window
+from tests.integration.conftest import Installation
+from tests.samples import DAY, LISTS, one_stop
+
+Feed = Callable[..., str]
+
+
+@pytest.fixture
+def harmonised(installation: Installation) -> Callable[..., str]:
+    """Lands hand-made records of the one-stop-shop and harmonises them; the batch's id."""
+
+    def take(*rows: dict[str, Any]) -> str:
+        import orjson
+
+        with database.connect(installation.settings) as connection:
+            batch = ledger.open_batch(connection, "one_stop_shop", DAY)
+        pack = Pack(installation.settings.landing / batch.landing_path)
+        for name, answer in {**LISTS["one_stop_shop"], "dossiers": {"content": list(rows)}}.items():
+            pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
+        pack.seal({"declared": len(rows), "read": len(rows), "gap": 0})
+        with database.connect(installation.settings) as connection:
+            ledger.advance(connection, batch.batch_id, "landed")
+        return harmonise.run(installation.settings, [batch.batch_id])[0]
+
+    return take
+
+
+def _results(installation: Installation, batch_id: str) -> dict[str, dict[str, Any]]:
+    rows = installation.query("select * from ledger.check_result where batch_id = %s", batch_id)
+    return {row["rule_id"]: row for row in rows if not row["suite"].startswith("native")}
+
+
+def _bad(number: int) -> dict[str, Any]:
+    return one_stop(id=f"b{number}", dossierStatus={"id": 77})
+
+
+def test_a_rule_that_can_no_longer_fail_refuses_the_batch(
+    installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = harmonised(one_stop(), _bad(1))
+    whole = contract.rules
+    for dead in ("DOS_STATUS_MAPPED", "DOS_ID_DUMMY"):  # one that holds rows, one that only warns
+        monkeypatch.setattr(flagging.contract, "rules", lambda kind, dead=dead: tuple(
+            replace(rule, bad="false") if rule.id == dead else rule for rule in whole(kind)))  # fmt: skip
+        with pytest.raises(BatchRefused, match=f"CANARY .*dossier: {dead}"):
+            check.run(installation.settings, [batch_id])
+        assert not (installation.settings.staging / batch_id / "accepted").exists()
+    monkeypatch.undo()
+    check.run(installation.settings, [batch_id])
+    (held,) = installation.query("select source_key, rule_id from ledger.quarantine")
+    assert held == {"source_key": "b1", "rule_id": "DOS_STATUS_MAPPED"}, "no canary is anybody's row"
+    result = _results(installation, batch_id)["DOS_STATUS_MAPPED"]
+    assert (result["severity"], result["checked_count"], result["failed_count"], result["sample_keys"]) == (
+        "error",
+        2,
+        1,
+        ["b1"],
+    )
+    assert result["rule_version"] == contract.load("dossier").version
+
+
+def test_two_counts_of_one_rule_that_differ_refuse_the_batch(
+    installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = harmonised(one_stop(), _bad(1))
+    counted = gate.rows
+
+    def miscounted(kind: str, flags: Any, *given: Any, **named: Any) -> gate.Judgement:
+        return counted(kind, flags.assign(DOS_STATUS_MAPPED=True), *given, **named)
+
+    monkeypatch.setattr(gate, "rows", miscounted)
+    with pytest.raises(BatchRefused, match=r"GATE_AGREES .*DOS_STATUS_MAPPED: 0 against 1"):
+        check.run(installation.settings, [batch_id])
+
+
+def test_a_refused_batch_passes_when_somebody_says_so_and_only_then(
+    installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in installation.settings.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def lgsp(*words: str) -> Any:
+        return CliRunner().invoke(main, list(words))
+
+    good = [one_stop(id=f"g{n}", code=f"000.25.20.H47-260803-{n:04d}", receiptCode=f"BN-g{n}") for n in range(20)]
+    check.run(installation.settings, [harmonised(*good)])
+    publish.run(installation.settings)
+    gone = [
+        {**row, "deletedDate": "2026-08-03T05:00:00.000+0000", "modifiedDate": "2026-08-03T05:00:00.000+0000"}
+        for row in good[:6]
+    ]
+    batch_id = harmonised(*gone)
+    with pytest.raises(BatchRefused, match=r"MASS_DELETION .*deleted_count 6, deleted_limit 5"):
+        check.run(installation.settings, [batch_id])
+    assert publish.run(installation.settings) is None
+    assert "MASS_DELETION" in lgsp("batch", "show", batch_id).output
+    refused = lgsp("batch", "accept", batch_id, "CONSERVATION", "--why", "no")
+    assert refused.exit_code == 1 and "nobody may overrule" in refused.output
+    accepted = lgsp("batch", "accept", batch_id, "MASS_DELETION", "--by", "an", "--why", "the archive took them")
+    assert accepted.exit_code == 0, accepted.output
+    published = publish.run(installation.settings)
+    assert published and len(installation.query("select 1 from shared.dossier")) == 14
+    told = _results(installation, batch_id)["MASS_DELETION"]
+    assert not told["is_passed"] and "overruled by an: the archive took them" in told["observed"]
+    listed = json.loads(lgsp("batch", "list", "--json").output.splitlines()[0])
+    assert (listed["batch_id"], listed["state"]) == (batch_id, "published")
+    refused = lgsp("batch", "accept", batch_id, "MASS_DELETION", "--why", "again")
+    assert refused.exit_code == 1 and "only a refused batch" in refused.output
+
+
+def test_the_pages_of_the_newest_runs_are_kept_and_no_more(installation: Installation) -> None:
+    settings = installation.settings
+    rule = contract.rules("dossier")[0]
+    verdict = gate.Verdict("rows · dossier", rule, 10, 1, True, True, sample_keys=("<b>k</b>",))
+    judgement = gate.Judgement(
+        "rows · dossier", [verdict], "<html><head></head><script src='https://x'></script>GX</html>"
+    )
+    with database.connect(settings) as connection:
+        for number in range(data_docs.KEPT + 3):
+            window = Window.of_days(date(2026, 8, 1 + number), date(2026, 8, 1 + number))
+            batch = ledger.open_batch(connection, "one_stop_shop", window)
+            connection.execute(
+                "update ledger.batch set created_at = now() + %s * interval '1 second' where batch_id = %s",
+                [number, batch.batch_id],
+            )
+            ledger.advance(connection, batch.batch_id, "checked")
+            data_docs.publish(settings.docs, connection, batch, [judgement])
+    folder = settings.docs / "one_stop_shop"
+    kept = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert len(kept) == data_docs.KEPT and kept[-1] == batch.batch_id and not any("2026-08-01" in name for name in kept)
+    page = (folder / batch.batch_id / "index.html").read_text()
+    assert rule.meaning_vi in page and rule.meaning in page and "&lt;b&gt;k" in page and "<b>k" not in page
+    assert all(name in (folder / "index.html").read_text() for name in kept)
+    assert "https:" not in (folder / batch.batch_id / "rows-dossier.html").read_text()
