@@ -82,12 +82,16 @@ def gather(transaction: Transaction) -> None:
     _do(transaction, "gather")
 
 
-def refresh(transaction: Transaction, batch_ids: Sequence[str] = ()) -> None:
+def refresh(transaction: Transaction, batch_ids: Sequence[str] = (), is_all: bool = False) -> None:
     """Derive again what the gathered records, newly covered days and confirmed silences may have changed.
 
-    `batch_ids` are the batches that this publication covers windows with. Needs the temporary table `held`.
+    `batch_ids` are the batches that this publication covers windows with; `is_all` counts and derives everything, as
+    after an upgrade or a change of the calendar. Needs the temporary table `held`.
     """
     transaction.do(CHANGES)
+    if is_all:
+        for table in ("received_day", "derived_feed", "derived_agency"):
+            transaction.do(f"delete from ledger.{table}")
     if not transaction.one("select exists (select 1 from ledger.received_day)"):
         _do(transaction, "recount")
     _do(transaction, "count")

@@ -48,14 +48,16 @@ class Store:
                     [source, agency, agency, f"UBND {agency}", versions],
                 )
 
-    def publish(self, records: Iterable[Record] = (), covers: Iterable[tuple[str, date, date]] = ()) -> None:
+    def publish(
+        self, records: Iterable[Record] = (), covers: Iterable[tuple[str, date, date]] = (), is_all: bool = False
+    ) -> None:
         """One publication: newest versions of records, and windows from one day to another (inclusive)."""
         with publishing(database.url(self.settings)) as transaction:
             ids = [self._batch(transaction, source, Window.of_days(first, last)) for source, first, last in covers]
             self._merge(transaction, list(records))
             completeness.gather(transaction)
             transaction.do(files("lgsp").joinpath("sql", "held.sql").read_text())
-            completeness.refresh(transaction, ids)
+            completeness.refresh(transaction, ids, is_all)
             for batch_id in ids:
                 transaction.do("update ledger.batch set state = 'published' where batch_id = $1::text", batch_id)
             transaction.commit()
@@ -107,12 +109,10 @@ class Store:
         return self.rows("select * from ledger.completeness order by source, organisation_id, day_on")
 
     def derive_from_nothing(self) -> None:
-        """Forget every count and state, and derive them again from the records."""
+        """Forget every state, and count and derive everything again from the records."""
         with database.connect(self.settings) as connection:
-            connection.execute(
-                "truncate ledger.completeness, ledger.received_day, ledger.online_procedure, ledger.derived_feed, ledger.derived_agency"
-            )
-        self.publish()
+            connection.execute("truncate ledger.completeness")
+        self.publish(is_all=True)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_held_records_were_received(store: Store) -> None:
     assert store.states() == {FIRST: "zero"}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_order_of_publications_does_not_matter_and_each_derives_only_what_it_may_change(
     seed: int, make: Callable[[], Store]
 ) -> None:

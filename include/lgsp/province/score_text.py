@@ -18,10 +18,12 @@ def lines(report: Report) -> Iterator[str]:
     yield from _measures("Agencies", report.organisations)
     yield f"  {report.waiting:,} spellings wait in the review"
     yield from _tables(report)
+    yield from _rules(report)
     yield from _heading("Personal data in shared texts")
     yield from (f"  {found.column}: a person's {found.what} in {found.count:,} texts" for found in report.persons)
     if not report.persons:
         yield "  none"
+    yield from _feeds(report)
     yield from _expectations(report)
     if report.seconds:
         yield "  ".join(f"{name} {seconds:.0f} s" for name, seconds in report.seconds.items())
@@ -67,6 +69,29 @@ def _tables(report: Report) -> Iterator[str]:
         yield from (f"  {t.name} {' '.join(map(str, key))}: {what}" for key, what in list(t.wrong.items())[:_SHOWN])
     yield f"  wrong although nothing is wrong with their records: {len(report.untouched_wrong):,}"
     yield from (f"  {key}: {what}" for key, what in list(report.untouched_wrong.items())[:_SHOWN])
+
+
+def _rules(report: Report) -> Iterator[str]:
+    yield from _heading("Rules: source records that truly break one, and those that it caught")
+    yield f"  {'':<28}{'severity':<10}{'planted':>9}{'caught':>9}{'recall':>9}{'precision':>11}"
+    for one in report.rules:
+        told = f"{one.recall:>9.4f}{one.precision:>11.4f}" if one.is_planted else f"{'not planted':>20}"
+        yield f"  {one.rule_id:<28}{one.severity:<10}{one.planted:>9,}{one.caught:>9,}{told}"
+    for one in report.rules:
+        yield from (f"  {one.rule_id}: {' '.join(record)} breaks it, and was not caught" for record in one.missed)
+        yield from (
+            f"  {one.rule_id}: {' '.join(record)} was caught, and nothing says that it breaks it"
+            for record in one.wrong
+        )
+
+
+def _feeds(report: Report) -> Iterator[str]:
+    if report.feeds is None:
+        return
+    told = report.feeds
+    yield from _heading("Broken feeds: days of agencies")
+    yield f"  {told.broken:,} of broken feeds, {told.missing:,} of them read missing"
+    yield f"  {told.called_zero:,} that were not read at all are called silence, {told.alarms:,} of true silence broken"
 
 
 def _expectations(report: Report) -> Iterator[str]:
