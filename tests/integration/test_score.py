@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lgsp import database
-from lgsp.province import World, defects, score, score_world
+from lgsp import contract, database, records
+from lgsp.province import World, defects, score, score_dataset, score_text, score_world
 from lgsp.province.cli import province
 from lgsp.province.score_world import Known
 from lgsp.settings import Settings
@@ -23,6 +23,12 @@ RATES = {
     "D21": 0.03, "D23": 0.03, "D24": 0.005, "D25": 0.002, "D26": 0.004, "D27": 0.01, "D28": 0.004, "D37": 0.04, "D41": 0.02,
     "D42": 0.02, "secret": 0.04, "private-subject": 0.2, "redelivered": 0.1, "uuid-document-id": 0.1, "channel-conflict": 0.02,
     "due-null": 0.02, "unknown-status": 0.003, "poison": 0.01,
+}  # fmt: skip
+BROKEN = {
+    "DOS_KEY_MISSING", "DOS_STATUS_MAPPED", "DOS_VALUE_UNREADABLE", "DOS_TEXT_GARBLED", "DOS_EVENT_ORDER", "DOS_UPSTREAM_STATUS",
+    "DOS_ID_DAMAGED", "DOS_RECEIVED_MISSING", "DOS_FINISH_MISSING", "DOS_RECEIVED_FUTURE", "DOS_FINISH_BEFORE_RECEIVE",
+    "DOS_DUE_BEFORE_RECEIVE", "DOS_ONLINE_LEVEL2", "DOS_ID_DUMMY", "DOS_CODE_DATE", "DOC_READABLE", "SECRET_DOC",
+    "DOC_STATUS_PROFILE", "SECRET_WORK_FILE",
 }  # fmt: skip
 NEVER_SETTLED = {"abstract-missing", "schema-drift", "D38", "D40"}  # in fields that nobody reads, or off
 
@@ -47,15 +53,16 @@ def known(world: World) -> Known:
 
 @pytest.fixture
 def spoil(settings: Settings) -> Iterator[Callable[[str, str, str, object], None]]:
-    """Changes one value of one published row; afterwards the row is as it was. The condition must hold then too."""
+    """Changes one value of one published row, or of another schema's; afterwards it is as it was. The condition must hold then too."""
     undo = []
 
     def change(table: str, condition: str, column: str, value: object) -> None:
+        place = table if "." in table else f"shared.{table}"
         with database.connect(settings) as connection:
-            (row,) = connection.execute(f"select {column} as value from shared.{table} where {condition}").fetchall()
+            (row,) = connection.execute(f"select {column} as value from {place} where {condition}").fetchall()
             assert row["value"] != value
-            undo.append((f"update shared.{table} set {column} = %s where {condition}", row["value"]))
-            connection.execute(f"update shared.{table} set {column} = %s where {condition}", [value])
+            undo.append((f"update {place} set {column} = %s where {condition}", row["value"]))
+            connection.execute(f"update {place} set {column} = %s where {condition}", [value])
 
     yield change
     with database.connect(settings) as connection:
@@ -85,6 +92,8 @@ def test_f18_a_published_world_meets_every_expectation(settings: Settings, world
     bare = {line.defect for line in report.defects.values() if not line.planted}
     assert bare <= NEVER_SETTLED, "every class of defect is in the world"
     assert {f"D{number:02d}" for number in range(1, 43)} | defects.RATES.keys() <= report.defects.keys()
+    assert BROKEN <= {rule.rule_id for rule in report.rules if rule.is_planted}, "every rule that can be is broken"
+    assert {rule.rule_id for rule in report.rules} == {r.id for k in records.FACTS for r in contract.rules(k.name)}
 
 
 def test_a_wrong_status_is_seen(
@@ -147,6 +156,30 @@ def test_a_record_that_leaves_the_quarantine_unseen_is_seen(
     condition = f"source = 'one_stop_shop' and dossier_id = '{_sound(known, True, is_alone=True)}'"
     spoil("dossier_source", condition, "source_key", impossible["source_key"])
     assert "D26 quarantined" in _missed(settings, world)
+
+
+def test_a_rule_that_lets_records_pass_or_catches_sound_ones_is_seen(
+    settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
+) -> None:
+    def of(record: tuple[str, str]) -> str:
+        return f"source = '{record[0]}' and source_key = '{record[1]}'"
+
+    caught = score_dataset.read(settings).caught
+    sound = ("one_stop_shop", known.leading[_sound(known, True)][1])
+    spoil("record.dossier", of(sound), "quality_flags", ["DOS_ID_DUMMY"])
+    spoil("record.dossier", of(min(caught["DOS_CODE_DATE"])), "quality_flags", [])
+    future = f"{of(min(caught['DOS_RECEIVED_FUTURE']))} and rule_id in ('DOS_RECEIVED_FUTURE', 'DOS_END_FUTURE')"
+    spoil("ledger.quarantine", future, "rule_id", "DOS_END_FUTURE")
+    report = score.compare(settings, world, MIDNIGHT)
+    assert {one.name for one in report.missed} == {
+        "rules that hold: recall, DOS_RECEIVED_FUTURE", "rules that warn: recall, DOS_CODE_DATE",
+        "rules that warn: precision, DOS_ID_DUMMY", "caught by rules that nothing breaks",
+    }  # fmt: skip
+    told = {rule.rule_id: rule for rule in report.rules}
+    assert told["DOS_ID_DUMMY"].wrong == (sound,) and told["DOS_ID_DUMMY"].recall == 1
+    assert told["DOS_END_FUTURE"].wrong == told["DOS_RECEIVED_FUTURE"].missed == (min(caught["DOS_RECEIVED_FUTURE"]),)
+    text = "\n".join(score_text.lines(report))
+    assert f"DOS_ID_DUMMY: {' '.join(sound)} was caught, and nothing says that it breaks it" in text
 
 
 def test_the_command_tells_the_score_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from lgsp import publish
 from lgsp.postgres import Server
-from lgsp.province import score_dataset, score_feeds, score_links, score_privacy, score_rows, score_world
+from lgsp.province import score_dataset, score_feeds, score_links, score_privacy, score_rows, score_rules, score_world
 from lgsp.province.calendar import LOCAL
 from lgsp.province.score_defects import TEXTS, Judge, Line, lines
 from lgsp.province.score_links import Measure
 from lgsp.province.score_privacy import Found
 from lgsp.province.score_rows import Table
+from lgsp.province.score_rules import RuleScore
 from lgsp.province.score_unmarked import unmarked
 from lgsp.province.serving import serving
 from lgsp.province.world import World
@@ -48,6 +49,7 @@ class Report:
     organisations: list[Measure]
     waiting: int
     tables: dict[str, Table]
+    rules: list[RuleScore]
     untouched_wrong: dict[str, str]
     persons: list[Found]
     feeds: score_feeds.Told | None = None
@@ -75,6 +77,12 @@ class Report:
             _at_least("organisation recall (D21)", 0.98, unnamed.recall),
             *settled,
             *stopped,
+            *(
+                _at_least(name, 1.0, share)
+                for holds in (True, False)
+                for name, share in score_rules.worst(self.rules, holds)
+            ),
+            _none("caught by rules that nothing breaks", score_rules.unfounded(self.rules)),
             _none("wrongly touched", touched),
             _none(
                 "rows that differ from the truth",
@@ -110,6 +118,7 @@ class Report:
             **measures,
             "waiting_in_review": self.waiting,
             "tables": [_table(table) for table in self.tables.values()],
+            "rules": [{**asdict(one), "recall": one.recall, "precision": one.precision} for one in self.rules],
             "wrong_without_defect": dict(list(self.untouched_wrong.items())[:20]),
             "persons": [asdict(found) for found in self.persons],
             "feeds": asdict(self.feeds) if self.feeds else None,
@@ -160,6 +169,7 @@ def compare(settings: Settings, world: World, as_of: datetime) -> Report:
         score_links.organisations(known, dataset),
         dataset.waiting,
         tables,
+        score_rules.scores(known, dataset),
         _wrong_without_defect(judge),
         score_privacy.search(known, score_dataset.texts(settings)),
         score_feeds.told(settings, world) if world.feeds else None,

@@ -27,6 +27,7 @@ class Dataset:
     document_of: dict[Key, str] = field(default_factory=dict)
     subject_of: dict[Key, str | None] = field(default_factory=dict)
     quarantined: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    caught: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
     duplicates: dict[str, int] = field(default_factory=dict)
     gaps: int = 0
     drifted: set[str] = field(default_factory=set)
@@ -62,6 +63,7 @@ def read(settings: Settings) -> Dataset:
             row["event_count"] = events.get(row["dossier_id"], 0)
         _records(found, rows)
         _ledger(found, rows)
+        _caught(found, rows)
     return found
 
 
@@ -99,6 +101,25 @@ def _ledger(found: Dataset, rows: Callable[[str], list[Row]]) -> None:
     found.waiting = rows(
         "select count(*) as n from ledger.organisation_worklist where state = 'open' and record_count > 0"
     )[0]["n"]
+
+
+def _caught(found: Dataset, rows: Callable[[str], list[Row]]) -> None:
+    """Records by the rule that caught them; those without a key are numbered."""
+    for row in rows(
+        "select rule_id, source, case when source_key = '?' then '? ' || dense_rank() over "
+        "(partition by source, kind, rule_id, source_key order by record_hash) else source_key end as source_key "
+        "from ledger.quarantine where state = 'open'"
+    ):
+        found.caught[row["rule_id"]].add((row["source"], row["source_key"]))
+    for kind in ("dossier", "document", "document_status"):
+        for row in rows(f"select source, source_key, unnest(quality_flags) as rule_id from record.{kind}"):
+            found.caught[row["rule_id"]].add((row["source"], row["source_key"]))
+    # work files bear no flags: what warns of them is known by a few examples
+    for row in rows(
+        "select rule_id, split_part(batch_id, '.', 1) as source, unnest(sample_keys) as source_key from ledger.check_result "
+        "where suite = 'rows · work_file' and severity in ('warning', 'info') and failed_count > 0"
+    ):
+        found.caught[row["rule_id"]].add((row["source"], row["source_key"]))
 
 
 def fields_read(source: str) -> dict[str, str]:
