@@ -52,7 +52,9 @@ def test_the_command_shows_where_no_other_command_is_named() -> None:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World.generate("tiny", 5, FIRST, LAST, dossiers_count=6000, documents_count=5, broken_feeds="all")
+    return World.generate(
+        "tiny", 5, FIRST, LAST, dossiers_count=5000, documents_count=5, defects_chosen="none", broken_feeds="all"
+    )
 
 
 def test_a_broken_feed_takes_its_records_from_what_its_system_shows_and_nothing_else(world: World) -> None:
