@@ -182,6 +182,15 @@ def test_a_rule_that_lets_records_pass_or_catches_sound_ones_is_seen(
     assert f"DOS_ID_DUMMY: {' '.join(sound)} was caught, and nothing says that it breaks it" in text
 
 
+def test_what_is_wrong_with_a_document_is_known_under_each_of_its_ids(world: World, known: Known) -> None:
+    shown: dict[str, set[str]] = {}
+    for row in known.defects:
+        shown.setdefault(row["source_key"], set()).add(row["defect"])
+    again = {key[1]: of.doc_id for key, of in known.papers.items() if of.doc_id != key[1] and key[1] in shown}
+    assert again, "some document is listed under two ids"
+    assert all(shown[doc_id] == shown[first] for doc_id, first in again.items())
+
+
 def test_the_command_tells_the_score_and_leaves_nothing_behind(tmp_path: Path) -> None:
     home, out = tmp_path / "home", tmp_path / "score.json"
     options = [

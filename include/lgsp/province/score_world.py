@@ -99,12 +99,11 @@ def know(world: World, as_of: datetime) -> Known:
                 known.competent_of[seen.code] = everyone[one_stop_shop.competent(seen)].new_code
             else:
                 known.dossier_of[record] = linked.get(seen.portal_code, seen.portal_code)
-    for document in world.papers.documents:
-        whose = (
-            document
-            if document.kind != REVOCATION or document.target is None
-            else world.papers.documents[document.target]
-        )
-        known.document_of["documents", document.doc_id] = whose.key
-        known.papers["documents", document.doc_id] = document
+    documents = world.papers.documents
+    for message in world.papers.messages:
+        if message.status is None:
+            document = documents[message.document]
+            target = document.target if document.kind == REVOCATION else None
+            known.document_of["documents", message.doc_id] = (document if target is None else documents[target]).key
+            known.papers["documents", message.doc_id] = document
     return known

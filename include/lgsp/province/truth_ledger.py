@@ -134,11 +134,11 @@ def _of_system(
 
 
 def _of_documents(world: "World", as_of: int) -> Iterator[_Row]:
-    for document in world.papers.documents:
-        if document.sent_at <= as_of:
-            yield from (
-                ("documents", document.doc_id, Flaw(name, "", outcome(name))) for name in sorted(document.defects)
-            )
+    """What shows in a document shows under every id by which it is listed."""
+    listed = (m for m in world.papers.messages if m.status is None and m.created_at <= as_of)
+    for doc_id, index in {message.doc_id: message.document for message in listed}.items():
+        defects = sorted(world.papers.documents[index].defects)
+        yield from (("documents", doc_id, Flaw(name, "", outcome(name))) for name in defects)
 
 
 def defects(world: "World", view: View) -> pa.Table:
