@@ -83,7 +83,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
         accepted.rename(final)
     with database.connect(settings) as connection:
         _record(connection, checked)
-        data_docs.publish(settings.docs, connection, batch, checked.judgements)
+        data_docs.publish(settings.docs, connection, batch, checked.judgements, checked.quarantine)
     why = checked.why
     log.info("%s %s: %s%s", batch.source, batch.window, checked.counts, f", REFUSED: {why}" if why else "")
     return why

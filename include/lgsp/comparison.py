@@ -56,6 +56,7 @@ class Difference:
     returned: dict[str, datetime] = field(default_factory=dict)  # came back with an old time of change
     buried_at: dict[str, datetime] = field(default_factory=dict)  # of what came back: the time of its tombstone
     absent: list[Absent] = field(default_factory=list)
+    unread: int = 0  # changed where no published window reaches: nobody missed them
     undelivered: int = 0  # were read again before, and what came was nothing that bears their key
 
     def again(self) -> list[datetime]:
@@ -73,7 +74,13 @@ left join held h on h.source_key = l.source_key and h.is_inferred and h.changed_
 left join ledger.swept_record s
     on s.source = %(source)s and s.list = %(list)s and s.source_key = l.named and s.changed_at >= l.changed_at
 left join ledger.batch b on b.batch_id = s.batch_id and b.state in ('checked', 'published')
-where (k.keys = 0 or l.changed_at > k.changed_at or h.is_inferred) and l.changed_at < %(due_until)s
+where (k.keys = 0 or l.changed_at > k.changed_at or h.is_inferred) and l.changed_at < %(due_until)s and l.changed_at <@ %(covered)s::tstzmultirange
+"""
+
+# What published windows cover: only there a key that is not known was missed; all else was not read yet.
+COVERED = """
+select coalesce(range_agg(tstzrange(window_from, window_to)), '{}')::text as covered from ledger.batch
+where source = %s and purpose = 'window' and state = 'published'
 """
 
 
@@ -129,7 +136,15 @@ def of(connection: Connection, compared: List, keys: Keys, due_until: datetime) 
     with connection.cursor() as cursor:
         cursor.executemany("update listed set named = %s where source_key = %s", [it for it in named if it[0] != it[1]])
     difference = Difference()
-    for row in connection.execute(DIFFERS, {"source": compared.source, "list": compared.name, "due_until": due_until}):
+    covered = _one(connection, COVERED, [compared.source])
+    difference.unread = _one(
+        connection,
+        "select count(*) from listed l where not l.changed_at <@ %s::tstzmultirange and l.changed_at < %s "
+        "and not exists (select 1 from known k where k.source_key in (l.source_key, l.named) and k.changed_at >= l.changed_at)",
+        [covered, due_until],
+    )
+    asked = {"source": compared.source, "list": compared.name, "due_until": due_until, "covered": covered}
+    for row in connection.execute(DIFFERS, asked):
         key, changed_at = row["source_key"], row["changed_at"]
         if row["buried_at"] is not None and changed_at <= row["buried_at"]:
             difference.returned[key], difference.buried_at[key] = changed_at, row["buried_at"]
@@ -141,6 +156,11 @@ def of(connection: Connection, compared: List, keys: Keys, due_until: datetime) 
             difference.changed[key] = changed_at
     difference.absent = _absent(connection, compared, keys.spans)
     return difference
+
+
+def _one(connection: Connection, query: str, parameters: Sequence[Any]) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    return next(iter(row.values())) if row else None
 
 
 def remember(

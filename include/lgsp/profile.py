@@ -185,6 +185,8 @@ class Finding:
     told: str
 
 
+FEW = 5
+
 # How the ledger calls it, and how people do.
 DRIFT = {"new": "new field", "gone": "gone field", "respelled": "respelled field", "retyped": "retyped field",
          "unknown": "unknown code"}  # fmt: skip
@@ -200,11 +202,18 @@ def told(connection: ledger.Connection, batch_id: str) -> list[Finding]:
         for item in row["schema_drift"]
         for name, what in DRIFT.items()
         if name in item  # older versions knew no retyped fields
-        for said in item[name]
+        for said in _few(item[name])
     ]
     return drifted + [
         Finding(batch_id, batch.window, null.list, "empty", null.told) for null in usual.nulls(connection, batch)
     ]
+
+
+def _few(names: list[str]) -> list[str]:
+    """Each name by itself, or in one line where they are many: a record in other case has all its fields so."""
+    if len(names) <= FEW:
+        return names
+    return [f"{len(names)} fields, such as {', '.join(names[:FEW])}"]
 
 
 def newest(connection: ledger.Connection, source: str, count: int) -> list[str]:

@@ -184,9 +184,8 @@ def _compare_list(done: Sweep, swept: Swept, client: Client, reader: Reader) -> 
     gone = _confirm(done, swept, compared, client, reader)
     difference = swept.difference
     swept.missing, swept.changed = len(difference.missing), len(difference.changed) + len(difference.returned)
-    if swept.state == "running" and difference.undelivered:
-        told = f"{difference.undelivered} keys are listed, but what came for them bears no such key: see the quarantine"
-        swept.why = "; ".join(filter(None, [swept.why, told]))
+    if swept.state == "running":
+        swept.why = "; ".join(filter(None, [swept.why, *_told_besides(difference)])) or None
     if swept.state == "running" and compared.absent != "report":
         swept.deleted = len(gone)
         swept.tombstones = [
@@ -206,6 +205,20 @@ def _compare_list(done: Sweep, swept: Swept, client: Client, reader: Reader) -> 
         *(absent.source_key for absent, _ in gone),
     ]
     swept.sample_keys = [privacy.nameless(key) for key in sampled[:SAMPLE]]
+
+
+def _told_besides(difference: Difference) -> list[str]:
+    """What the counts do not tell."""
+    told = []
+    if difference.undelivered:
+        told.append(
+            f"{difference.undelivered} keys are listed, but what came for them bears no such key: see the quarantine"
+        )
+    if difference.unread:
+        told.append(
+            f"{difference.unread} changed where no published window reaches: they were not missed, but not read yet"
+        )
+    return told
 
 
 def _confirm(done: Sweep, swept: Swept, compared: List, client: Client, reader: Reader) -> list[tuple[Absent, int]]:

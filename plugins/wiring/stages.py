@@ -104,6 +104,8 @@ def fresh() -> list[str]:
 
     with database.connect(connections.settings()) as connection:
         found = completeness.freshness(connection, datetime.now(LOCAL))
+    if not any(one.covered_until for one in found):
+        raise AirflowSkipException("nothing was published yet: there is nothing to watch")
     if stale := [str(one) for one in found if not one.is_fresh]:
         raise AirflowFailException("; ".join(stale))
     return [str(one) for one in found]

@@ -141,11 +141,19 @@ def test_the_pages_of_the_newest_runs_are_kept_and_no_more(installation: Install
                 [number, batch.batch_id],
             )
             ledger.advance(connection, batch.batch_id, "checked")
-            data_docs.publish(settings.docs, connection, batch, [judgement])
+            data_docs.publish(
+                settings.docs, connection, batch, [judgement], [{"rule_id": rule.id, "organisation_id": "H47.20.25"}]
+            )
     folder = settings.docs / "one_stop_shop"
     kept = sorted(path.name for path in folder.iterdir() if path.is_dir())
     assert len(kept) == data_docs.KEPT and kept[-1] == batch.batch_id and not any("2026-08-01" in name for name in kept)
     page = (folder / batch.batch_id / "index.html").read_text()
-    assert rule.meaning_vi in page and rule.meaning in page and "&lt;b&gt;k" in page and "<b>k" not in page
+    assert (
+        "H47.20.25" in page
+        and rule.meaning_vi in page
+        and rule.meaning in page
+        and "&lt;b&gt;k" in page
+        and "<b>k" not in page
+    )
     assert all(name in (folder / "index.html").read_text() for name in kept)
     assert "https:" not in (folder / batch.batch_id / "rows-dossier.html").read_text()

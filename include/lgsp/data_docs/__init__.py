@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # A page of a batch with its suites is a few hundred kilobytes: ten of each source stay readable and small.
 KEPT = 10
+HELD = 20  # lines of rules and agencies with rows in quarantine
 PUBLICATION = "publication"
 OWNERS = {
     "agency": ("Đơn vị nhập dữ liệu", "the agency that entered it"),
@@ -42,14 +44,21 @@ SEVERITIES = {
 }
 
 
-def publish(folder: Path, connection: Connection, batch: Batch, judgements: Sequence[Judgement]) -> None:
+def publish(
+    folder: Path,
+    connection: Connection,
+    batch: Batch,
+    judgements: Sequence[Judgement],
+    quarantine: Sequence[dict[str, Any]],
+) -> None:
     """Write the pages of a batch that was just checked, and the index of its source; the oldest go."""
     row = connection.execute("select * from ledger.batch where batch_id = %s", [batch.batch_id]).fetchone()
     assert row is not None
-    held = connection.execute(
-        "select rule_id, organisation_id, count(*) as records from ledger.quarantine where batch_id = %s and state = 'open' "
-        "group by 1, 2 order by 3 desc, 1, 2 limit 20", [batch.batch_id],
-    ).fetchall()  # fmt: skip
+    found = Counter((one["rule_id"], one["organisation_id"]) for one in quarantine)
+    held = [
+        {"rule_id": rule, "organisation_id": agency, "records": count}
+        for (rule, agency), count in found.most_common(HELD)
+    ]
     title = sources.load(batch.source).title
     mine = folder / batch.source
     _write_run(
