@@ -89,15 +89,21 @@ def broken(view: View, feeds: Iterable[Feed]) -> View:
         gone = _gone(view, systems[feed.system], feed)
         systems[feed.system] = systems[feed.system].without(np.flatnonzero(gone))
         if feed.system == ONE_STOP:
-            distorted = gone & view.dossiers.in_one_stop & ~eligibility.is_plain(view.dossiers)
-            systems[PORTAL] = systems[PORTAL].without(np.flatnonzero(distorted))
+            is_distorted = ~eligibility.is_plain(view.dossiers) | view.marks.has("D09")
+            systems[PORTAL] = systems[PORTAL].without(np.flatnonzero(gone & view.dossiers.in_one_stop & is_distorted))
     return replace(view, one_stop=systems[ONE_STOP], portal=systems[PORTAL])
 
 
 def _gone(view: View, system: SystemView, feed: Feed) -> NDArray[np.bool_]:
-    day = local_days(system.modified) if feed.agency is None else received_on(view.dossiers)
-    is_then = (day >= day_number(feed.first_on)) & (day <= day_number(feed.last_on))
-    return is_then if feed.agency is None else is_then & (view.dossiers.agency == feed.agency)
+    if feed.agency is None:
+        return _within(local_days(system.modified), feed)
+    # who is not received yet shows the day it was handed in
+    is_then = _within(received_on(view.dossiers), feed) | _within(local_days(view.dossiers.submitted), feed)
+    return is_then & (view.dossiers.agency == feed.agency)
+
+
+def _within(day: NDArray[np.int64], feed: Feed) -> NDArray[np.bool_]:
+    return (day >= day_number(feed.first_on)) & (day <= day_number(feed.last_on))
 
 
 def missing_days(feeds: Iterable[Feed], calendar: WorkCalendar) -> Iterator[tuple[str, int | None, date]]:
