@@ -103,7 +103,7 @@ def _gone(view: View, system: SystemView, feed: Feed) -> NDArray[np.bool_]:
 
 
 def _within(day: NDArray[np.int64], feed: Feed) -> NDArray[np.bool_]:
-    return (day >= day_number(feed.first_on)) & (day <= day_number(feed.last_on))
+    return np.asarray((day >= day_number(feed.first_on)) & (day <= day_number(feed.last_on)), np.bool_)
 
 
 def missing_days(feeds: Iterable[Feed], calendar: WorkCalendar) -> Iterator[tuple[str, int | None, date]]:
