@@ -99,7 +99,7 @@ def _gone(view: View, system: SystemView, feed: Feed) -> NDArray[np.bool_]:
         return _within(local_days(system.modified), feed)
     # who is not received yet shows the day it was handed in
     is_then = _within(received_on(view.dossiers), feed) | _within(local_days(view.dossiers.submitted), feed)
-    return is_then & (view.dossiers.agency == feed.agency)
+    return np.asarray(is_then & (view.dossiers.agency == feed.agency), np.bool_)
 
 
 def _within(day: NDArray[np.int64], feed: Feed) -> NDArray[np.bool_]:
