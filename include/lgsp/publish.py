@@ -171,7 +171,7 @@ def _publish(
     transaction.do(_sql("sql", "clock"), values(ids))
     transaction.do(_sql("sql", "period"))
     transaction.do(_sql("sql", "held"))
-    completeness.refresh(transaction, ids)
+    completeness.refresh(transaction, ids, is_all)
     watch.lap("completeness")
     for name in INDICATORS:
         _whole(transaction, name, _sql("indicators", name), snapshot_id, touched)

@@ -18,8 +18,11 @@ from lgsp import contract, link, merge, records, reference, working_time
 from lgsp.contract import Contract
 from lgsp.transaction import Transaction
 
-# What derives dossiers and documents from records, beside the columns and the calendar.
-DERIVING = ("link.py", "working_time.py", "sql/link.sql", "sql/dossier.sql", "sql/papers.sql", "sql/working_time.sql")
+# What derives dossiers, documents and completeness from records, beside the columns and the calendar.
+DERIVING = (
+    "link.py", "working_time.py", "sql/link.sql", "sql/dossier.sql", "sql/papers.sql", "sql/working_time.sql",
+    "sql/completeness/feeds.sql", "sql/completeness/scope.sql", "sql/completeness/derive.sql",
+)  # fmt: skip
 
 
 def shape(table: Contract) -> str:

@@ -141,3 +141,18 @@ def test_a_date_without_an_offset_on_the_command_line_is_a_local_day():
     from airflow.cli.cli_config import parsedate
 
     assert parsedate("2022-06-01") == datetime(2022, 6, 1, tzinfo=LOCAL)
+
+
+def test_the_watch_asks_three_things_every_morning_and_never_twice(dagbag):
+    dag = dagbag.dags["watch_completeness"]
+    assert set(dag.task_ids) == {"fresh", "complete", "quarantine_age"}
+    assert {task.retries for task in dag.tasks} == {0}
+    assert dag.timetable.expression == "0 7 * * *"
+
+
+def test_each_source_is_swept_by_itself_in_its_own_pool(dagbag):
+    dag = dagbag.dags["sweep_sources"]
+    assert {task.task_id: task.pool for task in dag.tasks} == {
+        f"sweep_{name}": f"source_{name}" for name in sources.names()
+    }
+    assert all({asset.name for asset in task.outlets} == {f"checked_{task.task_id[6:]}"} for task in dag.tasks)
