@@ -109,6 +109,8 @@ def _impossible(
             found["DOS_FINISH_BEFORE_RECEIVE"].add(record)
         if one.due >= 0:
             found["DOS_DUE_BEFORE_RECEIVE"].add(record)
+    for rule in ("DOS_RECEIVED_MISSING", "DOS_FINISH_MISSING"):
+        found[rule] -= found["DOS_STATUS_MAPPED"]  # of an unknown status nobody can say what it lacks
 
 
 def _by_its_course(source: str, seen: Seen) -> Iterator[str]:
