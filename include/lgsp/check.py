@@ -56,6 +56,8 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     """Judge one batch; why it was refused, or None."""
     with database.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
+        if batch.state == "published":  # a task that was cleared: nothing is left to judge
+            return None
         decided = flagging.Decided(
             quarantine.waived(connection, batch.source), quarantine.discarded(connection, batch.source)
         )
@@ -83,6 +85,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
         accepted.rename(final)
     with database.connect(settings) as connection:
         _record(connection, checked)
+    with database.connect(settings) as connection:
         data_docs.publish(settings.docs, connection, batch, checked.judgements, checked.quarantine)
     why = checked.why
     log.info("%s %s: %s%s", batch.source, batch.window, checked.counts, f", REFUSED: {why}" if why else "")
@@ -117,13 +120,17 @@ def _judge_batch(
     flags, observed = flags_of(con, told.values, rules)
     judged = gate.facts("batch", flags, rules, observed)
     overruled = ledger.overrides(connection, batch)
+    checked.judgements = [_overruled(judgement, overruled) for judgement in [*checked.judgements, judged]]
+
+
+def _overruled(judgement: gate.Judgement, overruled: Mapping[str, str]) -> gate.Judgement:
+    """A judgement with what somebody overruled; who lets many rows be in quarantine lets many rows break one rule."""
+    share = overruled.get("QUARANTINED_SHARE") if judgement.suite.startswith("rows") else None
     verdicts = [
-        replace(verdict, overruled=overruled[verdict.rule.id])
-        if verdict.rule.id in overruled and verdict.rule.is_acceptable
-        else verdict
-        for verdict in judged.verdicts
+        replace(verdict, overruled=overruled.get(verdict.rule.id, share if verdict.rule.severity == "error" else None))
+        for verdict in judgement.verdicts
     ]
-    checked.judgements.append(replace(judged, verdicts=verdicts))
+    return replace(judgement, verdicts=verdicts)
 
 
 def flags_of(

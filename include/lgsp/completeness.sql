@@ -22,10 +22,9 @@ create table if not exists ledger.confirmed_silence (
     confirmed_by    text not null,
     why             text not null,
     confirmed_at    timestamptz not null default now(),
-    primary key (source, organisation_id, first_on)
+    primary key (source, organisation_id, first_on),
+    constraint confirmed_silence_days check (last_on >= first_on)
 );
-alter table ledger.confirmed_silence drop constraint if exists confirmed_silence_days;
-alter table ledger.confirmed_silence add constraint confirmed_silence_days check (last_on >= first_on);
 
 -- How many records each source has of an agency's day, kept up with every publication: the published and those held in quarantine.
 create table if not exists ledger.received_day (

@@ -171,5 +171,10 @@ def _own(connection: psycopg.Connection[dict[str, object]]) -> None:
         "and not exists (select 1 from pg_depend where objid = pg_class.oid and deptype in ('i', 'a'))",
         [list(SCHEMAS)],
     ).fetchall()
-    for row in rows:
+    functions = connection.execute(
+        "select format('alter function %%s owner to lgsp_owner', p.oid::regprocedure) as statement from pg_proc p join pg_namespace n on n.oid = pronamespace "
+        "where nspname = any(%s) and pg_get_userbyid(proowner) <> 'lgsp_owner'",
+        [list(SCHEMAS)],
+    ).fetchall()
+    for row in [*rows, *functions]:
         connection.execute(str(row["statement"]))

@@ -131,9 +131,9 @@ def _limit(batch: ledger.Batch, per_working_day: float) -> int:
     """Far above anything usual; none while there is too little history to speak."""
     told = sources.load(batch.source).volume
     days = sum(1 for day in batch.window.days() if reference.is_working(day))
-    if per_working_day < told["from_count"] or days == 0:
+    if per_working_day < told["from_count"]:
         return NO_LIMIT
-    return int(days * per_working_day * told["most_times"])
+    return int(max(days, 1) * per_working_day * told["most_times"])
 
 
 def _per_working_day(connection: ledger.Connection, batch: ledger.Batch) -> float:

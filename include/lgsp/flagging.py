@@ -27,6 +27,7 @@ SHOWN_KEYS = 5
 # What says of a row, besides its rules, that it is not asked: trial records are nobody's.
 TRIAL = "is_test"
 WHOSE = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
+SAME_ROW = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
 WHEN = {"received_on": "coalesce(received_on, submitted_on)", "issued_on": "issued_on"}
 
 
@@ -90,7 +91,9 @@ def judge(
         flagged.stopped = count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
     _keep(con, kind, rules, columns, accepted)
     flagged.kept = count(con, "select count(*) from kept")
-    flagged.personal = count(con, "select count(*) from staged join kept on staged.rowid = kept.number where is_personal")
+    flagged.personal = count(
+        con, "select count(*) from staged join kept on staged.rowid = kept.number where is_personal"
+    )
     if any(rule.native for rule in rules) and flagged.kept:
         living = " where not is_deleted" if "is_deleted" in columns else ""
         flagged.sample = (
@@ -116,10 +119,11 @@ def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end
 
 
 def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Take trial records out; their keys and change times."""
-    rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {TRIAL}").fetchall()
-    con.execute(f"delete from staged where {TRIAL}")
-    return [(str(key), str(changed)) for key, changed in rows]
+    """Take trial records out; their keys and change times. One without either is judged like any other record."""
+    trial = f"{TRIAL} and source_key is not null and source_updated_at is not null"
+    rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {trial}").fetchall()
+    con.execute(f"delete from staged where {trial}")
+    return [(privacy.nameless(key), changed) for key, changed in rows]
 
 
 def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
@@ -148,26 +152,26 @@ def _decide(con: duckdb.DuckDBPyConnection, kind: records.Kind, decided: Decided
 
 def _split(con: duckdb.DuckDBPyConnection, holding: Iterable[Rule]) -> None:
     """Add `is_held` to `flag`: whether a rule that sends to quarantine holds the row, or somebody discarded it."""
-    about = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
-    let_go = {rule_id for (rule_id,) in con.execute("select distinct rule_id from accepted").fetchall()}
-    held = [
-        f'not "{rule.id}"'
-        + (
-            f" and not exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {about})"
-            if rule.id in let_go
-            else ""
-        )
-        for rule in holding
-    ]
-    held.append(f"exists (select 1 from discarded d where {about})")
+    held = [f'not "{rule.id}" and not {_is_accepted(con, rule)}' for rule in holding]
+    held.append(f"exists (select 1 from discarded d where {SAME_ROW})")
     con.execute(f"create or replace table flag as select *, ({') or ('.join(held)}) as is_held from flag")
+
+
+def _is_accepted(con: duckdb.DuckDBPyConnection, rule: Rule) -> str:
+    """Whether a row of `flag` was accepted although it breaks a rule, in DuckDB's SQL."""
+    if not count(con, f"select count(*) from accepted where rule_id = {quoted(rule.id)}"):
+        return "false"
+    return f"exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {SAME_ROW})"
 
 
 def _counted(
     con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, list[str]]]:
-    """The flags of all rows for the gate, how many rows break each rule, and the keys of a few of them."""
-    chosen = ", ".join(f'"{rule.id}"' for rule in rules)
+    """The flags of all rows for the gate, how many rows break each rule, and the keys of a few of them.
+
+    A row that somebody accepted counts as one that keeps the rule: it was asked about already.
+    """
+    chosen = ", ".join(f'"{rule.id}" or {_is_accepted(con, rule)} as "{rule.id}"' for rule in rules)
     flags = con.execute(f"select {chosen} from flag where canary is null").fetch_df()
     failed = {rule.id: int((~flags[rule.id]).sum()) for rule in rules}
     keys = {

@@ -86,10 +86,8 @@ def rows(
     """
     count = max(len(flags), 1)
     kept = max(0, count - allowed(count)) / count
-    least = {rule.id: kept if rule.severity == "error" and not is_again else 0.0 for rule in rules}
-    if is_again:
-        least |= {rule.id: 0.0 for rule in rules}
-    return _judge(f"rows · {kind}", flags, [_flag(rule, least[rule.id]) for rule in rules], rules, sample_keys)
+    expectations = [_flag(rule, kept if rule.severity == "error" and not is_again else 0.0) for rule in rules]
+    return _judge(f"rows · {kind}", flags, expectations, rules, sample_keys)
 
 
 def facts(suite: str, flags: Mapping[str, bool], rules: Sequence[Rule], told: Mapping[str, str | None],

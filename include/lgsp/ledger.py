@@ -94,14 +94,15 @@ def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) 
 
 
 def advance(connection: Connection, batch_id: str, state: str, why: str | None = None, **facts: Any) -> None:
-    """Move a batch to a state, with what is now known about it."""
+    """Move a batch to a state, with what is now known about it; what was published stays published."""
     stamp = {"landed": "landed_at", "harmonised": "harmonised_at", "checked": "checked_at", "published": "published_at"}
     values = {"state": state, "why": why, **facts}
     if state in stamp:
         values[stamp[state]] = datetime.now().astimezone()
     assignments = ", ".join(f"{name} = %({name})s" for name in values)
     connection.execute(
-        f"update ledger.batch set {assignments} where batch_id = %(batch_id)s", {**values, "batch_id": batch_id}
+        f"update ledger.batch set {assignments} where batch_id = %(batch_id)s and state <> 'published'",
+        {**values, "batch_id": batch_id},
     )
 
 
@@ -139,10 +140,10 @@ def record_results(
     snapshot_id: int | None = None,
 ) -> None:
     """Keep what every rule said of a batch, or of the tables of a publication, in place of what was said before."""
-    connection.execute(
-        "delete from ledger.check_result where batch_id is not distinct from %s and snapshot_id is not distinct from %s",
-        [batch_id, snapshot_id],
-    )
+    if batch_id is not None:
+        connection.execute("delete from ledger.check_result where batch_id = %s", [batch_id])
+    else:
+        connection.execute("delete from ledger.check_result where batch_id is null and snapshot_id = %s", [snapshot_id])
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ledger.check_result (batch_id, snapshot_id, rule_id, suite, severity, checked_count, failed_count, is_passed, "

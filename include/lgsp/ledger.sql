@@ -67,8 +67,12 @@ create table if not exists ledger.check_result (
     sample_keys  text[] not null default '{}',  -- of some rows that failed; never a person's
     checked_at   timestamptz not null default now()
 );
-alter table ledger.check_result drop constraint if exists check_result_pkey;
-alter table ledger.check_result alter batch_id drop not null;
+do $$ begin  -- of an older version; nothing is altered where nothing is to be, so nobody waits
+    if exists (select from pg_constraint where conrelid = 'ledger.check_result'::regclass and contype = 'p') then
+        alter table ledger.check_result drop constraint check_result_pkey;
+        alter table ledger.check_result alter batch_id drop not null;
+    end if;
+end $$;
 create unique index if not exists check_result_once on ledger.check_result (batch_id, snapshot_id, suite, rule_id) nulls not distinct;
 
 -- A batch rule that was overruled for a window, by whom and why: the next batch of that window may pass it.
@@ -142,9 +146,12 @@ begin
     end loop;
     return null;
 end $$;
-drop trigger if exists publication_adds_up on ledger.publication;
-create constraint trigger publication_adds_up after insert or update on ledger.publication
-    deferrable initially deferred for each row execute function ledger.publication_adds_up();
+do $$ begin
+    if not exists (select from pg_trigger where tgrelid = 'ledger.publication'::regclass and tgname = 'publication_adds_up') then
+        create constraint trigger publication_adds_up after insert or update on ledger.publication
+            deferrable initially deferred for each row execute function ledger.publication_adds_up();
+    end if;
+end $$;
 
 -- Where every record is that was ever read: by source, over the batches that were published.
 create or replace view ledger.conservation as

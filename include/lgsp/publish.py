@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
+import psycopg
+
 from lgsp import (
     balance,
     completeness,
@@ -27,7 +29,7 @@ from lgsp import (
     working_time,
 )
 from lgsp.contract import Contract
-from lgsp.errors import PublicationFailed, PublicationRefused
+from lgsp.errors import LgspError, PublicationFailed, PublicationRefused
 from lgsp.gate import Judgement
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing, values
@@ -103,9 +105,15 @@ def run(settings: Settings) -> Publication | None:
 
 
 def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
-    """Keep what the table rules said: after a refusal the transaction that found it is gone."""
-    with database.connect(settings) as connection:
-        ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
+    """Keep what the table rules said: after a refusal the transaction that found it is gone.
+
+    The snapshot is public, or refused, whatever becomes of its page.
+    """
+    try:
+        with database.connect(settings) as connection:
+            ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
+    except (LgspError, psycopg.Error):
+        log.exception("what the table rules said of snapshot %d was not kept", snapshot_id)
     data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
 
 
@@ -181,6 +189,7 @@ def _publish(
     if snapshot_id > 1 and not any(touched.parts.values()):
         _book(transaction, ids, fates, snapshot_id - 1)
         balance.add(transaction, snapshot_id - 1, counted)
+        balance.prove(transaction)
         return None
     judgement = tables.judge(transaction, snapshot_id, touched)
     watch.lap("check")

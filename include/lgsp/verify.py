@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,13 @@ def _prove_balance(transaction: Transaction, newest: int) -> None:
     counted = (known, *alive.values())
     if told is not None and (told, *living) != counted:
         raise PublicationFailed(
-            f"snapshot {newest} left {told:,} records ({living} not deleted), the store holds {known:,} ({list(alive.values())}): "
+            f"snapshot {newest} left {told:,} records ({_kinds(living)} not deleted), the store holds {known:,} ({_kinds(alive.values())}): "
             "records were added or removed by hand"
         )
+
+
+def _kinds(counts: Iterable[int]) -> str:
+    return ", ".join(f"{count:,} of kind {kind}" for kind, count in zip(balance.LIVING, counts, strict=True))
 
 
 def _published_as(name: str, paths: list[Path]) -> Contract:

@@ -76,6 +76,35 @@ def test_a_rule_that_can_no_longer_fail_refuses_the_batch(
     assert result["rule_version"] == contract.load("dossier").version
 
 
+def test_a_trial_without_a_time_of_change_is_held_like_any_other_record(
+    installation: Installation, harmonised: Feed
+) -> None:
+    trial = {"data": {"fullname": "Test", "applicantType": 1}}
+    batch_id = harmonised(
+        one_stop(), one_stop(id="t1", applicant=trial), one_stop(id="t2", applicant=trial, modifiedDate=None)
+    )
+    check.run(installation.settings, [batch_id])
+    assert [row["source_key"] for row in installation.query("select source_key from ledger.ignored_record")] == ["t1"]
+    assert {row["source_key"] for row in installation.query("select source_key from ledger.quarantine")} == {"t2"}
+    publish.run(installation.settings)
+    check.run(installation.settings, harmonise.run(installation.settings, [batch_id]))  # as a cleared task does
+    assert publish.run(installation.settings) is None and installation.batch(batch_id).state == "published"
+
+
+def test_a_batch_of_which_one_rule_holds_many_rows_passes_when_somebody_says_so(
+    installation: Installation, harmonised: Feed
+) -> None:
+    batch_id = harmonised(one_stop(), *map(_bad, range(6)))
+    with pytest.raises(BatchRefused, match=r"DOS_STATUS_MAPPED .*QUARANTINED_SHARE"):
+        check.run(installation.settings, [batch_id])
+    with database.connect(installation.settings) as connection:
+        ledger.overrule(
+            connection, ledger.batch(connection, batch_id), "QUARANTINED_SHARE", "an", "a new code, asked about"
+        )
+    check.run(installation.settings, [batch_id])
+    assert installation.batch(batch_id).counts["quarantined_count"] == 6
+
+
 def test_two_counts_of_one_rule_that_differ_refuse_the_batch(
     installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

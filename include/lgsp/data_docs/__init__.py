@@ -10,10 +10,12 @@ Only the newest few are kept; older results are in `ledger.check_result`. The pa
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
     from lgsp.gate import Judgement, Verdict
     from lgsp.ledger import Batch, Connection
 
+log = logging.getLogger(__name__)
+
 # A page of a batch with its suites is a few hundred kilobytes: ten of each source stay readable and small.
 KEPT = 10
 HELD = 20  # lines of rules and agencies with rows in quarantine
-PUBLICATION = "publication"
+PUBLICATION, TITLE = "publication", "Bộ dữ liệu dùng chung"
 OWNERS = {
     "agency": ("Đơn vị nhập dữ liệu", "the agency that entered it"),
     "source": ("Đơn vị vận hành hệ thống nguồn", "who runs the source system"),
@@ -59,46 +63,54 @@ def publish(
         {"rule_id": rule, "organisation_id": agency, "records": count}
         for (rule, agency), count in found.most_common(HELD)
     ]
-    title = sources.load(batch.source).title
-    mine = folder / batch.source
-    _write_run(
-        mine / batch.batch_id,
-        title,
-        str(batch.window),
-        judgements,
-        {"batch": row, "held": held, "drift": profile.told(connection, batch.batch_id)},
-    )
+    title, mine = sources.load(batch.source).title, folder / batch.source
+    told = {"batch": row, "held": held, "drift": profile.told(connection, batch.batch_id)}
     rows = connection.execute(
-        "select batch_id as name, window_from, window_to, state, why, fetched_count, accepted_count, quarantined_count, checked_at, created_at "
-        "from ledger.batch where source = %s and state in ('checked', 'refused', 'published') order by created_at desc, batch_id desc limit %s",
-        [batch.source, KEPT],
+        "select batch_id as name, state, why, fetched_count, accepted_count, quarantined_count from ledger.batch "
+        "where source = %s and state in ('checked', 'refused', 'published') order by created_at desc, batch_id desc limit %s",
+        [batch.source, 2 * KEPT],
     ).fetchall()  # fmt: skip
-    kept = {batch.batch_id: str(batch.window), **{str(row["name"]): "" for row in rows}}
-    _write_index(mine, title, [row for row in rows if (mine / str(row["name"])).is_dir()], list(kept))
+    with _forgiving(mine):
+        _write_run(mine / batch.batch_id, title, str(batch.window), judgements, told)
+        _write_index(mine, title, rows)
 
 
 def publish_tables(folder: Path, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
     """Write the page of a publication's table rules, and the index of publications."""
     mine = folder / PUBLICATION
     told = {"batch": {"state": "refused" if why else "published", "why": why}, "held": [], "drift": []}
-    _write_run(mine / str(snapshot_id), "Bộ dữ liệu dùng chung", f"snapshot {snapshot_id}", [judgement], told)
-    newest = sorted((int(path.name) for path in mine.iterdir() if path.name.isdigit()), reverse=True)[:KEPT]
-    _write_index(mine, "Bộ dữ liệu dùng chung", [{"name": str(number)} for number in newest], list(map(str, newest)))
+    with _forgiving(mine):
+        _write_run(mine / str(snapshot_id), TITLE, f"snapshot {snapshot_id}", [judgement], told)
+        numbers = sorted((int(path.name) for path in mine.iterdir() if path.name.isdigit()), reverse=True)
+        _write_index(mine, TITLE, [{"name": str(number)} for number in numbers])
+
+
+@contextmanager
+def _forgiving(folder: Path) -> Iterator[None]:
+    """A page that cannot be written is told; no check and no publication fails of it."""
+    try:
+        yield
+    except OSError:
+        log.exception("the Data Docs in %s could not be written", folder)
 
 
 def _write_run(folder: Path, title: str, window: str, judgements: Sequence[Judgement], told: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    # two batches of one source may be checked at once: nobody sees a folder that is not whole
+    building = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    building.mkdir(parents=True)
     suites = []
     for judgement in judgements:
         name = re.sub(r"[^a-z_]+", "-", judgement.suite.lower()) + ".html"
-        _replace(folder / name, _offline(judgement.page))
+        (building / name).write_text(_offline(judgement.page))
         suites.append((judgement.suite, name))
     verdicts = [verdict for judgement in judgements for verdict in judgement.verdicts]
-    _replace(folder / "index.html", _template("batch.html").render(
+    (building / "index.html").write_text(_template("batch.html").render(
         title=title, window=window, suites=suites, owners=OWNERS, severities=SEVERITIES,
         blocking=[v for v in verdicts if v.blocks], broken=_broken(verdicts),
         held_up=[v for v in verdicts if v.is_passed and not v.failed and v.is_evaluated], **told,
     ))  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
 
 
 def _broken(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -108,12 +120,12 @@ def _broken(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return sorted(found, key=lambda v: (order.index(v.rule.severity), -v.failed))
 
 
-def _write_index(folder: Path, title: str, runs: Sequence[Any], kept: Sequence[str]) -> None:
-    """List the runs that have pages, and take the pages of older ones away."""
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-    _replace(folder / "index.html", _template("runs.html").render(title=title, runs=runs))
+def _write_index(folder: Path, title: str, runs: Sequence[Any]) -> None:
+    """List the newest runs (of `runs`, the newest first) that have pages, and take the pages of the older ones away."""
+    there = [run for run in runs if (folder / str(run["name"])).is_dir()]
+    for run in there[KEPT:]:
+        shutil.rmtree(folder / str(run["name"]), ignore_errors=True)
+    _replace(folder / "index.html", _template("runs.html").render(title=title, runs=there[:KEPT]))
 
 
 @cache
