@@ -6,8 +6,8 @@ A day is compared with days of its class read as soon after it; a field with the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from statistics import median
@@ -49,6 +49,11 @@ class Reading:
     records: int
     is_prompt: bool = True  # its window ended within two days after it, and windows of later days were not read before
     is_live: bool = True  # by the clock: not a backfill
+    kinds: Mapping[str, int] = field(default_factory=dict)  # how many of them are of which kind
+
+    def only(self, kind: str) -> Reading:
+        """The same day as if it had brought nothing else."""
+        return replace(self, records=self.kinds.get(kind, 0), kinds={})
 
     def is_like(self, other: Reading) -> bool:
         """Whether both were read equally soon after their day."""
@@ -74,6 +79,7 @@ class Day:
     observed: int
     expected: Range | None
     is_suspicious_zero: bool = False
+    lacks: tuple[str, ...] = ()  # of which kinds nothing came beside others that did, and what is usual of them
 
     @property
     def is_unusual(self) -> bool:
@@ -86,8 +92,8 @@ class Day:
         shown = f"{self.day_on:%A} {self.day_on.day} {self.day_on:%B %Y}"
         if self.expected is None:
             return f"{shown}: got {self.observed:,} (too few days are known to say what is usual)"
-        said = self.expected
-        return f"{shown}: expected {said.low:,}–{said.high:,}, got {self.observed:,} ({said.basis})"
+        said, but = self.expected, "".join(f", but no {kind}" for kind in self.lacks)
+        return f"{shown}: expected {said.low:,}–{said.high:,}, got {self.observed:,}{but} ({said.basis})"
 
 
 @dataclass(frozen=True)
@@ -178,18 +184,35 @@ def _learnt(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], st
 def judged(reads: Iterable[Reading], history: Sequence[Reading], from_count: int) -> list[Day]:
     """Each reading beside what is usual for its day.
 
-    Nothing at all on a working day that usually brings `from_count` records or more is suspicious; not before the
-    first day with records, when the source may not have been there yet.
+    Nothing at all, or nothing of one kind, is suspicious on a working day of which the past, read as soon after it, says
+    that it brings some and usually `from_count` records or more.
     """
     reads = sorted(reads, key=lambda read: read.day_on)
-    begun = min((read.day_on for read in (*history, *reads) if read.records), default=date.max)
-    days = []
+    known = [*history, *reads]
+    kinds = sorted({kind for read in known for kind in read.kinds})
+    begun = {kind: _begun(read.only(kind) for read in known) for kind in kinds}
+    from_on, days = _begun(known), []
     for read in reads:
         usual = expected(read, history)
-        is_zero = read.records == 0 and read.day_on > begun and reference.is_working(read.day_on)
-        suspicious = is_zero and usual is not None and usual.middle >= from_count
-        days.append(Day(read.day_on, class_of(read.day_on), read.records, usual, suspicious))
+        is_zero = _is_suspicious(read, usual, from_on, from_count)
+        lacks = []
+        for kind in kinds if read.records and not all(read.kinds.get(kind) for kind in kinds) else ():
+            own = expected(read.only(kind), [other.only(kind) for other in history])
+            if own and _is_suspicious(read.only(kind), own, begun[kind], from_count):
+                lacks.append(f"{kind} where {own.middle:,.0f} are usual")
+        days.append(Day(read.day_on, class_of(read.day_on), read.records, usual, is_zero or bool(lacks), tuple(lacks)))
     return days
+
+
+def _is_suspicious(read: Reading, usual: Range | None, begun: date, from_count: int) -> bool:
+    if read.records or usual is None or not reference.is_working(read.day_on):
+        return False
+    return read.day_on > begun and usual.middle >= from_count and usual.low > 0
+
+
+def _begun(reads: Iterable[Reading]) -> date:
+    """The first day with records: before it the source may not have been there yet."""
+    return min((read.day_on for read in reads if read.records), default=date.max)
 
 
 def volumes(connection: ledger.Connection, batch: ledger.Batch) -> list[Day]:
@@ -216,14 +239,17 @@ def volumes(connection: ledger.Connection, batch: ledger.Batch) -> list[Day]:
 # A rebuilt batch is as old as the bytes it was rebuilt from. Batches of older versions counted no days: they teach
 # nothing, but their days were read.
 _READ = """
-select b.batch_id, b.window_from, b.window_to, b.state = 'published' as is_published, coalesce(o.batch_id, b.batch_id) as read_of,
-    coalesce(o.created_at, b.created_at) as read_at,
-    (select max(e.window_to) from ledger.batch e where e.source = b.source and e.purpose = 'window'
-        and e.state not in ('landing', 'failed') and e.created_at < coalesce(o.created_at, b.created_at)) as read_until,
+with read as (
+    select batch_id, created_at, max(window_to) filter (where purpose = 'window' and state not in ('landing', 'failed'))
+        over (order by created_at groups between unbounded preceding and 1 preceding) as read_until
+    from ledger.batch where source = %(source)s
+)
+select b.batch_id, b.window_from, b.window_to, b.state = 'published' as is_published, o.batch_id as read_of,
+    o.created_at as read_at, o.read_until,
     exists (select 1 from ledger.field_profile p where p.batch_id = b.batch_id) as is_counted,
-    (select coalesce(json_object_agg(day_on, records), '{}') from (select day_on, sum(record_count) as records
-        from ledger.batch_day d where d.batch_id = b.batch_id group by day_on) d) as records
-from ledger.batch b left join ledger.batch o on o.batch_id = b.rebuilt_from
+    (select coalesce(json_object_agg(day_on, kinds), '{}') from (select day_on, json_object_agg(kind, record_count) as kinds
+        from ledger.batch_day d where d.batch_id = b.batch_id group by day_on) d) as days
+from ledger.batch b join read o on o.batch_id = coalesce(b.rebuilt_from, b.batch_id)
 where b.source = %(source)s and b.purpose = 'window' and (b.state = 'published' or b.batch_id = %(batch_id)s)
     and b.window_to > %(start)s and b.window_from < %(end)s
 order by read_at, b.created_at, b.batch_id
@@ -235,11 +261,13 @@ def _readings(row: dict[str, Any]) -> list[Reading]:
     window = Window(row["window_from"], row["window_to"])
     is_live = row["read_at"] <= window.end + PROMPT
     is_in_order = row["read_until"] is None or row["read_until"] <= window.end + OVERTAKEN
-    return [
-        Reading(day, int(row["records"].get(str(day), 0)), is_in_order and window.end <= _end(day) + PROMPT, is_live)
-        for day in window.days()
-        if window.start <= midnight(day) and _end(day) <= window.end
-    ]
+    reads = []
+    for day in window.days():
+        if window.start <= midnight(day) and _end(day) <= window.end:
+            kinds = row["days"].get(str(day), {})
+            is_prompt = is_in_order and window.end <= _end(day) + PROMPT
+            reads.append(Reading(day, sum(kinds.values()), is_prompt, is_live, kinds))
+    return reads
 
 
 def _end(day_on: date) -> datetime:

@@ -73,6 +73,9 @@ def test_nothing_on_a_working_day_is_suspicious_until_it_was_read_once(connectio
     weeks(connection, 3)
     empty = planted(connection, MONDAY, [0], state="harmonised")
     assert [day.is_suspicious_zero for day in usual.volumes(connection, empty)] == [True]
+    without = planted(connection, MONDAY, [1010], state="harmonised")
+    connection.execute("update ledger.batch_day set kind = 'other' where batch_id = %s", [without.batch_id])
+    assert [day.lacks for day in usual.volumes(connection, without)] == [("dossier where 1,002 are usual",)]
     planted(connection, MONDAY, [1010])
     assert usual.volumes(connection, empty) == []
 

@@ -94,7 +94,32 @@ def test_nothing_is_not_suspicious_where_a_day_brings_little_anyway() -> None:
 
 def test_nothing_is_not_suspicious_before_the_source_began() -> None:
     assert not judged(FIRST - timedelta(days=6), 0, YEAR).is_suspicious_zero
-    assert judged(date(2022, 1, 18), 0, YEAR, is_prompt=False).is_suspicious_zero
+
+
+def test_nothing_is_not_suspicious_where_what_there_was_may_have_changed_again_since() -> None:
+    assert not judged(date(2022, 1, 18), 0, YEAR, is_prompt=False).is_suspicious_zero
+    backfilled = [Reading(r.day_on, r.records, is_prompt=False) for r in YEAR]
+    assert not judged(date(2022, 1, 18), 0, backfilled).is_suspicious_zero
+
+
+@pytest.mark.parametrize(
+    ("day", "kinds", "lacks"),
+    [
+        (date(2022, 1, 18), {"document_status": 1050}, ("document where 212 are usual",)),
+        (date(2022, 1, 18), {"document": 210, "document_status": 840}, ()),  # nobody closed a file: there are few
+        (date(2022, 1, 16), {"document_status": 60}, ()),  # a Sunday
+    ],
+)
+def test_a_kind_of_which_nothing_came_is_suspicious_however_much_came_of_others(
+    day: date, kinds: dict[str, int], lacks: tuple[str, ...]
+) -> None:
+    def of(read: Reading) -> Reading:
+        said = {"document": read.records // 5, "document_status": read.records * 4 // 5, "work_file": 3}
+        return Reading(read.day_on, sum(said.values()), kinds=said)
+
+    [found] = usual.judged([Reading(day, sum(kinds.values()), kinds=kinds)], [of(read) for read in YEAR], FROM_COUNT)
+    assert (found.lacks, found.is_suspicious_zero) == (lacks, bool(lacks))
+    assert ("but no document where 212 are usual" in found.told) == bool(lacks)
 
 
 def test_three_days_are_too_few_to_know_what_is_usual() -> None:
