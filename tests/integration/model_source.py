@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
+from hypothesis import strategies as st
 
 from lgsp import extract
 from lgsp.extract import Keys, Reader, Reading
@@ -211,3 +212,19 @@ def _keep(reader: Reader, name: str, answer: Any) -> int:
     number = reader.pack.append(name, name, 200, orjson.dumps(answer), 0.0, False)
     reader.pack.annotate(number, is_whole=True)
     return number
+
+
+RECORDS = 4  # of each system: five bad ones would refuse a batch
+DAYS = [date(2026, 8, day) for day in range(3, 7)]
+NOON = [datetime(2026, 8, day.day, 12, tzinfo=LOCAL) for day in DAYS]
+sources = st.sampled_from([ONE_STOP, PORTAL])
+# often the same moment: versions of one time are told apart by what they say alone
+moments = st.builds(lambda noon, hours: noon + timedelta(hours=hours), st.sampled_from(NOON), st.integers(0, 2))
+defects = st.sampled_from(
+    [frozenset[str](), frozenset({STATUS}), frozenset({DUE}), frozenset[str](), frozenset({STATUS, DUE})]
+)
+changes = st.builds(
+    Change, st.integers(1, RECORDS), moments, fee=st.integers(0, 9), breaks=defects, is_trial=st.sampled_from([False] * 5 + [True]),
+    is_deleted=st.sampled_from([False] * 5 + [True]), is_linked=st.booleans(),
+)  # fmt: skip
+told = st.lists(st.tuples(sources, changes), min_size=1, max_size=5)
