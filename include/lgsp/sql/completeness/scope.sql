@@ -46,13 +46,14 @@ with feed_since as (
     from known k left join feed_since f using (source) left join touched t using (source, organisation_id)
     where k.is_other or f.source is not null or t.source is not null
 ), whole as (
-    -- a silence is judged as one, so from its begin
-    select b.source, b.organisation_id, case when b.in_force @> last.day_on then last.day_on + 1 else date '-infinity' end as begun_on
+    -- a silence is judged as one, so from its begin; who never sent anything has none, and of who is abolished no later day matters
+    select b.source, b.organisation_id, coalesce(last.day_on + 1, b.since_on) as begun_on
     from begun b left join lateral (
         select r.day_on from ledger.received_day r
-        where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on
+        where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on and b.in_force @> r.day_on
         order by r.day_on desc limit 1
     ) last on true
+    where coalesce(upper(b.in_force) > b.since_on, true)
 )
 select w.source, w.organisation_id, w.begun_on as since_on, case when w.begun_on <= f.newest_on then coalesce(d.past_on, lower(f.covered)) end as past_on
 from whole w left join feed f using (source) left join feed_day d on d.source = w.source and d.day_on = w.begun_on;
