@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 # hundred. Of a few dozen records a share says nothing, so five may always go.
 MOST_DELETED_SHARE = 0.02
 ALWAYS_DELETED = 5
+# So many times more are not listed that the list itself is broken: to ask for each of them would take days.
+BROKEN_LIST_TIMES = 10
 
 # Each window that is read again costs a login, the source's lists and a check: rather few of them, a little wider.
 MOST_WINDOWS = 8
@@ -126,12 +128,10 @@ def run(
     try:
         if buried := _compare(done):
             check.run(settings, harmonise.run(settings, [buried]))
-        again = _read_again(done)
+        _read_again(done)
     except (LgspError, OSError) as error:
         _close(done, str(error))
         raise
-    for swept in done.lists:
-        swept.batch_ids = [*([buried] if buried and swept.tombstones else []), *(again if swept.is_behind else [])]
     _close(done)
     if any(swept.state == "stopped" for swept in done.lists):
         raise Stopped(done.lists)
@@ -155,7 +155,10 @@ def _compare(done: Sweep) -> str | None:
                 _compare_list(done, swept, client, Reader(caller, pack))
         stones = [stone for swept in done.lists for stone in swept.tombstones]
         if stones:
-            return _bury(done, pack, stones)
+            buried = _bury(done, pack, stones)
+            for swept in done.lists:
+                swept.batch_ids += [buried] if swept.tombstones else []
+            return buried
     except (LgspError, OSError):
         pack.abandon()
         raise
@@ -230,6 +233,9 @@ def _confirm(done: Sweep, swept: Swept, compared: List, client: Client, reader: 
                 f"{len(absent)} of ours are not listed any more; {swept.name} never change, so nothing was deleted"
             )
         return []
+    if _are_too_many(len(absent), swept.living, BROKEN_LIST_TIMES) and not done.accepted_by:
+        swept.state, swept.deleted, swept.why = "stopped", len(absent), _why_stopped(done, swept, is_list_broken=True)
+        return []
     gone: list[tuple[Absent, int]] = []
     for one in absent:
         changed, number = None, len(reader.pack.calls) - 1
@@ -245,15 +251,16 @@ def _confirm(done: Sweep, swept: Swept, compared: List, client: Client, reader: 
     return gone
 
 
-def _are_too_many(gone: int, living: int) -> bool:
-    return gone > max(ALWAYS_DELETED, living * MOST_DELETED_SHARE)
+def _are_too_many(gone: int, living: int, times: int = 1) -> bool:
+    return gone > max(ALWAYS_DELETED, living * MOST_DELETED_SHARE) * times
 
 
-def _why_stopped(done: Sweep, swept: Swept) -> str:
+def _why_stopped(done: Sweep, swept: Swept, is_list_broken: bool = False) -> str:
     first, last = str(done.span).split("..")
+    so = "so many that the list may be broken" if is_list_broken else f"more than {MOST_DELETED_SHARE:.0%}"
     return (
         f"{done.source.name} {swept.name} {done.span}: of {swept.living} records we know, {len(swept.difference.absent)} are not listed "
-        f"any more, more than {MOST_DELETED_SHARE:.0%}; nothing was deleted. Ask the source. If they are gone for good: "
+        f"any more, {so}; nothing was deleted. Ask the source. If they are gone for good: "
         f"`lgsp sweep {done.source.name} --from {first} --to {last} --accept-deletions`, or accept_deletions of the Dag sweep_sources"
     )
 
@@ -289,8 +296,8 @@ def _bury(done: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
     return batch.batch_id
 
 
-def _read_again(done: Sweep) -> list[str]:
-    """Read the narrowest windows that hold what differs through land, harmonise and check; the ids of their batches."""
+def _read_again(done: Sweep) -> None:
+    """Read the narrowest windows that hold what differs through land, harmonise and check."""
     differences = [swept.difference for swept in done.lists]
     buried_at = {key: at for difference in differences for key, at in difference.buried_at.items()}
     moments = [moment for difference in differences for moment in difference.again()]
@@ -298,13 +305,14 @@ def _read_again(done: Sweep) -> list[str]:
     for window in narrowest(moments, is_whole_days=done.source.whole_days):
         landed = land.run(done.settings, done.source.name, window, tombstones.returned(buried_at))
         read += [(window, batch_id) for batch_id in landed]
+        for swept in done.lists:
+            swept.batch_ids += landed if swept.is_behind else []
     if not read:
-        return []
-    batch_ids = check.run(done.settings, harmonise.run(done.settings, [batch_id for _, batch_id in read]))
+        return
+    check.run(done.settings, harmonise.run(done.settings, [batch_id for _, batch_id in read]))
     with database.connect(done.settings) as connection:
         for swept in done.lists:
             comparison.remember(connection, _list(done.source, swept.name), swept.difference, read)
-    return batch_ids
 
 
 def narrowest(moments: Iterable[datetime], *, is_whole_days: bool = False, most: int = MOST_WINDOWS) -> list[Window]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from lgsp import check, harmonise, land, sweep
 from lgsp.cli_sweep import sweep as command
+from lgsp.errors import BatchRefused
 from lgsp.province import World, serving
 from lgsp.province.calendar import instant
 from lgsp.province.one_stop_shop import dossier_id
@@ -125,7 +126,7 @@ def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_
     order = [source, "--from", str(FIRST), "--to", str(MIDNIGHT.date())]
     refused = CliRunner().invoke(command, order)
     assert refused.exit_code == 3
-    assert "nothing was deleted" in refused.output and "--accept-deletions" in refused.output
+    assert "the list may be broken; nothing was deleted" in refused.output and "--accept-deletions" in refused.output
     assert installation.publish() is None or installation.data_hashes() == hashes
     assert shown(installation, *lost)
     (row,) = installation.query("select * from ledger.sweep")
@@ -136,6 +137,28 @@ def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_
     installation.publish()
     assert not shown(installation, *[key for key in lost if key in sound[source]])
     assert installation.query("select decided_by from ledger.override") == [{"decided_by": "chị Hoa"}]
+
+
+def test_what_was_read_again_is_named_though_it_was_refused(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = install({})
+
+    def differing(done: sweep.Sweep) -> None:
+        done.lists[0].difference.missing["a"] = WHOLE.start
+        done.lists[0].batch_ids.append("tombstones")
+
+    def refusing(*_: object) -> list[str]:
+        raise BatchRefused("refused")
+
+    monkeypatch.setattr(sweep, "_compare", differing)
+    monkeypatch.setattr(land, "run", lambda *_: ["again"])
+    monkeypatch.setattr(harmonise, "run", lambda _, batch_ids: batch_ids)
+    monkeypatch.setattr(check, "run", refusing)
+    with pytest.raises(BatchRefused):
+        sweep.run(installation.settings, "one_stop_shop", WHOLE)
+    (row,) = installation.query("select state, why, batch_ids from ledger.sweep")
+    assert row == {"state": "failed", "why": "refused", "batch_ids": ["tombstones", "again"]}
 
 
 def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
