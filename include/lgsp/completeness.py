@@ -14,7 +14,6 @@ from itertools import groupby
 from lgsp import database, sources
 from lgsp.errors import LgspError
 from lgsp.ledger import Connection
-from lgsp.records import FACTS
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, publishing, values
 from lgsp.window import LOCAL, Window
@@ -60,7 +59,7 @@ class Freshness:
 
     source: str
     covered_until: datetime | None
-    newest_record_at: datetime | None
+    newest_record_on: date | None
     behind: timedelta | None
     holes: tuple[tuple[datetime, datetime], ...]
     is_fresh: bool
@@ -192,17 +191,18 @@ def freshness(connection: Connection, now: datetime) -> list[Freshness]:
         "from (select source, range_agg(tstzrange(window_from, window_to)) as told from ledger.batch "
         "where state = 'published' and purpose = 'window' group by source) covered"
     ).fetchall()
-    records = " union all ".join(f"select source, source_updated_at from record.{kind.name}" for kind in FACTS)
+    # by day: there are millions of records; a day past its window is a misspelt one
     newest = connection.execute(
-        f"select source, max(source_updated_at) as at from ({records}) r group by 1".encode()
+        "select source, max(day_on) as day_on from ledger.batch_day join ledger.batch using (batch_id) where state = 'published' "
+        "and purpose <> 'sweep' and day_on::timestamp at time zone 'Asia/Ho_Chi_Minh' < window_to group by source"
     ).fetchall()
-    newest_at = {row["source"]: row["at"] for row in newest}
+    newest_on = {row["source"]: row["day_on"] for row in newest}
     spans = {row["source"]: (row["begins"], row["ends"]) for row in rows}
-    return [_freshness(name, *spans.get(name, ([], [])), newest_at.get(name), now) for name in sources.names()]
+    return [_freshness(name, *spans.get(name, ([], [])), newest_on.get(name), now) for name in sources.names()]
 
 
 def _freshness(
-    source: str, begins: list[datetime], ends: list[datetime], newest: datetime | None, now: datetime
+    source: str, begins: list[datetime], ends: list[datetime], newest: date | None, now: datetime
 ) -> Freshness:
     until = ends[-1] if ends else None
     behind = now - until if until else None

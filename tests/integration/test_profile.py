@@ -10,7 +10,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import database, harmonise, land, ledger, poison, usual
+from lgsp import completeness, database, harmonise, land, ledger, poison, usual
 from lgsp.cli_drift import drift
 from lgsp.storage import Batch, Pack
 from lgsp.window import Window, midnight
@@ -103,6 +103,14 @@ def test_a_rebuilt_batch_is_judged_as_its_bytes_were(connection: ledger.Connecti
                     read_at=before.window.end + timedelta(days=300))  # fmt: skip
     [day] = usual.volumes(connection, again)
     assert day.is_unusual and day.expected is not None and day.expected.low > 0
+
+
+def test_the_newest_record_is_of_the_newest_day_that_a_window_could_bring(connection: ledger.Connection) -> None:
+    batch = planted(connection, MONDAY, [5, 5, 0])
+    connection.execute("insert into ledger.batch_day values (%s, 'dossier', '2202-06-07', 1)", [batch.batch_id])
+    planted(connection, MONDAY + timedelta(days=3), [5], state="refused")
+    reach = {one.source: one.newest_record_on for one in completeness.freshness(connection, batch.window.end)}
+    assert reach == {SOURCE: MONDAY + timedelta(days=1), "online_services": None, "documents": None}
 
 
 def test_a_field_that_is_suddenly_empty_reaches_the_limit(connection: ledger.Connection) -> None:
