@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -45,17 +43,18 @@ from tests.integration.model_source import (
     ONE_STOP,
     PORTAL,
     RECORDS,
+    SPAN,
     STATUS,
     Change,
     Key,
     Systems,
     Version,
+    fed_in_another_order,
     landed,
     sources,
     told,
 )
 
-SPAN = Window.of_days(DAYS[0], DAYS[-1])
 RECENT = Window.of_days(DAYS[-2], DAYS[-1])
 WINDOWS = [SPAN, RECENT, RECENT, *(Window.of_days(day, day) for day in DAYS[:2])]
 
@@ -385,32 +384,10 @@ class Conservation(RuleBasedStateMachine):
         _, proofs = verify.run(self.store.settings)
         assert all(proof.is_equal for proof in proofs)
         other = self.install()
-        batch_ids = self._copied(other)
+        batch_ids = fed_in_another_order(self.store, other)
         check.run(other.settings, harmonise.run(other.settings, batch_ids))
         other.publish()
         assert other.data_hashes() == self.store.data_hashes()
-
-    def _copied(self, other: Installation) -> list[str]:
-        """What was landed, and what was decided, in another installation that takes it up in another order."""
-        with database.connect(self.store.settings) as connection:
-            once = [b for source in (ONE_STOP, PORTAL) for b in ledger.overlapping(connection, source, SPAN)]
-        random.Random(len(once)).shuffle(once)
-        batch_ids = []
-        with database.connect(other.settings) as connection:
-            for batch in once:
-                again = ledger.open_batch(connection, batch.source, batch.window, purpose=batch.purpose)
-                shutil.copytree(
-                    self.store.settings.landing / batch.landing_path, other.settings.landing / again.landing_path
-                )
-                ledger.advance(connection, again.batch_id, "landed")
-                batch_ids.append(again.batch_id)
-            columns = "source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, state, state_by, state_reason"
-            for row in self._rows(f"select {columns} from ledger.quarantine where state in ('accepted', 'discarded')"):
-                connection.execute(
-                    f"insert into ledger.quarantine ({columns}, batch_id) values ({', '.join(['%s'] * len(row))}, %s)",
-                    [*row, batch_ids[0]],
-                )
-        return batch_ids
 
 
 _NONE = Version(datetime.min.replace(tzinfo=LOCAL), "", ("", ""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +14,13 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from lgsp import extract
+from lgsp import database, extract, ledger
 from lgsp.extract import Keys, Reader, Reading
 from lgsp.settings import Settings
 from lgsp.sources import Source
 from lgsp.storage import Batch
 from lgsp.window import LOCAL, Window
+from tests.integration.conftest import Installation
 from tests.samples import AGENCY, LISTS, one_stop, online
 
 ONE_STOP, PORTAL = "one_stop_shop", "online_services"
@@ -228,3 +231,25 @@ changes = st.builds(
     is_deleted=st.sampled_from([False] * 5 + [True]), is_linked=st.booleans(),
 )  # fmt: skip
 told = st.lists(st.tuples(sources, changes), min_size=1, max_size=5)
+SPAN = Window.of_days(DAYS[0], DAYS[-1])
+
+
+def fed_in_another_order(store: Installation, other: Installation) -> list[str]:
+    """What was landed, and what was decided, in another installation that takes it up in another order."""
+    with database.connect(store.settings) as connection:
+        once = [b for source in (ONE_STOP, PORTAL) for b in ledger.overlapping(connection, source, SPAN)]
+    random.Random(len(once)).shuffle(once)
+    batch_ids = []
+    with database.connect(other.settings) as connection:
+        for batch in once:
+            again = ledger.open_batch(connection, batch.source, batch.window, purpose=batch.purpose)
+            shutil.copytree(store.settings.landing / batch.landing_path, other.settings.landing / again.landing_path)
+            ledger.advance(connection, again.batch_id, "landed")
+            batch_ids.append(again.batch_id)
+        columns = "source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, state, state_by, state_reason"
+        for row in store.query(f"select {columns} from ledger.quarantine where state in ('accepted', 'discarded')"):
+            connection.execute(
+                f"insert into ledger.quarantine ({columns}, batch_id) values ({', '.join(['%s'] * len(row))}, %s)",
+                [*row.values(), batch_ids[0]],
+            )
+    return batch_ids

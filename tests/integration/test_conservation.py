@@ -16,8 +16,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from lgsp import database, ledger
 from lgsp.postgres import Server
 from tests.integration.conftest import Installation, installed
-from tests.integration.conservation import RECENT, SPAN, Conservation
-from tests.integration.model_source import DUE, NOON, ONE_STOP, PORTAL, STATUS, Change
+from tests.integration.conservation import RECENT, Conservation
+from tests.integration.model_source import DUE, NOON, ONE_STOP, PORTAL, SPAN, STATUS, Change
 from tests.samples import DAY
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "3"))
