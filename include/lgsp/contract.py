@@ -65,6 +65,7 @@ class Rule:
     shows: tuple[str, ...] = ()
     mend: str | None = None
     is_acceptable: bool = True
+    is_relative: bool = False  # to what else the batch holds: it is counted, and never told of a row that is published
     proof: dict[str, Any] | None = field(default=None, hash=False, compare=False)
     native: dict[str, Any] | None = field(default=None, hash=False, compare=False)
 
@@ -206,7 +207,7 @@ def _rule(item: Any, version: str, file: str, table: str) -> Rule:
         id=item.id, kind=ENGINES[item.engine] or told["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
         meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
         owner=told.get("owner", ""), mend=told.get("mend"), native=told.get("native"), proof=told.get("proof"),
-        is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
+        is_relative=bool(told.get("relative", False)), is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
     )  # fmt: skip
 
 

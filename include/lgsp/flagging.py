@@ -218,7 +218,8 @@ def _keep(
     con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Rule, ...], columns: set[str], accepted: Path
 ) -> None:
     """Write the newest good version of each record, with the rules that warned about it; `kept` holds their numbers."""
-    warned = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in rules)
+    told_of = [rule for rule in rules if not rule.is_relative]  # else a row would differ by the batch it came in
+    warned = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in told_of)
     con.execute(
         f"create or replace table kept as select number, list_filter([{warned}], lambda x: x is not null)::varchar[] as quality_flags "
         "from flag where canary is null and not is_held "

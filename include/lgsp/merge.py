@@ -25,6 +25,7 @@ class Fate:
     published: int = 0
     superseded: int = 0
     duplicates: int = 0
+    discarded: int = 0  # by somebody, after they were checked
 
 
 @dataclass
@@ -57,6 +58,8 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     if kind is records.ORGANISATION_ALIAS:
         _merge_aliases(transaction, name)
         return
+    if kind in records.FACTS:
+        _take_out_discarded(transaction, kind, fates)
     # newest source version, then what the source sent, then (the same bytes read by mended rules) the later batch
     newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
     same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
@@ -88,6 +91,17 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     transaction.do(
         f"insert into record.{kind.name} select * from {name} on conflict ({', '.join(kind.key)}) do update set {updates}"
     )
+
+
+def _take_out_discarded(transaction: Transaction, kind: records.Kind, fates: Fates) -> None:
+    """Hold what somebody discarded between the check and the publication."""
+    rows = transaction.rows(
+        f"with gone as (delete from incoming_{kind.name} i using (select distinct source, source_key, record_hash from ledger.quarantine "
+        f"where state = 'discarded' and kind = '{kind.name}') q where (i.source, i.source_key, i.raw_hash) = (q.source, q.source_key, q.record_hash) "
+        "returning i.batch_id) select batch_id, count(*) from gone group by 1"
+    )
+    for batch_id, count in rows:
+        fates[batch_id].discarded += count
 
 
 def _count(transaction: Transaction, fates: Fates, delete: str) -> None:

@@ -218,6 +218,7 @@ def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Wa
                 why,
                 batch.batch_id,
             )
+            quarantine.unsettle(transaction, batch.batch_id, why)
         else:
             good.append(batch)
     return good
@@ -372,8 +373,8 @@ def _book(transaction: Transaction, ids: list[str], fates: merge.Fates, snapshot
         fate = fates[batch_id]
         transaction.do(
             "update ledger.batch set state = 'published', published_at = $1::text::timestamptz, snapshot_id = $2::bigint, published_count = $3::bigint, "
-            "superseded_count = superseded_count + $4::bigint, duplicate_count = duplicate_count + $5::bigint where batch_id = $6::text",
-            now, snapshot_id, fate.published, fate.superseded, fate.duplicates, batch_id,
+            "superseded_count = superseded_count + $4::bigint, duplicate_count = duplicate_count + $5::bigint, quarantined_count = quarantined_count + $6::bigint where batch_id = $7::text",
+            now, snapshot_id, fate.published, fate.superseded, fate.duplicates, fate.discarded, batch_id,
         )  # fmt: skip
 
 

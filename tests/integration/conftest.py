@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,6 +116,19 @@ def installed(
     settings = _settings(server, name, home / name, connections)
     settings.home.mkdir(parents=True)
     return Installation(settings)
+
+
+def copied(server: Server, original: Installation, home: Path) -> Installation:
+    """An installation with the same store, landing area, staging and files as another."""
+    name = f"t{uuid4().hex[:12]}"
+    told = original.settings
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(
+            f'create database "{name}" template "{str(told.database_url).rsplit("/", 1)[-1]}" strategy file_copy'
+        )
+    subprocess.run(["cp", "-a", told.home, home / name], check=True)  # keeps hard links: snapshots share files
+    environment = {**told.environment, "LGSP_HOME": str(home / name), "LGSP_DATABASE_URL": server.url(name)}
+    return Installation(Settings.from_env(environment))
 
 
 @pytest.fixture

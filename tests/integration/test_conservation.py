@@ -90,6 +90,19 @@ def _live(life: Conservation) -> None:
     life.every_batch_adds_up()
 
 
+def test_what_was_discarded_after_the_check_is_not_published(server: Server, tmp_path: Any) -> None:
+    life = Conservation(lambda: installed(server, tmp_path, {}))
+    try:
+        life.begin([(ONE_STOP, Change(1, NOON[1], breaks=frozenset({STATUS})))])
+        life.mend_the_code_list()
+        life.pull([], ONE_STOP, SPAN, False, None)
+        life.decide(0, is_accepted=False)
+        life.publish()
+        life.finish()
+    finally:
+        life.give_back()
+
+
 PUBLICATION = {
     "taken_count": 3,
     "inserted_count": 2,

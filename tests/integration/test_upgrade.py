@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lgsp import check, contract, database, harmonise, land, link, reference, snapshot, upgrade, verify
+from lgsp.postgres import Server
 from lgsp.window import Window
-from tests.integration.conftest import SOURCES, WHOLE, Installation
+from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
 
 # What the older version did not have yet.
 SHARED = {
@@ -36,10 +38,9 @@ def _forget() -> None:
         known.cache_clear()
 
 
-@pytest.fixture
-def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """The contracts of the older version are in force until what this gives is called."""
-    folder = tmp_path / "contracts"
+@contextmanager
+def _older(folder: Path) -> Iterator[None]:
+    """The contracts of the older version are in force within."""
     shutil.copytree(contract.FOLDER, folder)
     for table, columns in SHARED.items():
         path = folder / f"{table}.yml"
@@ -47,24 +48,24 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         kept = [line for line in lines if not line.startswith(tuple(f"  - {{name: {column}," for column in columns))]
         assert len(lines) - len(kept) == len(columns)
         path.write_text("".join(kept))
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contract, "FOLDER", folder)
         _forget()
-
-        def end() -> None:
-            patch.undo()
-            _forget()
-
-        yield end
+        yield
     _forget()
 
 
-@pytest.fixture
-def old_store(
-    install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]], older: Callable[[], None]
+@pytest.fixture(scope="module")
+def made_before(
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    """A third of the world published by the older version, a third checked and waiting; the new version is there."""
-    installation = install(quiet_province, is_initialised=False)
+    """A third of the world published by the older version, a third checked and waiting."""
+    home = tmp_path_factory.mktemp("older")
+    with _older(home / "contracts"):
+        return _filled(installed(server, home, quiet_province, is_initialised=False))
+
+
+def _filled(installation: Installation) -> Installation:
     installation.run_all(BEFORE)
     installation.publish()
     installation.run_all(WAITING)
@@ -81,8 +82,13 @@ def old_store(
         connection.execute("alter table ledger.installation drop column derived_by")
         connection.execute("update ledger.installation set made_of = 'an older version'")
         connection.execute("drop table ledger.repair, restricted.phone_token")
-    older()
     return installation
+
+
+@pytest.fixture
+def old_store(server: Server, made_before: Installation, tmp_path: Path) -> Installation:
+    """A store of the older version, as the new one finds it."""
+    return copied(server, made_before, tmp_path)
 
 
 def _rebuild(installation: Installation, window: Window) -> None:
@@ -109,9 +115,9 @@ def test_an_upgraded_store_that_is_rebuilt_says_what_a_fresh_one_says(
     for window in (BEFORE, WAITING):
         _rebuild(old_store, window)
         fresh.run_all(window)
-    for installed in (old_store, fresh):
-        assert installed.publish() is not None
-        assert _is_proven(installed)
+    for one in (old_store, fresh):
+        assert one.publish() is not None
+        assert _is_proven(one)
     assert old_store.data_hashes() == fresh.data_hashes()
     assert old_store.publish() is None, "an upgrade is made once"
 
