@@ -64,7 +64,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Aged:
-    """Rows of one source and rule that have been open for too long."""
+    """Rows of one source and rule that have waited for too long."""
 
     source: str
     rule_id: str
@@ -93,10 +93,79 @@ where right(excluded.batch_id, 6) >= right(q.batch_id, 6)
     and (q.state = 'open' or q.state = 'redriven' and right(excluded.batch_id, 6) > right(q.redriven_in, 6))
 """
 
+# A record's landed place is the same in every batch over its landing folder. An older version told what it held by
+# what was harmonised, so one landed record may have rows by several hashes: they become one.
+TWINS = """
+with again as (
+    select * from unnest(%(kind)s::text[], %(source_key)s::text[], %(rule_id)s::text[], %(record_hash)s::text[], %(place)s::text[])
+        as t (kind, source_key, rule_id, record_hash, place)
+), there as materialized (
+    select q.* from ledger.batch held join ledger.quarantine q using (batch_id)
+    where held.landing_path = %(landing_path)s and q.state = 'open'
+), twin as (
+    select q.quarantine_id, again.record_hash, not exists (
+        select 1 from ledger.quarantine k where (k.source, k.kind, k.source_key, k.record_hash, k.rule_id)
+            = (q.source, again.kind, again.source_key, again.record_hash, again.rule_id)
+    ) and row_number() over
+        (partition by again.kind, again.source_key, again.rule_id, again.record_hash order by q.quarantine_id desc) = 1 as stays
+    from again join there q on (q.kind, q.source_key, q.rule_id, split_part(q.raw_pointer, '#', 2))
+        = (again.kind, again.source_key, again.rule_id, again.place)
+    where q.record_hash <> again.record_hash
+), gone as (
+    delete from ledger.quarantine q using twin where q.quarantine_id = twin.quarantine_id and not twin.stays
+)
+update ledger.quarantine q set record_hash = twin.record_hash from twin where q.quarantine_id = twin.quarantine_id and twin.stays
+"""
+
+# Rows that still wait for something: accepted ones until they were driven again once.
+WAITS = "(q.state = 'open' or q.state = 'accepted' and q.redriven_in is null)"
+
+# Every row of the records that some batches drove again: of the same bytes, or of the same landed place.
+DRIVEN = """
+select r.batch_id, r.raw_pointer, q.quarantine_id
+from ledger.redriven_record r join ledger.batch b using (batch_id)
+join ledger.quarantine q using (source, kind, source_key, record_hash)
+where r.batch_id = any(%(batch_ids)s)
+union
+select r.batch_id, r.raw_pointer, q.quarantine_id
+from ledger.redriven_record r join ledger.batch b using (batch_id)
+join ledger.batch held on held.landing_path = b.landing_path
+join ledger.quarantine q on split_part(q.raw_pointer, '#', 1) = held.batch_id
+    and split_part(q.raw_pointer, '#', 2) = split_part(r.raw_pointer, '#', 2)
+where r.batch_id = any(%(batch_ids)s)
+"""
+
+# An accepted row goes on waiting when another rule held its record again, or when it was accepted too late to be seen.
+SETTLE = f"""
+with driven as ({DRIVEN}), again as (
+    select driven.raw_pointer from driven join ledger.quarantine q using (quarantine_id)
+    where q.state = 'open' and q.batch_id = driven.batch_id
+), judged as (
+    select q.quarantine_id, b.batch_id, q.state = 'open' and right(q.batch_id, 6) < right(b.batch_id, 6) as passed
+    from ledger.quarantine q join ledger.batch b on b.batch_id = any(%(batch_ids)s) and b.state in ('checked', 'published')
+    where q.quarantine_id in (select quarantine_id from driven)
+        and (q.redriven_in is null or right(q.redriven_in, 6) < right(b.batch_id, 6))
+        and (q.state = 'open' or q.state = 'accepted' and q.state_at <= b.created_at
+            and q.quarantine_id not in (select driven.quarantine_id from driven join again using (raw_pointer)))
+)
+update ledger.quarantine q set
+    redriven_in = judged.batch_id,
+    state = case when passed then 'redriven' else q.state end,
+    state_by = case when passed then 'redrive' else q.state_by end,
+    state_at = case when passed then now() else q.state_at end,
+    state_reason = case when passed then 'passed in ' || judged.batch_id else q.state_reason end
+from judged where q.quarantine_id = judged.quarantine_id
+"""
+
 
 def rule_ids() -> list[str]:
     """The ids of all rules that hold rows, in alphabetical order."""
     return sorted(rule.id for kind in records.FACTS for rule in contract.rules(kind.name) if rule.quarantines)
+
+
+def secret_rules() -> list[str]:
+    """The ids of the rules about what must not be here at all: what they hold is neither shown nor driven again in bulk."""
+    return sorted(rule.id for kind in records.FACTS for rule in contract.rules(kind.name) if rule.severity == "blocker")
 
 
 def keep(connection: Connection, batch: Batch, rows: list[dict[str, Any]]) -> None:
@@ -104,6 +173,9 @@ def keep(connection: Connection, batch: Batch, rows: list[dict[str, Any]]) -> No
 
     What left by passing comes back when it fails again in a later batch; what was corrected or decided stays so.
     """
+    told = {name: [row[name] for row in rows] for name in ("kind", "source_key", "rule_id", "record_hash")}
+    places = [row["raw_pointer"].partition("#")[2] for row in rows]
+    connection.execute(TWINS, {**told, "place": places, "landing_path": batch.landing_path})
     with connection.cursor() as cursor:
         cursor.executemany(KEEP, [{**row, "source": batch.source, "batch_id": batch.batch_id} for row in rows])
 
@@ -113,28 +185,23 @@ def settle(connection: Connection, batch_id: str) -> None:
 
     Called once the batch has its state: of a batch that was refused nothing passed.
     """
-    connection.execute(
+    connection.execute(SETTLE, {"batch_ids": [batch_id]})
+
+
+def unsettle(transaction: Transaction, batch_id: str, why: str) -> None:
+    """Let the rows wait again that left with a batch which cannot be published after all."""
+    transaction.do(
         """
-        with again as (
-            select distinct b.source, b.batch_id, r.kind, r.source_key, r.record_hash
-            from ledger.redriven_record r join ledger.batch b using (batch_id)
-            where b.batch_id = %s and b.state in ('checked', 'published')
-        )
-        update ledger.quarantine q set
-            redriven_in = again.batch_id,
-            state = case when passed then 'redriven' else q.state end,
-            state_by = case when passed then 'redrive' else q.state_by end,
-            state_at = case when passed then now() else q.state_at end,
-            state_reason = case when passed then 'passed in ' || again.batch_id else q.state_reason end
-        from again join lateral (
-            select o.quarantine_id, o.state = 'open' and right(o.batch_id, 6) < right(again.batch_id, 6) as passed
-            from ledger.quarantine o
-            where (o.source, o.kind, o.source_key, o.record_hash) = (again.source, again.kind, again.source_key, again.record_hash)
-        ) judged on true
-        where q.quarantine_id = judged.quarantine_id and q.state in ('open', 'accepted')
-            and (q.redriven_in is null or right(q.redriven_in, 6) < right(again.batch_id, 6))
+        update ledger.quarantine set
+            redriven_in = null,
+            state_reason = case when state = 'redriven' then $1::text else state_reason end,
+            state_by = case when state = 'redriven' then 'publish' else state_by end,
+            state_at = case when state = 'redriven' then now() else state_at end,
+            state = case when state = 'redriven' then 'open' else state end
+        where redriven_in = $2::text and state in ('open', 'redriven', 'accepted')
         """,
-        [batch_id],
+        why,
+        batch_id,
     )
 
 
@@ -190,11 +257,11 @@ def corrected(transaction: Transaction, batch_ids: list[str]) -> None:
 
 
 def aged(connection: Connection, days: int = AGED_DAYS) -> list[Aged]:
-    """Sources and rules with rows that have been open for more than some days, those with the oldest first."""
+    """Sources and rules with rows that have waited for more than some days, those with the oldest first."""
     rows = connection.execute(
         "select source, rule_id, min(kind) as kind, count(distinct (kind, source_key, record_hash)) as records, "
-        "extract(day from now() - min(created_at))::integer as oldest from ledger.quarantine "
-        "where state = 'open' and created_at < now() - make_interval(days => %s) group by 1, 2 order by 5 desc, 1, 2",
+        "extract(day from now() - min(created_at))::integer as oldest from ledger.quarantine q "
+        f"where {WAITS} and created_at < now() - make_interval(days => %s) group by 1, 2 order by 5 desc, 1, 2",
         [days],
     ).fetchall()
     owners = {rule.id: rule.owner for kind in {row["kind"] for row in rows} for rule in contract.rules(kind)}
@@ -275,7 +342,8 @@ def _decide(connection: Connection, held: Held, before: str, after: str, who: st
     if not why.strip():
         raise LgspError("a decision needs its reason (--why): somebody will ask")
     done = connection.execute(
-        "update ledger.quarantine set state = %s, state_by = %s, state_reason = %s, state_at = now() where quarantine_id = %s and state = %s",
+        "update ledger.quarantine set state = %s, state_by = %s, state_reason = %s, state_at = now(), redriven_in = null "
+        "where quarantine_id = %s and state = %s",
         [after, who, why.strip(), held.quarantine_id, before],
     )
     if not done.rowcount:

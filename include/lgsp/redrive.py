@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lgsp import check, database, harmonise, ledger, poison, quarantine, sources
-from lgsp.errors import BatchRefused, LgspError
+from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.quarantine import Held
 from lgsp.selection import place
 from lgsp.settings import Settings
@@ -26,19 +26,24 @@ select distinct on (landed.landing_path, split_part(q.raw_pointer, '#', 2))
     q.raw_pointer, q.kind, q.source_key, q.record_hash, landed.landing_path
 from ledger.quarantine q join ledger.batch landed on landed.batch_id = split_part(q.raw_pointer, '#', 1)
 where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and landed.purpose <> 'sweep' and {condition}
+    and (%(rule)s::text is null or q.rule_id = %(rule)s) and (%(source)s::text is null or q.source = %(source)s)
 order by landed.landing_path, split_part(q.raw_pointer, '#', 2), q.quarantine_id
 """
-# Accepted rows wait until they were driven again once.
-WAITS = "(q.state = 'open' or q.state = 'accepted' and q.redriven_in is null)"
+# Secret records are driven again by number alone: somebody looked at each.
+IN_BULK = f"""
+{quarantine.WAITS} and not exists (
+    select 1 from ledger.quarantine s where s.source = q.source and s.kind = q.kind and s.source_key = q.source_key
+        and s.record_hash = q.record_hash and s.rule_id = any(%(secret)s) and s.state in ('open', 'discarded'))
+"""
 
-# A mended key makes another row of a record: that one was held by the batch itself.
-FATES = """
+FATES = f"""
+with driven as ({quarantine.DRIVEN})
 select bool_and(b.state in ('checked', 'published')) and count(q.rule_id) = 0 as has_passed,
-    coalesce(array_agg(distinct q.rule_id) filter (where q.rule_id is not null), '{}') as rules
+    coalesce(array_agg(distinct q.rule_id) filter (where q.rule_id is not null), '{{}}') as rules
 from ledger.redriven_record r join ledger.batch b using (batch_id)
-left join ledger.quarantine q on q.source = b.source and q.kind = r.kind and q.record_hash = r.record_hash
-    and (q.source_key = r.source_key or q.batch_id = r.batch_id) and q.state in ('open', 'discarded')
-where r.batch_id = any(%s)
+left join driven using (batch_id, raw_pointer)
+left join ledger.quarantine q on q.quarantine_id = driven.quarantine_id and q.state in ('open', 'discarded')
+where r.batch_id = any(%(batch_ids)s)
 group by b.source, r.kind, r.source_key, r.record_hash
 """
 
@@ -52,6 +57,7 @@ class Redriven:
     passed: int = 0
     held: dict[str, int] = field(default_factory=dict)
     refused: str | None = None
+    gone: int = 0  # records whose landing folder is there no more
 
     @property
     def still_held(self) -> int:
@@ -59,11 +65,12 @@ class Redriven:
         return self.records - self.passed
 
     def __str__(self) -> str:
+        gone = f"; landing gone: {self.gone} records, discard them" if self.gone else ""
         if not self.records:
-            return "nothing to drive again"
+            return f"nothing to drive again{gone}"
         rules = ", ".join(f"{rule} {count}" for rule, count in self.held.items())
         told = f"{self.records} driven again: {self.passed} passed, {self.still_held} still in quarantine"
-        return told + (f" ({rules})" if rules else "") + (f"; {self.refused}" if self.refused else "")
+        return told + (f" ({rules})" if rules else "") + (f"; {self.refused}" if self.refused else "") + gone
 
 
 def run(
@@ -71,17 +78,26 @@ def run(
 ) -> Redriven:
     """Drive the chosen rows again, all when nothing is chosen; what passed waits to be published.
 
-    Raises LgspError when a row that was named does not wait. A batch that is refused is told in the answer: its
-    records stay in quarantine, those of the others do not wait for them.
+    Raises LgspError when a row that was named does not wait. A batch that is refused or cannot be read is told in the
+    answer: its records stay in quarantine, those of the others do not wait for them.
     """
-    batch_ids = pick(settings, quarantine_ids, rule_id, source)
-    harmonise.run(settings, batch_ids)
-    refused = None
+    batch_ids, gone = _pick(settings, quarantine_ids, rule_id, source)
+    refused = "; ".join(why for batch_id in batch_ids if (why := _drive(settings, batch_id)))
+    return replace(outcome(settings, batch_ids, refused or None), gone=gone)
+
+
+def _drive(settings: Settings, batch_id: str) -> str | None:
+    """Harmonise and check one batch; why nothing of it passed, or None."""
     try:
-        check.run(settings, batch_ids)
+        check.run(settings, harmonise.run(settings, [batch_id]))
     except BatchRefused as error:
-        refused = str(error)
-    return outcome(settings, batch_ids, refused)
+        return str(error)
+    except (ContractError, OSError) as error:
+        with database.connect(settings) as connection:
+            ledger.advance(connection, batch_id, "failed", why=str(error))
+        log.error("%s: %s", batch_id, error)
+        return f"{batch_id}: {error}"
+    return None
 
 
 def pick(
@@ -89,12 +105,27 @@ def pick(
 ) -> list[str]:
     """New batches over the landed bytes of the chosen rows: one for each landing folder, of these records alone.
 
+    Folders that are gone are passed over, and so are, unless they are named, records that a rule about secrets holds.
     Raises LgspError when a row that was named does not wait.
     """
+    return _pick(settings, quarantine_ids, rule_id, source)[0]
+
+
+def _pick(
+    settings: Settings, quarantine_ids: Sequence[int], rule_id: str | None, source: str | None
+) -> tuple[list[str], int]:
+    """The new batches, and how many records have no landing folder any more."""
     database.ensure(settings)
+    batch_ids, gone = [], 0
     with database.connect(settings) as connection:
         _prove_waiting(connection, quarantine_ids)
-        return [_open(connection, *folder) for folder in _chosen(connection, quarantine_ids, rule_id, source)]
+        for landing_path, picked in _chosen(connection, quarantine_ids, rule_id, source):
+            if (settings.landing / landing_path / "manifest.json").exists():
+                batch_ids.append(_open(connection, landing_path, picked))
+            else:
+                gone += len(picked)
+                log.warning("landing gone: %s with %d records in quarantine, discard them", landing_path, len(picked))
+    return batch_ids, gone
 
 
 def _chosen(
@@ -102,11 +133,9 @@ def _chosen(
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """The chosen records by landing folder."""
     # who names a row may drive an accepted one again
-    waits = "q.quarantine_id = any(%(ids)s)" if quarantine_ids else WAITS
-    named = "(%(rule)s::text is null or q.rule_id = %(rule)s) and (%(source)s::text is null or q.source = %(source)s)"
     rows = connection.execute(
-        PICK.format(condition=f"{waits} and {named}"),
-        {"ids": list(quarantine_ids), "rule": rule_id, "source": source},
+        PICK.format(condition="q.quarantine_id = any(%(ids)s)" if quarantine_ids else IN_BULK),
+        {"ids": list(quarantine_ids), "rule": rule_id, "source": source, "secret": quarantine.secret_rules()},
     ).fetchall()
     folders: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -154,7 +183,7 @@ def outcome(settings: Settings, batch_ids: list[str], refused: str | None = None
 
 
 def _outcome(connection: ledger.Connection, batch_ids: list[str], refused: str | None) -> Redriven:
-    rows = connection.execute(FATES, [batch_ids]).fetchall()
+    rows = connection.execute(FATES, {"batch_ids": batch_ids}).fetchall()
     held = Counter(rule for row in rows for rule in row["rules"])
     passed = sum(row["has_passed"] for row in rows)
     return Redriven(batch_ids, len(rows), passed, dict(sorted(held.items())), refused)
@@ -163,9 +192,12 @@ def _outcome(connection: ledger.Connection, batch_ids: list[str], refused: str |
 def raw(settings: Settings, held: Held) -> Any:
     """The record a row is about, as its source sent it; it may hold what belongs to a person.
 
-    Raises ContractError when the landing folder is gone or altered.
+    Raises ContractError when the landing folder is gone or altered, LgspError when a rule about secrets holds the record.
     """
     with database.connect(settings) as connection:
+        for row in quarantine.reasons(connection, held):
+            if row.rule_id in quarantine.secret_rules() and row.state != "redriven":
+                raise LgspError(f"{row.rule_id} holds the record: its content is shown to nobody")
         batch = ledger.batch(connection, held.raw_pointer.partition("#")[0])
     landed = Batch.open(settings.landing / batch.landing_path)
     number, ordinal = place(held.raw_pointer)

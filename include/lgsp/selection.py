@@ -9,13 +9,16 @@ from typing import Self
 
 from lgsp.storage import Batch, Landed
 
+# Fetched one by one: each answer is a record, and nothing is read beside it.
+FETCHED = ("edocs",)
+
 
 @dataclass(frozen=True)
 class Selection(Batch):
     """A landing folder narrowed to records, each the number of its answer and its place in it.
 
     Lists of which nothing was picked (agencies, procedures, the listing of messages) stay whole: the picked records
-    are read beside them.
+    are read beside them. Of messages, each an answer by itself, none but the picked is read.
     """
 
     picked: frozenset[tuple[int, int]] = field(repr=False, default=frozenset())
@@ -27,10 +30,12 @@ class Selection(Batch):
         return cls(landed.folder, landed.manifest, frozenset(place(pointer) for pointer in pointers))
 
     def calls(self, list_name: str | None = None) -> list[Landed]:
-        """The answers that hold a picked record; of a list in which nothing was picked, all."""
+        """The answers that hold a picked record; of a list in which nothing was picked, all (of fetched messages none)."""
         calls = super().calls(list_name)
         numbers = {number for number, _ in self.picked}
-        return [call for call in calls if call.number in numbers] or calls
+        return [call for call in calls if call.number in numbers] or [
+            call for call in calls if call.list not in FETCHED
+        ]
 
     def places(self, list_name: str) -> list[tuple[int, int]]:
         """The picked records of one list; none when it is wanted whole."""

@@ -93,6 +93,26 @@ def _batch(store: Installation, *rows: dict[str, Any], **about: Any) -> ledger.B
     return batch
 
 
+def _landed(store: Installation, *rows: dict[str, Any]) -> ledger.Batch:
+    """A checked batch whose rows are at the places they tell of a landing folder that is there."""
+    with database.connect(store.settings) as connection:
+        batch = ledger.open_batch(connection, "one_stop_shop", DAY)
+        told = [{**row, "raw_pointer": f"{batch.batch_id}#{row['raw_pointer'].partition('#')[2]}"} for row in rows]
+        quarantine.keep(connection, batch, told)
+        ledger.advance(connection, batch.batch_id, "checked")
+    Pack(store.settings.landing / batch.landing_path).seal({})
+    return batch
+
+
+def _again(store: Installation, batch_id: str, *rows: dict[str, Any]) -> None:
+    """The check of a batch of re-driven records, which holds some rows again."""
+    with database.connect(store.settings) as connection:
+        batch = ledger.batch(connection, batch_id)
+        pointers = [f"{batch_id}#{row['raw_pointer'].partition('#')[2]}" for row in rows]
+        quarantine.keep(connection, batch, [{**row, "raw_pointer": to} for row, to in zip(rows, pointers, strict=True)])
+        ledger.advance(connection, batch_id, "checked", fetched_count=0)
+
+
 def _states(store: Installation) -> list[tuple[str, str]]:
     rows = store.query("select source_key, state from ledger.quarantine order by quarantine_id")
     return [(row["source_key"], row["state"]) for row in rows]
@@ -154,8 +174,7 @@ def test_a_bad_version_that_comes_after_the_good_one_is_let_go_when_its_batch_is
 
 
 def test_a_row_passes_only_with_a_checked_batch_and_comes_back_when_it_fails_later(store: Installation) -> None:
-    landed = _batch(store, _row())
-    store.query("update ledger.quarantine set raw_pointer = batch_id || '#2:0' returning 1")
+    landed = _landed(store, _row())
     (batch_id,) = redrive.pick(store.settings, rule_id=RULE)
     for state, passed, after in (("refused", 0, "open"), ("checked", 1, "redriven"), ("checked", 1, "redriven")):
         store.query(
@@ -169,6 +188,62 @@ def test_a_row_passes_only_with_a_checked_batch_and_comes_back_when_it_fails_lat
     _batch(store, _row())
     assert redrive.outcome(store.settings, [batch_id]).held == {RULE: 1}
     assert _states(store) == [("a1", "open")]
+
+
+def test_an_accepted_row_waits_until_its_whole_record_passed(store: Installation) -> None:
+    other = _row(rule_id="DOS_STATUS_MAPPED")
+    _landed(store, _row(), other)
+    (first,) = redrive.pick(store.settings)
+    _again(store, first, _row(), other)
+    assert redrive.outcome(store.settings, [first]).held == {RULE: 1, "DOS_STATUS_MAPPED": 1}
+    with database.connect(store.settings) as connection:
+        quarantine.accept(connection, quarantine.listing(connection, rule_id=RULE)[0].quarantine_id, "an", "on paper")
+    redrive.outcome(store.settings, [first])
+    (second,) = redrive.pick(store.settings, rule_id=RULE)
+    _again(store, second, other)
+    assert redrive.outcome(store.settings, [second]).passed == 0
+    (third,) = redrive.pick(store.settings, rule_id=RULE)
+    _again(store, third)
+    assert redrive.outcome(store.settings, [third]).passed == 1
+    assert redrive.pick(store.settings) == []
+    assert _states(store) == [("a1", "accepted"), ("a1", "redriven")]
+
+    store.publish()
+    assert store.batch(third).state == "refused", "its staging is gone"
+    assert _states(store) == [("a1", "accepted"), ("a1", "open")]
+    store.query("delete from ledger.quarantine where state = 'open' returning 1")
+    assert len(redrive.pick(store.settings)) == 1, "what was accepted is not stranded with its batch"
+
+
+def test_a_landing_that_is_gone_stops_nobody_and_secrets_stay_where_they_are(store: Installation) -> None:
+    lost = _landed(store, _row(source_key="a2", record_hash="bytes2"))
+    (store.settings.landing / lost.landing_path / "manifest.json").unlink()
+    secret = _row(source_key="d1", kind="document", rule_id="SECRET_DOC", raw_pointer="b#3:0")
+    altered = _landed(store, _row(), secret, {**secret, "rule_id": "DOC_NUMBER"})
+    (store.settings.landing / altered.landing_path / "calls.jsonl").write_text("{}")
+    told = redrive.run(store.settings)
+    assert (told.records, told.passed, told.gone) == (1, 0, 1)
+    assert "landing gone: 1 records, discard them" in str(told) and told.refused
+    assert store.batch(told.batch_ids[0]).state == "failed", "one that cannot be read waits for nobody"
+    assert redrive.pick(store.settings, rule_id="SECRET_DOC") == []
+    with database.connect(store.settings) as connection:
+        for held in quarantine.listing(connection, rule_id="DOC_NUMBER"):
+            with pytest.raises(LgspError, match="SECRET_DOC holds the record"):
+                redrive.raw(store.settings, held)
+
+
+def test_rows_that_an_older_version_told_by_other_hashes_are_one_row(store: Installation) -> None:
+    landed = _landed(store, _row(record_hash="said1"), _row(record_hash="said2"), _row(rule_id="DOS_KEY"))
+    before = store.query("select max(quarantine_id) as id from ledger.quarantine where rule_id = %s", RULE)
+    with database.connect(store.settings) as connection:
+        again = ledger.open_batch(connection, "one_stop_shop", DAY, rebuilt_from=landed)
+        elsewhere = ledger.open_batch(connection, "one_stop_shop", DAY)
+        for batch, place in ((again, "#2:0"), (elsewhere, "#2:1")):
+            quarantine.keep(connection, batch, [_row(raw_pointer=batch.batch_id + place, record_hash=f"bytes{place}")])
+    rows = store.query(
+        "select quarantine_id as id, record_hash from ledger.quarantine where rule_id = %s order by 1", RULE
+    )
+    assert [row["record_hash"] for row in rows] == ["bytes#2:0", "bytes#2:1"] and rows[0]["id"] == before[0]["id"]
 
 
 def test_a_decision_needs_a_reason_an_open_row_and_a_rule_that_may_be_waived(store: Installation) -> None:

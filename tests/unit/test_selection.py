@@ -63,6 +63,7 @@ def test_a_message_is_read_beside_the_whole_listing_and_a_work_file_by_itself(tm
     )
     kinds = ("document", "work_file")
     assert _keys(Selection.of(landed, ["b.1#3:0"]), "documents", tmp_path / "message", *kinds) == [{"d1"}, set()]
+    assert Selection.of(landed, ["b.1#5:1"]).calls("edocs") == []
     assert _keys(Selection.of(landed, ["b.1#5:1"]), "documents", tmp_path / "file", *kinds) == [set(), {"w1"}]
     both = Selection.of(landed, ["b.1#2:0", "b.1#5:0"])
     assert _keys(both, "documents", tmp_path / "both", *kinds) == [{"d0"}, {"w0"}]
