@@ -68,6 +68,7 @@ class Range:
     high: int
     middle: float
     basis: str
+    is_due: bool = True  # the day was read no later than those: it had lost no more of its records to later days
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,11 @@ def expected(read: Reading, history: Sequence[Reading]) -> Range | None:
     low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     if class_ in UNSTEADY:
         low, high = low / WIDER, high * WIDER
+    is_due = read.is_prompt and all(read.is_live or not other.is_live for other in learnt)
     if not is_comparable or class_ == HOLIDAY:
         low = 0
     basis = f"median of {len(learnt)} {name} {middle:,.0f}"
-    return Range(max(0, math.floor(low)), max(NEVER_MANY, math.ceil(high)), middle, basis)
+    return Range(max(0, math.floor(low)), max(NEVER_MANY, math.ceil(high)), middle, basis, is_due)
 
 
 def _learnt(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], str]:
@@ -184,8 +186,8 @@ def _learnt(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], st
 def judged(reads: Iterable[Reading], history: Sequence[Reading], from_count: int) -> list[Day]:
     """Each reading beside what is usual for its day.
 
-    Nothing at all, or nothing of one kind, is suspicious on a working day of which the past, read as soon after it, says
-    that it brings some and usually `from_count` records or more.
+    Nothing at all, or nothing of one kind, is suspicious on a working day that usually brings `from_count` or more; not
+    when it was read later than the days that say so, as all it had may have changed again since.
     """
     reads = sorted(reads, key=lambda read: read.day_on)
     known = [*history, *reads]
@@ -207,7 +209,7 @@ def judged(reads: Iterable[Reading], history: Sequence[Reading], from_count: int
 def _is_suspicious(read: Reading, usual: Range | None, begun: date, from_count: int) -> bool:
     if read.records or usual is None or not reference.is_working(read.day_on):
         return False
-    return read.day_on > begun and usual.middle >= from_count and usual.low > 0
+    return read.day_on > begun and usual.middle >= from_count and usual.is_due
 
 
 def _begun(reads: Iterable[Reading]) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -97,9 +98,11 @@ def test_nothing_is_not_suspicious_before_the_source_began() -> None:
 
 
 def test_nothing_is_not_suspicious_where_what_there_was_may_have_changed_again_since() -> None:
-    assert not judged(date(2022, 1, 18), 0, YEAR, is_prompt=False).is_suspicious_zero
-    backfilled = [Reading(r.day_on, r.records, is_prompt=False) for r in YEAR]
-    assert not judged(date(2022, 1, 18), 0, backfilled).is_suspicious_zero
+    empty = Reading(date(2022, 1, 18), 0)
+    late = [replace(empty, is_prompt=False), replace(empty, is_live=False)]
+    assert not any(usual.judged([read], YEAR, FROM_COUNT)[0].is_suspicious_zero for read in late)
+    left = [replace(read, is_prompt=False, is_live=False) for read in YEAR]
+    assert usual.judged([empty], left, FROM_COUNT)[0].is_suspicious_zero, "what was left of other days is more"
 
 
 @pytest.mark.parametrize(
