@@ -33,7 +33,7 @@ def drift(source: str | None, last: int, is_json: bool) -> None:
 def findings(connection: Connection, batch_id: str) -> list[Finding]:
     """What drifted in a batch, and its days with unusually many or few records."""
     batch = ledger.batch(connection, batch_id)
-    days = [day for day in usual.volumes(connection, batch) if day.is_unusual]
+    days = [day for day in usual.volumes(connection, batch) if day.is_unusual or day.is_suspicious_zero]
     return profile.told(connection, batch_id) + [
         Finding(batch_id, batch.window, "records", "unusual day", day.told) for day in days
     ]
