@@ -57,7 +57,7 @@ def _told(settings: Settings, connection: Connection) -> dict[str, Any]:
     gaps = completeness.gaps(connection, None, last_on - timedelta(days=DAYS_OF_GAPS - 1), last_on) if last_on else []
     held = _one(
         connection,
-        "select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine where state = 'open'",
+        f"select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine q where {quarantine.WAITS}",
     )
     asked = _one(
         connection,

@@ -68,6 +68,7 @@ class Waiting:
     batch_id: str
     source: str
     accepted: int
+    purpose: str = "window"
 
 
 class Stopwatch:
@@ -123,7 +124,7 @@ def _drain(settings: Settings) -> Publication | None:
         snapshot.recover(settings.shared, newest)
         waiting = [
             Waiting(*row) for row in transaction.rows(
-                "select batch_id, source, accepted_count from ledger.batch where state = 'checked' order by window_from, window_to, batch_id"
+                "select batch_id, source, accepted_count, purpose from ledger.batch where state = 'checked' order by window_from, window_to, batch_id"
             )
         ]  # fmt: skip
         waiting = _with_staging(settings, transaction, waiting)
@@ -226,10 +227,9 @@ def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Wa
 
 def _unusable(settings: Settings, batch: Waiting) -> str | None:
     """Why a checked batch cannot be published, with the remedy; None when it can."""
-    accepted, remedy = (
-        _accepted(settings, batch.batch_id),
-        f"`lgsp rebuild {batch.source}` makes it again from what was landed",
-    )
+    accepted = _accepted(settings, batch.batch_id)
+    again = "quarantine redrive --source" if batch.purpose == "redrive" else "rebuild"
+    remedy = f"`lgsp {again} {batch.source}` makes it again from what was landed"
     if not accepted.is_dir():
         return f"its staging is gone: {remedy}"
     if lacking := upgrade.missing(accepted):
