@@ -22,7 +22,9 @@ def _insert(connection: Any, table: str, row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
-def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(rule: Rule, installation: Installation) -> None:
+def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(
+    rule: Rule, installation: Installation
+) -> None:
     assert rule.proof and rule.owner and rule.meaning_vi and rule.why
     for side, expected in (("fails", 1), ("keeps", 0)):
         with database.connect(installation.settings) as connection:
