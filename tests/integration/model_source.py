@@ -246,7 +246,10 @@ def fed_in_another_order(store: Installation, other: Installation) -> list[str]:
             shutil.copytree(store.settings.landing / batch.landing_path, other.settings.landing / again.landing_path)
             ledger.advance(connection, again.batch_id, "landed")
             batch_ids.append(again.batch_id)
-        columns = "source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, state, state_by, state_reason"
+        columns = (
+            "source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, "
+            "organisation_id, occurred_on, state, state_by, state_reason"
+        )
         for row in store.query(f"select {columns} from ledger.quarantine where state in ('accepted', 'discarded')"):
             connection.execute(
                 f"insert into ledger.quarantine ({columns}, batch_id) values ({', '.join(['%s'] * len(row))}, %s)",
