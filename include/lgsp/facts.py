@@ -15,8 +15,8 @@ from lgsp import gate, ledger, privacy, records, reference, sources, usual
 from lgsp.flagging import Flagged, count
 
 UNKNOWN_SHARE = 0.2
+# Nobody deletes dossiers by the hundred: a source that lacks more is broken rather than tidied up.
 DELETED_SHARE = 0.02
-ALWAYS_ALLOWED = 5
 NO_LIMIT = 2**62
 BATCHES_OF_HISTORY = 28
 
@@ -29,6 +29,11 @@ COLUMNS = {
     "odd_null_count": "bigint", "odd_null_told": "varchar", "lost_field_count": "bigint", "lost_field_told": "varchar",
     "unknown_count": "bigint", "unknown_limit": "bigint",
 }  # fmt: skip
+
+
+def most_deleted(known: int) -> int:
+    """How many of so many known records may be deleted at once before somebody must be asked."""
+    return max(gate.ALWAYS_ALLOWED, int(known * DELETED_SHARE))
 
 
 @dataclass
@@ -110,8 +115,8 @@ def of(
         "quarantined_count": counts.quarantined - counts.stopped,
         "quarantined_limit": NO_LIMIT if is_again else gate.allowed(rows),
         "unresolved_count": unresolved, "unknown_count": unknown,
-        "unknown_limit": max(ALWAYS_ALLOWED, int(counts.accepted * UNKNOWN_SHARE)),
-        "deleted_count": before.deleted, "deleted_limit": max(ALWAYS_ALLOWED, int(before.known * DELETED_SHARE)),
+        "unknown_limit": max(gate.ALWAYS_ALLOWED, int(counts.accepted * UNKNOWN_SHARE)),
+        "deleted_count": before.deleted, "deleted_limit": most_deleted(before.known),
         "volume_limit": _limit(batch, before.per_working_day),
     })  # fmt: skip
     told.tell("dead", [f"{flagged.kind.name}: {rule}" for flagged in judged for rule in flagged.dead])

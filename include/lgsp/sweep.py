@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from lgsp import check, comparison, database, harmonise, land, ledger, privacy, sources, tombstones, values
+from lgsp import check, comparison, database, facts, harmonise, land, ledger, privacy, sources, tombstones, values
 from lgsp.comparison import Absent, Difference, List
 from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.extract import Client, Reader
@@ -25,10 +25,6 @@ from lgsp.window import Window, local_day, midnight
 
 log = logging.getLogger(__name__)
 
-# A source that lacks more than this of what we know is broken rather than tidied up: nobody deletes dossiers by the
-# hundred. Of a few dozen records a share says nothing, so five may always go.
-MOST_DELETED_SHARE = 0.02
-ALWAYS_DELETED = 5
 # So many times more are not listed that the list itself is broken: to ask for each of them would take days.
 BROKEN_LIST_TIMES = 10
 
@@ -252,12 +248,12 @@ def _confirm(done: Sweep, swept: Swept, compared: List, client: Client, reader: 
 
 
 def _are_too_many(gone: int, living: int, times: int = 1) -> bool:
-    return gone > max(ALWAYS_DELETED, living * MOST_DELETED_SHARE) * times
+    return gone > facts.most_deleted(living) * times
 
 
 def _why_stopped(done: Sweep, swept: Swept, is_list_broken: bool = False) -> str:
     first, last = str(done.span).split("..")
-    so = "so many that the list may be broken" if is_list_broken else f"more than {MOST_DELETED_SHARE:.0%}"
+    so = "so many that the list may be broken" if is_list_broken else f"more than {facts.DELETED_SHARE:.0%}"
     return (
         f"{done.source.name} {swept.name} {done.span}: of {swept.living} records we know, {len(swept.difference.absent)} are not listed "
         f"any more, {so}; nothing was deleted. Ask the source. If they are gone for good: "
@@ -280,12 +276,12 @@ def _bury(done: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
         batch = ledger.open_batch(connection, done.source.name, done.span, purpose="sweep")
         pack.move(done.settings.landing / batch.landing_path)
         counts = {"declared": len(stones), "read": len(stones), "gap": 0}
-        facts = {
+        range_told = {
             "from": done.span.start.isoformat(),
             "to": done.span.end.isoformat(),
             "swept_at": done.begun_at.isoformat(),
         }
-        pack.seal({"batch_id": batch.batch_id, "source": done.source.name, **facts, **counts,
+        pack.seal({"batch_id": batch.batch_id, "source": done.source.name, **range_told, **counts,
                    "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
         if done.accepted_by:
             ledger.overrule(
