@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
-from lgsp import alterations, contract, records
+from lgsp import alterations, contract, history, records
 from lgsp.errors import SettingError
 from lgsp.postgres import Server
 from lgsp.settings import Settings
@@ -40,14 +40,27 @@ comment on table restricted.{table} is
 )
 
 # What each role may do. lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator watches.
+# First everything is taken back: an older version may have granted more, and PostgreSQL lets everybody run a function.
 GRANTS = """
+revoke all on all tables in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all sequences in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all functions in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+
 grant usage on schema shared, history, ledger, record, restricted to lgsp_writer;
-grant select, insert, update, delete on all tables in schema shared, history, ledger, record, restricted to lgsp_writer;
+grant select, insert, update, delete on all tables in schema ledger, record, restricted to lgsp_writer;
+grant select, insert, delete on all tables in schema shared, history to lgsp_writer;  -- a version is replaced, never rewritten
+revoke delete on ledger.publication, ledger.batch from lgsp_writer;
+revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision from lgsp_writer;
 grant usage on all sequences in schema ledger to lgsp_writer;
+grant execute on all functions in schema shared, history, ledger to lgsp_writer;
+
 grant usage on schema shared, history to lgsp_reader;
 grant select on all tables in schema shared, history to lgsp_reader;
-grant usage on schema ledger, shared to lgsp_operator;
-grant select on all tables in schema ledger, shared to lgsp_operator;
+grant execute on all functions in schema shared, history to lgsp_reader;
+
+grant usage on schema ledger, shared, history to lgsp_operator;
+grant select on all tables in schema ledger, shared, history to lgsp_operator;
+grant execute on all functions in schema shared, history to lgsp_operator;
 """
 # What the ledger consists of, each in an SQL file of its own; `ledger` comes first, the others refer to it.
 LEDGERS = ("ledger", "quarantine", "profile", "sweep", "completeness", "review")
@@ -126,10 +139,8 @@ def _made_of() -> str:
 def _tables() -> Iterator[str]:
     for table in contract.every():
         yield table.ddl("shared")
-        history = ", snapshot_from bigint not null, snapshot_to bigint not null"
-        yield table.ddl("history", extra=history, key=())
-        key = ", ".join(table.key)
-        yield f"create index if not exists {table.name}_version on history.{table.name} ({key}, snapshot_from)"
+        yield table.ddl("history", extra=", snapshot_from bigint not null, snapshot_to bigint not null", key=())
+        yield from history.indexes(table)
         if table.partition:
             yield f"create index if not exists {table.name}_part on shared.{table.name} ({table.partition.name})"
     yield "create index if not exists dossier_source_dossier on shared.dossier_source (dossier_id)"
@@ -140,6 +151,17 @@ def _tables() -> Iterator[str]:
     yield RESTRICTED
     for name in LEDGERS:
         yield files("lgsp").joinpath(f"{name}.sql").read_text()
+    yield _table_rules()
+    yield from history.statements()
+
+
+def _table_rules() -> str:
+    """The rules that the gate in the database asks for; those of the contracts."""
+    rows = ", ".join(
+        f"({contract.quoted(rule.id)}, {contract.quoted(rule.table)}, {contract.quoted(rule.severity)})"
+        for rule in contract.rules("table")
+    )
+    return f"delete from ledger.table_rule; insert into ledger.table_rule values {rows}"
 
 
 def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:

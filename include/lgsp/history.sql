@@ -1,0 +1,46 @@
+-- The knowledge clock: which snapshot was the newest at a time, and whether what it showed can still be told.
+-- Readers have no rights in the ledger, so these look there as the owner.
+
+create or replace function history.snapshot_at(at timestamptz) returns bigint
+    language sql stable strict parallel safe security definer set search_path = pg_catalog, pg_temp
+    begin atomic
+        select coalesce(max(p.snapshot_id), 0) from ledger.publication p where p.published_at <= at;
+    end;
+comment on function history.snapshot_at(timestamptz) is
+    'The newest snapshot published at or before a time; 0, which shows nothing, before the first (Lần công bố mới nhất tính đến một thời điểm)';
+
+create or replace function history.held(snapshot bigint) returns boolean
+    language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    known record;
+    oldest bigint;
+begin
+    if snapshot = 0 then
+        return true;  -- before the first publication nothing was shown
+    end if;
+    select p.history_retired_at as retired_at into known from ledger.publication p where p.snapshot_id = snapshot;
+    if not found then
+        raise exception 'snapshot % was never published', coalesce(snapshot::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'shared.snapshot lists those that were';
+    end if;
+    if known.retired_at is not null then
+        select min(p.snapshot_id) into oldest from ledger.publication p where p.history_retired_at is null;
+        raise exception 'the history of snapshot % was retired on %', snapshot, (known.retired_at at time zone 'Asia/Ho_Chi_Minh')::date
+            using errcode = 'object_not_in_prerequisite_state', hint = format('the oldest snapshot whose history is held is %s', oldest);
+    end if;
+    return true;
+end $$;
+comment on function history.held(bigint) is
+    'True while what a snapshot showed can be told; raises where it was never published or its history was retired (Lịch sử của lần công bố còn được lưu giữ hay không)';
+
+create or replace function history.held(since bigint, until bigint) returns boolean
+    language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+    if until < since then
+        raise exception 'changes run forward: there are none from snapshot % back to %', since, until
+            using errcode = 'invalid_parameter_value', hint = 'name the older snapshot first';
+    end if;
+    return history.held(since) and (until is null or history.held(until));
+end $$;
+comment on function history.held(bigint, bigint) is
+    'The same of both ends of a change feed; an open end is the newest snapshot (Lịch sử giữa hai lần công bố còn được lưu giữ hay không)';

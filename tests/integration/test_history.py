@@ -1,0 +1,230 @@
+"""Every snapshot can be asked again in SQL, and a copy of any of them is brought to any later one by the changes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lgsp import contract, database, merge
+from lgsp.contract import Column, Contract
+from lgsp.postgres import Server
+from lgsp.transaction import Transaction, publishing
+from tests.integration.conftest import WHOLE, Installation, installed
+
+# A row's key and what it says, by number; a key that is not named is not there. One such world for each snapshot.
+WORLDS = st.lists(st.dictionaries(st.integers(1, 4), st.integers(0, 2), max_size=4), min_size=3, max_size=5)
+OF_TYPE = {
+    "text": "'said {n}'", "integer": "{n}", "bigint": "{n}", "double precision": "{n} / 8.0", "boolean": "{n} > 1",
+    "date": "date '2026-07-30' + {n}", "timestamptz": "timestamptz '2026-07-30 08:00+07' + interval '1 day' * {n}",
+    "text[]": "array['said', '{n}']",
+}  # fmt: skip
+ANNOUNCE = "insert into ledger.publication (snapshot_id, published_at, manifest_sha256, batch_count, token) values "
+
+
+@pytest.fixture(scope="module")
+def empty(
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """A store in which nothing was published."""
+    return installed(server, tmp_path_factory.mktemp("history"), quiet_province)
+
+
+@pytest.fixture
+def twice(installation: Installation) -> Installation:
+    """The first half of the days published, then all of them."""
+    for window in WHOLE.split(6):
+        installation.run_all(window)
+        installation.publish()
+    return installation
+
+
+@pytest.fixture
+def announced(empty: Installation) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """Three empty snapshots, published a day after the other from 1 August on; the first can be told no more."""
+    with publishing(database.url(empty.settings)) as turn, database.connect(empty.settings) as connection:
+        for number in (1, 2, 3):
+            told = (
+                f"({number}, timestamptz '2026-08-01 06:00+07' + interval '1 day' * {number - 1}, '', 0, {turn.token})"
+            )
+            connection.execute(ANNOUNCE + told)
+        connection.execute("update ledger.publication set history_retired_at = '2026-08-05' where snapshot_id = 1")
+        yield connection
+        connection.rollback()
+
+
+def _row(table: Contract, key: int, said: int, snapshot_id: int) -> str:
+    def value(column: Column) -> str:
+        if column.name == "batch_id":
+            return f"'batch {snapshot_id}'"  # each publication reads everything again
+        number = key if column.is_key else said
+        can_lack = not (column.is_key or column.is_required)
+        return f"null::{column.type}" if can_lack and said == 0 else OF_TYPE[column.type].format(n=number)
+
+    names = [column for column in table.columns if column.name != "snapshot_id"]
+    return "select " + ", ".join(f"({value(column)})::{column.type} as {column.name}" for column in names)
+
+
+def _publish(turn: Transaction, table: Contract, snapshot_id: int, world: dict[int, int]) -> None:
+    rows = [_row(table, key, said, snapshot_id) for key, said in world.items()]
+    merge.stage_query(turn, table, " union all ".join(rows) or f"{_row(table, 1, 1, snapshot_id)} where false")
+    merge.table(turn, table, "true", snapshot_id, merge.Touched())
+    turn.do(f"{ANNOUNCE} ({snapshot_id}, now() + interval '1 second' * {snapshot_id}, '', 0, {turn.token})")
+
+
+Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+
+
+def _rows(turn: Transaction, table: Contract, source: str) -> Rows:
+    """All columns of some rows by their key."""
+    key = [table.names.index(name) for name in table.key]
+    rows = turn.rows(f"select {', '.join(table.names)} from {source}")
+    return {tuple(row[n] for n in key): tuple(map(repr, row)) for row in rows}
+
+
+def _said(table: Contract, rows: Rows) -> Rows:
+    """The same without what tells how a row came here."""
+    data = [table.names.index(name) for name in table.data_names]
+    return {key: tuple(row[n] for n in data) for key, row in rows.items()}
+
+
+def _applied(copy: Rows, changes: Rows, kinds: dict[tuple[Any, ...], tuple[str, int]]) -> Rows:
+    """A copy after the changes, as a consumer makes them."""
+    for key, (change, _) in kinds.items():
+        assert (key in copy) == (change != "insert")
+    gone = {key for key, (change, _) in kinds.items() if change == "delete"}
+    return {key: row for key, row in (copy | changes).items() if key not in gone}
+
+
+@pytest.mark.parametrize("name", contract.names())
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds=WORLDS)
+def test_a_copy_of_any_snapshot_is_brought_to_any_later_one_by_the_changes_alone(
+    name: str, worlds: list[dict[int, int]], empty: Installation
+) -> None:
+    table = contract.load(name)
+    shown: list[Rows] = [{}]
+    with publishing(database.url(empty.settings)) as turn:
+        for number, world in enumerate(worlds, start=1):
+            _publish(turn, table, number, world)
+            shown.append(_rows(turn, table, f"shared.{name}"))
+        for number, expected in enumerate(shown):
+            assert _rows(turn, table, f"history.{name}_as_of({number})") == expected
+        newest = len(worlds)
+        for since in range(newest + 1):
+            for until in range(since, newest + 1):
+                call = f"history.{name}_changes({since}, {until})"
+                key = ", ".join(table.key)
+                told = turn.rows(f"select change, changed_in, {key} from {call}")
+                kinds = {tuple(row[2:]): (row[0], row[1]) for row in told}
+                assert len(kinds) == len(told), "a row is told once"
+                assert all(since < changed_in <= until for _, changed_in in kinds.values())
+                before, after = _said(table, shown[since]), _said(table, shown[until])
+                differs = {key for key in before | after if before.get(key) != after.get(key)}
+                assert set(kinds) == differs, "what ends saying the same is no change"
+                changes = _rows(turn, table, call)
+                assert _said(table, _applied(shown[since], changes, kinds)) == after
+                assert all(changes[key] == shown[until][key] for key in differs & set(after)), "with its lineage"
+        open_end = turn.rows(f"select * from history.{name}_changes(0) order by {table.key[0]}")
+        assert open_end == turn.rows(f"select * from history.{name}_changes(0, {newest}) order by {table.key[0]}")
+
+
+def test_a_reader_finds_every_snapshot_as_it_was_published_whatever_its_search_path(twice: Installation) -> None:
+    with psycopg.connect(database.url(twice.settings)) as connection:
+        published = connection.execute(
+            "select snapshot_id, table_name, row_count, content_hash::text from ledger.publication_table"
+        ).fetchall()
+        connection.execute("set role lgsp_reader")
+        for name in ("dossier", "held"):
+            connection.execute(f"create temporary table {name} (dossier_id text)")
+        connection.execute("set search_path = pg_temp, public")
+        assert {row[0] for row in published} == {1, 2}
+        for snapshot_id, name, *expected in published:
+            table = contract.load(name)
+            sums = f"count(*), coalesce(sum({table.hash_sql('postgresql', table.names)}), 0)::text"
+            found = connection.execute(f"select {sums} from history.{name}_as_of({snapshot_id})").fetchone()
+            assert list(found or ()) == expected, f"{name} of snapshot {snapshot_id}"
+            changes = connection.execute(f"select change, changed_in from history.{name}_changes(1)").fetchall()
+            assert {changed_in for _, changed_in in changes} <= {2}
+        known = "select published_at from shared.snapshot where snapshot_id = 1"
+        early, now = (
+            connection.execute(f"select count(*) from history.dossier_as_of(history.snapshot_at({at}))").fetchone()
+            for at in (f"({known})", "'infinity'")
+        )
+        assert early and now and 0 < early[0] < now[0]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [("2026-08-01 05:59:59+07", 0), ("2026-08-01 06:00+07", 1), ("2026-08-02 00:00+07", 1), ("2026-08-02 12:00+07", 2), ("infinity", 3)],
+)  # fmt: skip
+def test_what_was_known_at_a_time_is_the_newest_snapshot_until_then(
+    announced: psycopg.Connection[dict[str, Any]], at: str, expected: int
+) -> None:
+    (row,) = announced.execute("select history.snapshot_at(%s) as number", [at]).fetchall()
+    assert row["number"] == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "hint"),
+    [
+        ("dossier_as_of(4)", "snapshot 4 was never published", "shared.snapshot lists"),
+        ("dossier_as_of(null)", "snapshot null was never published", "shared.snapshot lists"),
+        ("dossier_as_of(1)", "the history of snapshot 1 was retired on 2026-08-05", "whose history is held is 2"),
+        ("dossier_as_of(history.snapshot_at('2026-08-01 12:00+07'))", "the history of snapshot 1 was retired", "is 2"),
+        ("dossier_changes(1)", "the history of snapshot 1 was retired", "is 2"),
+        ("dossier_changes(0, 1)", "the history of snapshot 1 was retired", "is 2"),
+        ("dossier_changes(4)", "snapshot 4 was never published", "shared.snapshot lists"),
+        ("dossier_changes(3, 2)", "changes run forward", "the older snapshot first"),
+    ],
+)
+def test_a_snapshot_that_cannot_be_told_is_refused_with_the_way_on(
+    announced: psycopg.Connection[dict[str, Any]], call: str, said: str, hint: str
+) -> None:
+    with pytest.raises(psycopg.Error, match=said) as refused:
+        announced.execute(f"select * from history.{call}")
+    assert hint in str(refused.value.diag.message_hint)
+
+
+@pytest.mark.parametrize("call", ["dossier_as_of(0)", "dossier_as_of(2)", "dossier_changes(0)", "dossier_changes(2, 3)"])  # fmt: skip
+def test_a_snapshot_that_is_held_is_told_though_it_is_empty(
+    announced: psycopg.Connection[dict[str, Any]], call: str
+) -> None:
+    assert announced.execute(f"select * from history.{call}").fetchall() == []
+
+
+def _plan(connection: psycopg.Connection[dict[str, Any]], query: str) -> str:
+    return "\n".join(str(row["QUERY PLAN"]) for row in connection.execute(f"explain (costs off) {query}"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from history.dossier_as_of(2) where dossier_id = 'dossier 7'",
+        "select * from history.dossier_as_of(history.snapshot_at('2026-08-02 12:00+07')) where dossier_id = 'dossier 7'",
+        "select * from history.dossier_changes(2)",
+        "select * from history.dossier_changes(2, 3)",
+    ],
+)
+def test_a_question_about_one_row_or_one_publication_walks_through_no_table(
+    announced: psycopg.Connection[dict[str, Any]], query: str
+) -> None:
+    table = contract.load("dossier")
+    others = ", ".join(name for name in table.names if name not in ("dossier_id", "snapshot_id"))
+    newest = "case when n <= 50 then 3 else 1 end"
+    for schema, extra, told in (
+        ("shared", "", newest),
+        ("history", ", snapshot_from, snapshot_to", f"1, 1, {newest} + 1"),
+    ):
+        announced.execute(
+            f"insert into {schema}.dossier (dossier_id, {others}, snapshot_id{extra}) "
+            f"select 'dossier ' || n, {others}, {told} from ({_row(table, 1, 1, 1)}) one, generate_series(1, 5000) n"
+        )
+        announced.execute(f"analyze {schema}.dossier")
+    plan = _plan(announced, query)
+    assert "Seq Scan" not in plan and plan.count("Index Scan") >= 2
+    assert "One-Time Filter: history.held" in plan, "asked once, not of every row"
