@@ -1,0 +1,224 @@
+"""What a publication costs against the size of the change: a base of many dossier events, then days of 1 k, 10 k and 100 k of them.
+
+    python -m tests.bench.publishing --home /var/tmp/bench              a base of 1,000,000 events
+    python -m tests.bench.publishing --home /var/tmp/bench --events 5000000
+
+The base is kept in the home and copied for each run; what is measured is `publish.run`, each in a process of its own.
+Ratios are what to quote: seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow.parquet as pq
+
+from lgsp import database, publish
+from lgsp.postgres import Server
+from lgsp.settings import Settings
+from tests.bench.base import Change, Press, seed
+
+CHANGES = (
+    Change("1 k", 200),
+    Change("10 k", 2_000),
+    Change("a day", 4_000),
+    Change("a day, all year", 4_000, is_scattered=True),
+    Change("100 k", 20_000),
+)
+BRIEF = ("records", "dossiers", "papers", "lists", "completeness", "indicators", "check", "parquet")
+
+
+@click.command()
+@click.option(
+    "--home", type=click.Path(path_type=Path), required=True, help="Where the base is kept for the next time."
+)
+@click.option("--events", default=1_000_000, show_default=True)
+@click.option("--times", default=1, show_default=True, help="How often each change is measured; the median counts.")
+@click.option("--only", help="Measure only the changes of these names, parted by commas.")
+@click.option("--one", hidden=True, is_flag=True)
+def main(home: Path, events: int, times: int, only: str | None, one: bool) -> None:
+    """Measure what publications of different sizes cost."""
+    if one:
+        click.echo(json.dumps(_published(Settings.from_env())))
+        return
+    names = only.split(",") if only else [change.name for change in CHANGES]
+    base = _base(home, events)
+    told: dict[str, list[dict[str, Any]]] = {}
+    with _copied(home, base) as settings:
+        press, number = Press(settings, seed(home / "seed"), events), 0
+        for _ in range(times):
+            for change in CHANGES:
+                if change.name in names:
+                    number += 1
+                    press.change(change, number)
+                    told.setdefault(change.name, []).append(_measure(settings))
+    _tell({name: sorted(runs, key=lambda run: run["total"])[len(runs) // 2] for name, runs in told.items()})
+
+
+def _environment(home: Path) -> dict[str, str]:
+    named = {name: text for name, text in os.environ.items() if not name.startswith("LGSP_")}
+    return {**named, "LGSP_HOME": str(home), "LGSP_TOKEN_KEY": "only-for-measuring"}
+
+
+def _base(home: Path, events: int) -> Path:
+    """The home of a store with so many dossier events, published; made when there is none."""
+    base = home / f"base-{events}"
+    if not (base / "published.json").exists():
+        Server(base).stop()
+        shutil.rmtree(base, ignore_errors=True)
+        settings = Settings.from_env(_environment(base))
+        database.ensure(settings)
+        begun = time.monotonic()
+        records = Press(settings, seed(home / "seed"), events).base()
+        click.echo(f"base: {records:,} records printed in {time.monotonic() - begun:.0f} s")
+        told = _measure(settings)
+        shutil.rmtree(settings.staging)
+        Server(base).stop()
+        (base / "published.json").write_text(json.dumps(told))
+    told = json.loads((base / "published.json").read_text())
+    click.echo(
+        f"base: {told['total']:.0f} s ({told['cpu'] + told['server_cpu']:.0f} s of the processor), {told['rows']}, {told['seconds']}, {_memory(told)}"
+    )
+    return base
+
+
+@contextmanager
+def _copied(home: Path, base: Path) -> Iterator[Settings]:
+    copy = Path(tempfile.mkdtemp(prefix="run-", dir=home))
+    subprocess.run(["cp", "-a", "--reflink=auto", f"{base}/.", copy], check=True)  # keeps hard links
+    settings = Settings.from_env(_environment(copy))
+    try:
+        database.ensure(settings)
+        with database.connect(settings) as connection:  # what a copy costs is no part of what is measured
+            connection.execute("checkpoint")
+        yield settings
+    finally:
+        Server(copy).stop()
+        shutil.rmtree(copy)
+
+
+def _measure(settings: Settings) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.bench.publishing", "--home", str(settings.home), "--one"]
+    watched = _Watched(settings.home)
+    done = subprocess.run(command, env=_environment(settings.home), capture_output=True, text=True, check=False)
+    server = watched.stop()
+    if done.returncode:
+        raise click.ClickException(f"the publication failed:\n{done.stderr[-2000:]}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**told, **server}
+
+
+def _published(settings: Settings) -> dict[str, Any]:
+    database.ensure(settings)
+    begun, used = time.monotonic(), time.process_time()
+    done = publish.run(settings)
+    took, cpu = time.monotonic() - begun, time.process_time() - used
+    assert done is not None
+    written = _written(settings.shared / "snapshots", done.snapshot_id)
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) // 1024
+    return {
+        "total": took,
+        "cpu": cpu,
+        "seconds": done.seconds,
+        "rows": done.rows,
+        "written": written,
+        "megabytes": peak,
+    }
+
+
+def _written(snapshots: Path, snapshot_id: int) -> dict[str, int]:
+    """How many files of a snapshot the one before it did not have, and how many rows they hold."""
+    before = {
+        path.relative_to(snapshots / str(snapshot_id - 1))
+        for path in (snapshots / str(snapshot_id - 1)).rglob("*.parquet")
+    }
+    now = {
+        path.relative_to(snapshots / str(snapshot_id)): path
+        for path in (snapshots / str(snapshot_id)).rglob("*.parquet")
+    }
+    new = [path for name, path in now.items() if name not in before]
+    return {"parts": len(new), "rows": sum(pq.read_metadata(path).num_rows for path in new)}
+
+
+class _Watched:
+    """A running PostgreSQL: the seconds of the processor it used, and the most private memory its processes held together."""
+
+    def __init__(self, home: Path) -> None:
+        self._postmaster = int((home / "pg" / "postmaster.pid").read_text().splitlines()[0])
+        self._peak, self._is_over, self._used = 0, threading.Event(), self._seconds()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> dict[str, float]:
+        """What it took since it was watched."""
+        self._is_over.set()
+        self._thread.join()
+        return {"server_megabytes": self._peak // 1024, "server_cpu": self._seconds() - self._used}
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(0.5):
+            self._peak = max(self._peak, sum(_private(pid) for pid in self._children()))
+
+    def _seconds(self) -> float:
+        """Of the server and all its children, those that ended included."""
+        told = [_stat(pid)[13:17] for pid in (self._postmaster, *self._children())]
+        own = sum(int(ticks) for times in told for ticks in times[:2])
+        ended = sum(int(ticks) for ticks in told[0][2:])
+        return (own + ended) / os.sysconf("SC_CLK_TCK")
+
+    def _children(self) -> list[int]:
+        pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+        return [pid for pid in pids if _stat(pid)[3] == str(self._postmaster)]
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel tells of a process, by position; nothing where there is none."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ["0"] * 20
+    return ["", "", *told.rpartition(")")[2].split()]
+
+
+def _private(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
+
+
+def _memory(told: dict[str, Any]) -> str:
+    return f"peak {told['megabytes']:,} MB, server {told['server_megabytes']:,} MB"
+
+
+def _tell(measured: dict[str, dict[str, Any]]) -> None:
+    floor = next(iter(measured.values()))["total"]
+    click.echo(
+        f"{'change':<16}{'total s':>9}{'ratio':>7}{'cpu s':>8}"
+        + "".join(f"{name:>13}" for name in BRIEF)
+        + f"{'events':>9}{'parts':>7}{'rows written':>14}"
+    )
+    for name, told in measured.items():
+        parts = "".join(f"{told['seconds'].get(part, 0):>13.2f}" for part in BRIEF)
+        click.echo(
+            f"{name:<16}{told['total']:>9.2f}{told['total'] / floor:>7.2f}{told['cpu'] + told['server_cpu']:>8.2f}{parts}"
+            f"{told['rows'].get('dossier_event', 0):>9,}{told['written']['parts']:>7}{told['written']['rows']:>14,}   {_memory(told)}"
+        )
+
+
+if __name__ == "__main__":
+    main()
