@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from lgsp import contract, records
+from lgsp import contract, history, records
 from lgsp.contract import Contract
 
 log = logging.getLogger(__name__)
@@ -22,19 +22,15 @@ log = logging.getLogger(__name__)
 SQL_NAMES = {"timestamptz": "timestamp with time zone"}
 OF_HISTORY = ("snapshot_from", "snapshot_to")
 # Columns the ledger was given later; its tables are made by ledger.sql.
-LEDGER = {
+LEDGER: dict[str, dict[str, str]] = {
     "batch": {"purpose": "text not null default 'window'"},
     "check_result": {"snapshot_id": "bigint", "sample_keys": "text[] not null default '{}'"},
     "publication": {
-        name: "bigint"
-        for name in (
-            "taken_count",
-            "inserted_count",
-            "replaced_count",
-            "record_count",
-            "dossier_record_count",
-            "work_file_record_count",
-        )
+        **dict.fromkeys(("taken_count", "inserted_count", "replaced_count", "record_count",
+                         "dossier_record_count", "work_file_record_count", "token", "restores"), "bigint"),
+        "publish_id": "uuid", "kind": "text not null default 'publication'", "verdict": "text not null default 'pass'", "overruled": "jsonb",
+        **dict.fromkeys(("decided_by", "why", "signing_key"), "text"),
+        **dict.fromkeys(("files_retired_at", "history_retired_at"), "timestamptz"),
     },
     "publication_file": {"shape": "text"},
     "installation": {"derived_by": "text"},
@@ -73,9 +69,15 @@ def statements(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
     for name, columns in LEDGER.items():
         yield from _changed("ledger", name, columns, there)
     for table in contract.every():
-        for schema in ("shared", "history"):
-            yield from _changed(schema, table.name, {c.name: c.type for c in table.columns}, there)
-            yield from _left_over(schema, table, there)
+        columns = {column.name: column.type for column in table.columns}
+        altered = [
+            statement
+            for schema in ("shared", "history")
+            for statement in (*_changed(schema, table.name, columns, there), *_left_over(schema, table, there))
+        ]
+        if altered or history.is_outdated(connection, table):
+            yield from history.dropped(table)
+        yield from altered
 
 
 def obligations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import adbc_driver_manager
-
 from lgsp import records
-from lgsp.errors import PublicationFailed
 from lgsp.merge import Fates
 from lgsp.transaction import Transaction
 
@@ -62,11 +59,3 @@ def add(transaction: Transaction, snapshot_id: int, balance: Balance) -> None:
         f"inserted_count = coalesce(inserted_count, 0) + {balance.inserted}, replaced_count = coalesce(replaced_count, 0) + {balance.replaced}, "
         f"record_count = {balance.known}, {columns} where snapshot_id = {snapshot_id}"
     )
-
-
-def prove(transaction: Transaction) -> None:
-    """Let the database judge now what it would judge at the commit. Raises PublicationFailed with what does not add up."""
-    try:
-        transaction.do("set constraints ledger.publication_adds_up immediate")
-    except adbc_driver_manager.Error as error:
-        raise PublicationFailed(f"the counts do not add up, nothing was published: {error}") from error

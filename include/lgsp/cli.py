@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from lgsp import cli_publish as publishing
 from lgsp import database, sources
 from lgsp.cli_batch import batch
 from lgsp.cli_completeness import completeness
@@ -15,7 +16,7 @@ from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
 from lgsp.cli_status import status
 from lgsp.cli_sweep import sweep
-from lgsp.console import FAILED, answering, as_json, tell, window, window_options
+from lgsp.console import answering, as_json, tell, window, window_options
 from lgsp.errors import LgspError
 from lgsp.province.cli import province
 from lgsp.runtime.cli import commands as runtime
@@ -86,60 +87,6 @@ def _harmonise_and_check(settings: Settings, batch_ids: list[str], is_json: bool
 
 
 @main.command()
-@as_json
-@answering
-def publish(is_json: bool) -> None:
-    """Drain the ledger of checked batches into one snapshot; exit 0 also when there was nothing to publish."""
-    from lgsp import publish as publishing
-
-    published = publishing.run(Settings.from_env())
-    if published is None:
-        tell({"snapshot_id": None, "state": "nothing to publish"}, is_json)
-    else:
-        tell(
-            {
-                "snapshot_id": published.snapshot_id,
-                "batches": len(published.batches),
-                "rows": published.rows,
-                "seconds": published.seconds,
-            },
-            is_json,
-        )
-
-
-@main.command()
-@click.argument("snapshot", type=int, required=False)
-@as_json
-@answering
-def verify(snapshot: int | None, is_json: bool) -> None:
-    """Prove that files and SQL hold the same rows as were published; exit 1 when they do not."""
-    from lgsp import verify as verifying
-
-    snapshot_id, proofs = verifying.run(Settings.from_env(), snapshot)
-    is_equal = all(proof.is_equal for proof in proofs)
-    if is_json:
-        tables = {p.table: {"rows": p.published.rows, "content_hash": str(p.published.content_hash),
-                            "data_hash": str(p.published.data_hash), "is_equal": p.is_equal} for p in proofs}  # fmt: skip
-        tell({"snapshot_id": snapshot_id, "is_equal": is_equal, "tables": tables}, is_json)
-    else:
-        for p in proofs:
-            click.echo(f"{'equal ' if p.is_equal else 'DIFFERS'} {p.table:<22}{p.published.rows:>12,} rows")
-        click.echo(f"snapshot {snapshot_id}: " + ("both sides are equal" if is_equal else "NOT equal"))
-    sys.exit(0 if is_equal else FAILED)
-
-
-@main.command()
-@as_json
-@answering
-def recover(is_json: bool) -> None:
-    """Repair what a crash left: a lagging pointer, files nobody refers to."""
-    from lgsp import publish as publishing
-
-    mended = publishing.recover(Settings.from_env())
-    tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
-
-
-@main.command()
 def dictionary() -> None:
     """The data dictionary, as Markdown."""
     from lgsp import dictionary as words
@@ -155,9 +102,8 @@ main.add_command(province)
 main.add_command(quarantine)
 main.add_command(status)
 main.add_command(sweep)
-for command in runtime.commands.values():
+for command in (*publishing.commands, *runtime.commands.values()):
     main.add_command(command)
-
 
 if __name__ == "__main__":
     main()

@@ -43,3 +43,7 @@ class PublicationRefused(LgspError):
 
 class PublicationFailed(LgspError):
     """A snapshot could not be proven equal on both sides; nothing was published."""
+
+
+class CommitFailed(LgspError):
+    """The commit was refused or its answer was lost: only the store can say whether it took place."""

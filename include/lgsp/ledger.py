@@ -132,27 +132,28 @@ def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[st
         )
 
 
-def record_results(
-    connection: Connection,
-    judgements: Iterable[Judgement],
-    *,
-    batch_id: str | None = None,
-    snapshot_id: int | None = None,
-) -> None:
+def record_results(connection: Connection, judgements: Iterable[Judgement], *, batch_id: str | None = None, snapshot_id: int | None = None) -> None:  # fmt: skip
     """Keep what every rule said of a batch, or of the tables of a publication, in place of what was said before."""
     if batch_id is not None:
         connection.execute("delete from ledger.check_result where batch_id = %s", [batch_id])
     else:
         connection.execute("delete from ledger.check_result where batch_id is null and snapshot_id = %s", [snapshot_id])
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into ledger.check_result (batch_id, snapshot_id, rule_id, suite, severity, checked_count, failed_count, is_passed, "
-            "observed, meaning, rule_version, sample_keys) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [[batch_id, snapshot_id, v.rule.id, v.suite, v.rule.severity, v.checked, v.failed, v.is_passed,
-              "could not be evaluated" if not v.is_evaluated else f"{v.observed}; overruled {v.overruled}" if v.overruled else v.observed,
-              v.rule.meaning, v.rule.version, list(v.sample_keys)]
-             for judgement in judgements for v in judgement.verdicts],
-        )  # fmt: skip
+    if told := results(judgements, batch_id=batch_id, snapshot_id=snapshot_id):
+        columns = ", ".join(told[0])
+        connection.execute(
+            f"insert into ledger.check_result ({columns}) select {columns} from json_populate_recordset(null::ledger.check_result, %s)",
+            [json.dumps(told)],
+        )
+
+
+def results(judgements: Iterable[Judgement], **of: Any) -> list[dict[str, Any]]:
+    """What every rule said, as rows of `ledger.check_result`; `of` says of what."""
+    return [
+        {**of, "rule_id": v.rule.id, "suite": v.suite, "severity": v.rule.severity, "checked_count": v.checked, "failed_count": v.failed,
+         "is_passed": v.is_passed, "observed": "could not be evaluated" if not v.is_evaluated else f"{v.observed}; overruled {v.overruled}" if v.overruled else v.observed,
+         "meaning": v.rule.meaning, "rule_version": v.rule.version, "sample_keys": list(v.sample_keys), "checked_at": datetime.now().astimezone().isoformat()}
+        for judgement in judgements for v in judgement.verdicts
+    ]  # fmt: skip
 
 
 def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, str]]) -> None:

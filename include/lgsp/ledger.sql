@@ -87,6 +87,8 @@ create table if not exists ledger.override (
     primary key (source, window_from, window_to, rule_id)
 );
 
+-- One row for each snapshot, never changed but for what is known later: that its files or its row versions were retired.
+create sequence if not exists ledger.publish_token;
 create table if not exists ledger.publication (
     snapshot_id   bigint primary key,
     published_at  timestamptz not null default now(),
@@ -100,8 +102,20 @@ create table if not exists ledger.publication (
     replaced_count bigint,
     record_count   bigint,
     dossier_record_count   bigint,  -- not deleted: each has its row in shared.dossier_source
-    work_file_record_count bigint   -- not deleted: each has its row in shared.work_file
+    work_file_record_count bigint,  -- not deleted: each has its row in shared.work_file
+    publish_id    uuid,    -- drawn before the commit: whoever lost its answer finds out by this whether it took place
+    token         bigint,  -- the publisher's turn; the snapshot's folder bears it until the commit
+    kind          text not null default 'publication' check (kind in ('publication', 'rollback')),
+    restores      bigint references ledger.publication,  -- of a rollback: the snapshot it is equal to
+    verdict       text not null default 'pass' check (verdict in ('pass', 'overruled')),
+    overruled     jsonb,   -- by rule: by whom and why
+    decided_by    text,    -- of a rollback: by whom
+    why           text,    -- and why
+    signing_key   text,    -- the key its manifest is signed with
+    files_retired_at   timestamptz,
+    history_retired_at timestamptz
 );
+create unique index if not exists publication_once on ledger.publication (publish_id);
 
 create table if not exists ledger.publication_table (
     snapshot_id  bigint not null references ledger.publication,
@@ -110,6 +124,30 @@ create table if not exists ledger.publication_table (
     content_hash numeric not null,
     data_hash    numeric not null,
     primary key (snapshot_id, table_name)
+);
+
+-- Whose signatures are believed.
+create table if not exists ledger.signing_key (
+    key_id     text primary key,
+    public_key text not null,
+    first_used_at timestamptz not null default now()
+);
+
+-- While a row has no end nothing is published: somebody went back to an older snapshot.
+create table if not exists ledger.hold (
+    since       timestamptz primary key default now(),
+    decided_by  text not null,
+    why         text not null,
+    released_at timestamptz,
+    released_by text
+);
+create unique index if not exists hold_once on ledger.hold ((released_at is null)) where released_at is null;
+
+-- The rules that tables must keep before a snapshot that changes them can be published; from the contracts.
+create table if not exists ledger.table_rule (
+    rule_id    text primary key,
+    table_name text not null,
+    severity   text not null
 );
 
 -- A publication whose counts do not add up cannot be committed, whoever makes it.
@@ -121,6 +159,16 @@ declare
 begin
     if new.taken_count is null then
         return null;  -- of a version that did not count yet
+    end if;
+    if new.kind = 'rollback' then  -- the records stay, the tables are those of the older snapshot, row by row
+        for listed in
+            select table_name, row_count, data_hash from ledger.publication_table where snapshot_id = new.snapshot_id
+            except select table_name, row_count, data_hash from ledger.publication_table where snapshot_id = new.restores
+        loop
+            raise exception 'snapshot % restores snapshot %, but % differs', new.snapshot_id, new.restores, listed.table_name
+                using errcode = 'check_violation';
+        end loop;
+        return null;
     end if;
     select coalesce(sum(published_count), 0) into brought from ledger.batch where snapshot_id = new.snapshot_id;
     if new.taken_count <> brought or new.taken_count <> new.inserted_count + new.replaced_count then
@@ -150,6 +198,93 @@ do $$ begin
     if not exists (select from pg_trigger where tgrelid = 'ledger.publication'::regclass and tgname = 'publication_adds_up') then
         create constraint trigger publication_adds_up after insert or update on ledger.publication
             deferrable initially deferred for each row execute function ledger.publication_adds_up();
+    end if;
+end $$;
+
+-- Only whoever has the turn can publish: a publisher that lost it is refused at its commit, whatever it believes.
+create or replace function ledger.publication_in_turn() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+begin
+    if new.token is distinct from (select last_value from ledger.publish_token where is_called) then
+        raise exception 'snapshot %: its publisher lost its turn (% is not the newest)', new.snapshot_id, new.token using errcode = 'check_violation';
+    end if;
+    if not exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted
+                   and classid = 0 and objid = 1464578 and objsubid = 1) then
+        raise exception 'snapshot %: its publisher does not hold the lock', new.snapshot_id using errcode = 'check_violation';
+    end if;
+    return null;
+end $$;
+
+-- A snapshot that broke a rule cannot become current, whoever asks, unless somebody took that on by name.
+create or replace function ledger.publication_is_judged() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    broken record;
+begin
+    for broken in
+        select r.rule_id, c.is_passed, c.observed from ledger.table_rule r
+        join ledger.publication_table t on t.table_name = r.table_name and t.snapshot_id = new.snapshot_id
+        left join ledger.publication_table before on before.table_name = t.table_name and before.snapshot_id = new.snapshot_id - 1
+            and before.content_hash = t.content_hash and before.row_count = t.row_count
+        left join ledger.check_result c on c.batch_id is null and c.snapshot_id = new.snapshot_id and c.rule_id = r.rule_id
+        where before.snapshot_id is null and c.rule_id is null
+        union
+        select rule_id, is_passed, observed from ledger.check_result
+        where batch_id is null and snapshot_id = new.snapshot_id and not is_passed and severity in ('blocker', 'error')
+    loop
+        if broken.is_passed is null then
+            raise exception 'snapshot %: nobody asked rule %', new.snapshot_id, broken.rule_id using errcode = 'check_violation';
+        end if;
+        if new.verdict = 'pass' or coalesce(new.overruled #>> array[broken.rule_id, 'by'], '') = ''
+                or coalesce(new.overruled #>> array[broken.rule_id, 'why'], '') = '' then
+            raise exception 'snapshot %: rule % is broken (%) and nobody overruled it', new.snapshot_id, broken.rule_id, broken.observed
+                using errcode = 'check_violation';
+        end if;
+    end loop;
+    return null;
+end $$;
+
+-- Numbers and times of snapshots only grow, without a gap; what was published is not said otherwise afterwards.
+create or replace function ledger.publication_follows() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    newest record;
+    later text[] := array['taken_count', 'inserted_count', 'replaced_count', 'record_count', 'dossier_record_count', 'work_file_record_count',
+        'files_retired_at', 'history_retired_at'];
+begin
+    select snapshot_id, published_at into newest from ledger.publication order by snapshot_id desc limit 1;
+    if tg_op = 'INSERT' then
+        if new.snapshot_id <> coalesce(newest.snapshot_id, 0) + 1 or new.published_at <= newest.published_at then
+            raise exception 'snapshot % of % does not follow snapshot % of %', new.snapshot_id, new.published_at, newest.snapshot_id, newest.published_at
+                using errcode = 'check_violation';
+        end if;
+        return new;
+    end if;
+    if tg_op = 'DELETE' or to_jsonb(new) - later <> to_jsonb(old) - later then
+        raise exception 'snapshot % was published: it can be followed by another, not altered', old.snapshot_id using errcode = 'check_violation';
+    end if;
+    if new.snapshot_id = newest.snapshot_id and (new.files_retired_at is not null or new.history_retired_at is not null) then
+        raise exception 'snapshot % is current: it cannot be retired', new.snapshot_id using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+
+-- Only what passed its check is published.
+create or replace function ledger.batch_was_checked() returns trigger language plpgsql set search_path = pg_catalog as $$
+begin
+    if new.state = 'published' and old.state not in ('checked', 'published') then
+        raise exception 'batch % is %, not checked: it cannot be published', new.batch_id, old.state using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+
+do $$ begin
+    if not exists (select from pg_trigger where tgrelid = 'ledger.publication'::regclass and tgname = 'publication_in_turn') then
+        create constraint trigger publication_in_turn after insert on ledger.publication
+            deferrable initially deferred for each row execute function ledger.publication_in_turn();
+        create constraint trigger publication_is_judged after insert on ledger.publication
+            deferrable initially deferred for each row execute function ledger.publication_is_judged();
+        create trigger publication_follows before insert or update or delete on ledger.publication
+            for each row execute function ledger.publication_follows();
+        create trigger batch_was_checked before update of state on ledger.batch
+            for each row execute function ledger.batch_was_checked();
     end if;
 end $$;
 
@@ -199,5 +334,6 @@ create table if not exists ledger.request_budget (
 );
 
 create or replace view shared.snapshot as
-    select snapshot_id, published_at, as_of from ledger.publication;
+    select snapshot_id, published_at, as_of, kind, restores, verdict, overruled, manifest_sha256, signing_key, files_retired_at, history_retired_at
+    from ledger.publication;
 comment on view shared.snapshot is 'Every published snapshot; the newest is what the tables show.';

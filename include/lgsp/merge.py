@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lgsp import records
+from lgsp import contract, records
 from lgsp.contract import Contract
 from lgsp.transaction import Transaction
 
@@ -203,6 +203,13 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
     given = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
     inserted = transaction.changed(f"insert into shared.{name} ({columns}) select {given} from fresh_{name}")
     touched.add(name, [part for (part,) in parts], max(deleted, inserted))
+
+
+def whole(transaction: Transaction, name: str, query: str, snapshot_id: int, touched: Touched) -> None:
+    """Make a whole shared table equal to a query's rows, changing only what differs."""
+    shared = contract.load(name)
+    stage_query(transaction, shared, query)
+    table(transaction, shared, "true", snapshot_id, touched)
 
 
 def stage(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:

@@ -6,12 +6,15 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lgsp.errors import SettingError
+
+# Longer than any step of a publication is away from the server: linking or writing one group of records.
+LEASE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class Endpoint:
 def connection_variable(source: str) -> str:
     """The environment variable that holds a source's connection."""
     return f"AIRFLOW_CONN_{source.upper()}"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long a snapshot can be read after it was replaced: each for days, then the last of a day, then of a month.
+
+    Replaced row versions stay for good unless `history_days` ends them; no version goes that a kept snapshot shows.
+    """
+
+    every_days: int = 2
+    daily_days: int = 30
+    monthly_months: int = 24
+    history_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,14 +118,41 @@ class Settings:
 
     def requests_per_minute(self, source: str, default: int) -> int:
         """How many calls a source bears in a minute: its description's number, unless overridden."""
-        text = self.environment.get(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}")
-        if text is None:
-            return default
+        return self._number(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}", default)
+
+    @property
+    def publish_lease_seconds(self) -> int:
+        """How long a publisher may say nothing to the store before its turn is taken from it."""
+        return self._number("LGSP_PUBLISH_LEASE_SECONDS", LEASE_SECONDS)
+
+    @property
+    def retention(self) -> Retention:
+        """How long snapshots can be read after they were replaced."""
+        history = self.environment.get("LGSP_KEEP_HISTORY_DAYS")
+        return Retention(
+            every_days=self._number("LGSP_KEEP_EVERY_DAYS", Retention.every_days),
+            daily_days=self._number("LGSP_KEEP_DAILY_DAYS", Retention.daily_days),
+            monthly_months=self._number("LGSP_KEEP_MONTHLY_MONTHS", Retention.monthly_months),
+            history_days=self._number("LGSP_KEEP_HISTORY_DAYS", 0) if history else None,
+        )
+
+    def _number(self, variable: str, default: int) -> int:
+        text = self.environment.get(variable) or str(default)
         if not text.isdigit() or int(text) < 1:
-            raise SettingError(
-                f"LGSP_REQUESTS_PER_MINUTE_{source.upper()} must be a whole number of calls, not {text!r}"
-            )
+            raise SettingError(f"{variable} must be a whole number of at least 1, not {text!r}")
         return int(text)
+
+    def signing_key(self) -> bytes:
+        """The Ed25519 key that signs manifests, as PEM: LGSP_SIGNING_KEY, else one made once and kept in the home.
+
+        It proves that a snapshot came from here; what it proves ends with the home, so a real installation sets it.
+        """
+        from lgsp import signing
+
+        given = self.environment.get("LGSP_SIGNING_KEY")
+        if given:
+            return given.replace("\\n", "\n").encode()
+        return self._kept("signing.key", signing.new_key)
 
     def token_key(self) -> bytes:
         """The key of the applicant tokens.
@@ -122,12 +165,16 @@ class Settings:
             return given.encode()
         if self.database_url:
             raise SettingError("set LGSP_TOKEN_KEY: the key of the applicant tokens (32 random bytes or more)")
-        path = self.home / "token.key"
+        return self._kept("token.key", lambda: secrets.token_hex(32).encode())
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """A secret of this home, made when it is first asked for."""
+        path = self.home / name
         if not path.exists():
-            temporary = path.with_name(f"token.key.{os.getpid()}")
+            temporary = path.with_name(f"{name}.{os.getpid()}")
             descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(32).encode())
+                file.write(make())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)  # of two at once the first one's key stays
             temporary.unlink()

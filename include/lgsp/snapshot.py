@@ -1,9 +1,11 @@
-"""The Parquet side of a snapshot: immutable files named by content, a manifest, and the pointer `current`.
+"""The Parquet side of a snapshot: immutable files named by content, a signed manifest, and the pointer `current`.
 
-shared/files/<table>/month=2022-06/<sha>.parquet      written once, never changed
-shared/snapshots/<id>/<table>/month=2022-06/<sha>.parquet   hard links: a plain dataset for any reader
-shared/snapshots/<id>/manifest.json
-shared/current -> snapshots/<id>                       moved after the commit, repaired by `recover`
+shared/snapshots/<id>/<table>/month=2022-06/<sha>.parquet   a plain dataset for any reader
+shared/snapshots/<id>/manifest.json, manifest.json.sig, catalog.json
+shared/current -> snapshots/<id>                            moved after the commit, repaired by `recover`
+
+Files are never changed; a snapshot holds those of the one before by hard links. Until its publication is committed a
+snapshot is built in a folder that bears its publisher's token: only whoever has a later turn takes it away.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,13 +28,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lgsp import catalog
 from lgsp.contract import Column, Contract
 from lgsp.errors import PublicationFailed
+from lgsp.signing import Seal
 
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
 EMPTY = "empty"
+MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
+UNFINISHED = re.compile(r"\.\d+\.((?P<token>\d+)|retired|new)")
 ARROW_TYPES = {
     "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
     "timestamp[us, tz=UTC]": "timestamptz", "double": "double precision",
@@ -71,29 +77,85 @@ class File:
     sums: Sums
 
 
-def write(root: Path, contract: Contract, part: str, rows: pa.Table) -> File:
-    """Write one part of a table as an immutable file; the same rows give the same bytes and the same name."""
-    schema = contract.arrow_schema()
-    ordered = rows.cast(schema).sort_by([(key, "ascending") for key in contract.key]).combine_chunks()
-    folder = root / "files" / contract.name
-    if part not in ("all", EMPTY):
-        folder = folder / f"month={part}"
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{part}.{os.getpid()}.new"
-    with temporary.open("wb") as file:
+@dataclass(frozen=True)
+class Building:
+    """A snapshot in the making."""
+
+    root: Path
+    snapshot_id: int
+    token: int
+
+    @property
+    def folder(self) -> Path:
+        """Where it is made; nobody reads it."""
+        return self.root / "snapshots" / f".{self.snapshot_id}.{self.token}"
+
+    def write(self, contract: Contract, part: str, rows: pa.Table) -> File:
+        """Write one part of a table; the same rows give the same bytes and the same name."""
+        schema = contract.arrow_schema()
+        ordered = rows.cast(schema).sort_by([(key, "ascending") for key in contract.key]).combine_chunks()
+        buffer = pa.BufferOutputStream()
         pq.write_table(
-            ordered, file, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, write_page_index=True,
+            ordered, buffer, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, write_page_index=True,
             use_dictionary=[name for name in contract.names if name in LOW_CARDINALITY] or False,
             bloom_filter_options={contract.key[0]: {"ndv": ROW_GROUP, "fpp": 0.01}} if contract.partition else None,
         )  # fmt: skip
-        file.flush()
-        os.fsync(file.fileno())
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    path = folder / f"{digest[:32]}.parquet"
-    size = temporary.stat().st_size
-    temporary.replace(path)
-    _sync(folder)
-    return File(contract.name, part, str(path.relative_to(root / "files")), size, digest, read_sums([path]))
+        told = buffer.getvalue()
+        digest = hashlib.sha256(told).hexdigest()
+        folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/month={part}"
+        file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", told.size, digest, NOTHING)
+        path = self._place(file)
+        _write(path, told)
+        return replace(file, sums=read_sums([path]))
+
+    def keep(self, file: File, before: int) -> bool:
+        """Take over a file of the snapshot before; whether it was there."""
+        there = self.root / "snapshots" / str(before) / file.path
+        if not there.exists():
+            return False
+        os.link(there, self._place(file))
+        return True
+
+    def _place(self, file: File) -> Path:
+        path = self.folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def seal(self, facts: Mapping[str, Any], files: list[File], signer: Seal) -> str:
+        """Make it whole: catalogue, signed manifest, and everything on disk; the SHA-256 of the manifest."""
+        told = {
+            "snapshot_id": self.snapshot_id,
+            "token": self.token,
+            **facts,
+            "signing_key": signer.id,
+            "tables": _listed(files),
+        }
+        described = catalog.document(told)
+        _write(self.folder / CATALOG, described)
+        told["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(described).hexdigest()}
+        manifest = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        _write(self.folder / MANIFEST, manifest)
+        _write(self.folder / SIGNATURE, signer.sign(manifest))
+        for folder, _, _ in os.walk(self.folder):
+            _sync(Path(folder))
+        return hashlib.sha256(manifest).hexdigest()
+
+
+def begin(root: Path, snapshot_id: int, token: int) -> Building:
+    """An empty folder for a snapshot that is about to be made."""
+    building = Building(root, snapshot_id, token)
+    building.folder.mkdir(parents=True)
+    return building
+
+
+def enter(root: Path, snapshot_id: int, token: int) -> None:
+    """Give a committed snapshot its name, and lead readers to it; safe to repeat."""
+    building, final = Building(root, snapshot_id, token).folder, root / "snapshots" / str(snapshot_id)
+    with suppress(FileNotFoundError):
+        building.rename(final)
+        _sync(final.parent)
+    manifest(root, snapshot_id)
+    point(root, snapshot_id)
 
 
 def as_written(path: Path) -> Contract:
@@ -141,15 +203,8 @@ def _sums(table: Contract, paths: list[str]) -> Sums:
     return Sums(int(row[0]), int(row[1]), int(row[2]))
 
 
-def seal(root: Path, snapshot_id: int, facts: dict[str, Any], files: list[File]) -> str:
-    """Make the snapshot's folder whole: hard links and the manifest; the SHA-256 of the manifest."""
-    final, building = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.new"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for file in files:
-        target = building / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(root / "files" / file.path, target)
+def _listed(files: list[File]) -> dict[str, Any]:
+    """The files of each table as a manifest tells them, with their sums."""
     tables: dict[str, Any] = {}
     for file in sorted(files, key=lambda f: f.path):
         table = tables.setdefault(file.table, {"rows": 0, "content_hash": 0, "data_hash": 0, "files": []})
@@ -164,18 +219,7 @@ def seal(root: Path, snapshot_id: int, facts: dict[str, Any], files: list[File])
         )
     for table in tables.values():
         table["content_hash"], table["data_hash"] = str(table["content_hash"]), str(table["data_hash"])
-    manifest = orjson.dumps(
-        {"snapshot_id": snapshot_id, **facts, "tables": tables}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    )
-    with (building / "manifest.json").open("wb") as out:
-        out.write(manifest)
-        out.flush()
-        os.fsync(out.fileno())
-    for folder, _, _ in os.walk(building):
-        _sync(Path(folder))
-    building.rename(final)
-    _sync(final.parent)
-    return hashlib.sha256(manifest).hexdigest()
+    return tables
 
 
 def _text(value: Any) -> Any:
@@ -185,7 +229,7 @@ def _text(value: Any) -> Any:
 
 def manifest(root: Path, snapshot_id: int) -> dict[str, Any]:
     """The manifest of a snapshot. Raises PublicationFailed when there is none."""
-    path = root / "snapshots" / str(snapshot_id) / "manifest.json"
+    path = root / "snapshots" / str(snapshot_id) / MANIFEST
     if not path.exists():
         raise PublicationFailed(f"snapshot {snapshot_id} has no manifest at {path}; was it retired?")
     told = orjson.loads(path.read_bytes())
@@ -216,36 +260,62 @@ def point(root: Path, snapshot_id: int) -> None:
         _sync(root)
 
 
-def recover(root: Path, newest: int | None) -> list[str]:
+@dataclass(frozen=True)
+class Committed:
+    """What the store knows of the snapshots that files may lag behind: the newest, its token, and those retired."""
+
+    newest: int
+    token: int
+    retired: frozenset[int] = frozenset()
+
+
+def recover(root: Path, committed: Committed, turn: int) -> list[str]:
     """Make the files agree with the newest committed publication; what was mended, in words.
 
-    Only for the one publisher: folders of publications that never committed and files that no snapshot
-    holds are taken away, a pointer that lags is moved.
+    Only for whoever has the turn of that number: what publishers of earlier turns left uncommitted is taken away, and
+    nothing of a later turn.
     """
     mended: list[str] = []
-    sealed = [int(path.parent.name) for path in (root / "snapshots").glob("[0-9]*/manifest.json")]
-    if sealed and max(sealed) > (newest or 0) + 1:
-        raise PublicationFailed(
-            f"{root} holds snapshot {max(sealed)}, the database knows none after {newest}: is it another database, or an older copy? "
-            "Nothing was removed; give this database its own LGSP_HOME"
-        )
-    for folder in (root / "snapshots").glob("*"):
-        is_committed = folder.name.isdigit() and newest is not None and int(folder.name) <= newest
-        if not is_committed:
+    folders = root / "snapshots"
+    strangers = [
+        int(path.parent.name) for path in folders.glob(f"[0-9]*/{MANIFEST}") if int(path.parent.name) > committed.newest
+    ]
+    for stranger in strangers:
+        if stranger == committed.newest + 1 and "token" not in manifest(root, stranger):
+            retire(root, stranger)  # an older version named snapshots before their commit
+            mended.append(f"removed {stranger}, which was never committed")
+        else:
+            raise PublicationFailed(
+                f"{root} holds snapshot {stranger}, the database knows none after {committed.newest}: is it another database, or an older copy? "
+                "Nothing was removed; give this database its own LGSP_HOME"
+            )
+    is_entered = (folders / str(committed.newest)).exists()
+    if committed.newest and (not is_entered or current(root) != committed.newest):
+        enter(root, committed.newest, committed.token)
+        mended.append(f"moved the pointer to snapshot {committed.newest}")
+    for folder in folders.glob(".*"):
+        if (found := UNFINISHED.fullmatch(folder.name)) and int(found["token"] or 0) < turn:
             shutil.rmtree(folder)
             mended.append(f"removed {folder.name}, which was never committed")
-    if newest is not None and current(root) != newest:
-        manifest(root, newest)
-        point(root, newest)
-        mended.append(f"moved the pointer to snapshot {newest}")
-    for path in [*(root / "files").rglob("*.parquet"), *(root / "files").rglob(".*.new"), *root.glob(".current.*")]:
-        if not path.is_symlink() and path.suffix == ".parquet" and path.stat().st_nlink > 1:
-            continue
-        path.unlink()
-        mended.append(f"removed {path.name}, which no snapshot holds")
+    for folder in folders.glob("[0-9]*"):
+        if int(folder.name) in committed.retired:
+            retire(root, int(folder.name))
+            mended.append(f"removed {folder.name}, which was retired")
+    for stray in root.glob(".current.*"):
+        stray.unlink()
+        mended.append(f"removed {stray.name}, a pointer that leads nobody")
+    shutil.rmtree(root / "files", ignore_errors=True)  # of an older version: snapshots hold their files themselves
     if mended:
         log.warning("recovered: %s", "; ".join(mended))
     return mended
+
+
+def retire(root: Path, snapshot_id: int) -> None:
+    """Take the files of a snapshot away: at once for who comes after, while who reads one of them keeps it."""
+    folder, leaving = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.retired"
+    if folder.exists():
+        folder.rename(leaving)
+    shutil.rmtree(leaving, ignore_errors=True)
 
 
 @contextmanager
@@ -253,6 +323,13 @@ def _alone(root: Path) -> Iterator[None]:
     with (root / ".pointer.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _write(path: Path, told: bytes | pa.Buffer) -> None:
+    with path.open("wb") as file:
+        file.write(told)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from lgsp import contract, gate, merge
 from lgsp.contract import Rule
 from lgsp.errors import PublicationRefused
@@ -10,7 +12,32 @@ from lgsp.transaction import Transaction
 SHOWN_KEYS = 5
 
 
-def judge(transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> gate.Judgement:
+@dataclass(frozen=True)
+class Overruling:
+    """Table rules that one publication may break, by whom and why."""
+
+    rules: tuple[str, ...] = ()
+    decided_by: str = ""
+    why: str = ""
+
+    def of(self, verdict: gate.Verdict) -> gate.Verdict:
+        """A verdict with what this says of it. A rule that nobody may overrule stays as it is."""
+        if verdict.is_passed or verdict.rule.id not in self.rules or not verdict.rule.is_acceptable:
+            return verdict
+        return replace(verdict, overruled=f"by {self.decided_by}: {self.why}")
+
+    def told(self, judgement: gate.Judgement) -> dict[str, dict[str, str]]:
+        """The rules that were really broken, as the manifest and the ledger tell them."""
+        broken = sorted(verdict.rule.id for verdict in judgement.verdicts if verdict.overruled)
+        return {rule: {"by": self.decided_by, "why": self.why} for rule in broken}
+
+
+NOBODY = Overruling()
+
+
+def judge(
+    transaction: Transaction, snapshot_id: int, touched: merge.Touched, overruling: Overruling = NOBODY
+) -> gate.Judgement:
     """Ask every table rule of the tables that a publication touched.
 
     Raises PublicationRefused when a rule that may not be broken is: nothing of the transaction may be committed then.
@@ -22,6 +49,7 @@ def judge(transaction: Transaction, snapshot_id: int, touched: merge.Touched) ->
     judgement = gate.facts(
         "tables", {rule.id: found[rule.id][0] == 0 for rule in rules}, rules, told, {rule.id: found[rule.id][2] for rule in rules}
     )  # fmt: skip
+    judgement = replace(judgement, verdicts=[overruling.of(verdict) for verdict in judgement.verdicts])
     blocking = [
         f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.verdicts if verdict.blocks
     ]

@@ -1,9 +1,14 @@
-"""One transaction that moves rows as Arrow both ways: what a publication is made of."""
+"""One transaction that moves rows as Arrow both ways: what a publication is made of.
+
+Publishing is a turn that one session has at a time. Lock and transaction belong to that session alone, so who loses
+the one has lost the other: a publisher that hangs longer than its lease is cut off by the server, and the database
+refuses a publication whose fencing token is not the newest one (`ledger.publication_in_turn`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
@@ -11,7 +16,8 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from lgsp.database import PUBLISH_LOCK
-from lgsp.errors import SettingError
+from lgsp.errors import CommitFailed, SettingError
+from lgsp.settings import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 
 class Transaction:
     """A connection in a transaction; nothing of it is visible to others before `commit`."""
+
+    token = 0  # the number of the turn, larger than any before; 0 without a turn
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -58,18 +66,28 @@ class Transaction:
         return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
 
     def commit(self) -> None:
-        """Make everything visible at once."""
-        self._connection.commit()
+        """Make everything visible at once.
+
+        Raises CommitFailed when the server refused, or when it did not answer: then nobody knows yet.
+        """
+        try:
+            self._connection.commit()
+        except adbc_driver_manager.Error as error:
+            raise CommitFailed(str(error)) from error
 
 
 @contextmanager
-def publishing(url: str) -> Iterator[Transaction]:
+def publishing(url: str, lease_seconds: int = LEASE_SECONDS) -> Iterator[Transaction]:
     """The one publisher's transaction: waits for its turn, rolled back unless committed.
 
-    The turn is held until the block ends, also after the commit: moving the pointer is part of it.
+    The turn is held until the block ends, also after the commit: moving the pointer is part of it. It ends before when
+    the publisher says nothing to the server for `lease_seconds`.
     """
     with _connected(url) as transaction:
+        for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+            transaction.do(f"set {timeout} = '{lease_seconds}s'")
         transaction.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+        transaction.token = transaction.one("select nextval('ledger.publish_token')")
         yield transaction
 
 
@@ -90,7 +108,8 @@ def _connected(url: str) -> Iterator[Transaction]:
     try:
         yield Transaction(connection)
     finally:
-        connection.rollback()
+        with suppress(adbc_driver_manager.Error):  # the server may have cut the connection
+            connection.rollback()
         connection.close()
 
 

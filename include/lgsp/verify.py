@@ -1,38 +1,51 @@
-"""Verify: recompute both sides of the newest snapshot, or the files of an older one, and compare with what was published."""
+"""Verify: recompute both sides of a snapshot, and compare them with what its signed manifest says was published.
+
+SQL and files are read independently of each other: rows by PostgreSQL (the current ones, or those an older snapshot
+showed), files byte by byte and by DuckDB. With the public key alone, and no store, files can be proven too.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lgsp import balance, database, publish, snapshot
+import orjson
+
+from lgsp import balance, contract, database, parts, signing, snapshot
 from lgsp.contract import Contract
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
+from lgsp.snapshot import MANIFEST, SIGNATURE, Sums
 from lgsp.transaction import Transaction, reading
+
+# A publisher is that long between its commit and the pointer, at most.
+POINTER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class TableProof:
-    """One table of a snapshot: what was published, what its files hold, and (for the newest) what SQL holds."""
+    """One table of a snapshot: what was published, what its files hold, and what SQL holds where it can be told."""
 
     table: str
-    published: snapshot.Sums
-    in_files: snapshot.Sums
-    in_sql: snapshot.Sums | None
+    published: Sums
+    in_files: Sums | None
+    in_sql: Sums | None
 
     @property
     def is_equal(self) -> bool:
         """Whether all sides say the same."""
-        return self.in_files == self.published and self.in_sql in (None, self.published)
+        return all(side in (None, self.published) for side in (self.in_files, self.in_sql))
 
 
 def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[TableProof]]:
     """Prove a snapshot (the newest when none is named): its id, and what each table showed.
 
-    Raises PublicationFailed when there is no such snapshot, or a file or its manifest was altered.
+    Raises PublicationFailed when there is no such snapshot, when a file, its manifest or its signature was altered or
+    replaced, and when readers are led to another snapshot than the newest.
     """
     database.ensure(settings)
     with reading(database.url(settings)) as transaction:
@@ -40,23 +53,135 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
         wanted = newest if snapshot_id is None else snapshot_id
         if wanted is None:
             raise PublicationFailed("nothing has been published yet: run `lgsp publish`")
+        told = _published(transaction, wanted)
         if wanted == newest:
             _prove_balance(transaction, wanted)
-        _prove_manifest(settings, transaction, wanted)
-        _prove_files(settings, wanted)
-        published = {
-            name: snapshot.Sums(rows, int(content), int(data))
-            for name, rows, content, data in transaction.rows(
-                "select table_name, row_count, content_hash::text, data_hash::text from ledger.publication_table where snapshot_id = $1",
-                wanted,
-            )
-        }
+        folder = settings.shared / "snapshots" / str(wanted)
+        if told.files_retired:
+            manifest, published = None, told.tables
+        else:
+            manifest = _prove_manifest(folder, wanted, told)
+            published = _listed(manifest)
+            if published != told.tables:
+                raise PublicationFailed(f"the store tells other sums of snapshot {wanted} than its signed manifest")
+            _prove_files(folder, manifest)
         proofs = []
         for name, expected in sorted(published.items()):
-            paths = sorted((settings.shared / "snapshots" / str(wanted) / name).rglob("*.parquet"))
-            in_sql = publish.sums(transaction, _published_as(name, paths)) if wanted == newest else None
-            proofs.append(TableProof(name, expected, snapshot.read_sums(paths), in_sql))
+            paths = sorted((folder / name).rglob("*.parquet"))
+            shared = _published_as(name, paths) if paths else contract.load(name)
+            rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
+            in_sql = None if told.history_retired else parts.sums(transaction, shared, rows)
+            proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if manifest else None, in_sql))
+    if wanted == newest:
+        _prove_pointer(settings, wanted)
     return wanted, proofs
+
+
+def files(folder: Path, public_key: bytes) -> tuple[int, list[TableProof]]:
+    """Prove a snapshot's folder by itself, with the public key of who published it: its id, and what each table showed.
+
+    Raises PublicationFailed when a file, the manifest or its signature was altered, or an older one stands in its place.
+    """
+    folder = folder.resolve()
+    path = folder / MANIFEST
+    if not path.exists():
+        raise PublicationFailed(f"{folder} is no snapshot: it has no {MANIFEST}")
+    manifest = _signed(path, public_key)
+    if folder.name != str(manifest["snapshot_id"]):
+        raise PublicationFailed(f"{path} is the manifest of snapshot {manifest['snapshot_id']}, put in another's place")
+    _prove_files(folder, manifest)
+    proofs = [
+        TableProof(name, expected, snapshot.read_sums(sorted((folder / name).rglob("*.parquet"))), None)
+        for name, expected in sorted(_listed(manifest).items())
+    ]
+    return int(manifest["snapshot_id"]), proofs
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the store says of a publication."""
+
+    manifest_sha256: str
+    public_key: str | None
+    files_retired: bool
+    history_retired: bool
+    tables: dict[str, Sums]
+
+
+def _published(transaction: Transaction, wanted: int) -> _Told:
+    rows = transaction.rows(
+        "select manifest_sha256, public_key, files_retired_at is not null, history_retired_at is not null "
+        "from ledger.publication left join ledger.signing_key on key_id = signing_key where snapshot_id = $1",
+        wanted,
+    )
+    if not rows:
+        raise PublicationFailed(f"there is no snapshot {wanted}")
+    ((sha256, key, files_retired, history_retired),) = rows
+    if files_retired and history_retired:
+        raise PublicationFailed(f"snapshot {wanted} was retired: neither its files nor its row versions are kept")
+    tables = {
+        name: Sums(count, int(content), int(data))
+        for name, count, content, data in transaction.rows(
+            "select table_name, row_count, content_hash::text, data_hash::text from ledger.publication_table where snapshot_id = $1",
+            wanted,
+        )
+    }
+    return _Told(sha256, key, files_retired, history_retired, tables)
+
+
+def _prove_manifest(folder: Path, wanted: int, told: _Told) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.exists():
+        raise PublicationFailed(f"snapshot {wanted} has no manifest at {path}: restore it from a copy")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != told.manifest_sha256:
+        raise PublicationFailed(f"{path} is not the manifest that was published")
+    if told.public_key is None:  # of a version that did not sign yet
+        return snapshot.manifest(folder.parent.parent, wanted)
+    return _signed(path, told.public_key.encode())
+
+
+def _signed(path: Path, public_key: bytes) -> dict[str, Any]:
+    signature = path.with_name(SIGNATURE)
+    if not signature.exists():
+        raise PublicationFailed(f"{path} is not signed: {SIGNATURE} is missing")
+    told = path.read_bytes()
+    signing.prove(public_key, told, signature.read_bytes(), str(path))
+    manifest = orjson.loads(told)
+    assert isinstance(manifest, dict)
+    return manifest
+
+
+def _listed(manifest: dict[str, Any]) -> dict[str, Sums]:
+    return {
+        name: Sums(table["rows"], int(table["content_hash"]), int(table["data_hash"]))
+        for name, table in manifest["tables"].items()
+    }
+
+
+def _prove_files(folder: Path, manifest: dict[str, Any]) -> None:
+    listed = {folder / file["path"]: file["sha256"] for table in manifest["tables"].values() for file in table["files"]}
+    if told := manifest.get("catalog"):
+        listed[folder / told["path"]] = told["sha256"]
+    for path, sha256 in listed.items():
+        if not path.exists():
+            raise PublicationFailed(f"{path} is missing")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise PublicationFailed(f"{path} is not the file that was published")
+    known = {*listed, folder / MANIFEST, folder / SIGNATURE}
+    strangers = [str(path) for path in folder.rglob("*") if path.is_file() and path not in known]
+    if strangers:
+        raise PublicationFailed(f"the manifest does not know {', '.join(sorted(strangers))}")
+
+
+def _prove_pointer(settings: Settings, newest: int) -> None:
+    """Readers of files are led to the newest snapshot, or to one that was published meanwhile."""
+    until = time.monotonic() + POINTER_SECONDS
+    while (now := snapshot.current(settings.shared)) is None or now < newest:
+        if time.monotonic() > until:
+            raise PublicationFailed(
+                f"readers of files are led to snapshot {now}, published is {newest}: run `lgsp recover`"
+            )
+        time.sleep(0.1)
 
 
 def _prove_balance(transaction: Transaction, newest: int) -> None:
@@ -84,29 +209,3 @@ def _published_as(name: str, paths: list[Path]) -> Contract:
     if len(shapes) != 1:
         raise PublicationFailed(f"the files of {name} were written by several versions: publish again to have one")
     return shapes.pop()
-
-
-def _prove_manifest(settings: Settings, transaction: Transaction, wanted: int) -> None:
-    expected = transaction.one("select manifest_sha256 from ledger.publication where snapshot_id = $1", wanted)
-    if expected is None:
-        raise PublicationFailed(f"there is no snapshot {wanted}")
-    snapshot.manifest(settings.shared, wanted)
-    path = settings.shared / "snapshots" / str(wanted) / "manifest.json"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise PublicationFailed(f"{path} is not the manifest that was published")
-
-
-def _prove_files(settings: Settings, wanted: int) -> None:
-    root = settings.shared / "snapshots" / str(wanted)
-    listed = set()
-    for table in snapshot.manifest(settings.shared, wanted)["tables"].values():
-        for file in table["files"]:
-            path = root / file["path"]
-            listed.add(path)
-            if not path.exists():
-                raise PublicationFailed(f"{path} is missing")
-            if hashlib.sha256(path.read_bytes()).hexdigest() != file["sha256"]:
-                raise PublicationFailed(f"{path} is not the file that was published")
-    strangers = [str(path) for path in root.rglob("*.parquet") if path not in listed]
-    if strangers:
-        raise PublicationFailed(f"the manifest does not know {', '.join(sorted(strangers))}")

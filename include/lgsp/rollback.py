@@ -1,0 +1,102 @@
+"""Rollback: a new snapshot equal to an older one, and publishing on hold until somebody lets it go on.
+
+The records stay as they are. So when publishing goes on everything is derived from them again, and the dataset is what
+it would be without the rollback: whoever goes back mends the cause in the meantime.
+"""
+
+from __future__ import annotations
+
+from lgsp import contract, data_docs, database, merge, publication, recovery, snapshot, tables
+from lgsp.errors import CommitFailed, LgspError, PublicationFailed
+from lgsp.gate import Judgement
+from lgsp.publication import Facts
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction, publishing, reading
+
+COUNTS = "taken_count, inserted_count, replaced_count, record_count, dossier_record_count, work_file_record_count"
+
+
+def run(settings: Settings, wanted: int, decided_by: str, why: str, overruled: tuple[str, ...] = ()) -> int:
+    """Publish a snapshot equal to snapshot `wanted`, and hold publishing; the number of the new snapshot.
+
+    Raises PublicationRefused when that snapshot breaks a rule of today that `overruled` does not name, PublicationFailed
+    when it cannot be had any more.
+    """
+    database.ensure(settings)
+    said: Facts | None = None
+    overruling = tables.Overruling(overruled, decided_by, why)
+    try:
+        with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
+            recovery.of(settings, transaction)
+            said, judgement = _restore(settings, transaction, wanted, overruling)
+            transaction.commit()
+            snapshot.enter(settings.shared, said.snapshot_id, said.token)
+    except CommitFailed as failure:
+        if said is None or not recovery.was_committed(settings, said.publish_id):
+            raise PublicationFailed(f"the store did not take the rollback: {failure}") from failure
+    data_docs.publish_tables(settings.docs, said.snapshot_id, judgement, None)
+    return said.snapshot_id
+
+
+def _restore(
+    settings: Settings, transaction: Transaction, wanted: int, overruling: tables.Overruling
+) -> tuple[Facts, Judgement]:
+    snapshot_id, touched = publication.next_id(transaction), merge.Touched()
+    _must_be_there(transaction, wanted, snapshot_id - 1)
+    for shared in contract.every():
+        rows = f"select * from history.{shared.name}_as_of({wanted})"
+        merge.whole(transaction, shared.name, rows, snapshot_id, touched)
+    judgement = tables.judge(transaction, snapshot_id, touched, overruling)
+    as_of = transaction.one(f"select as_of::text from ledger.publication where snapshot_id = {wanted}")
+    said = publication.facts(
+        transaction, (), as_of, overruled=overruling.told(judgement), restores=wanted,
+        decided_by=overruling.decided_by, why=overruling.why,
+    )  # fmt: skip
+    publication.seal(settings, transaction, said, touched, judgement, 0.0)
+    transaction.do(
+        f"update ledger.publication p set ({COUNTS}) = (select 0, 0, 0, b.record_count, b.dossier_record_count, b.work_file_record_count "
+        f"from ledger.publication b where b.snapshot_id = {snapshot_id - 1}) where p.snapshot_id = {snapshot_id}"
+    )
+    transaction.do("update ledger.installation set derived_by = null")
+    transaction.do(
+        "insert into ledger.hold (decided_by, why) values ($1::text, $2::text) on conflict do nothing",
+        overruling.decided_by, f"back to snapshot {wanted}: {overruling.why}",
+    )  # fmt: skip
+    publication.prove(transaction)
+    return said, judgement
+
+
+def _must_be_there(transaction: Transaction, wanted: int, newest: int) -> None:
+    if wanted == newest:
+        raise PublicationFailed(f"snapshot {wanted} is what is published now")
+    rows = transaction.rows(f"select history_retired_at is null from ledger.publication where snapshot_id = {wanted}")
+    if not rows or not rows[0][0]:
+        why = "its row versions were retired" if rows else "it was never published"
+        raise PublicationFailed(
+            f"there is no way back to snapshot {wanted}: {why}; `lgsp snapshots` lists what is there"
+        )
+
+
+def held(transaction: Transaction) -> str | None:
+    """Why nothing is published, since when and by whom; None when publishing goes on."""
+    rows = transaction.rows(
+        "select 'on hold since ' || to_char(since, 'YYYY-MM-DD HH24:MI TZ') || ' by ' || decided_by || ' (' || why || '); `lgsp release` lets it go on' "
+        "from ledger.hold where released_at is null"
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def on_hold(settings: Settings) -> str | None:
+    """The same, asked from outside of a turn."""
+    with reading(database.url(settings)) as transaction:
+        return held(transaction)
+
+
+def release(settings: Settings, released_by: str) -> None:
+    """Let publishing go on; the next publication derives every row again. Raises LgspError when it is not on hold."""
+    with database.connect(settings) as connection:
+        found = connection.execute(
+            "update ledger.hold set released_at = now(), released_by = %s where released_at is null", [released_by]
+        )
+        if not found.rowcount:
+            raise LgspError("publishing is not on hold")
