@@ -13,7 +13,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, contract, database, harmonise, land, link, reference, snapshot, upgrade, verify
+from lgsp import check, contract, database, harmonise, history, land, link, reference, snapshot, upgrade, verify
 from lgsp.postgres import Server
 from lgsp.window import Window
 from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
@@ -207,6 +207,8 @@ def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_public
     installation.run_all()
     database.ensure(installation.settings)
     with database.connect(installation.settings) as connection:
+        for statement in history.dropped(contract.load("dossier")):
+            connection.execute(statement)
         for schema in ("shared", "history"):
             connection.execute(f"alter table {schema}.dossier alter paused_working_minutes type integer")
             connection.execute(f"alter table {schema}.dossier add column given_up text not null")
@@ -235,10 +237,10 @@ def test_a_right_more_in_a_new_version_is_granted_by_itself(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.ensure(installation.settings)
-    may = "select has_table_privilege('lgsp_operator', 'history.dossier', 'select') as is_so"
+    may = "select has_table_privilege('lgsp_operator', 'record.dossier', 'select') as is_so"
     assert not installation.query(may)[0]["is_so"]
     with monkeypatch.context() as patch:
-        patch.setattr(database, "GRANTS", database.GRANTS + "grant select on history.dossier to lgsp_operator;\n")
+        patch.setattr(database, "GRANTS", database.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
         database._made_of.cache_clear()
         database.ensure(installation.settings)
         assert installation.query(may)[0]["is_so"]

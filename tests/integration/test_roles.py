@@ -1,0 +1,250 @@
+"""Each role may do what the grid says with every object of the store, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from lgsp import contract, database, records
+from lgsp.settings import Settings
+from tests.integration.conftest import WHOLE, Installation
+
+ROLES = ("public", "lgsp_reader", "lgsp_operator", "lgsp_writer")
+
+# Everything there is. What is new needs a line here, and a thought about who may do what with it.
+REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day"}
+OBJECTS = {
+    "shared table": set(contract.names()),
+    "shared view": {"snapshot"},
+    "history table": set(contract.names()),
+    "history function": {
+        *(f"{name}_{verb}" for name in contract.names() for verb in ("as_of", "changes")),
+        "snapshot_at",
+        "held",
+    },
+    "record table": set(records.KINDS) | REFERENCE,
+    "restricted table": set(records.TOKENS),
+    "ledger table": {
+        "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "derived_agency", "derived_feed", "field_profile", "hold",
+        "ignored_record", "installation", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
+        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "redriven_record", "repair",
+        "request_budget", "signing_key", "source_call", "sweep", "swept_record", "table_rule",
+    },
+    "ledger view": {"conservation", "organisation_worklist"},
+    "ledger sequence": {
+        "batch_number", "publish_token", "organisation_decision_decision_id_seq", "organisation_review_review_id_seq",
+        "quarantine_quarantine_id_seq", "sweep_sweep_id_seq",
+    },
+    "ledger function": {
+        "batch_was_checked", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
+    },
+}  # fmt: skip
+
+READ, ADD, KEEP, LOAD = "select", "select insert", "select insert update", "select insert update delete"
+GRID = {
+    "lgsp_reader": {
+        "shared table": READ, "shared view": READ, "history table": READ, "history function": "execute",
+    },
+    "lgsp_operator": {
+        "shared table": READ, "shared view": READ, "history table": READ, "history function": "execute",
+        "ledger table": READ, "ledger view": READ,
+    },
+    "lgsp_writer": {
+        "shared table": "select insert delete", "shared view": "select insert delete", "history table": "select insert delete",
+        "history function": "execute", "record table": LOAD, "restricted table": LOAD,
+        "ledger table": LOAD, "ledger view": LOAD, "ledger sequence": "usage", "ledger function": "execute",
+    },
+}  # fmt: skip
+EXCEPTIONS = {
+    "lgsp_writer": {
+        "ledger.batch": KEEP,
+        "ledger.publication": KEEP,
+        "ledger.publication_table": ADD,
+        "ledger.source_call": ADD,
+        "ledger.organisation_decision": ADD,
+    }
+}
+USES = {
+    "lgsp_reader": {"shared", "history"},
+    "lgsp_operator": {"shared", "history", "ledger"},
+    "lgsp_writer": set(database.SCHEMAS),
+}
+# What runs with the owner's rights: it asks the ledger something for those who may not read there.
+AS_OWNER = {
+    "history.held(bigint)", "history.snapshot_at(timestamp with time zone)",
+    "ledger.publication_follows()", "ledger.publication_in_turn()", "ledger.publication_is_judged()",
+}  # fmt: skip
+
+RIGHTS = """
+with object as (
+    select nspname as schema, relname as name, c.oid,
+        case relkind when 'r' then 'table' when 'p' then 'table' when 'v' then 'view' when 'S' then 'sequence' else relkind::text end as kind
+    from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = any(%(schemas)s) and relkind not in ('i', 'I', 't', 'c')
+    union all
+    select nspname, proname, p.oid, 'function' from pg_proc p join pg_namespace n on n.oid = pronamespace where nspname = any(%(schemas)s)
+)
+select role, schema, kind, name, array(
+    select verb from unnest(case kind
+        when 'function' then array['execute'] when 'sequence' then array['select', 'usage', 'update']
+        else array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger'] end) verb
+    where case kind
+        when 'function' then has_function_privilege(role, object.oid, verb)
+        when 'sequence' then has_sequence_privilege(role, object.oid, verb)
+        else has_table_privilege(role, object.oid, verb) end) as may
+from object cross join unnest(%(roles)s::text[]) role
+"""
+
+
+def _found(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
+    """What each role may do with each object, as PostgreSQL says: by role, kind and name."""
+    with database.connect(installation.settings) as connection:
+        cursor = connection.cursor(row_factory=psycopg.rows.tuple_row)
+        rows = cursor.execute(RIGHTS, {"schemas": list(database.SCHEMAS), "roles": list(ROLES)}).fetchall()
+    return {(role, f"{schema} {kind}", name): set(may) for role, schema, kind, name, may in rows}
+
+
+def _expected() -> dict[tuple[str, str, str], set[str]]:
+    def may(role: str, kind: str, name: str) -> str:
+        usual = GRID.get(role, {}).get(kind, "")
+        return EXCEPTIONS.get(role, {}).get(f"{kind.split()[0]}.{name}", usual)
+
+    return {
+        (role, kind, name): set(may(role, kind, name).split())
+        for role in ROLES for kind, names in OBJECTS.items() for name in names
+    }  # fmt: skip
+
+
+def _is_as_the_grid_says(installation: Installation) -> bool:
+    found, expected = _found(installation), _expected()
+    differing = {
+        object_: (found.get(object_, "is gone"), expected.get(object_, "has no line in the grid"))
+        for object_ in found.keys() | expected.keys() if found.get(object_) != expected.get(object_)
+    }  # fmt: skip
+    assert differing == {}, "found, expected"
+    return True
+
+
+def test_s1_every_role_may_do_with_every_object_what_the_grid_says_and_nothing_else(published: Installation) -> None:
+    assert _is_as_the_grid_says(published)
+
+
+def test_an_object_without_a_line_in_the_grid_and_a_right_too_many_are_found(installation: Installation) -> None:
+    with database.connect(installation.settings) as connection:
+        connection.execute("create table ledger.unthought (a int)")
+    with pytest.raises(AssertionError, match=r"ledger table.*unthought.*has no line in the grid"):
+        _is_as_the_grid_says(installation)
+    assert all(may == set() for (_, _, name), may in _found(installation).items() if name == "unthought"), "S2"
+    with database.connect(installation.settings) as connection:
+        connection.execute("drop table ledger.unthought")
+        connection.execute("grant truncate on shared.dossier to lgsp_writer")
+    with pytest.raises(AssertionError, match="truncate"):
+        _is_as_the_grid_says(installation)
+    database.init(installation.settings)
+    assert _is_as_the_grid_says(installation), "an upgrade takes back what an older version granted"
+
+
+def test_s2_the_writer_lands_checks_and_publishes_with_its_rights_alone_and_the_grid_is_the_same(
+    installation: Installation,
+) -> None:
+    told = installation.settings
+    address = f"{told.database_url}?options=-c%20role%3Dlgsp_writer"
+    writer = Installation(Settings.from_env({**told.environment, "LGSP_DATABASE_URL": address}))
+    assert writer.query("select current_user as name")[0]["name"] == "lgsp_writer"
+    for window in WHOLE.split(3)[:2]:
+        writer.run_all(window)
+        assert writer.publish() is not None
+    assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
+    assert _is_as_the_grid_says(installation)
+
+
+def test_no_role_may_create_own_or_become_another(published: Installation) -> None:
+    schemas = published.query(
+        "select role, schema, has_schema_privilege(role, schema, 'usage') as uses, has_schema_privilege(role, schema, 'create') as creates "
+        "from unnest(%s::text[]) role cross join unnest(%s::text[]) schema",
+        list(ROLES), list(database.SCHEMAS),
+    )  # fmt: skip
+    assert [row for row in schemas if row["creates"]] == []
+    assert {(row["role"], row["schema"]) for row in schemas if row["uses"]} == {
+        (role, schema) for role, used in USES.items() for schema in used
+    }
+    owners = published.query(
+        "select distinct pg_get_userbyid(owner) as name from (select relowner as owner, relnamespace as space from pg_class "
+        "union all select proowner, pronamespace from pg_proc union all select nspowner, oid from pg_namespace) o "
+        "join pg_namespace n on n.oid = space where nspname = any(%s)",
+        list(database.SCHEMAS),
+    )
+    assert owners == [{"name": "lgsp_owner"}]
+    assert published.query(
+        "select rolname from pg_roles r where rolname like 'lgsp_%%' and (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls "
+        "or exists (select from pg_auth_members where member = r.oid))"
+    ) == []  # fmt: skip
+
+
+def test_s5_every_function_is_bound_to_our_schemas_and_few_run_as_the_owner(published: Installation) -> None:
+    functions = published.query(
+        "select oid::regprocedure::text as name, prosecdef as as_owner, prosqlbody is not null "
+        "or exists (select from unnest(proconfig) c where c like 'search_path=%%') as is_bound "
+        "from pg_proc where pronamespace = any(%s::text[]::regnamespace[])",
+        list(database.SCHEMAS),
+    )
+    assert len(functions) > 2 * len(contract.names())
+    assert [row["name"] for row in functions if not row["is_bound"]] == []
+    assert {row["name"] for row in functions if row["as_owner"]} == AS_OWNER
+
+
+TRIED = {
+    ("lgsp_reader", "select * from shared.dossier limit 1"): True,
+    ("lgsp_reader", "select * from history.dossier limit 1"): True,
+    ("lgsp_reader", "select * from shared.snapshot limit 1"): True,
+    ("lgsp_reader", "select * from history.service_kpi_as_of(history.snapshot_at(now())) limit 1"): True,
+    ("lgsp_reader", "select * from history.service_kpi_changes(0) limit 1"): True,
+    ("lgsp_reader", "select * from record.dossier limit 1"): False,
+    ("lgsp_reader", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_reader", "select * from restricted.phone_token limit 1"): False,
+    ("lgsp_reader", "select * from ledger.batch limit 1"): False,
+    ("lgsp_reader", "select * from ledger.publication limit 1"): False,
+    ("lgsp_reader", "delete from shared.dossier"): False,
+    ("lgsp_reader", "create table shared.mine (a int)"): False,
+    ("lgsp_operator", "select * from ledger.batch limit 1"): True,
+    ("lgsp_operator", "select * from ledger.quarantine limit 1"): True,
+    ("lgsp_operator", "select * from history.dossier_changes(0, 1) limit 1"): True,
+    ("lgsp_operator", "select * from record.dossier limit 1"): False,
+    ("lgsp_operator", "select * from restricted.applicant_token limit 1"): False,
+    ("lgsp_operator", "select * from restricted.phone_token limit 1"): False,
+    ("lgsp_operator", "update ledger.batch set state = 'checked'"): False,
+    ("lgsp_writer", "delete from shared.working_day where false"): True,
+    ("lgsp_writer", "delete from history.dossier where snapshot_to < 1"): True,
+    ("lgsp_writer", "update ledger.publication set seconds = seconds where false"): True,
+    ("lgsp_writer", "update shared.dossier set fee_vnd = 0"): False,
+    ("lgsp_writer", "update history.dossier set fee_vnd = 0"): False,
+    ("lgsp_writer", "delete from ledger.publication"): False,
+    ("lgsp_writer", "truncate history.dossier"): False,
+    ("lgsp_writer", "create table history.mine (a int)"): False,
+    ("lgsp_writer", "drop table shared.dossier"): False,
+    ("lgsp_writer", "alter function history.held(bigint) owner to lgsp_writer"): False,
+}
+
+
+@pytest.fixture(scope="module")
+def store(published: Installation) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the published store; every test rolls back what it did."""
+    with psycopg.connect(database.url(published.settings)) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(("role", "statement"), TRIED, ids=lambda value: value)
+def test_s1_a_role_that_tries_is_let_do_it_or_refused(
+    role: str, statement: str, store: psycopg.Connection[Any]
+) -> None:
+    try:
+        store.execute(f"set role {role}")
+        if TRIED[role, statement]:
+            store.execute(statement)
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                store.execute(statement)
+    finally:
+        store.rollback()
