@@ -85,7 +85,7 @@ def verify(snapshot: int | None, folder: Path | None, key: Path | None, is_json:
             click.echo(
                 f"{'equal ' if p.is_equal else 'DIFFERS'} {p.table:<22}{p.published.rows:>12,} rows   {', '.join(sides)}"
             )
-        click.echo(f"snapshot {snapshot_id}: " + ("as published" if is_equal else "NOT as published"))
+        click.echo(f"snapshot {snapshot_id}: " + ("both sides are equal, as published" if is_equal else "NOT as published"))
     sys.exit(0 if is_equal else FAILED)
 
 

@@ -1,0 +1,228 @@
+"""Snapshots one can rely on: proven on both sides, signed, gone back to, and taken away only when nobody reads them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from lgsp import contract, database, publish, recovery, retention, rollback, snapshot, verify
+from lgsp.errors import LgspError, PublicationFailed
+from lgsp.postgres import Server
+from lgsp.settings import Settings
+from lgsp.signing import Seal
+from tests.integration.conftest import WHOLE, Installation, copied
+
+Copies = Callable[[], Installation]
+
+
+@pytest.fixture(scope="module")
+def twice(server: Server, quiet_province: dict, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Two snapshots: half of the world, then the rest; and a batch that changes nothing waits no more."""
+    from tests.integration.conftest import installed
+
+    done = installed(server, tmp_path_factory.mktemp("twice"), quiet_province)
+    for window in WHOLE.split(6):
+        done.run_all(window)
+        done.publish()
+    return done
+
+
+@pytest.fixture
+def store(server: Server, twice: Installation, tmp_path: Path) -> Installation:
+    """A copy of it, to be spoilt."""
+    return copied(server, twice, tmp_path)
+
+
+def _hashes(store: Installation, snapshot_id: int) -> dict[str, str]:
+    rows = store.query(
+        "select table_name, row_count || ' ' || data_hash as told from ledger.publication_table where snapshot_id = %s",
+        snapshot_id,
+    )
+    return {row["table_name"]: row["told"] for row in rows}
+
+
+def _folder(store: Installation, snapshot_id: int) -> Path:
+    return store.settings.shared / "snapshots" / str(snapshot_id)
+
+
+def test_p2_older_snapshots_are_proven_in_sql_and_in_files_as_the_newest_is(twice: Installation) -> None:
+    for wanted in (1, 2):
+        found, proofs = verify.run(twice.settings, wanted)
+        assert found == wanted and {proof.table for proof in proofs} == set(contract.names())
+        assert all(proof.in_sql == proof.in_files == proof.published for proof in proofs)
+    assert _hashes(twice, 1)["dossier"] != _hashes(twice, 2)["dossier"]
+
+
+def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest_are_refused(
+    store: Installation, tmp_path: Path
+) -> None:
+    settings, newest = store.settings, _folder(store, 2)
+    public = Seal.of(settings.signing_key()).public
+
+    def refuse(why: str, wanted: int | None = None) -> None:
+        with pytest.raises(PublicationFailed, match=why):
+            verify.run(settings, wanted)
+
+    with database.connect(settings) as connection:
+        connection.execute(
+            "update shared.dossier set extension_count = coalesce(extension_count, 0) + 1 where dossier_id = (select min(dossier_id) from shared.dossier)"
+        )
+        connection.execute("delete from history.dossier where ctid = (select min(ctid) from history.dossier)")
+    for wanted in (1, 2):
+        _, proofs = verify.run(settings, wanted)
+        assert [proof.table for proof in proofs if not proof.is_equal] == ["dossier"], wanted
+
+    path = max((newest / "dossier").rglob("*.parquet"), key=lambda p: p.stat().st_size)
+    whole = path.read_bytes()
+    path.unlink()  # it is linked into more than one snapshot: this one gets its own
+    path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    refuse("is not the file that was published")
+    with pytest.raises(PublicationFailed, match="is not the file"):
+        verify.files(newest, public)
+    path.unlink()
+    refuse("is missing")
+    path.write_bytes(whole)
+
+    stranger = newest / "dossier" / "month=2026-08" / "stray.parquet"
+    stranger.write_bytes(whole)
+    refuse("the manifest does not know")
+    stranger.unlink()
+
+    manifest = newest / snapshot.MANIFEST
+    told = manifest.read_bytes()
+    manifest.write_bytes(told.replace(b'"verdict": "pass"', b'"verdict": "fail"'))
+    refuse("is not the manifest that was published")
+    with pytest.raises(PublicationFailed, match="does not bear the signature"):
+        verify.files(newest, public)
+    manifest.write_bytes(told)
+    signature = newest / snapshot.SIGNATURE
+    signed = signature.read_bytes()
+    signature.write_bytes(bytes(64))
+    refuse("does not bear the signature")
+    signature.write_bytes(signed)
+
+    moved = tmp_path / "aside"
+    newest.rename(moved)
+    shutil.copytree(_folder(store, 1), newest)
+    refuse("is not the manifest that was published")
+    with pytest.raises(PublicationFailed, match="the manifest of snapshot 1, put in another's place"):
+        verify.files(newest, public)
+    with pytest.raises(PublicationFailed, match="does not bear the signature"):
+        verify.files(moved.rename(tmp_path / "2"), Seal.of(_another_key()).public)
+    shutil.rmtree(newest)
+    (tmp_path / "2").rename(newest)
+    assert verify.files(newest, public)[0] == 2
+    assert verify.files(settings.shared / "current", public)[0] == 2
+
+    (settings.shared / "current").unlink()
+    (settings.shared / "current").symlink_to("snapshots/1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "POINTER_SECONDS", 0.2)
+        refuse("are led to snapshot 1, published is 2: run `lgsp recover`")
+    assert recovery.run(settings) == ["moved the pointer to snapshot 2"]
+
+
+def _another_key() -> bytes:
+    from lgsp.signing import new_key
+
+    return new_key()
+
+
+def test_p9_a_rollback_is_a_new_audited_snapshot_and_publishing_waits_until_it_is_released(store: Installation) -> None:
+    before = _hashes(store, 2)
+    assert rollback.run(store.settings, 1, "Lan", "snapshot 2 has wrong agencies") == 3
+    assert _hashes(store, 3) == _hashes(store, 1) != before
+    assert snapshot.current(store.settings.shared) == 3
+    _, proofs = verify.run(store.settings)
+    assert all(proof.is_equal and proof.in_sql for proof in proofs)
+    (told,) = store.query("select kind, restores, as_of from shared.snapshot where snapshot_id = 3")
+    assert told == {
+        "kind": "rollback",
+        "restores": 1,
+        "as_of": store.query("select as_of from shared.snapshot where snapshot_id = 1")[0]["as_of"],
+    }
+    manifest = snapshot.manifest(store.settings.shared, 3)
+    assert (manifest["restores"], manifest["decided_by"], manifest["why"]) == (
+        1,
+        "Lan",
+        "snapshot 2 has wrong agencies",
+    )
+    assert manifest["previous"]["snapshot_id"] == 2
+
+    store.run("one_stop_shop")  # read again while publishing is on hold: it waits
+    assert store.publish() is None and snapshot.current(store.settings.shared) == 3
+    assert "by Lan (back to snapshot 1: snapshot 2 has wrong agencies)" in str(rollback.on_hold(store.settings))
+    rollback.release(store.settings, "Lan")
+    with pytest.raises(LgspError, match="not on hold"):
+        rollback.release(store.settings, "Lan")
+    again = store.publish()
+    assert again and again.snapshot_id == 4 and _hashes(store, 4) == before
+    for wanted in (1, 2, 3, 4):
+        assert all(proof.is_equal for proof in verify.run(store.settings, wanted)[1]), wanted
+
+
+def test_there_is_no_way_back_to_what_is_published_or_never_was(store: Installation) -> None:
+    with pytest.raises(PublicationFailed, match="is what is published now"):
+        rollback.run(store.settings, 2, "Lan", "why not")
+    with pytest.raises(PublicationFailed, match=r"no way back to snapshot 9: it was never published"):
+        rollback.run(store.settings, 9, "Lan", "why not")
+    assert store.publish() is None and rollback.on_hold(store.settings) is None
+
+
+def _aged(store: Installation, days: int) -> None:
+    """As if every snapshot but the newest had been published and replaced so many days ago."""
+    with psycopg.connect(str(store.settings.database_url)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(f"update ledger.publication set published_at = published_at - interval '{days} days'")
+
+
+def test_p10_what_was_replaced_goes_after_its_time_and_the_current_snapshot_never(store: Installation) -> None:
+    first, second = _folder(store, 1), _folder(store, 2)
+    held = (first / "dossier").rglob("*.parquet")
+    reader = next(held).open("rb")
+    assert retention.run(store.settings) == retention.Retired([], [], {}, 0)
+    _aged(store, 800)
+    done = retention.run(store.settings)
+    assert done.files == [] and first.exists(), "it was replaced just before the newest was published, as long ago"
+    environment = {**store.settings.environment, "LGSP_KEEP_HISTORY_DAYS": "30"}
+    bounded = Settings.from_env(environment)
+    with psycopg.connect(str(store.settings.database_url)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update ledger.publication set published_at = published_at - interval '800 days' where snapshot_id = 1"
+        )
+        connection.execute(
+            "update ledger.publication set published_at = published_at - interval '799 days' where snapshot_id = 2"
+        )
+    done = retention.run(store.settings)
+    assert done.files == [1] and not first.exists() and second.exists() and reader.read(4) == b"PAR1"
+    assert all(proof.is_equal and proof.in_files is None for proof in verify.run(store.settings, 1)[1])
+    done = retention.run(bounded)
+    assert done.history == [1] and done.versions
+    with pytest.raises(PublicationFailed, match="was retired"):
+        verify.run(store.settings, 1)
+    with pytest.raises(psycopg.Error, match="the history of snapshot 1 was retired"):
+        store.query("select count(*) from history.dossier_as_of(1)")
+    assert store.query("select count(*) as n from history.dossier")[0]["n"] == 0
+    assert all(proof.is_equal for proof in verify.run(store.settings)[1])
+    with (
+        pytest.raises(psycopg.errors.CheckViolation, match="is current: it cannot be retired"),
+        database.connect(store.settings) as connection,
+    ):
+        connection.execute("update ledger.publication set files_retired_at = now() where snapshot_id = 2")
+    assert recovery.run(store.settings) == []
+
+
+def test_what_crashed_between_saying_and_taking_away_is_taken_away_later(
+    store: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(str(store.settings.database_url)) as connection:
+        connection.execute("update ledger.publication set files_retired_at = now() where snapshot_id = 1")
+    assert recovery.run(store.settings) == ["removed 1, which was retired"]
+    assert not _folder(store, 1).exists()
+    published = publish.run(store.settings)
+    assert published is None and all(proof.is_equal for proof in verify.run(store.settings)[1])
