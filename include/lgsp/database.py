@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
-from lgsp import alterations, contract, history, records
+from lgsp import alterations, contract, history, indicate, records
 from lgsp.errors import SettingError
 from lgsp.postgres import Server
 from lgsp.settings import Settings
@@ -151,6 +151,7 @@ def _tables() -> Iterator[str]:
     yield RESTRICTED
     for name in LEDGERS:
         yield files("lgsp").joinpath(f"{name}.sql").read_text()
+    yield from indicate.statements()
     yield _table_rules()
     yield from history.statements()
 

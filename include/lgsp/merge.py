@@ -205,11 +205,13 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
     touched.add(name, [part for (part,) in parts], max(deleted, inserted))
 
 
-def whole(transaction: Transaction, name: str, query: str, snapshot_id: int, touched: Touched) -> None:
-    """Make a whole shared table equal to a query's rows, changing only what differs."""
+def whole(
+    transaction: Transaction, name: str, query: str, snapshot_id: int, touched: Touched, scope: str = "true"
+) -> None:
+    """Make a whole shared table, or its rows within `scope`, equal to a query's rows, changing only what differs."""
     shared = contract.load(name)
     stage_query(transaction, shared, query)
-    table(transaction, shared, "true", snapshot_id, touched)
+    table(transaction, shared, scope, snapshot_id, touched)
 
 
 def stage(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:

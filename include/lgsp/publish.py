@@ -17,6 +17,7 @@ from lgsp import (
     completeness,
     data_docs,
     database,
+    indicate,
     ledger,
     link,
     merge,
@@ -179,8 +180,9 @@ def _publish(
     transaction.do(_sql("sql", "held"))
     completeness.refresh(transaction, ids, is_all)
     watch.lap("completeness")
+    scope = indicate.begin(transaction, snapshot_id, is_all)
     for name in INDICATORS:
-        merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched)
+        merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched, scope)
     watch.lap("indicators")
     upgrade.old_files(transaction, touched)
     upgrade.settle(transaction)

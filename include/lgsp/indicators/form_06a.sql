@@ -1,64 +1,72 @@
 -- Form II.06a: what each agency had to do in each field and period, what of it was done, and what is left.
--- Every dossier is a few moves on days: received, ended, gone overdue. What is open at the end of a period is the sum
--- of all moves before it. Needs temporary tables clock (as_of) and period (period, period_start, period_end).
+-- What is open at the end of a period is the sum of all moves before it. Needs temporary tables period, affected and part.
 with field as (
     select distinct on (service_code) service_code, field_code from shared.service order by service_code, valid_from desc
-), fact as (
-    select receiving_organisation_id as organisation_id, coalesce(f.field_code, 'UNKNOWN') as field_code, received_on, channel = 'online' as is_online,
-        -- waiting for a supplement stops the clock
-        case when due_on is not null and not is_paused then greatest(received_on, due_on) end as overdue_after,
-        greatest(received_on, coalesce(finished_on, case when status in ('withdrawn', 'not_accepted')
-            then (coalesce(closed_at, source_updated_at) at time zone 'Asia/Ho_Chi_Minh')::date end)) as ended_on,
-        -- withdrawn, and without a due date, is on due
-        case when status in ('withdrawn', 'not_accepted') or due_on is null or finished_on = due_on then 0 when finished_on < due_on then -1 else 1 end as punctual
-    from shared.dossier left join field f using (service_code) where received_on is not null
-), move as (
-    select organisation_id, field_code, received_on as day_on, is_online::int as online, (not is_online)::int as other,
-        0 as before_due, 0 as on_due, 0 as late, 1 as within, 0 as overdue from fact
-    union all
-    select organisation_id, field_code, ended_on, 0, 0, (punctual < 0)::int, (punctual = 0)::int, (punctual > 0)::int, 0, 0
-    from fact where ended_on is not null
-    union all  -- it leaves those within due when it ends or goes overdue, whichever comes first
-    select organisation_id, field_code, least(overdue_after, ended_on), 0, 0, 0, 0, 0, -1, 0
-    from fact where least(overdue_after, ended_on) is not null
-    union all
-    select organisation_id, field_code, overdue_after, 0, 0, 0, 0, 0, 0, 1 from fact where overdue_after < coalesce(ended_on, 'infinity')
-    union all
-    select organisation_id, field_code, ended_on, 0, 0, 0, 0, 0, 0, -1 from fact where overdue_after < ended_on
-), daily as (
-    select organisation_id, field_code, day_on, sum(online) as online, sum(other) as other, sum(before_due) as before_due, sum(on_due) as on_due,
-        sum(late) as late, sum(within) as within, sum(overdue) as overdue
-    from move group by 1, 2, 3
-), first as (
-    select period, min(period_start) as first_on from period group by 1
-), summed as (
+), asked as (
+    select a.organisation_id, p.*, date_trunc('month', p.period_start)::date as month_on, (p.as_of at time zone 'Asia/Ho_Chi_Minh')::date as until_on
+    from affected a join period p using (period, period_start) where a.organisation_id <> 'ALL'
+), monthly as materialized (
+    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, since_on, sum(received_online) as online, sum(received_other) as other,
+        sum(ended_before_due) as before_due, sum(ended_on_due) as on_due, sum(ended_late) as late,
+        sum(received_online + received_other - ended_before_due - ended_on_due - ended_late) as open, sum(lapsed - ended_overdue) as overdue
+    from record.movement left join field using (service_code)
+    where span = 'month' and service_code <> '' and organisation_id in (select organisation_id from affected) group by 1, 2, 3
+), week_day as (
+    -- beside the days of a week, those before it in its month
+    select period_start, since_on::date as since_on, since_on < period_start as is_before
+    from (select distinct period_start, period_end, month_on from asked where period = 'week') w
+    cross join generate_series(month_on, period_end - 1, interval '1 day') as since_on
+), daily as materialized (
+    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, since_on, sum(received_online) as online, sum(received_other) as other,
+        sum(ended_before_due) as before_due, sum(ended_on_due) as on_due, sum(ended_late) as late,
+        sum(received_online + received_other - ended_before_due - ended_on_due - ended_late) as open, sum(lapsed - ended_overdue) as overdue
+    from record.movement left join field using (service_code)
+    where span = 'day' and service_code <> '' and since_on in (select since_on from week_day)
+        and organisation_id in (select organisation_id from affected) group by 1, 2, 3
+), flow as (
     select organisation_id, field_code, period, period_start, sum(online) as online, sum(other) as other, sum(before_due) as before_due,
-        sum(on_due) as on_due, sum(late) as late, sum(within) as within, sum(overdue) as overdue
-    from daily join period p on day_on >= p.period_start and day_on < p.period_end group by 1, 2, 3, 4
-), opening as (
-    select organisation_id, field_code, period, sum(online + other - before_due - on_due - late) as open, sum(within) as within, sum(overdue) as overdue
-    from daily join first on day_on < first_on group by 1, 2, 3
-), running as (
-    select w.organisation_id, w.field_code, p.period, p.period_start, p.period_end, s.online, s.other, s.before_due, s.on_due, s.late,
-        coalesce(o.open, 0) + sum(coalesce(s.online + s.other - s.before_due - s.on_due - s.late, 0)) over past as open,
-        coalesce(o.within, 0) + sum(coalesce(s.within, 0)) over past as within,
-        coalesce(o.overdue, 0) + sum(coalesce(s.overdue, 0)) over past as overdue
-    from (select distinct organisation_id, field_code from daily) w cross join period p
-    left join summed s using (organisation_id, field_code, period, period_start)
-    left join opening o using (organisation_id, field_code, period)
-    window past as (partition by w.organisation_id, w.field_code, p.period order by p.period_start)
+        sum(on_due) as on_due, sum(late) as late, sum(open) as open, sum(overdue) as overdue
+    from monthly join part using (since_on) where span = 'month' group by 1, 2, 3, 4
+    union all
+    select organisation_id, field_code, 'week', period_start, sum(online), sum(other), sum(before_due), sum(on_due), sum(late), sum(open), sum(overdue)
+    from daily join week_day using (since_on) where not is_before group by 1, 2, 4
+), month as (
+    select month_on::date as month_on from (select min(month_on) as first_on, max(month_on) as last_on from asked) told
+    cross join generate_series(first_on - interval '1 month', last_on, interval '1 month') as month_on
+), standing as (
+    -- at the beginning of each month; all that was before the first one counts as of the month before it
+    select organisation_id, field_code, month_on, sum(open) over past as open, sum(overdue) over past as overdue
+    from (select distinct organisation_id, field_code from monthly) pair cross join month
+    left join (
+        select organisation_id, field_code, greatest(since_on, first_on) as month_on, sum(open) as open, sum(overdue) as overdue
+        from monthly, (select min(month_on) as first_on from month) told group by 1, 2, 3
+    ) moved using (organisation_id, field_code, month_on)
+    window past as (partition by organisation_id, field_code order by month_on rows between unbounded preceding and 1 preceding)
+), led as (
+    select organisation_id, field_code, 'week' as period, period_start, sum(open) as open, sum(overdue) as overdue
+    from daily join week_day using (since_on) where is_before group by 1, 2, 4
+), waiting as (
+    -- will go overdue within the period, unless it ends: at as_of it has not
+    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start, sum(lapsing) as lapsing
+    from (select distinct period, period_start, period_end, until_on from asked where until_on < period_end) p
+    join record.movement m on m.span = 'day' and m.lapsing <> 0 and m.since_on >= until_on and m.since_on < period_end
+    left join field using (service_code) group by 1, 2, 3, 4
 ), told as (
-    select *, coalesce(online, 0) as received_online, coalesce(other, 0) as received_counter_postal,
-        coalesce(before_due + on_due + late, 0) as finished_total,
-        open - coalesce(online + other, 0) + coalesce(before_due + on_due + late, 0) as carried_over
-    from running
+    select a.organisation_id, s.field_code, a.period, a.period_start, a.as_of,
+        coalesce(f.online, 0) as received_online, coalesce(f.other, 0) as received_counter_postal,
+        coalesce(f.before_due, 0) as before_due, coalesce(f.on_due, 0) as on_due, coalesce(f.late, 0) as late,
+        coalesce(s.open, 0) + coalesce(l.open, 0) as carried_over, coalesce(s.open, 0) + coalesce(l.open, 0) + coalesce(f.open, 0) as open,
+        coalesce(s.overdue, 0) + coalesce(l.overdue, 0) + coalesce(f.overdue, 0) - coalesce(w.lapsing, 0) as overdue
+    from asked a join standing s using (organisation_id, month_on)
+    left join flow f using (organisation_id, field_code, period, period_start)
+    left join led l using (organisation_id, field_code, period, period_start)
+    left join waiting w using (organisation_id, field_code, period, period_start)
 )
 select organisation_id, field_code, period, period_start,
     (received_online + received_counter_postal + carried_over)::bigint as received_total, received_online::bigint, received_counter_postal::bigint,
     carried_over::bigint as received_carried_over,
-    finished_total::bigint, coalesce(before_due, 0)::bigint as finished_before_due, coalesce(on_due, 0)::bigint as finished_on_due, coalesce(late, 0)::bigint as finished_late,
-    (within + overdue)::bigint as open_total, within::bigint as open_within_due, overdue::bigint as open_late,
-    '1.0' as definition_version,
-    least(clock.as_of, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh') as as_of, null::text as batch_id
-from told, clock
-where carried_over + received_online + received_counter_postal + finished_total + within + overdue > 0
+    (before_due + on_due + late)::bigint as finished_total, before_due::bigint as finished_before_due, on_due::bigint as finished_on_due, late::bigint as finished_late,
+    open::bigint as open_total, (open - overdue)::bigint as open_within_due, overdue::bigint as open_late,
+    '1.1' as definition_version, as_of, null::text as batch_id
+from told
+where carried_over + received_online + received_counter_postal + before_due + on_due + late + open > 0

@@ -1,0 +1,76 @@
+"""Which indicators a publication must compute again: of whose agency what has moved, and of which period what has turned.
+
+An agency's row of a period depends on what moved up to the period's end, on the period itself (how far the data reach
+into it, whether the feeds cover it), on the agency's versions and on the fields of its procedures; on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lgsp import movements
+
+if TYPE_CHECKING:
+    from lgsp.transaction import Transaction
+
+FOLDERS = ("indicators", "sql/indicators", "sql/movements")
+# The condition on `s`, a row of an indicator table, that it is computed again.
+AFFECTED = (
+    "(s.organisation_id, s.period, s.period_start) in (select organisation_id, period, period_start from affected)"
+)
+EVERY = "true"
+
+
+def statements() -> Iterator[str]:
+    """The table of what the indicators were last computed for, safe to repeat."""
+    yield (
+        "create table if not exists record.indicator_period (period text not null, period_start date not null, period_end date not null, "
+        "as_of timestamptz not null, is_covered boolean not null, threshold bigint not null, derived_by text not null, primary key (period, period_start))"
+    )
+    yield "comment on table record.indicator_period is 'The periods that indicators were last computed for, and by which version of their definitions'"
+    yield from movements.statements()
+
+
+def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> str:
+    """Bring the moves up to a publication; the condition on an indicator's row `s` under which it is computed again.
+
+    `affected` is then who is affected in which period, `part` of which sums each such period is made. Everything is
+    computed again with `is_all`, where nothing was summed up yet, and under other definitions than those before. Needs
+    the temporary tables clock, period and held.
+    """
+    known = "select exists (select 1 from record.indicator_period where derived_by <> $1::text)"
+    is_all = is_all or movements.is_empty(transaction) or bool(transaction.one(known, defined_by()))
+    if is_all:  # sums of everything are worth the memory of a laptop; the setting ends with the transaction
+        transaction.do("set local work_mem = '256MB'")
+    movements.refresh(transaction, snapshot_id, is_all)
+    transaction.do(_sql("every" if is_all else "affected").replace("$snapshot_id", str(snapshot_id)))
+    transaction.do("create index on affected (organisation_id, period, period_start)")
+    transaction.do("analyze affected")
+    transaction.do(_sql("part"))
+    transaction.do("analyze part")
+    transaction.do("delete from record.indicator_period")
+    transaction.do(
+        "insert into record.indicator_period select period, period_start, period_end, as_of, is_covered, threshold, $1::text from period",
+        defined_by(),
+    )
+    return EVERY if is_all else AFFECTED
+
+
+@cache
+def defined_by() -> str:
+    """A mark of what makes indicators of dossiers."""
+    found = sorted(
+        (folder, each.name, each.read_text())
+        for folder in FOLDERS
+        for each in files("lgsp").joinpath(folder).iterdir()
+        if each.name.endswith(".sql")
+    )
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def _sql(name: str) -> str:
+    return files("lgsp").joinpath("sql", "indicators", f"{name}.sql").read_text()

@@ -1,0 +1,12 @@
+-- By how much the records held in quarantine and the feeds that lack a day differ from what is summed up, by agency and day.
+-- Needs the temporary table held.
+select organisation_id, day_on, sum(held)::integer as held, sum(doubted)::integer as doubted
+from (
+    select coalesce(organisation_id, 'UNKNOWN') as organisation_id, occurred_on as day_on, 1 as held, 0 as doubted from held where occurred_on is not null
+    union all
+    select organisation_id, day_on, 0, 1 from ledger.completeness
+    where state in ('missing', 'late') and source in ('one_stop_shop', 'online_services')
+    union all
+    select organisation_id, since_on, -held, -doubted from record.movement where service_code = '' and span = 'day'
+) told
+group by organisation_id, day_on having sum(held) <> 0 or sum(doubted) <> 0

@@ -1,0 +1,221 @@
+"""Indicators follow the change: computed again where something changed, they say what computing all of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lgsp import contract, database, indicate, merge, movements, publish
+from lgsp.postgres import Server
+from lgsp.transaction import Transaction, publishing
+from tests.integration.conftest import Installation, installed
+
+BEGIN = date(2026, 1, 8)  # a Thursday
+TEMPORARY = ("clock", "period", "held", "affected", "part")
+CHANGED = datetime(2026, 1, 1, tzinfo=UTC)
+# Each definition once more, of dossiers one by one: slow, and plain enough to be believed.
+FORM = """
+with fact as (
+    select *, (select field_code from shared.service s where s.service_code = d.service_code order by valid_from desc limit 1) as field_code,
+        case when due_on is not null and not is_paused then greatest(received_on, due_on) end as overdue_on,
+        case when finished_on is not null then greatest(received_on, finished_on)
+            when status in ('withdrawn', 'not_accepted') then greatest(received_on, closed_at::date, case when closed_at is null then source_updated_at::date end) end as ended_on,
+        case when status in ('withdrawn', 'not_accepted') or due_on is null then 0 else finished_on - due_on end as days_late
+    from shared.dossier d where received_on is not null
+)
+select receiving_organisation_id as organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start,
+    count(*) filter (where received_on < period_end and not coalesce(ended_on < period_start, false)) as received_total,
+    count(*) filter (where received_on >= period_start and received_on < period_end and channel = 'online') as received_online,
+    count(*) filter (where ended_on >= period_start and ended_on < period_end) as finished_total,
+    count(*) filter (where ended_on >= period_start and ended_on < period_end and days_late < 0) as finished_before_due,
+    count(*) filter (where ended_on >= period_start and ended_on < period_end and days_late > 0) as finished_late,
+    count(*) filter (where received_on < period_end and not coalesce(ended_on < period_end, false)
+        and overdue_on < case when ended_on is null then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end) as open_late
+from fact, period group by 1, 2, 3, 4
+"""
+KPI = """
+select 'on_time' as kpi_id, o.organisation_id, p.period, p.period_start,
+    (select count(*) from shared.dossier where receiving_organisation_id = o.organisation_id and finished_on <= due_on
+        and finished_on >= period_start and finished_on < period_end and status not in ('withdrawn', 'not_accepted')) as numerator,
+    (select count(*) from shared.dossier where receiving_organisation_id = o.organisation_id and due_on is not null
+        and finished_on >= period_start and finished_on < period_end and status not in ('withdrawn', 'not_accepted')) as denominator
+from (select distinct organisation_id from shared.organisation) o, period p
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one publication finds changed; days are counted from BEGIN."""
+
+    dossiers: dict[int, dict[str, Any] | None]
+    reaches: tuple[int, int]
+    held: frozenset[tuple[str | None, int]] = frozenset()
+    doubted: frozenset[tuple[str, int]] = frozenset()
+    levels: tuple[str, ...] = ("commune", "commune", "province")
+    ended: int | None = None
+    field: str = "G01"
+
+
+DAYS = st.integers(-20, 80)
+AGENCIES = st.sampled_from(["A", "B", "C", "UNKNOWN"])
+DOSSIERS = st.fixed_dictionaries({
+    "receiving_organisation_id": AGENCIES, "service_code": st.sampled_from(["1.1", "1.2", "UNKNOWN"]),
+    "received_on": st.none() | DAYS, "due_on": st.none() | DAYS, "finished_on": st.none() | DAYS, "closed_at": st.none() | DAYS,
+    "channel": st.sampled_from(["online", "counter"]), "status": st.sampled_from(["processing", "finished", "withdrawn"]),
+    "is_paused": st.booleans(),
+})  # fmt: skip
+CHANGES = st.lists(
+    st.builds(
+        Change,
+        dossiers=st.dictionaries(st.integers(1, 6), st.none() | DOSSIERS, max_size=4),
+        reaches=st.tuples(st.integers(3, 75), st.integers(3, 75)),
+        held=st.frozensets(st.tuples(st.none() | AGENCIES, st.integers(0, 60)), max_size=2),
+        doubted=st.frozensets(st.tuples(st.sampled_from(["A", "B"]), st.integers(0, 60)), max_size=2),
+        levels=st.sampled_from([("commune", "commune", "province"), ("commune", "province", "province")]),
+        ended=st.sampled_from([None, 20, 45]),
+        field=st.sampled_from(["G01", "G02"]),
+    ),
+    min_size=2, max_size=4,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def empty(
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """A store in which nothing was published."""
+    return installed(server, tmp_path_factory.mktemp("indicators"), quiet_province)
+
+
+@pytest.fixture
+def turn(empty: Installation) -> Iterator[Transaction]:
+    """A turn of which nothing remains."""
+    with publishing(database.url(empty.settings)) as transaction:
+        yield transaction
+
+
+def _day(number: int | None) -> date | None:
+    return None if number is None else BEGIN + timedelta(days=number)
+
+
+def _dossier(key: int, told: dict[str, Any]) -> dict[str, Any]:
+    closed = _day(told["closed_at"])
+    days = {name: _day(told[name]) for name in ("received_on", "due_on", "finished_on")}
+    at = closed and datetime(closed.year, closed.month, closed.day, 3, tzinfo=UTC)
+    return {
+        "dossier_id": f"H47-{key}", "opened_on": BEGIN, "paused_working_minutes": 0, "is_withdrawn": False, "in_one_stop": True,
+        "in_online_services": False, "has_conflict": False, "source_updated_at": CHANGED, **told, **days, "closed_at": at,
+    }  # fmt: skip
+
+
+def _listed(change: Change) -> dict[str, list[dict[str, Any]]]:
+    agencies = [
+        {"organisation_id": name, "valid_from": date(2016, 4, 1), "name": name, "level": level, "kind": "department",
+         "valid_to": _day(change.ended) if name == "B" else None, "is_current": True}
+        for name, level in zip("ABC", change.levels, strict=True)
+    ]  # fmt: skip
+    services = [
+        {"service_code": code, "valid_from": date(2016, 4, 1), "name": code, "field_code": field, "is_integrated_national": False}
+        for code, field in (("1.1", change.field), ("1.2", "G02"))
+    ]  # fmt: skip
+    return {"organisation": agencies, "service": services}
+
+
+def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> None:
+    shared = contract.load(name)
+    merge.stage(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+    merge.table(turn, shared, scope, snapshot_id, merge.Touched())
+
+
+def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
+    """What a publication has done when the indicators' turn comes."""
+    for table in TEMPORARY:
+        turn.do(f"drop table if exists pg_temp.{table}")
+    keys = ", ".join(f"'H47-{key}'" for key in change.dossiers) or "''"
+    rows = [_dossier(key, told) for key, told in change.dossiers.items() if told]
+    _merge(turn, "dossier", rows, f"s.dossier_id in ({keys})", snapshot_id)
+    for name, listed in _listed(change).items():
+        _merge(turn, name, listed, "true", snapshot_id)
+    for source, reach in zip(("one_stop_shop", "online_services"), change.reaches, strict=True):
+        turn.do(
+            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
+            f"('{source}.{snapshot_id}', '{source}', '{BEGIN} 00:00+07', '{_day(reach)} 00:00+07', 'published', '')"
+        )
+    turn.do("delete from ledger.completeness")
+    for agency, day in change.doubted:
+        turn.do(
+            "insert into ledger.completeness (source, organisation_id, day_on, state) "
+            f"values ('one_stop_shop', '{agency}', '{_day(day)}', 'missing')"
+        )
+    turn.do(publish._sql("sql", "clock"), "")
+    turn.do(publish._sql("sql", "period"))
+    turn.do("create temporary table held (organisation_id text, occurred_on date) on commit drop")
+    for agency_or_none, day in change.held:
+        told = f"'{agency_or_none}'" if agency_or_none else "null"
+        turn.do(f"insert into held values ({told}, '{_day(day)}')")
+
+
+def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
+    _facts(turn, change, snapshot_id)
+    scope = indicate.begin(turn, snapshot_id, is_all=False)
+    for name in publish.INDICATORS:
+        shared = contract.load(name)
+        merge.stage_query(turn, shared, publish._sql("indicators", name))
+        merge.table(turn, shared, scope, snapshot_id, merge.Touched())
+
+
+def _differing(turn: Transaction, name: str) -> list[tuple[Any, ...]]:
+    """The rows of an indicator table that computing all of it gives otherwise."""
+    shared = contract.load(name)
+    columns = ", ".join(shared.data_names)
+    merge.stage_query(turn, shared, publish._sql("indicators", name))
+    known, made = f"select {columns} from shared.{name}", f"select {columns} from new_{name}"
+    return turn.rows(f"({known} except all {made}) union all ({made} except all {known})")
+
+
+def _everything(turn: Transaction) -> None:
+    """Affect everybody in every period, as after an upgrade."""
+    for table in ("affected", "part"):
+        turn.do(f"drop table pg_temp.{table}")
+    for name in ("every", "part"):
+        turn.do(files("lgsp").joinpath("sql", "indicators", f"{name}.sql").read_text())
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes=CHANGES)
+def test_what_is_computed_where_something_changed_is_what_computing_everything_says(
+    changes: list[Change], empty: Installation
+) -> None:
+    with publishing(database.url(empty.settings)) as turn:
+        for snapshot_id, change in enumerate(changes, 1):
+            _publish(turn, change, snapshot_id)
+            assert movements.differing(turn) == 0
+            assert turn.rows(files("lgsp").joinpath("sql", "movements", "of_no_procedure.sql").read_text()) == []
+            _everything(turn)
+            for name in publish.INDICATORS:
+                assert _differing(turn, name) == []
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(dossiers=st.dictionaries(st.integers(1, 8), DOSSIERS, min_size=4), reach=st.integers(3, 75))
+def test_indicators_count_what_counting_the_dossiers_one_by_one_gives(
+    dossiers: dict[int, dict[str, Any] | None], reach: int, empty: Installation
+) -> None:
+    with publishing(database.url(empty.settings)) as turn:
+        _publish(turn, Change(dossiers, (reach, reach)), 1)
+        for name, counted in (("form_06a", FORM), ("service_kpi", KPI)):
+            key = [column for column in contract.load(name).key if column not in ("level", "definition_version")]
+            measures = turn.arrow(f"select * from ({counted}) c limit 0").column_names[len(key) :]
+            sums = " or ".join(f"coalesce(i.{m}, 0) <> coalesce(c.{m}, 0)" for m in measures)
+            others = "" if name == "form_06a" else " where organisation_id <> 'ALL'"
+            joined = f"(select * from shared.{name}{others}) i full join ({counted}) c using ({', '.join(key)})"
+            kept = "" if name == "form_06a" else " and c.kpi_id is not null"
+            assert turn.rows(f"select {', '.join(key)} from {joined} where ({sums}){kept}") == []
