@@ -133,7 +133,8 @@ class Remote:
                 continue
             files = _local_files(folder, one)
             known |= {file.key for file in files} | {_catalog_key(one.snapshot_id, one.token)}
-            if one.manifest not in papers or not all(_is_there(file, there) for file in files):
+            written = {key for name, key in _papers(one.snapshot_id, one.token).items() if (folder / name).exists()}
+            if not written <= {*papers, *there} or not all(_is_there(file, there) for file in files):
                 self.stage(folder, one.snapshot_id, one.token)
                 mended.append(f"put what {self.bucket} lacked of snapshot {one.snapshot_id}")
         if newest is not None and pointer != newest:
