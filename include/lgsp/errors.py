@@ -45,5 +45,9 @@ class PublicationFailed(LgspError):
     """A snapshot could not be proven equal on both sides; nothing was published."""
 
 
+class NothingPublished(PublicationFailed):
+    """There is no snapshot yet."""
+
+
 class CommitFailed(LgspError):
     """The commit was refused or its answer was lost: only the store can say whether it took place."""

@@ -36,6 +36,12 @@ class Retired:
     versions: dict[str, int] = field(default_factory=dict)
     staging: int = 0
 
+    def __str__(self) -> str:
+        return (
+            f"files of {len(self.files)} snapshots, history of {len(self.history)}, {sum(self.versions.values()):,} row versions, "
+            f"staging of {self.staging} batches"
+        )
+
 
 def overdue(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> list[int]:
     """The snapshots whose files nobody needs any more: beyond the grace, and not the last of a kept day or month."""

@@ -17,7 +17,7 @@ import orjson
 
 from lgsp import balance, contract, database, parts, signing, snapshot
 from lgsp.contract import Contract
-from lgsp.errors import PublicationFailed
+from lgsp.errors import NothingPublished, PublicationFailed
 from lgsp.settings import Settings
 from lgsp.snapshot import MANIFEST, SIGNATURE, Sums
 from lgsp.transaction import Transaction, reading
@@ -52,7 +52,7 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
         newest = transaction.one("select max(snapshot_id) from ledger.publication")
         wanted = newest if snapshot_id is None else snapshot_id
         if wanted is None:
-            raise PublicationFailed("nothing has been published yet: run `lgsp publish`")
+            raise NothingPublished("nothing has been published yet: run `lgsp publish`")
         told = _published(transaction, wanted)
         if wanted == newest:
             _prove_balance(transaction, wanted)

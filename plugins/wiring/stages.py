@@ -93,8 +93,43 @@ def publish() -> int:
 
     publication = publish.run(connections.settings())
     if publication is None:
-        raise AirflowSkipException("no checked batch waits to be published")
+        from lgsp import rollback
+
+        raise AirflowSkipException(rollback.on_hold(connections.settings()) or "no checked batch waits to be published")
     return publication.snapshot_id
+
+
+@task(pool=defaults.PUBLISH_POOL)
+def recover() -> list[str]:
+    """Repair what a crash left; what was mended, in words."""
+    from lgsp import recovery
+
+    return recovery.run(connections.settings())
+
+
+@task(pool=defaults.PUBLISH_POOL)
+def retire() -> str:
+    """Take away what nobody may still be reading; what it was, in words."""
+    from lgsp import retention
+
+    return str(retention.run(connections.settings()))
+
+
+@task
+def verify() -> str:
+    """Prove the newest snapshot; fails when a side is not what was published, skipped before the first."""
+    from lgsp import verify
+    from lgsp.errors import NothingPublished, PublicationFailed
+
+    try:
+        snapshot_id, proofs = verify.run(connections.settings())
+    except NothingPublished as nothing:
+        raise AirflowSkipException(str(nothing)) from nothing
+    except PublicationFailed as failure:
+        raise AirflowFailException(str(failure)) from failure
+    if different := [proof.table for proof in proofs if not proof.is_equal]:
+        raise AirflowFailException(f"snapshot {snapshot_id} is not as published: {', '.join(different)}")
+    return f"snapshot {snapshot_id} is as published: {len(proofs)} tables"
 
 
 @task(retries=0)

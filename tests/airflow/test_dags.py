@@ -20,6 +20,7 @@ def test_every_file_imports_without_error_or_warning(dagbag):
     assert not dagbag.captured_warnings
     assert set(dagbag.dags) == {
         *INGEST,
+        "keep_house",
         "publish_shared_dataset",
         "rebuild_from_landing",
         "redrive_quarantine",
@@ -148,6 +149,14 @@ def test_the_watch_asks_three_things_every_morning_and_never_twice(dagbag):
     assert set(dag.task_ids) == {"fresh", "complete", "quarantine_age"}
     assert {task.retries for task in dag.tasks} == {0}
     assert dag.timetable.expression == "0 7 * * *"
+
+
+def test_the_house_is_mended_before_it_is_cleared_and_proven_in_the_end(dagbag):
+    from wiring import defaults
+
+    dag = dagbag.dags["keep_house"]
+    assert [task.task_id for task in dag.topological_sort()] == ["recover", "retire", "verify"]
+    assert {dag.task_dict[name].pool for name in ("recover", "retire")} == {defaults.PUBLISH_POOL}
 
 
 def test_each_source_is_swept_by_itself_in_its_own_pool(dagbag):

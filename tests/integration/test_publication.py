@@ -174,7 +174,7 @@ def test_there_is_no_way_back_to_what_is_published_or_never_was(store: Installat
 
 
 def _aged(store: Installation, days: int) -> None:
-    """As if every snapshot but the newest had been published and replaced so many days ago."""
+    """As if all snapshots had been published so many days earlier."""
     with psycopg.connect(str(store.settings.database_url)) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute(f"update ledger.publication set published_at = published_at - interval '{days} days'")
@@ -185,19 +185,10 @@ def test_p10_what_was_replaced_goes_after_its_time_and_the_current_snapshot_neve
     held = (first / "dossier").rglob("*.parquet")
     reader = next(held).open("rb")
     assert retention.run(store.settings) == retention.Retired([], [], {}, 0)
-    _aged(store, 800)
-    done = retention.run(store.settings)
-    assert done.files == [] and first.exists(), "it was replaced just before the newest was published, as long ago"
-    environment = {**store.settings.environment, "LGSP_KEEP_HISTORY_DAYS": "30"}
-    bounded = Settings.from_env(environment)
-    with psycopg.connect(str(store.settings.database_url)) as connection:
-        connection.execute("set session_replication_role = replica")
-        connection.execute(
-            "update ledger.publication set published_at = published_at - interval '800 days' where snapshot_id = 1"
-        )
-        connection.execute(
-            "update ledger.publication set published_at = published_at - interval '799 days' where snapshot_id = 2"
-        )
+    _aged(store, 100)
+    assert retention.run(store.settings).files == [] and first.exists(), "it was the last of its month"
+    _aged(store, 700)
+    bounded = Settings.from_env({**store.settings.environment, "LGSP_KEEP_HISTORY_DAYS": "30"})
     done = retention.run(store.settings)
     assert done.files == [1] and not first.exists() and second.exists() and reader.read(4) == b"PAR1"
     assert all(proof.is_equal and proof.in_files is None for proof in verify.run(store.settings, 1)[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,9 +23,7 @@ def _replaced(gaps: list[int]) -> tuple[list[Replaced], datetime]:
     times = [BEGIN]
     for gap in gaps:
         times.append(times[-1] + timedelta(minutes=gap))
-    snapshots = [
-        Replaced(number, first, last) for number, (first, last) in enumerate(zip(times, times[1:], strict=False), 1)
-    ]
+    snapshots = [Replaced(number, first, last) for number, (first, last) in enumerate(pairwise(times), 1)]
     return snapshots, times[-1]
 
 
