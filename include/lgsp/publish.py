@@ -24,17 +24,16 @@ from lgsp import (
     publication,
     quarantine,
     records,
-    recovery,
     rollback,
-    snapshot,
     tables,
+    turn,
     upgrade,
     working_time,
 )
-from lgsp.errors import CommitFailed, LgspError, PublicationFailed, PublicationRefused
+from lgsp.errors import LgspError, PublicationRefused
 from lgsp.gate import Judgement
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing, values
+from lgsp.transaction import Transaction, values
 from lgsp.window import LOCAL
 
 log = logging.getLogger(__name__)
@@ -56,12 +55,20 @@ from record.work_file where not coalesce(is_deleted, false)
 class Publication:
     """One published snapshot."""
 
-    snapshot_id: int
-    publish_id: str
-    batches: tuple[str, ...]
+    said: publication.Facts
     rows: dict[str, int]
     seconds: dict[str, float]
     judgement: Judgement = field(repr=False)
+
+    @property
+    def snapshot_id(self) -> int:
+        """Its number."""
+        return self.said.snapshot_id
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """The batches it took up."""
+        return self.said.batches
 
 
 @dataclass(frozen=True)
@@ -121,21 +128,14 @@ def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str) 
 
 def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | None:
     published: Publication | None = None
-    try:
-        with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
-            recovery.of(settings, transaction)
-            if held := rollback.held(transaction):
-                log.warning("nothing is published: %s", held)
-                return None
-            waiting = _with_staging(settings, transaction, _waiting(transaction))
-            if waiting or upgrade.must_derive(transaction):
-                published = _publish(settings, transaction, waiting, overruling)
-            transaction.commit()
-            if published is not None:
-                snapshot.enter(settings.shared, published.snapshot_id, transaction.token)
-    except CommitFailed as failure:
-        if published is None or not recovery.was_committed(settings, published.publish_id):
-            raise PublicationFailed(f"the store did not take the publication: {failure}") from failure
+    with turn.begin(settings) as mine:
+        if held := rollback.held(mine.transaction):
+            log.warning("nothing is published: %s", held)
+            return None
+        waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
+        if waiting or upgrade.must_derive(mine.transaction):
+            published = _publish(settings, mine.transaction, waiting, overruling)
+        mine.conclude(published.said if published else None)
     if published is not None:
         log.info(
             "snapshot %d: %d batches, %s, %s",
@@ -202,7 +202,7 @@ def _publish(
     balance.add(transaction, snapshot_id, counted)
     publication.prove(transaction)
     watch.lap("parquet")
-    return Publication(snapshot_id, said.publish_id, tuple(ids), touched.rows, watch.seconds, judgement)
+    return Publication(said, touched.rows, watch.seconds, judgement)
 
 
 def _with_staging(settings: Settings, transaction: Transaction, waiting: list[Waiting]) -> list[Waiting]:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lgsp import contract, database, recovery, snapshot
+from lgsp import contract, database, snapshot, turn
 from lgsp.settings import Retention, Settings
-from lgsp.transaction import Transaction, publishing, values
+from lgsp.transaction import Transaction, values
 from lgsp.window import LOCAL
 
 
@@ -72,8 +72,8 @@ def run(settings: Settings) -> Retired:
     """Retire what is due. Safe at any time beside readers, and to repeat."""
     database.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
-    with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
-        recovery.of(settings, transaction)
+    with turn.begin(settings) as mine:
+        transaction = mine.transaction
         now = datetime.fromisoformat(transaction.one("select clock_timestamp()::text"))
         files = overdue(_replaced(transaction, "files"), settings.retention, now)
         history = forgotten(_replaced(transaction, "history"), settings.retention, now)
@@ -83,7 +83,7 @@ def run(settings: Settings) -> Retired:
         done = transaction.rows(
             f"select batch_id from ledger.batch where state = 'published' and published_at < clock_timestamp() - interval '{settings.retention.every_days} days'"
         )
-        transaction.commit()
+        mine.conclude(None)
         for snapshot_id in files:
             snapshot.retire(settings.shared, snapshot_id)
     return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in done]))

@@ -6,12 +6,12 @@ it would be without the rollback: whoever goes back mends the cause in the meant
 
 from __future__ import annotations
 
-from lgsp import contract, data_docs, database, merge, publication, recovery, snapshot, tables
-from lgsp.errors import CommitFailed, LgspError, PublicationFailed
+from lgsp import contract, data_docs, database, merge, publication, tables, turn
+from lgsp.errors import LgspError, PublicationFailed
 from lgsp.gate import Judgement
 from lgsp.publication import Facts
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing, reading
+from lgsp.transaction import Transaction, reading
 
 COUNTS = "taken_count, inserted_count, replaced_count, record_count, dossier_record_count, work_file_record_count"
 
@@ -23,17 +23,10 @@ def run(settings: Settings, wanted: int, decided_by: str, why: str, overruled: t
     when it cannot be had any more.
     """
     database.ensure(settings)
-    said: Facts | None = None
     overruling = tables.Overruling(overruled, decided_by, why)
-    try:
-        with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
-            recovery.of(settings, transaction)
-            said, judgement = _restore(settings, transaction, wanted, overruling)
-            transaction.commit()
-            snapshot.enter(settings.shared, said.snapshot_id, said.token)
-    except CommitFailed as failure:
-        if said is None or not recovery.was_committed(settings, said.publish_id):
-            raise PublicationFailed(f"the store did not take the rollback: {failure}") from failure
+    with turn.begin(settings) as mine:
+        said, judgement = _restore(settings, mine.transaction, wanted, overruling)
+        mine.conclude(said)
     data_docs.publish_tables(settings.docs, said.snapshot_id, judgement, None)
     return said.snapshot_id
 

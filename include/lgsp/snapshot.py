@@ -148,6 +148,12 @@ def begin(root: Path, snapshot_id: int, token: int) -> Building:
     return building
 
 
+def abandon(root: Path, token: int) -> None:
+    """Take away what was made in a turn that came to nothing."""
+    for folder in (root / "snapshots").glob(f".*.{token}"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def enter(root: Path, snapshot_id: int, token: int) -> None:
     """Give a committed snapshot its name, and lead readers to it; safe to repeat."""
     building, final = Building(root, snapshot_id, token).folder, root / "snapshots" / str(snapshot_id)

@@ -1,0 +1,67 @@
+"""A turn at publishing: what the last one left is mended first, and in the end everything is seen at once, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import adbc_driver_manager
+import duckdb
+
+from lgsp import database, recovery, snapshot
+from lgsp.errors import CommitFailed, PublicationFailed
+from lgsp.publication import Facts
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction, publishing
+
+
+@dataclass
+class Turn:
+    """The one publisher's turn, with its transaction."""
+
+    settings: Settings
+    transaction: Transaction
+    said: Facts | None = None
+    is_committed: bool = False
+
+    def conclude(self, said: Facts | None) -> None:
+        """Commit; where a snapshot was published, lead the readers of files to it."""
+        self.said = said
+        self.transaction.commit()
+        self.is_committed = True
+        if said is not None:
+            snapshot.enter(self.settings.shared, said.snapshot_id, said.token)
+
+
+@contextmanager
+def begin(settings: Settings) -> Iterator[Turn]:
+    """Wait for the turn and mend what the last one left. What is not concluded never was.
+
+    Raises PublicationFailed when the store or the disk fails. A commit that was not answered is looked up: it counts
+    as concluded if it took place.
+    """
+    turn: Turn | None = None
+    try:
+        with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
+            recovery.of(settings, transaction)
+            turn = Turn(settings, transaction)
+            try:
+                yield turn
+            except Exception:
+                if turn.said is None:  # else a commit was asked for, and nobody knows yet
+                    snapshot.abandon(settings.shared, transaction.token)
+                raise
+    except CommitFailed as failure:
+        said = turn.said if turn else None
+        if said is None or not recovery.was_committed(settings, said.publish_id):
+            raise PublicationFailed(
+                f"the store did not take the publication, nothing was published: {failure}"
+            ) from failure
+    except (adbc_driver_manager.Error, duckdb.Error, OSError) as error:
+        if turn and turn.is_committed and turn.said:
+            raise PublicationFailed(
+                f"snapshot {turn.said.snapshot_id} is published in SQL, but the readers of files in {settings.shared} were not led to it ({error}): "
+                "mend that and run `lgsp recover`; the next publication does it too"
+            ) from error
+        raise PublicationFailed(f"nothing was published, the last snapshot stays: {error}") from error
