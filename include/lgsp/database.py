@@ -106,10 +106,10 @@ def init(settings: Settings) -> None:
         for statements in (alterations.statements(connection), _tables(), alterations.obligations(connection)):
             for statement in statements:
                 connection.execute(statement)
+        reference.load(connection)
         if has_roles:
             _own(connection)
             connection.execute(GRANTS)
-        reference.load(connection)
         connection.execute(
             "with gone as (delete from ledger.installation returning derived_by) "
             "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from gone",

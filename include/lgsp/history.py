@@ -109,7 +109,8 @@ create or replace function {function}(since bigint, until bigint default null)
             where snapshot_from > since and snapshot_from <= coalesce(until, {OPEN_END}) and snapshot_to > coalesce(until, {OPEN_END})
         ), followed as (
             select *, lead(snapshot_from) over versions is null as is_last,
-                first_value(snapshot_from) over versions <= since as was_there, first_value(row({said})) over versions as said_first
+                first_value(snapshot_from) over versions <= since as was_there,
+                first_value(case when snapshot_from <= since then row({said}) end) over versions as said_first
             from version window versions as (partition by {", ".join(table.key)} order by snapshot_from)
         )
         select case when not is_there then 'delete' when was_there then 'update' else 'insert' end,
