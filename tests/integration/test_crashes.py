@@ -13,7 +13,10 @@ from datetime import timedelta
 
 import pytest
 
-from lgsp import publish, snapshot, verify
+from lgsp import contract, database, parts, publish, recovery, snapshot, verify
+from lgsp.errors import PublicationFailed
+from lgsp.signing import Seal
+from lgsp.transaction import reading
 from lgsp.window import Window
 from tests.integration.conftest import WHOLE, Installation
 
@@ -36,15 +39,17 @@ def _publish(installation: Installation) -> subprocess.Popen[bytes]:
 
 def _see_a_whole_snapshot(installation: Installation) -> None:
     """SQL shows exactly what its newest publication says; the files show that snapshot or the one before, whole."""
+    settings = installation.settings
     newest = installation.query("select coalesce(max(snapshot_id), 0) as n from ledger.publication")[0]["n"]
-    pointed = snapshot.current(installation.settings.shared) or 0
+    pointed = snapshot.current(settings.shared) or 0
     assert newest - 1 <= pointed <= newest
     if newest:
-        _, proofs = verify.run(installation.settings)
-        assert all(proof.is_equal for proof in proofs)
+        with reading(database.url(settings)) as transaction:
+            shown = {c.name: parts.sums(transaction, c, f"shared.{c.name}") for c in contract.every()}
+        assert {name: f"{sums.rows} {sums.data_hash}" for name, sums in shown.items()} == installation.data_hashes()
     if pointed:
-        _, proofs = verify.run(installation.settings, pointed)
-        assert all(proof.in_files == proof.published for proof in proofs)
+        found, proofs = verify.files(settings.shared / "current", Seal.of(settings.signing_key()).public)
+        assert found == pointed and all(proof.is_equal for proof in proofs)
 
 
 @pytest.mark.slow
@@ -66,16 +71,11 @@ def test_p3_f26_killing_the_publisher_twenty_times_never_tears_or_loses_a_snapsh
             finished += publisher.exitcode == 0
             _see_a_whole_snapshot(installation)
         publish.run(installation.settings)
-        publish.recover(installation.settings)
+        recovery.run(installation.settings)
         _see_a_whole_snapshot(installation)
     assert killed + finished == KILLS and killed >= KILLS // 2
     assert installation.data_hashes() == published.data_hashes()
-    orphans = [
-        path
-        for path in (installation.settings.shared / "files").rglob("*")
-        if path.is_file() and path.stat().st_nlink == 1
-    ]
-    assert orphans == []
+    assert recovery.run(installation.settings) == []
 
 
 def test_a_crash_after_the_commit_is_repaired_by_the_next_publisher(installation: Installation) -> None:
@@ -86,13 +86,27 @@ def test_a_crash_after_the_commit_is_repaired_by_the_next_publisher(installation
     root = installation.settings.shared
     (root / "current").unlink()
     (root / "current").symlink_to("snapshots/1")
-    stray = root / "files" / "dossier" / "stray.parquet"
-    stray.write_bytes(b"half a file")
-    (root / "snapshots" / "9").mkdir()
-    mended = publish.recover(installation.settings)
-    assert len(mended) == 3 and snapshot.current(root) == 2
-    assert not stray.exists() and not (root / "snapshots" / "9").exists()
-    assert publish.recover(installation.settings) == []
+    half = root / "snapshots" / ".3.1"
+    (half / "dossier").mkdir(parents=True)
+    (half / "dossier" / "half.parquet").write_bytes(b"half a file")
+    (root / "snapshots" / "2").rename(root / "snapshots" / ".2.2")
+    assert recovery.run(installation.settings) == [
+        "moved the pointer to snapshot 2",
+        "removed .3.1, which was never committed",
+    ]
+    assert snapshot.current(root) == 2 and not half.exists()
+    assert recovery.run(installation.settings) == []
+    (root / "snapshots" / ".9.999999").mkdir()  # of a later turn than any that can be mending
+    assert recovery.run(installation.settings) == []
+
+
+def test_files_of_another_database_are_left_alone(installation: Installation) -> None:
+    folder = installation.settings.shared / "snapshots" / "7"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"snapshot_id": 7, "token": 3}')
+    with pytest.raises(PublicationFailed, match="give this database its own LGSP_HOME"):
+        installation.publish()
+    assert folder.exists()
 
 
 def test_two_publishers_at_once_publish_once(installation: Installation) -> None:
