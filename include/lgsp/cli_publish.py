@@ -85,7 +85,9 @@ def verify(snapshot: int | None, folder: Path | None, key: Path | None, is_json:
             click.echo(
                 f"{'equal ' if p.is_equal else 'DIFFERS'} {p.table:<22}{p.published.rows:>12,} rows   {', '.join(sides)}"
             )
-        click.echo(f"snapshot {snapshot_id}: " + ("both sides are equal, as published" if is_equal else "NOT as published"))
+        click.echo(
+            f"snapshot {snapshot_id}: " + ("both sides are equal, as published" if is_equal else "NOT as published")
+        )
     sys.exit(0 if is_equal else FAILED)
 
 
@@ -99,13 +101,18 @@ def key() -> None:
 
 
 @click.command()
+@click.option("--files", "is_mending", is_flag=True, help="Also write lost or altered files again, from SQL.")
+@click.option("--snapshot", type=int, help="Whose files; by default the newest snapshot's.")
 @as_json
 @answering
-def recover(is_json: bool) -> None:
-    """Repair what a crash left: a lagging pointer, files nobody refers to."""
-    from lgsp import recovery
+def recover(is_mending: bool, snapshot: int | None, is_json: bool) -> None:
+    """Repair what a crash left: a lagging pointer, folders nobody refers to; with --files, what was altered since."""
+    from lgsp import mending, recovery
 
-    mended = recovery.run(Settings.from_env())
+    settings = Settings.from_env()
+    mended = recovery.run(settings)
+    if is_mending:
+        mended += [f"wrote {path} again" for path in mending.run(settings, snapshot)]
     tell({"mended": mended} if is_json else {"mended": "; ".join(mended) or "nothing to mend"}, is_json)
 
 

@@ -92,15 +92,7 @@ class Building:
 
     def write(self, contract: Contract, part: str, rows: pa.Table) -> File:
         """Write one part of a table; the same rows give the same bytes and the same name."""
-        schema = contract.arrow_schema()
-        ordered = rows.cast(schema).sort_by([(key, "ascending") for key in contract.key]).combine_chunks()
-        buffer = pa.BufferOutputStream()
-        pq.write_table(
-            ordered, buffer, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, write_page_index=True,
-            use_dictionary=[name for name in contract.names if name in LOW_CARDINALITY] or False,
-            bloom_filter_options={contract.key[0]: {"ndv": ROW_GROUP, "fpp": 0.01}} if contract.partition else None,
-        )  # fmt: skip
-        told = buffer.getvalue()
+        told = encoded(contract, rows)
         digest = hashlib.sha256(told).hexdigest()
         folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/month={part}"
         file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", told.size, digest, NOTHING)
@@ -139,6 +131,27 @@ class Building:
         for folder, _, _ in os.walk(self.folder):
             _sync(Path(folder))
         return hashlib.sha256(manifest).hexdigest()
+
+
+def encoded(contract: Contract, rows: pa.Table) -> pa.Buffer:
+    """Rows of a table as the bytes of a Parquet file; the same rows, in whatever order, give the same bytes."""
+    schema, buffer = contract.arrow_schema(), pa.BufferOutputStream()
+    ordered = rows.cast(schema).sort_by([(key, "ascending") for key in contract.key]).combine_chunks()
+    pq.write_table(
+        ordered, buffer, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, write_page_index=True,
+        use_dictionary=[name for name in contract.names if name in LOW_CARDINALITY] or False,
+        bloom_filter_options={contract.key[0]: {"ndv": ROW_GROUP, "fpp": 0.01}} if contract.partition else None,
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+def replace_file(path: Path, told: pa.Buffer) -> None:
+    """Put other bytes in the place of a file that is not what it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    _write(temporary, told)
+    temporary.replace(path)
+    _sync(path.parent)
 
 
 def begin(root: Path, snapshot_id: int, token: int) -> Building:

@@ -50,31 +50,46 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
     database.ensure(settings)
     with reading(database.url(settings)) as transaction:
         newest = transaction.one("select max(snapshot_id) from ledger.publication")
-        wanted = newest if snapshot_id is None else snapshot_id
-        if wanted is None:
-            raise NothingPublished("nothing has been published yet: run `lgsp publish`")
+        wanted = _wanted(transaction, snapshot_id)
         told = _published(transaction, wanted)
         if wanted == newest:
             _prove_balance(transaction, wanted)
         folder = settings.shared / "snapshots" / str(wanted)
         if told.files_retired:
-            manifest, published = None, told.tables
+            signed, published = None, told.tables
         else:
-            manifest = _prove_manifest(folder, wanted, told)
-            published = _listed(manifest)
+            signed = _prove_manifest(folder, wanted, told)
+            published = _listed(signed)
             if published != told.tables:
                 raise PublicationFailed(f"the store tells other sums of snapshot {wanted} than its signed manifest")
-            _prove_files(folder, manifest)
+            _prove_files(folder, signed)
         proofs = []
         for name, expected in sorted(published.items()):
             paths = sorted((folder / name).rglob("*.parquet"))
             shared = _published_as(name, paths) if paths else contract.load(name)
             rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
             in_sql = None if told.history_retired else parts.sums(transaction, shared, rows)
-            proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if manifest else None, in_sql))
+            proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if signed else None, in_sql))
     if wanted == newest:
         _prove_pointer(settings, wanted)
     return wanted, proofs
+
+
+def manifest(
+    settings: Settings, transaction: Transaction, snapshot_id: int | None = None
+) -> tuple[int, dict[str, Any]]:
+    """The proven manifest of a snapshot (the newest when none is named), with its id; its files are not looked at."""
+    wanted = _wanted(transaction, snapshot_id)
+    return wanted, _prove_manifest(settings.shared / "snapshots" / str(wanted), wanted, _published(transaction, wanted))
+
+
+def _wanted(transaction: Transaction, snapshot_id: int | None) -> int:
+    if snapshot_id is not None:
+        return snapshot_id
+    newest = transaction.one("select max(snapshot_id) from ledger.publication")
+    if newest is None:
+        raise NothingPublished("nothing has been published yet: run `lgsp publish`")
+    return int(newest)
 
 
 def files(folder: Path, public_key: bytes) -> tuple[int, list[TableProof]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lgsp import contract, database, publish, recovery, retention, rollback, snapshot, verify
+from lgsp import contract, database, mending, publish, recovery, retention, rollback, snapshot, verify
 from lgsp.errors import LgspError, PublicationFailed
 from lgsp.postgres import Server
 from lgsp.settings import Settings
@@ -85,6 +85,8 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
         verify.files(newest, public)
     path.unlink()
     refuse("is missing")
+    with pytest.raises(PublicationFailed, match="cannot be written again: SQL gives other bytes"):
+        mending.run(settings)
     path.write_bytes(whole)
 
     stranger = newest / "dossier" / "month=2026-08" / "stray.parquet"
@@ -124,6 +126,21 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
         patch.setattr(verify, "POINTER_SECONDS", 0.2)
         refuse("are led to snapshot 1, published is 2: run `lgsp recover`")
     assert recovery.run(settings) == ["moved the pointer to snapshot 2"]
+
+
+def test_a_lost_or_altered_file_is_written_again_from_sql_byte_for_byte(store: Installation) -> None:
+    files = [path for wanted in (1, 2) for path in _folder(store, wanted).rglob("*.parquet")]
+    before = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.write_bytes(b"rot")
+    shutil.rmtree(_folder(store, 2) / "document")
+    mended = mending.run(store.settings)
+    assert len(mended) == len(list(_folder(store, 2).rglob("*.parquet")))
+    mending.run(store.settings, 1)
+    assert {path: path.read_bytes() for path in files} == before
+    for wanted in (1, 2):
+        assert all(proof.is_equal for proof in verify.run(store.settings, wanted)[1])
+    assert mending.run(store.settings) == []
 
 
 def _another_key() -> bytes:
