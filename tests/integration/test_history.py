@@ -37,8 +37,8 @@ def empty(
 
 @pytest.fixture
 def twice(installation: Installation) -> Installation:
-    """Two days published, then two more."""
-    for window in WHOLE.split(2)[:2]:
+    """Three days published, then three more."""
+    for window in WHOLE.split(3)[:2]:
         installation.run_all(window)
         installation.publish()
     return installation
