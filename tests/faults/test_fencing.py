@@ -1,0 +1,180 @@
+"""A publisher that lost its turn cannot publish, whatever it believes; nor can anybody publish what rules contradict."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from lgsp import publish
+from lgsp.database import PUBLISH_LOCK
+from tests.faults import stores
+from tests.integration.conftest import Installation
+
+LEASE_SECONDS = 5
+PATIENCE = 120
+# Everything is imported before the turn begins: the lease is short.
+PUBLISH = "import great_expectations; from lgsp import publish; from lgsp.cli import main; main(['publish'])"
+
+
+def _publisher(installation: Installation) -> subprocess.Popen[str]:
+    environment = {**os.environ, **installation.settings.environment, "LGSP_PUBLISH_LEASE_SECONDS": str(LEASE_SECONDS)}
+    return subprocess.Popen(
+        [sys.executable, "-c", PUBLISH], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )  # fmt: skip
+
+
+def _until(publisher: subprocess.Popen[str], is_so: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, "it never came so far"
+        assert publisher.poll() is None, publisher.communicate()[0]
+        time.sleep(0.02)
+
+
+def _waits_for_a_lock(installation: Installation) -> bool:
+    return bool(
+        installation.query(
+            "select 1 from pg_locks where not granted and relation = 'ledger.publication_file'::regclass"
+        )
+    )
+
+
+@contextmanager
+def _stopped(publisher: subprocess.Popen[str]) -> Iterator[None]:
+    """The process does nothing, and does not know that time passes."""
+    publisher.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        publisher.send_signal(signal.SIGCONT)
+
+
+def test_p8_f33_a_publisher_that_hung_beyond_its_lease_fails_and_nothing_of_it_is_seen(harmed: Installation) -> None:
+    with psycopg.connect(str(harmed.settings.database_url)) as obstacle:
+        obstacle.execute("lock table ledger.publication_file in exclusive mode")
+        first = _publisher(harmed)
+        _until(first, lambda: _waits_for_a_lock(harmed))
+        with _stopped(first):
+            obstacle.rollback()
+            second = publish.run(harmed.settings)
+            assert second is not None and second.snapshot_id == 2
+            published = stores.State.of(harmed)
+    said = first.communicate()[0]
+    assert first.returncode == 1 and "nothing was published" in said and "Traceback" not in said, said
+    assert stores.State.of(harmed) == published
+    assert publish.run(harmed.settings) is None
+
+
+def test_p8_f33_a_publisher_that_hung_after_its_commit_is_finished_by_the_next_one(harmed: Installation) -> None:
+    root = harmed.settings.shared
+    with (root / ".pointer.lock").open("w") as obstacle:
+        fcntl.flock(obstacle, fcntl.LOCK_EX)
+        first = _publisher(harmed)
+        _until(first, lambda: stores.newest(harmed) == 2 and (root / "snapshots" / "2").exists())
+        assert stores.pointed(harmed) == 1
+        with _stopped(first):
+            fcntl.flock(obstacle, fcntl.LOCK_UN)
+            assert publish.run(harmed.settings) is None
+            published = stores.State.of(harmed)
+            assert published.newest == 2
+    said = first.communicate()[0]
+    assert first.returncode == 0, said
+    assert stores.State.of(harmed) == published
+
+
+PUBLICATION = (
+    "insert into ledger.publication (snapshot_id, published_at, manifest_sha256, batch_count, seconds, token, verdict, overruled) "
+    "values (%(id)s, clock_timestamp(), 'none', 0, 0, %(token)s, %(verdict)s, %(overruled)s)"
+)
+BROKEN = (
+    "insert into ledger.check_result (snapshot_id, rule_id, suite, severity, is_passed, checked_count, failed_count, meaning, rule_version) "
+    "values (2, 'KPI_RANGE', 'service_kpi', 'error', false, 10, 1, 'shares', '1')"
+)
+
+
+@pytest.fixture
+def session(harmed: Installation) -> Iterator[psycopg.Connection[tuple[int]]]:
+    """A superuser's session, in a transaction."""
+    with psycopg.connect(str(harmed.settings.database_url)) as connection:
+        (is_superuser,) = connection.execute(
+            "select rolsuper from pg_roles where rolname = current_user"
+        ).fetchone() or (0,)
+        assert is_superuser
+        yield connection
+
+
+def _lock(session: psycopg.Connection[tuple[int]]) -> None:
+    session.execute(f"select pg_advisory_lock({PUBLISH_LOCK})")
+
+
+def _token(session: psycopg.Connection[tuple[int]]) -> int:
+    row = session.execute("select nextval('ledger.publish_token')").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _say(session: psycopg.Connection[tuple[int]], token: int, snapshot_id: int = 2, verdict: str = "pass", overruled: str | None = None) -> None:  # fmt: skip
+    session.execute(PUBLICATION, {"id": snapshot_id, "token": token, "verdict": verdict, "overruled": overruled})
+
+
+def test_p8_the_store_takes_a_publication_from_nobody_but_whoever_has_the_turn(
+    harmed: Installation, session: psycopg.Connection[tuple[int]]
+) -> None:
+    _say(session, _token(session))
+    with pytest.raises(psycopg.errors.CheckViolation, match="does not hold the lock"):
+        session.commit()
+    _lock(session)
+    session.commit()
+    mine = _token(session)
+    harmed.query("select nextval('ledger.publish_token')")  # somebody else had a turn since
+    _say(session, mine)
+    with pytest.raises(psycopg.errors.CheckViolation, match="lost its turn"):
+        session.commit()
+    for number in (1, 3):
+        with pytest.raises(psycopg.errors.CheckViolation, match="does not follow snapshot 1"):
+            _say(session, _token(session), snapshot_id=number)
+        session.rollback()
+    for statement in ("update ledger.publication set manifest_sha256 = 'other'", "delete from ledger.publication"):
+        with pytest.raises(psycopg.errors.CheckViolation, match="not altered"):
+            session.execute(statement)
+        session.rollback()
+    assert stores.newest(harmed) == 1
+    _say(session, _token(session))
+    session.commit()
+    assert stores.newest(harmed) == 2
+
+
+def test_p11_the_store_takes_no_snapshot_that_broke_a_rule_unless_somebody_took_that_on_by_name(
+    harmed: Installation, session: psycopg.Connection[tuple[int]]
+) -> None:
+    _lock(session)
+    session.commit()
+    for verdict, overruled in (
+        ("pass", None),
+        ("overruled", None),
+        ("overruled", '{"OTHER": {"by": "An", "why": "known"}}'),
+        ("overruled", '{"KPI_RANGE": {"by": "An", "why": ""}}'),
+        ("pass", '{"KPI_RANGE": {"by": "An", "why": "known"}}'),
+    ):
+        _say(session, _token(session), verdict=verdict, overruled=overruled)
+        session.execute(BROKEN)
+        with pytest.raises(psycopg.errors.CheckViolation, match="KPI_RANGE is broken"):
+            session.commit()
+    _say(session, _token(session))
+    session.execute("insert into ledger.publication_table select 2, table_name, 0, 0, 0 from ledger.table_rule limit 1")
+    with pytest.raises(psycopg.errors.CheckViolation, match="nobody asked rule"):
+        session.commit()
+    assert stores.newest(harmed) == 1
+    _say(session, _token(session), verdict="overruled", overruled='{"KPI_RANGE": {"by": "An", "why": "known"}}')
+    session.execute(BROKEN)
+    session.commit()
+    assert stores.newest(harmed) == 2
