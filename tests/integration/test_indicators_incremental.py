@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lgsp import contract, database, indicate, merge, movements, publish
 from lgsp.postgres import Server
 from lgsp.transaction import Transaction, publishing
-from tests.integration.conftest import Installation, installed
+from tests.integration.conftest import SOURCES, WHOLE, Installation, installed
 
 BEGIN = date(2026, 1, 8)  # a Thursday
 TEMPORARY = ("clock", "period", "held", "affected", "part")
@@ -219,3 +219,60 @@ def test_indicators_count_what_counting_the_dossiers_one_by_one_gives(
             joined = f"(select * from shared.{name}{others}) i full join ({counted}) c using ({', '.join(key)})"
             kept = "" if name == "form_06a" else " and c.kpi_id is not null"
             assert turn.rows(f"select {', '.join(key)} from {joined} where ({sums}){kept}") == []
+
+
+def test_a_store_that_has_no_sums_or_other_definitions_computes_everything_again(turn: Transaction) -> None:
+    told = {
+        "service_code": "1.1",
+        "channel": "online",
+        "status": "processing",
+        "is_paused": False,
+        "due_on": 9,
+        "finished_on": None,
+        "closed_at": None,
+    }
+    dossiers = {key: {**told, "receiving_organisation_id": "A", "received_on": key} for key in range(1, 7)}
+    _publish(turn, Change(dossiers, (20, 20)), 1)
+    for snapshot_id, lost in ((2, "delete from record.movement"), (3, "update record.indicator_period set derived_by = 'an older version'")):  # fmt: skip
+        turn.do("update shared.form_06a set received_online = 0")
+        turn.do(lost)
+        _publish(turn, Change({}, (20, 20)), snapshot_id)
+        assert movements.differing(turn) == 0
+        assert turn.one("select sum(received_online)::int from shared.form_06a where period = 'year'") == 6
+
+
+def test_the_form_counts_what_is_open_and_what_of_it_is_overdue_as_far_as_the_data_reach(turn: Transaction) -> None:
+    told = {
+        "receiving_organisation_id": "A",
+        "service_code": "1.1",
+        "channel": "online",
+        "finished_on": None,
+        "closed_at": None,
+        "received_on": 1,
+    }
+    dossiers = {
+        key: {**told, "status": "processing", "is_paused": key == 4, "due_on": due}
+        for key, due in enumerate((5, 9, 12, 5), 1)
+    }
+    open_ = "select open_total, open_within_due, open_late, finished_total from shared.form_06a where period = 'month'"
+    for snapshot_id, (reach, late) in enumerate(((5, 0), (6, 1), (10, 2), (13, 3)), 1):
+        _publish(turn, Change(dossiers, (reach, reach)), snapshot_id)
+        assert [tuple(map(int, row)) for row in turn.rows(open_)] == [(4, 4 - late, late, 0)]
+
+
+def test_following_the_whole_way_indicators_say_what_computing_everything_says(installation: Installation) -> None:
+    earlier, later = WHOLE.split(6)
+    shop, portal, _ = SOURCES
+    for windows in (((shop, later),), ((shop, earlier), (portal, earlier)), ((portal, later),)):
+        for source, window in windows:
+            installation.run(source, window)
+        assert installation.publish() is not None
+        with publishing(database.url(installation.settings)) as turn:
+            assert movements.differing(turn) == 0
+            turn.do(publish._sql("sql", "clock"), "")
+            for made in ("period", "held"):
+                turn.do(publish._sql("sql", made))
+            for made in ("every", "part"):
+                turn.do(files("lgsp").joinpath("sql", "indicators", f"{made}.sql").read_text())
+            for name in publish.INDICATORS:
+                assert _differing(turn, name) == []

@@ -21,7 +21,8 @@ with field as (
         sum(ended_before_due) as before_due, sum(ended_on_due) as on_due, sum(ended_late) as late,
         sum(received_online + received_other - ended_before_due - ended_on_due - ended_late) as open, sum(lapsed - ended_overdue) as overdue
     from record.movement left join field using (service_code)
-    where span = 'day' and service_code <> '' and since_on in (select since_on from week_day)
+    -- as an array and as a range, so that the planner looks up days instead of reading those of all years
+    where span = 'day' and service_code <> '' and since_on = any(array(select since_on from week_day))
         and organisation_id in (select organisation_id from affected) group by 1, 2, 3
 ), flow as (
     select organisation_id, field_code, period, period_start, sum(online) as online, sum(other) as other, sum(before_due) as before_due,
@@ -50,6 +51,7 @@ with field as (
     select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start, sum(lapsing) as lapsing
     from (select distinct period, period_start, period_end, until_on from asked where until_on < period_end) p
     join record.movement m on m.span = 'day' and m.lapsing <> 0 and m.since_on >= until_on and m.since_on < period_end
+        and m.since_on between (select min(until_on) from asked where until_on < period_end) and (select max(period_end) from asked)
     left join field using (service_code) group by 1, 2, 3, 4
 ), told as (
     select a.organisation_id, s.field_code, a.period, a.period_start, a.as_of,

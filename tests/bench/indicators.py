@@ -1,0 +1,149 @@
+"""What indicators cost: all of them from a year of dossiers, and after a day's changes or corrections all over the year.
+
+    python -m tests.bench.indicators --dossiers 1000000
+
+The dossiers are those of a small simulated province, repeated over neighbouring days. Ratios are what to quote: seconds
+depend on the machine, those of the processor less than those of the wall.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import click
+import psutil
+import pyarrow as pa
+
+from lgsp import contract, database, indicate, merge, movements, publish
+from lgsp.postgres import Server
+from lgsp.province import World, agencies, services
+from lgsp.settings import Settings
+from lgsp.transaction import Transaction, publishing, reading
+from lgsp.window import LOCAL
+
+FIRST, LAST = date(2025, 11, 1), date(2026, 10, 31)
+SEED_DOSSIERS = 50_000
+CHANGED = 4_000
+SAID = {
+    "opened_on": "coalesce(received_on, submitted_at::date) + shift", "paused_working_minutes": "0", "has_conflict": "false",
+    "is_withdrawn": "status = 'withdrawn'", "is_paused": "status in ('supplement_requested', 'payment_requested', 'suspended')",
+    "source_updated_at": "coalesce(finished_at, received_at, submitted_at) + interval '1 day' * shift", "dossier_id": "dossier_id || '.' || n",
+    **{name: f"{name} + shift" for name in ("received_on", "due_on", "finished_on")},
+    **{f"{name}_at": f"{name}_at + interval '1 day' * shift" for name in ("submitted", "received", "due", "finished", "closed")},
+}  # fmt: skip
+KNOWN = ("service_code", "receiving_organisation_id", "channel", "status", "is_on_time", "in_one_stop", "in_online_services")  # fmt: skip
+# Half of a day's dossiers are new, half were open and have ended; corrections move a dossier to another day and procedure.
+NEW = "select {columns} from shared.dossier where received_on = date '{day}' - 7 or received_on = date '{day}' - 8 limit {half}"
+ENDED = "select {columns} from shared.dossier where finished_on is null and status not in ('withdrawn', 'not_accepted') and received_on is not null order by dossier_id limit {half}"
+
+
+@click.command()
+@click.option("--dossiers", default=1_000_000, show_default=True)
+def main(dossiers: int) -> None:
+    """Measure indicators over a store of so many dossiers."""
+    with tempfile.TemporaryDirectory(prefix="lgsp-bench-") as home:
+        settings = Settings.from_env({"LGSP_HOME": home, "LGSP_TOKEN_KEY": "only-for-measuring"})
+        try:
+            database.init(settings)
+            _fill(settings, dossiers)
+            for name, snapshot_id, changes in (("everything", 1, ()), ("a day", 2, _day(LAST + timedelta(days=1))),
+                                               ("the next day", 3, _day(LAST + timedelta(days=2))), ("corrections", 4, (_corrections(),))):  # fmt: skip
+                _measure(settings, name, snapshot_id, changes)
+            with reading(database.url(settings)) as transaction:
+                assert movements.differing(transaction) == 0
+        finally:
+            Server(Path(home)).stop()
+
+
+def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str, ...]) -> None:
+    with publishing(database.url(settings)) as transaction:
+        dossier, days = contract.load("dossier"), LAST + timedelta(days=min(snapshot_id - 1, 2) + 1)
+        for query in changes:
+            merge.stage_query(transaction, dossier, query)
+            merge.table(transaction, dossier, "s.dossier_id in (select dossier_id from new_dossier)", snapshot_id, merge.Touched())  # fmt: skip
+        for source in ("one_stop_shop", "online_services"):
+            transaction.do(
+                "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
+                f"('{source}.{snapshot_id}', '{source}', '{FIRST} 00:00+07', '{days} 00:00+07', 'published', '')"
+            )
+        transaction.do(publish._sql("sql", "clock"), "")
+        for made in ("period", "held"):
+            transaction.do(publish._sql("sql", made))
+        server = psutil.Process(transaction.one("select pg_backend_pid()"))
+        begun, used, touched = time.monotonic(), sum(server.cpu_times()[:2]), merge.Touched()
+        scope = indicate.begin(transaction, snapshot_id, is_all=False)
+        told = [f"sums {time.monotonic() - begun:.2f} s"]
+        for table in publish.INDICATORS:
+            since = time.monotonic()
+            merge.whole(transaction, table, publish._sql("indicators", table), snapshot_id, touched, scope)
+            told.append(f"{table} {time.monotonic() - since:.2f} s ({touched.rows[table]:,} rows)")
+        click.echo(
+            f"{name:<14}{time.monotonic() - begun:>7.2f} s, of the server's processor {sum(server.cpu_times()[:2]) - used:.2f} s: {', '.join(told)}"
+        )
+        transaction.commit()
+
+
+def _day(day: date) -> tuple[str, ...]:
+    columns = [name for name in contract.load("dossier").names if name != "snapshot_id"]
+    new = {"dossier_id": f"'{day}.' || dossier_id", "received_on": f"date '{day}'", "due_on": f"date '{day}' + 5", "finished_on": "null::date",
+           "status": "'processing'", "closed_at": "null::timestamptz"}  # fmt: skip
+    ended = {"finished_on": f"date '{day}'", "status": "'finished'"}
+    return (
+        NEW.format(columns=_said(columns, new), day=day, half=CHANGED // 2),
+        ENDED.format(columns=_said(columns, ended), half=CHANGED // 2),
+    )
+
+
+def _corrections() -> str:
+    columns = [name for name in contract.load("dossier").names if name != "snapshot_id"]
+    moved = {"received_on": "received_on - 1", "service_code": "'UNKNOWN'"}
+    return f"select {_said(columns, moved)} from shared.dossier tablesample system (1) limit {CHANGED}"
+
+
+def _said(columns: list[str], otherwise: dict[str, str]) -> str:
+    return ", ".join(f"{otherwise[name]} as {name}" if name in otherwise else name for name in columns)
+
+
+def _fill(settings: Settings, dossiers: int) -> None:
+    world = World.generate("province", 7, FIRST, LAST, dossiers_count=SEED_DOSSIERS, documents_count=60)
+    truth = world.truth(int(datetime(LAST.year, LAST.month, LAST.day, tzinfo=LOCAL).timestamp()) + 86_400)
+    seed = truth.tables["dossiers"].drop_columns(["agency_code", "event_count"])
+    copies = -(-dossiers // seed.num_rows)
+    with publishing(database.url(settings)) as transaction:
+        transaction.do(
+            f"create temporary table seed as select {', '.join(seed.column_names)} from shared.dossier limit 0"
+        )
+        transaction.load("seed", seed)
+        names = [*SAID, *KNOWN]
+        told = ", ".join(SAID.get(name, name) for name in names)
+        transaction.do(
+            f"insert into shared.dossier ({', '.join(names)}, snapshot_id) select {told}, 1 "
+            f"from seed cross join (select n, (n % 7 - 3)::int as shift from generate_series(1, {copies}) n) again limit {dossiers}"
+        )
+        _list(transaction)
+        transaction.commit()
+    with database.connect(settings) as connection:
+        connection.execute("analyze")
+
+
+def _list(transaction: Transaction) -> None:
+    everyone = [
+        {"organisation_id": a.new_code, "valid_from": a.valid_from, "valid_to": a.valid_to, "name": a.name,
+         "level": agencies.LEVELS[a.level], "kind": "department", "is_current": a.valid_to is None}
+        for a in agencies.load()
+    ]  # fmt: skip
+    every = [
+        {"service_code": s.code, "valid_from": date(2016, 4, 1), "name": s.name, "field_code": s.field_code, "is_integrated_national": False}
+        for s in services.load()
+    ]  # fmt: skip
+    for name, rows in (("organisation", everyone), ("service", every)):
+        shared = contract.load(name)
+        merge.stage(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+        merge.table(transaction, shared, "true", 1, merge.Touched())
+
+
+if __name__ == "__main__":
+    main()
