@@ -79,9 +79,10 @@ class Bucket:
 
     def insist_on_conditions(self) -> None:
         """Make sure that the store enforces conditions. Raises SettingError when it does not: nothing would be safe there."""
-        if self.put_new("conditions", b"") and self.put_new("conditions", b""):
+        is_overwritten = self.put_new("conditions", b"") and self.put_new("conditions", b"")
+        if is_overwritten or self.exchange("conditions", b"", '"a version it never had"'):
             raise SettingError(
-                f"{VARIABLE}: the store of {self} ignores If-None-Match, so two publishers could overwrite each other; "
+                f"{VARIABLE}: the store of {self} ignores If-None-Match or If-Match, so two publishers could overwrite each other; "
                 "choose one that enforces conditional writes"
             )
 

@@ -24,6 +24,7 @@ import orjson
 
 from lgsp.bucket import ATTEMPTS, VARIABLE, Bucket, RemoteFailed, Thing, each
 from lgsp.errors import PublicationFailed
+from lgsp.snapshot import CATALOG, MANIFEST, SIGNATURE
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Remote:
 
         Before the commit: nobody reads it until `point`. Raises RemoteFailed when something could not be put.
         """
-        files = _files((folder / "manifest.json").read_bytes())
+        files = _files((folder / MANIFEST).read_bytes())
         there = self.bucket.things("files/")
         relied = self._relied(there)
         lacking = [file for file in files if not (file.key in relied and _is_there(file, there))]
@@ -129,7 +130,7 @@ class Remote:
         papers, there = self._manifests(), self.bucket.things("files/")
         for one in sorted(held, key=lambda one: one.snapshot_id):
             folder = snapshots / str(one.snapshot_id)
-            if not (folder / "manifest.json").exists():
+            if not (folder / MANIFEST).exists():
                 continue
             files = _local_files(folder, one)
             known |= {file.key for file in files} | {_catalog_key(one.snapshot_id, one.token)}
@@ -278,7 +279,7 @@ def _papers(snapshot_id: int, token: int) -> dict[str, str]:
     """Where each paper of a local snapshot goes; the manifest last, for its presence says that all it names is there."""
     manifest = Held(snapshot_id, token, "").manifest
     return {
-        "catalog.json": _catalog_key(snapshot_id, token), "manifest.json.sig": f"{manifest}.sig", "manifest.json": manifest
+        CATALOG: _catalog_key(snapshot_id, token), SIGNATURE: f"{manifest}.sig", MANIFEST: manifest
     }  # fmt: skip
 
 
@@ -294,7 +295,7 @@ def _files(manifest: bytes) -> list[DataFile]:
 
 def _local_files(folder: Path, held: Held) -> list[DataFile]:
     """The data files of a local snapshot; its manifest must be the published one."""
-    manifest = (folder / "manifest.json").read_bytes()
+    manifest = (folder / MANIFEST).read_bytes()
     if hashlib.sha256(manifest).hexdigest() != held.manifest_sha256:
         raise PublicationFailed(f"{folder / 'manifest.json'} is not the manifest that was published")
     return _files(manifest)

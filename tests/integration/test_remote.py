@@ -286,9 +286,10 @@ def test_a_snapshot_that_is_not_wholly_there_is_shown_to_nobody(publisher: Publi
     assert seen(publisher.remote) == 1
 
 
-def test_a_store_that_ignores_conditions_is_refused(publisher: Publisher) -> None:
+@pytest.mark.parametrize("condition", ["If-None-Match", "If-Match"])
+def test_a_store_that_ignores_conditions_is_refused(condition: str, publisher: Publisher) -> None:
     def ignore(params: dict[str, Any], **_: Any) -> None:
-        params["headers"].pop("If-None-Match", None)
+        params["headers"].pop(condition, None)
 
     bucket = replace(publisher.remote.bucket, client=Bucket.open("s3://province").client)
     bucket.client.meta.events.register("before-call.s3.PutObject", ignore)
