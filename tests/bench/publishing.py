@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import pyarrow.parquet as pq
 
 from lgsp import database, publish
@@ -37,7 +38,6 @@ CHANGES = (
     Change("a day, all year", 4_000, is_scattered=True),
     Change("100 k", 20_000),
 )
-BRIEF = ("records", "dossiers", "papers", "lists", "completeness", "indicators", "check", "parquet")
 
 
 @click.command()
@@ -84,14 +84,22 @@ def _base(home: Path, events: int) -> Path:
         records = Press(settings, seed(home / "seed"), events).base()
         click.echo(f"base: {records:,} records printed in {time.monotonic() - begun:.0f} s")
         told = _measure(settings)
-        shutil.rmtree(settings.staging)
+        _settle(settings)
         Server(base).stop()
         (base / "published.json").write_text(json.dumps(told))
     told = json.loads((base / "published.json").read_text())
     click.echo(
-        f"base: {told['total']:.0f} s ({told['cpu'] + told['server_cpu']:.0f} s of the processor), {told['rows']}, {told['seconds']}, {_memory(told)}"
+        f"base: {told['total']:.0f} s ({sum(told['cpu'].values()):.0f} s of the processor), {told['rows']}, {told['seconds']}, {told['cpu']}, {_memory(told)}"
     )
     return base
+
+
+def _settle(settings: Settings) -> None:
+    """What happens to a store by itself before the next day comes."""
+    shutil.rmtree(settings.staging)
+    with psycopg.connect(database.url(settings), autocommit=True) as connection:
+        connection.execute("vacuum (freeze, analyze)")
+        connection.execute("alter system set autovacuum = off")  # not while something is measured
 
 
 @contextmanager
@@ -113,25 +121,32 @@ def _measure(settings: Settings) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.bench.publishing", "--home", str(settings.home), "--one"]
     watched = _Watched(settings.home)
     done = subprocess.run(command, env=_environment(settings.home), capture_output=True, text=True, check=False)
-    server = watched.stop()
+    peak = watched.stop()
     if done.returncode:
         raise click.ClickException(f"the publication failed:\n{done.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**told, **server}
+    return {**told, "server_megabytes": peak}
 
 
 def _published(settings: Settings) -> dict[str, Any]:
     database.ensure(settings)
-    begun, used = time.monotonic(), time.process_time()
+    metered: list[_Metered] = []
+
+    def watch() -> _Metered:
+        metered.append(_Metered(settings.home))
+        return metered[0]
+
+    publish.Stopwatch = watch  # type: ignore[assignment, misc]
+    begun = time.monotonic()
     done = publish.run(settings)
-    took, cpu = time.monotonic() - begun, time.process_time() - used
+    took = time.monotonic() - begun
     assert done is not None
     written = _written(settings.shared / "snapshots", done.snapshot_id)
     status = Path("/proc/self/status").read_text().splitlines()
     peak = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) // 1024
     return {
         "total": took,
-        "cpu": cpu,
+        "cpu": metered[0].cpu,
         "seconds": done.seconds,
         "rows": done.rows,
         "written": written,
@@ -153,35 +168,59 @@ def _written(snapshots: Path, snapshot_id: int) -> dict[str, int]:
     return {"parts": len(new), "rows": sum(pq.read_metadata(path).num_rows for path in new)}
 
 
-class _Watched:
-    """A running PostgreSQL: the seconds of the processor it used, and the most private memory its processes held together."""
+class _Metered(publish.Stopwatch):
+    """How long each part of a publication took, and the seconds of the processor it took here and in PostgreSQL."""
 
     def __init__(self, home: Path) -> None:
-        self._postmaster = int((home / "pg" / "postmaster.pid").read_text().splitlines()[0])
-        self._peak, self._is_over, self._used = 0, threading.Event(), self._seconds()
+        super().__init__()
+        self.cpu: dict[str, float] = {}
+        self._postmaster = _postmaster(home)
+        self._used = self._now()
+
+    def _now(self) -> float:
+        return time.process_time() + _server_seconds(self._postmaster)
+
+    def lap(self, name: str) -> None:
+        """Book both since the last lap to a part."""
+        super().lap(name)
+        now = self._now()
+        self.cpu[name] = round(self.cpu.get(name, 0.0) + now - self._used, 2)
+        self._used = now
+
+
+class _Watched:
+    """A running PostgreSQL: the most private memory its processes held together."""
+
+    def __init__(self, home: Path) -> None:
+        self._postmaster, self._peak, self._is_over = _postmaster(home), 0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> dict[str, float]:
-        """What it took since it was watched."""
+    def stop(self) -> int:
+        """The peak since it was watched, in megabytes."""
         self._is_over.set()
         self._thread.join()
-        return {"server_megabytes": self._peak // 1024, "server_cpu": self._seconds() - self._used}
+        return self._peak // 1024
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.5):
-            self._peak = max(self._peak, sum(_private(pid) for pid in self._children()))
+            self._peak = max(self._peak, sum(_private(pid) for pid in _children(self._postmaster)))
 
-    def _seconds(self) -> float:
-        """Of the server and all its children, those that ended included."""
-        told = [_stat(pid)[13:17] for pid in (self._postmaster, *self._children())]
-        own = sum(int(ticks) for times in told for ticks in times[:2])
-        ended = sum(int(ticks) for ticks in told[0][2:])
-        return (own + ended) / os.sysconf("SC_CLK_TCK")
 
-    def _children(self) -> list[int]:
-        pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
-        return [pid for pid in pids if _stat(pid)[3] == str(self._postmaster)]
+def _postmaster(home: Path) -> int:
+    return int((home / "pg" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def _server_seconds(postmaster: int) -> float:
+    """Of the server and all its children, those that ended included."""
+    told = [_stat(pid)[13:17] for pid in (postmaster, *_children(postmaster))]
+    ticks = sum(int(used) for times in told for used in times[:2]) + sum(int(used) for used in told[0][2:])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(postmaster: int) -> list[int]:
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if _stat(pid)[3] == str(postmaster)]
 
 
 def _stat(pid: int) -> list[str]:
@@ -206,18 +245,18 @@ def _memory(told: dict[str, Any]) -> str:
 
 
 def _tell(measured: dict[str, dict[str, Any]]) -> None:
-    floor = next(iter(measured.values()))["total"]
-    click.echo(
-        f"{'change':<16}{'total s':>9}{'ratio':>7}{'cpu s':>8}"
-        + "".join(f"{name:>13}" for name in BRIEF)
-        + f"{'events':>9}{'parts':>7}{'rows written':>14}"
-    )
-    for name, told in measured.items():
-        parts = "".join(f"{told['seconds'].get(part, 0):>13.2f}" for part in BRIEF)
+    floor = next(iter(measured.values()))
+    parts = list(floor["seconds"])
+    for of, told in measured.items():
+        used = sum(told["cpu"].values())
         click.echo(
-            f"{name:<16}{told['total']:>9.2f}{told['total'] / floor:>7.2f}{told['cpu'] + told['server_cpu']:>8.2f}{parts}"
-            f"{told['rows'].get('dossier_event', 0):>9,}{told['written']['parts']:>7}{told['written']['rows']:>14,}   {_memory(told)}"
+            f"{of}: {told['total']:.2f} s, {told['total'] / floor['total']:.2f} times as long as {next(iter(measured))}; "
+            f"{used:.2f} s of the processor, {used / sum(floor['cpu'].values()):.2f} times; {told['rows'].get('dossier_event', 0):,} events, "
+            f"{told['written']['parts']} files with {told['written']['rows']:,} rows; {_memory(told)}"
         )
+        click.echo("   " + "".join(f"{name:>14}" for name in parts))
+        for what in ("seconds", "cpu"):
+            click.echo(f"{what:>7}"[-4:] + "".join(f"{told[what].get(name, 0):>14.2f}" for name in parts))
 
 
 if __name__ == "__main__":
