@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import adbc_driver_manager
 
-from lgsp import contract, ledger, merge, parts, snapshot, upgrade
+from lgsp import contract, ledger, merge, parts, recovery, snapshot, upgrade
 from lgsp.errors import PublicationFailed
 from lgsp.gate import Judgement
 from lgsp.settings import Settings
@@ -95,6 +95,8 @@ def seal(
     signer = Seal.of(settings.signing_key())
     files = parts.write(building, transaction, touched)
     manifest_sha256 = building.seal(said.manifest, files, signer)
+    if side := recovery.remote(settings, transaction):
+        side.stage(building.folder, said.snapshot_id, said.token)
     _announce(transaction, said, manifest_sha256, files, judgement, signer, seconds)
 
 

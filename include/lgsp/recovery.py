@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lgsp import database, snapshot
+from lgsp.remote import Held, Remote
 from lgsp.settings import Settings
 from lgsp.snapshot import Committed
 from lgsp.transaction import Transaction, publishing
@@ -17,8 +18,33 @@ def run(settings: Settings) -> list[str]:
 
 
 def of(settings: Settings, transaction: Transaction) -> list[str]:
-    """The same inside a turn that has begun."""
-    return snapshot.recover(settings.shared, committed(transaction), transaction.token)
+    """The same inside a turn that has begun; on the remote side too, where there is one."""
+    mended = snapshot.recover(settings.shared, committed(transaction), transaction.token)
+    if side := remote(settings, transaction):
+        mended += side.recover(settings.shared / "snapshots", held(transaction), transaction.token)
+    return mended
+
+
+def lead(settings: Settings, transaction: Transaction, snapshot_id: int, token: int) -> None:
+    """Lead the readers of files to a snapshot that was just committed."""
+    snapshot.enter(settings.shared, snapshot_id, token)
+    if side := remote(settings, transaction):
+        side.point(max(held(transaction), key=lambda one: one.snapshot_id))
+
+
+def remote(settings: Settings, transaction: Transaction) -> Remote | None:
+    """The remote side of the files, for this turn: as long as requests go on the store knows that we live."""
+    if settings.shared_url is None:
+        return None
+    return Remote.open(settings.shared_url, lambda: transaction.one("select true"))
+
+
+def held(transaction: Transaction) -> list[Held]:
+    """Every snapshot whose files are kept."""
+    rows = transaction.rows(
+        "select snapshot_id, coalesce(token, 0), manifest_sha256 from ledger.publication where files_retired_at is null"
+    )
+    return [Held(*row) for row in rows]
 
 
 def committed(transaction: Transaction) -> Committed:

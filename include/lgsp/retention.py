@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lgsp import contract, database, snapshot, turn
+from lgsp import contract, database, recovery, snapshot, turn
 from lgsp.settings import Retention, Settings
 from lgsp.transaction import Transaction, values
 from lgsp.window import LOCAL
@@ -86,6 +86,8 @@ def run(settings: Settings) -> Retired:
         mine.conclude(None)
         for snapshot_id in files:
             snapshot.retire(settings.shared, snapshot_id)
+        if files and (side := recovery.remote(settings, transaction)):
+            side.retire(files)
     return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in done]))
 
 

@@ -126,6 +126,11 @@ class Settings:
         return self._number("LGSP_PUBLISH_LEASE_SECONDS", LEASE_SECONDS)
 
     @property
+    def shared_url(self) -> str | None:
+        """Where the published files are kept beside the local ones: s3://bucket/prefix."""
+        return self.environment.get("LGSP_SHARED_URL") or None
+
+    @property
     def retention(self) -> Retention:
         """How long snapshots can be read after they were replaced."""
         history = self.environment.get("LGSP_KEEP_HISTORY_DAYS")

@@ -10,6 +10,7 @@ import adbc_driver_manager
 import duckdb
 
 from lgsp import database, recovery, snapshot
+from lgsp.bucket import RemoteFailed
 from lgsp.errors import CommitFailed, PublicationFailed
 from lgsp.publication import Facts
 from lgsp.settings import Settings
@@ -31,7 +32,7 @@ class Turn:
         self.transaction.commit()
         self.is_committed = True
         if said is not None:
-            snapshot.enter(self.settings.shared, said.snapshot_id, said.token)
+            recovery.lead(self.settings, self.transaction, said.snapshot_id, said.token)
 
 
 @contextmanager
@@ -58,10 +59,10 @@ def begin(settings: Settings) -> Iterator[Turn]:
             raise PublicationFailed(
                 f"the store did not take the publication, nothing was published: {failure}"
             ) from failure
-    except (adbc_driver_manager.Error, duckdb.Error, OSError) as error:
+    except (adbc_driver_manager.Error, duckdb.Error, OSError, RemoteFailed) as error:
         if turn and turn.is_committed and turn.said:
             raise PublicationFailed(
-                f"snapshot {turn.said.snapshot_id} is published in SQL, but the readers of files in {settings.shared} were not led to it ({error}): "
+                f"snapshot {turn.said.snapshot_id} is published in SQL, but readers of files were not led to it ({error}): "
                 "mend that and run `lgsp recover`; the next publication does it too"
             ) from error
         raise PublicationFailed(f"nothing was published, the last snapshot stays: {error}") from error

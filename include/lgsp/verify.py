@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from lgsp import balance, contract, database, parts, signing, snapshot
+from lgsp import balance, contract, database, parts, recovery, signing, snapshot
 from lgsp.contract import Contract
 from lgsp.errors import NothingPublished, PublicationFailed
+from lgsp.remote import Held, Remote
 from lgsp.settings import Settings
 from lgsp.snapshot import MANIFEST, SIGNATURE, Sums
 from lgsp.transaction import Transaction, reading
@@ -70,8 +71,11 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
             rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
             in_sql = None if told.history_retired else parts.sums(transaction, shared, rows)
             proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if signed else None, in_sql))
+        side = recovery.remote(settings, transaction)
+        if side and not told.files_retired:
+            side.prove(folder, Held(wanted, told.token, told.manifest_sha256))
     if wanted == newest:
-        _prove_pointer(settings, wanted)
+        _prove_pointers(settings, side, wanted)
     return wanted, proofs
 
 
@@ -117,6 +121,7 @@ class _Told:
     """What the store says of a publication."""
 
     manifest_sha256: str
+    token: int
     public_key: str | None
     files_retired: bool
     history_retired: bool
@@ -125,13 +130,13 @@ class _Told:
 
 def _published(transaction: Transaction, wanted: int) -> _Told:
     rows = transaction.rows(
-        "select manifest_sha256, public_key, files_retired_at is not null, history_retired_at is not null "
+        "select manifest_sha256, coalesce(token, 0), public_key, files_retired_at is not null, history_retired_at is not null "
         "from ledger.publication left join ledger.signing_key on key_id = signing_key where snapshot_id = $1",
         wanted,
     )
     if not rows:
         raise PublicationFailed(f"there is no snapshot {wanted}")
-    ((sha256, key, files_retired, history_retired),) = rows
+    ((sha256, token, key, files_retired, history_retired),) = rows
     if files_retired and history_retired:
         raise PublicationFailed(f"snapshot {wanted} was retired: neither its files nor its row versions are kept")
     tables = {
@@ -141,7 +146,7 @@ def _published(transaction: Transaction, wanted: int) -> _Told:
             wanted,
         )
     }
-    return _Told(sha256, key, files_retired, history_retired, tables)
+    return _Told(sha256, token, key, files_retired, history_retired, tables)
 
 
 def _prove_manifest(folder: Path, wanted: int, told: _Told) -> dict[str, Any]:
@@ -188,15 +193,19 @@ def _prove_files(folder: Path, manifest: dict[str, Any]) -> None:
         raise PublicationFailed(f"the manifest does not know {', '.join(sorted(strangers))}")
 
 
-def _prove_pointer(settings: Settings, newest: int) -> None:
+def _prove_pointers(settings: Settings, side: Remote | None, newest: int) -> None:
     """Readers of files are led to the newest snapshot, or to one that was published meanwhile."""
+    pointers: dict[str, Callable[[], int | None]] = {"files": lambda: snapshot.current(settings.shared)}
+    if side is not None:
+        pointers[str(side.bucket)] = lambda: held.snapshot_id if (held := side.current()) else None
     until = time.monotonic() + POINTER_SECONDS
-    while (now := snapshot.current(settings.shared)) is None or now < newest:
-        if time.monotonic() > until:
-            raise PublicationFailed(
-                f"readers of files are led to snapshot {now}, published is {newest}: run `lgsp recover`"
-            )
-        time.sleep(0.1)
+    for name, pointed in pointers.items():
+        while (now := pointed()) is None or now < newest:
+            if time.monotonic() > until:
+                raise PublicationFailed(
+                    f"readers of {name} are led to snapshot {now}, published is {newest}: run `lgsp recover`"
+                )
+            time.sleep(0.1)
 
 
 def _prove_balance(transaction: Transaction, newest: int) -> None:
