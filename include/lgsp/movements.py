@@ -66,12 +66,12 @@ def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
         f"{_versions('shared', f'where snapshot_id = {snapshot_id}')} "
         f"union all {_versions('history', f'where snapshot_to = {snapshot_id}', -1)}"
     )  # fmt: skip
-    none = ", ".join("0" for name in MEASURES if name not in OF_NO_PROCEDURE)
+    of_none = ", ".join(name if name in OF_NO_PROCEDURE else "0" for name in MEASURES)
     beside = [name for name in MEASURES if name != "lapsing"]
     transaction.do(
         f"create temporary table moved on commit drop as with version as ({versions}), told as ({_sql('moves')}), other as ({_sql('of_no_procedure')}) "
-        f"select *, ({', '.join(beside)}) <> ({', '.join('0' for _ in beside)}) as is_beside_lapsing from told where ({_listed()}) <> ({_zeros()}) "
-        f"union all select organisation_id, '', day_on, {none}, held, doubted, true from other"
+        f"select organisation_id, service_code, day_on, {_listed()}, ({', '.join(beside)}) <> ({', '.join('0' for _ in beside)}) as is_beside_lapsing "
+        f"from told where ({_listed()}) <> ({_zeros()}) union all select organisation_id, '', day_on, {of_none}, true from other"
     )
     transaction.do("analyze moved")
     added = ", ".join(f"{name} = movement.{name} + excluded.{name}" for name in MEASURES)
