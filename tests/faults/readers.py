@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import tempfile
@@ -55,7 +56,7 @@ class Report:
 
     reads: dict[str, list[Read]] = field(default_factory=dict)
     judged: Judged = field(default_factory=Judged)
-    publications: dict[int, list[float] | None] = field(default_factory=dict)
+    publications: dict[int, list[float]] = field(default_factory=dict)
     samples: int = 0
     waits: int = 0
 
@@ -73,14 +74,15 @@ class Report:
 
     def publication(self, phase: int) -> tuple[int, float]:
         """How many publications there were in a phase, and the seconds that half of them took at most."""
-        took = self.publications[phase] or []
+        took = self.publications[phase]
         return len(took), statistics.median(took) if took else 0.0
 
 
-def run(settings: Settings, seconds: float, readers: int, size: int = 200) -> Report:
+def run(settings: Settings, seconds: float, readers: int, size: int = 200, rounds: int = 1) -> Report:
     """Read and publish on a published installation, with so many readers in all.
 
-    Each phase lasts so many seconds, and those that publish until two publications were measured.
+    Each phase lasts so many seconds, cut into rounds so that a machine that is busy with other things slows all phases
+    alike; those that publish last until two publications were measured.
     """
     report, url = Report(), database.url(settings)
     phase, ready, out = PROCESSES.Value("i", reading.BETWEEN), PROCESSES.Semaphore(0), PROCESSES.Queue()
@@ -94,13 +96,13 @@ def run(settings: Settings, seconds: float, readers: int, size: int = 200) -> Re
     for _ in workers:
         assert ready.acquire(timeout=PATIENCE_SECONDS), "a reader does not come to read"
     idle: list[Read] = []
-    for now, beside in enumerate((_nothing, _spinning, _publishing, _publishing)):
+    for now, beside in [*enumerate((_nothing, _spinning, _publishing, _publishing))] * rounds:
         with _holding(url, now == HOLDING) as held, beside(settings, size) as so_far:
             phase.value = now
-            _sample(url, seconds, report, so_far)
+            _sample(url, seconds / rounds, report, so_far)
             phase.value = reading.BETWEEN
             idle += held()
-        report.publications[now] = so_far()
+        report.publications.setdefault(now, []).extend(so_far() or [])
     phase.value = reading.STOP
     published = _published(settings)
     report.judged.add("an idle transaction", idle, published)
@@ -241,14 +243,16 @@ def installation(dossiers: int) -> Iterator[Settings]:
 
 
 @click.command()
-@click.option("--seconds", default=60.0, show_default=True, help="Of each of the four phases.")
+@click.option("--seconds", default=60.0, show_default=True, help="Of each of the four phases, in all.")
 @click.option("--readers", default=8, show_default=True)
 @click.option("--dossiers", default=2000, show_default=True)
+@click.option("--rounds", default=3, show_default=True, help="Every phase comes so often.")
 @click.option("--changes", default=200, show_default=True, help="Records of each source that a publication changes.")
-def main(seconds: float, readers: int, dossiers: int, changes: int) -> None:
+def main(seconds: float, readers: int, dossiers: int, rounds: int, changes: int) -> None:
     """Read from many processes while publishing; exit 1 on a torn read, one back in time, or a wait for a lock."""
     with installation(dossiers) as settings:
-        report = run(settings, seconds, readers, changes)
+        click.echo(f"{os.cpu_count()} cores, load before it began {os.getloadavg()[0]:.1f}")
+        report = run(settings, seconds, readers, changes, rounds)
     for line in lines(report):
         click.echo(line)
     if not report.is_good:

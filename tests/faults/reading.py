@@ -177,6 +177,7 @@ def work(kind: str, url: str, root: Path, phase: Any, ready: Any, out: Any) -> N
             reads.append(Read(now if phase.value == now else BETWEEN, took, seen))
             time.sleep(THINKING_SECONDS)
     except Exception:  # noqa: BLE001  the parent tells it
+        ready.release()
         out.put((kind, traceback.format_exc()))
     else:
         out.put((kind, reads))
