@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-check bench-harmonise compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,11 +62,27 @@ bench-harmonise: install  ## [DOSSIERS=1000000]: harmonising alone, on one core,
 	@$(BIN)/python -m tests.bench.harmonising --dossiers $(DOSSIERS)
 
 ROWS ?= 100000
+EVENTS ?= 1000000
 bench-check: install  ## [ROWS=1000000]: what checking costs against the bare evaluation of its rules
 	@$(BIN)/python -m tests.bench.checking --rows $(ROWS)
 
 bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain loop
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
+
+bench-publish: install  ## [EVENTS=5000000]: what a publication costs against the size of its change
+	@$(BIN)/python -m tests.bench.publishing --events $(EVENTS)
+
+bench-indicators: install  ## [DOSSIERS=1000000]: what the indicators of a day cost on a large base
+	@$(BIN)/python -m tests.bench.indicators --dossiers $(DOSSIERS)
+
+bench-load: install  ## bulk load against COPY and dlt, on the same rows
+	@$(BIN)/python -m tests.bench.loading
+
+crash-test: install  ## kill every publishing command at every system call that changes something (needs strace)
+	@$(BIN)/python -m tests.faults.crash
+
+load-test: install  ## eight readers for a minute, while it publishes
+	@$(BIN)/python -m tests.faults.readers --seconds 60 --readers 8
 
 compose-test: install  ## docker-compose.yml built, started, backfilled, its scheduler killed, taken down
 	@$(BIN)/python include/docker/compose_test.py

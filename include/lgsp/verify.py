@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from lgsp import balance, contract, database, parts, recovery, signing, snapshot
+from lgsp import balance, contract, database, movements, parts, recovery, signing, snapshot
 from lgsp.contract import Contract
 from lgsp.errors import NothingPublished, PublicationFailed
 from lgsp.remote import Held, Remote
@@ -55,6 +55,7 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
         told = _published(transaction, wanted)
         if wanted == newest:
             _prove_balance(transaction, wanted)
+            _prove_sums(transaction, wanted)
         folder = settings.shared / "snapshots" / str(wanted)
         if told.files_retired:
             signed, published = None, told.tables
@@ -220,6 +221,16 @@ def _prove_balance(transaction: Transaction, newest: int) -> None:
         raise PublicationFailed(
             f"snapshot {newest} left {told:,} records ({_kinds(living)} not deleted), the store holds {known:,} ({_kinds(alive.values())}): "
             "records were added or removed by hand"
+        )
+
+
+def _prove_sums(transaction: Transaction, newest: int) -> None:
+    """Sum up again what indicators are made of; after a rollback the sums are those of the records until it is released."""
+    if transaction.one("select derived_by from ledger.installation") is None:
+        return
+    if differing := movements.differing(transaction):
+        raise PublicationFailed(
+            f"snapshot {newest}: {differing:,} sums of moves are not those of its dossiers, so indicators may be wrong: report it"
         )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
+import boto3
 import psycopg
 import pytest
 
 from lgsp import contract, database, mending, publish, recovery, retention, rollback, snapshot, verify
 from lgsp.errors import LgspError, PublicationFailed
 from lgsp.postgres import Server
+from lgsp.remote import Remote
 from lgsp.settings import Settings
 from lgsp.signing import Seal
 from tests.integration.conftest import WHOLE, Installation, copied
@@ -85,8 +88,6 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
         verify.files(newest, public)
     path.unlink()
     refuse("is missing")
-    with pytest.raises(PublicationFailed, match="cannot be written again: SQL gives other bytes"):
-        mending.run(settings)
     path.write_bytes(whole)
 
     stranger = newest / "dossier" / "month=2026-08" / "stray.parquet"
@@ -141,6 +142,11 @@ def test_a_lost_or_altered_file_is_written_again_from_sql_byte_for_byte(store: I
     for wanted in (1, 2):
         assert all(proof.is_equal for proof in verify.run(store.settings, wanted)[1])
     assert mending.run(store.settings) == []
+    with database.connect(store.settings) as connection:
+        connection.execute("update shared.dossier set extension_count = coalesce(extension_count, 0) + 1")
+    next(_folder(store, 2).joinpath("dossier").rglob("*.parquet")).unlink()
+    with pytest.raises(PublicationFailed, match="cannot be written again: SQL gives other bytes"):
+        mending.run(store.settings)
 
 
 def _another_key() -> bytes:
@@ -234,3 +240,39 @@ def test_what_crashed_between_saying_and_taking_away_is_taken_away_later(
     assert not _folder(store, 1).exists()
     published = publish.run(store.settings)
     assert published is None and all(proof.is_equal for proof in verify.run(store.settings)[1])
+
+
+def test_the_remote_side_follows_every_publication_rollback_and_retirement(store: Installation, endpoint: str) -> None:
+    bucket = f"province{uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    settings = Settings.from_env({**store.settings.environment, "LGSP_SHARED_URL": f"s3://{bucket}/shared"})
+    remote = Remote.open(f"s3://{bucket}/shared")
+    mended = recovery.run(settings)
+    assert sum("lacked of snapshot" in one for one in mended) == 2 and recovery.run(settings) == []
+    assert str(remote.current()).startswith("Held(snapshot_id=2")
+    rollback.run(settings, 1, "Lan", "to see it elsewhere")
+    now = remote.current()
+    assert now is not None and now.snapshot_id == 3
+    verify.run(settings)
+    key = f"shared/{now.manifest}"
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
+    with pytest.raises(PublicationFailed, match="is not what was published"):
+        verify.run(settings)
+    boto3.client("s3").delete_object(Bucket=bucket, Key=key)
+    assert len(recovery.run(settings)) == 1
+    verify.run(settings)
+    _aged(store, 3)
+    with psycopg.connect(str(store.settings.database_url)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update ledger.publication set published_at = published_at - interval '1 hour' where snapshot_id = 1"
+        )
+    done = retention.run(
+        Settings.from_env({**settings.environment, "LGSP_KEEP_DAILY_DAYS": "1", "LGSP_KEEP_MONTHLY_MONTHS": "1"})
+    )
+    assert done.files == [1]
+    held = {
+        thing["Key"]
+        for thing in boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="shared/manifests/")["Contents"]
+    }
+    assert {name.removeprefix("shared/manifests/").split(".")[0] for name in held} == {"2", "3"}

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, publish, tables
+from lgsp import contract, database, publish, snapshot, tables
 from lgsp.contract import Rule
 from lgsp.errors import PublicationRefused
 from lgsp.transaction import publishing
@@ -35,7 +35,7 @@ def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(
             assert tables.failing(transaction, rule)[:2] == (expected, 1), side
 
 
-def test_a_table_that_breaks_a_rule_is_not_published_and_the_last_snapshot_stays(
+def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_it_on_by_name(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.run("one_stop_shop")
@@ -52,15 +52,20 @@ def test_a_table_that_breaks_a_rule_is_not_published_and_the_last_snapshot_stays
     )  # fmt: skip
     with pytest.raises(PublicationRefused, match=r"BALANCE_06A .* rows of form_06a fail, such as H47"):
         installation.publish()
-    monkeypatch.undo()
     assert installation.data_hashes() == before
     (result,) = installation.query(
         "select * from ledger.check_result where snapshot_id = 2 and rule_id = 'BALANCE_06A'"
     )
     assert not result["is_passed"] and result["sample_keys"]
     assert "Không đạt" in (installation.settings.docs / "publication" / "2" / "index.html").read_text()
-    published = installation.publish()
+    named = tables.Overruling(("BALANCE_06A",), "Lan", "the form is not read this week")
+    published = publish.run(installation.settings, named)
     assert published and published.snapshot_id == 2
+    overruled = {"BALANCE_06A": {"by": "Lan", "why": "the form is not read this week"}}
+    (told,) = installation.query("select verdict, overruled from shared.snapshot where snapshot_id = 2")
+    assert told == {"verdict": "overruled", "overruled": overruled}
+    manifest = snapshot.manifest(installation.settings.shared, 2)
+    assert (manifest["verdict"], manifest["overruled"]) == ("overruled", overruled)
 
 
 def test_a_publication_whose_counts_are_off_by_one_cannot_be_committed(published: Installation) -> None:
