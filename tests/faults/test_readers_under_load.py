@@ -15,7 +15,10 @@ from lgsp import contract, snapshot
 from lgsp.postgres import Server
 from tests.faults import readers
 from tests.faults.reading import KINDS, Judged, Read, Seen
+from tests.integration import conftest
 from tests.integration.conftest import Installation, copied
+
+published, quiet_province, world = conftest.published, conftest.quiet_province, conftest.world
 
 PUBLISHED = {
     1: {"dossier": (2, 20), "service_kpi": (3, 30)},
