@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -70,17 +70,18 @@ def undisturbed(commands: Commands, scene: Scene) -> Undisturbed:
 
 
 def sample(calls: Sequence[Call], size: int | None, seed: int = SEED) -> list[Call]:
-    """All calls, or so many of them: each kind of call in turn, drawn with a seed."""
+    """All calls, or so many of them: each kind of call in turn, the rarest first, drawn with a seed."""
     if size is None or size >= len(calls):
         return list(calls)
-    chance, kinds = random.Random(seed), defaultdict(list)
+    chance, by_name = random.Random(seed), defaultdict(list)
     for call in calls:
-        kinds[call.name].append(call)
-    for kind in kinds.values():
+        by_name[call.name].append(call)
+    kinds = sorted(by_name.values(), key=len)
+    for kind in kinds:
         chance.shuffle(kind)
     drawn: list[Call] = []
     while len(drawn) < size:
-        drawn += [kind.pop() for kind in list(kinds.values()) if kind][: size - len(drawn)]
+        drawn += [kind.pop() for kind in kinds if kind][: size - len(drawn)]
     return sorted(drawn, key=calls.index)
 
 
@@ -139,13 +140,12 @@ def scenes(store: Store, commands: Commands) -> Iterator[Scene]:
 
 def _left_behind(publishing: Scene, commands: Commands) -> Store:
     """A store whose publisher died between the commit and the pointer, with the rubbish of earlier deaths."""
-    moves = next(call for call in undisturbed(commands, publishing).calls if call.name.startswith("symlink"))
     made = copied(publishing.store.server, publishing.store.original, publishing.store.folder)
-    publishing.run(commands, made, f"{moves.name}:signal=SIGKILL:when={moves.nth}")
+    publishing.run(commands, made, "symlink:signal=SIGKILL:when=1")
     assert (stores.newest(made), stores.pointed(made)) == (2, 1)
     root = made.settings.shared
-    shutil.copytree(root / "snapshots" / "1", root / "snapshots" / ".3.0")
-    shutil.copytree(root / "snapshots" / "1", root / "snapshots" / ".1.retired")
+    for name in (".3.0", ".1.retired"):
+        shutil.copytree(root / "snapshots" / "1" / "dossier", root / "snapshots" / name / "dossier")
     (root / ".current.99").symlink_to("snapshots/3")
     return replace(publishing.store, original=made)
 
@@ -158,9 +158,10 @@ def _grown(store: Store) -> Store:
 
 
 def _go_back(made: Installation) -> None:
-    """Back to the first snapshot, unless that was done."""
+    """Back to the first snapshot; once that was done, a publication that is on hold, and still mends what it finds."""
     if stores.newest(made) == 2:
         rollback.run(made.settings, 1, "An", "trial")
+    assert publish.run(made.settings) is None
 
 
 def _aged(store: Store) -> Store:
@@ -194,12 +195,17 @@ def a_server() -> Iterator[tuple[Server, Path]]:
         shutil.rmtree(folder)
 
 
-def attempts(expected: Undisturbed, size: int | None, is_errors: bool) -> list[tuple[Call, str]]:
-    """What is tried: each call with what is done to it."""
+def attempt(
+    commands: Commands, scene: Scene, expected: Undisturbed, size: int | None, is_errors: bool = False
+) -> Iterator[tuple[str, str | None]]:
+    """Cut a command short at its calls, or at some of them: what was done, and what was wrong then."""
     if not is_errors:
-        return [(call, "SIGKILL") for call in sample(expected.calls, size)]
-    calls = [call for call in expected.calls if not call.is_to_server]
-    return [(call, error) for call in sample(calls, size) for error in ("ENOSPC", "EIO")]
+        for call in sample(expected.calls, size):
+            yield f"SIGKILL at {call}", kill(commands, scene, expected, call)
+        return
+    for call in sample([call for call in expected.calls if not call.is_to_server], size):
+        for error in ("ENOSPC", "EIO"):
+            yield f"{error} at {call}", refuse(commands, scene, expected, call, error)
 
 
 @click.command()
@@ -215,20 +221,18 @@ def main(size: int | None, is_errors: bool, only: str | None) -> None:
             if only not in (None, scene.name):
                 continue
             begun, expected = time.monotonic(), undisturbed(commands, scene)
-            tried = attempts(expected, size, is_errors)
-            wrong = 0
-            for call, what in tried:
-                if why := (
-                    kill(commands, scene, expected, call)
-                    if what == "SIGKILL"
-                    else refuse(commands, scene, expected, call, what)
-                ):
-                    wrong += 1
-                    click.echo(f"{scene.name}: {what} at {call}: {why}")
+            kinds = Counter(call.name for call in expected.calls).most_common()
             click.echo(
-                f"{scene.name}: {len(tried) - wrong}/{len(tried)} points safe ({time.monotonic() - begun:.0f} s)"
+                f"{scene.name}: changes something {len(expected.calls)} times: {', '.join(f'{k} {n}' for k, n in kinds)}"
             )
-            points, unsafe = points + len(tried), unsafe + wrong
+            wrong = tried = 0
+            for what, why in attempt(commands, scene, expected, size, is_errors):
+                tried += 1
+                if why:
+                    wrong += 1
+                    click.echo(f"{scene.name}: {what}: {why}")
+            click.echo(f"{scene.name}: {tried - wrong}/{tried} points safe ({time.monotonic() - begun:.0f} s)")
+            points, unsafe = points + tried, unsafe + wrong
     commands.close()
     click.echo(f"{points - unsafe}/{points} points safe")
     sys.exit(1 if unsafe else 0)
