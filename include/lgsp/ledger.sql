@@ -223,9 +223,8 @@ begin
         select r.rule_id, c.is_passed, c.observed from ledger.table_rule r
         join ledger.publication_table t on t.table_name = r.table_name and t.snapshot_id = new.snapshot_id
         left join ledger.publication_table before on before.table_name = t.table_name and before.snapshot_id = new.snapshot_id - 1
-            and before.content_hash = t.content_hash and before.row_count = t.row_count
         left join ledger.check_result c on c.batch_id is null and c.snapshot_id = new.snapshot_id and c.rule_id = r.rule_id
-        where before.snapshot_id is null and c.rule_id is null
+        where c.rule_id is null and (t.row_count, t.content_hash) <> (coalesce(before.row_count, 0), coalesce(before.content_hash, 0))
         union
         select rule_id, is_passed, observed from ledger.check_result
         where batch_id is null and snapshot_id = new.snapshot_id and not is_passed and severity in ('blocker', 'error')
