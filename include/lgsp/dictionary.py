@@ -23,8 +23,8 @@ FILES = """
   `description` and `description_vi` as field metadata, each file its `contract` and `version`.
 * Readers that know folders named `month=…` add a column `month`, the local month of the column that is **cut by month** below. It is no column of the table.
 * A file never changes: what a snapshot did not change is the same file as before. A table without rows is one file without rows, so that its columns can be read.
-* Whoever reads several tables, or one in several steps, resolves `current` once (`os.path.realpath`) and reads below that. Through `current` itself a reader whom
-  a new snapshot overtakes may be told that a file is gone, and reads again; it is never given rows of two snapshots.
+* Whoever reads several tables, or one in several steps, resolves `current` once (`os.path.realpath`) and reads below that. Below `current` itself a reader
+  whom a new snapshot overtakes is told that a file is gone, and reads again; where a month came or went in that very moment, it may see some months of each.
 """
 
 HISTORY = """
