@@ -15,7 +15,7 @@ FILES = """
 | path | content |
 | --- | --- |
 | `<table>/<sha>.parquet` | a table in one file |
-| `<table>/month=YYYY-MM/<sha>.parquet` | a table cut by local month (Asia/Ho_Chi_Minh), one file for each month |
+| `<table>/<months>/month=YYYY-MM/<sha>.parquet` | a table cut by local month (Asia/Ho_Chi_Minh), one file for each month, in a folder named by which months these are |
 | `manifest.json`, `manifest.json.sig` | every file with its rows, bytes, SHA-256 and content hash; its signature |
 | `catalog.json` | the same for portals: DCAT 3 as JSON-LD, with this dictionary in it |
 
@@ -24,7 +24,7 @@ FILES = """
 * Readers that know folders named `month=…` add a column `month`, the local month of the column that is **cut by month** below. It is no column of the table.
 * A file never changes: what a snapshot did not change is the same file as before. A table without rows is one file without rows, so that its columns can be read.
 * Whoever reads several tables, or one in several steps, resolves `current` once (`os.path.realpath`) and reads below that. Below `current` itself a reader
-  whom a new snapshot overtakes is told that a file is gone, and reads again; where a month came or went in that very moment, it may see some months of each.
+  whom a new snapshot overtakes is told that a file or folder is gone, and reads again: it never sees some files of each.
 """
 
 HISTORY = """

@@ -23,16 +23,17 @@ def write(building: Building, transaction: Transaction, touched: merge.Touched) 
     known = _known(transaction)
     files: list[File] = []
     for shared in contract.every():
-        mine = {part: file for (table, part), file in known.items() if table == shared.name}
+        before = {part: file for (table, part), file in known.items() if table == shared.name}
         changed = touched.parts.get(shared.name, set())
-        for part in sorted((mine.keys() | changed) - {snapshot.EMPTY}):
-            kept = None if part in changed else mine.get(part)
-            if kept is not None and building.keep(kept, building.snapshot_id - 1):
-                files.append(kept)
-            elif written := _written(building, transaction, shared, part):
-                files.append(written)
-        if not any(file.table == shared.name for file in files):
-            files.append(building.write(shared, snapshot.EMPTY, shared.arrow_schema().empty_table()))
+        mine: list[File] = []
+        for part in sorted((before.keys() | changed) - {snapshot.EMPTY}):
+            kept = None if part in changed else before.get(part)
+            file = building.keep(kept, building.snapshot_id - 1) if kept else None
+            if file := file or _written(building, transaction, shared, part):
+                mine.append(file)
+        if not mine:
+            mine.append(building.write(shared, snapshot.EMPTY, shared.arrow_schema().empty_table()))
+        files += building.close(mine)
     return files
 
 

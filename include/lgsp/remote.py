@@ -1,6 +1,6 @@
 """The shared Parquet files on S3-compatible storage, which knows no folders and no links; it follows the local side.
 
-<prefix>/files/<table>/month=2022-06/<sha>.parquet   named by content, put once
+<prefix>/files/<table>/<months>/month=2022-06/<sha>.parquet   named by content, put once
 <prefix>/files/<id>.<token>.catalog.json             beside the files, so the addresses in it hold
 <prefix>/manifests/<id>.<token>.json.sig
 <prefix>/manifests/<id>.<token>.json                 last of its snapshot: all that it names is there

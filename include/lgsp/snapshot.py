@@ -1,6 +1,6 @@
 """The Parquet side of a snapshot: immutable files named by content, a signed manifest, and the pointer `current`.
 
-shared/snapshots/<id>/<table>/month=2022-06/<sha>.parquet   a plain dataset for any reader
+shared/snapshots/<id>/<table>/<months>/month=2022-06/<sha>.parquet   a plain dataset for any reader
 shared/snapshots/<id>/manifest.json, manifest.json.sig, catalog.json
 shared/current -> snapshots/<id>                            moved after the commit, repaired by `recover`
 
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
 EMPTY = "empty"
+OPEN = ".open"  # a folder of months while it is not known yet which these will be
 MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
 UNFINISHED = re.compile(r"\.\d+\.((?P<token>\d+)|retired|new)")
 ARROW_TYPES = {
@@ -94,19 +95,35 @@ class Building:
         """Write one part of a table; the same rows give the same bytes and the same name."""
         told = encoded(contract, rows)
         digest = hashlib.sha256(told).hexdigest()
-        folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/month={part}"
+        folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/{OPEN}/month={part}"
         file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", told.size, digest, NOTHING)
         path = self._place(file)
         _write(path, told)
         return replace(file, sums=read_sums([path]))
 
-    def keep(self, file: File, before: int) -> bool:
-        """Take over a file of the snapshot before; whether it was there."""
+    def keep(self, file: File, before: int) -> File | None:
+        """Take over a file of the snapshot before; None when it is not there."""
         there = self.root / "snapshots" / str(before) / file.path
         if not there.exists():
-            return False
-        os.link(there, self._place(file))
-        return True
+            return None
+        month, name = there.parent.name, there.name
+        is_cut = month.startswith("month=")
+        kept = replace(file, path=f"{file.table}/{OPEN}/{month}/{name}" if is_cut else f"{file.table}/{name}")
+        os.link(there, self._place(kept))
+        return kept
+
+    def close(self, files: list[File]) -> list[File]:
+        """The files of one table once all are there: cut by month, in a folder that is named by which months these are.
+
+        A reader who walks through `current` and is overtaken by another set of months finds a folder gone, instead of
+        some months of the one and some of the other.
+        """
+        months = sorted(file.part for file in files if f"/{OPEN}/" in file.path)
+        if not months:
+            return files
+        table, name = files[0].table, hashlib.sha256("\n".join(months).encode()).hexdigest()[:12]
+        (self.folder / table / OPEN).rename(self.folder / table / name)
+        return [replace(file, path=file.path.replace(f"/{OPEN}/", f"/{name}/")) for file in files]
 
     def _place(self, file: File) -> Path:
         path = self.folder / file.path

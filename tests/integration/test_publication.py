@@ -90,7 +90,7 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
     refuse("is missing")
     path.write_bytes(whole)
 
-    stranger = newest / "dossier" / "month=2026-08" / "stray.parquet"
+    stranger = path.with_name("stray.parquet")
     stranger.write_bytes(whole)
     refuse("the manifest does not know")
     stranger.unlink()
