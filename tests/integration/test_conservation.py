@@ -117,16 +117,20 @@ def _publish_by_hand(store: Installation, **counts: int) -> None:
     """A publication after one of ten records, with a batch that brought three; as whoever would write it by hand."""
     told = {**PUBLICATION, **counts}
     with database.connect(store.settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(%s), nextval('ledger.publish_token')", [database.PUBLISH_LOCK])
+        turn = "(select last_value from ledger.publish_token)"
         for snapshot_id, count in ((1, 10), (2, 3)):
             batch = ledger.open_batch(connection, ONE_STOP, DAY)
+            ledger.advance(connection, batch.batch_id, "checked")
             brought: dict[str, Any] = {"fetched_count": count, "published_count": count, "snapshot_id": snapshot_id}
             ledger.advance(connection, batch.batch_id, "published", **brought)
         connection.execute(
-            "insert into ledger.publication (snapshot_id, manifest_sha256, batch_count, taken_count, inserted_count, replaced_count, record_count) "
-            "values (1, '', 1, 10, 10, 0, 10)"
+            "insert into ledger.publication (snapshot_id, token, manifest_sha256, batch_count, taken_count, inserted_count, replaced_count, record_count) "
+            f"values (1, {turn}, '', 1, 10, 10, 0, 10)"
         )
         connection.execute(
-            f"insert into ledger.publication (snapshot_id, manifest_sha256, batch_count, {', '.join(told)}) values (2, '', 1, {', '.join(map(str, told.values()))})"
+            f"insert into ledger.publication (snapshot_id, published_at, token, manifest_sha256, batch_count, {', '.join(told)}) "
+            f"values (2, clock_timestamp(), {turn}, '', 1, {', '.join(map(str, told.values()))})"
         )
         for table, count in (("dossier_source", 5), ("work_file", 4)):
             connection.execute("insert into ledger.publication_table values (2, %s, %s, 0, 0)", [table, count])
@@ -158,6 +162,8 @@ def test_the_database_refuses_a_batch_of_which_one_record_is_nowhere_or_twice(st
     )
     with database.connect(bare.settings) as connection:
         batch = ledger.open_batch(connection, ONE_STOP, DAY)
+        if state == "published":
+            ledger.advance(connection, batch.batch_id, "checked")
         whole: dict[str, Any] = dict.fromkeys(places, 1)
         for counts in (
             {"fetched_count": 6},

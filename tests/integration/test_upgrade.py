@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lgsp import check, contract, database, harmonise, history, land, link, reference, snapshot, upgrade, verify
+from lgsp.errors import PublicationFailed
 from lgsp.postgres import Server
 from lgsp.window import Window
 from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
@@ -165,8 +166,8 @@ def test_a_publication_that_fails_leaves_the_deriving_to_the_next(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(snapshot, "seal", full)
-        with pytest.raises(OSError, match="no space"):
+        patch.setattr(snapshot.Building, "seal", full)
+        with pytest.raises(PublicationFailed, match="the last snapshot stays: no space"):
             old_store.publish()
     lacking = "select count(*) as n from shared.dossier where paused_working_minutes is null"
     assert old_store.query(lacking)[0]["n"] > 0
