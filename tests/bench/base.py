@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from lgsp import check, database, harmonise, land, ledger, sources
 from lgsp.settings import Settings
@@ -226,3 +227,21 @@ def _newer(window: Window) -> str:
         ), n from seed join known using (source_code)
         """
     return f"create or replace table renewed as {_again(MARK, rows)}"
+
+
+def steps(seeded: Path, rows: int) -> pa.Table:
+    """So many rows of `dossier_event`, without the number of their snapshot: the seed's dossiers, repeated."""
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'Asia/Ho_Chi_Minh'; set threads = 2")
+        return con.sql(f"""
+            with dossier as (
+                select source_code, source, source_updated_at, batch_id, from_json(events, '{STEPS}') as steps
+                from read_parquet('{seeded}/one_stop_shop/*/dossier.parquet')
+            ), told as (
+                select source_code || '.' || n as dossier_id, source, source_updated_at, batch_id, unnest(steps) as step, generate_subscripts(steps, 1) as event_seq
+                from dossier, range({rows // SEED_DOSSIERS}) r(n)
+            )
+            select dossier_id, event_seq::integer as event_seq, step.s as status, make_timestamp(step.t) at time zone 'UTC' as occurred_at,
+                step.o as organisation_id, source, step.i as is_inferred, source_updated_at, batch_id
+            from told order by dossier_id, event_seq limit {rows}
+            """).to_arrow_table()

@@ -156,15 +156,8 @@ def _published(settings: Settings) -> dict[str, Any]:
 
 def _written(snapshots: Path, snapshot_id: int) -> dict[str, int]:
     """How many files of a snapshot the one before it did not have, and how many rows they hold."""
-    before = {
-        path.relative_to(snapshots / str(snapshot_id - 1))
-        for path in (snapshots / str(snapshot_id - 1)).rglob("*.parquet")
-    }
-    now = {
-        path.relative_to(snapshots / str(snapshot_id)): path
-        for path in (snapshots / str(snapshot_id)).rglob("*.parquet")
-    }
-    new = [path for name, path in now.items() if name not in before]
+    before = {path.name for path in (snapshots / str(snapshot_id - 1)).rglob("*.parquet")}
+    new = [path for path in (snapshots / str(snapshot_id)).rglob("*.parquet") if path.name not in before]
     return {"parts": len(new), "rows": sum(pq.read_metadata(path).num_rows for path in new)}
 
 
