@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import adbc_driver_manager
+
 from lgsp import database, snapshot
+from lgsp.errors import PublicationFailed
 from lgsp.remote import Held, Remote
 from lgsp.settings import Settings
 from lgsp.snapshot import Committed
@@ -10,11 +13,19 @@ from lgsp.transaction import Transaction, publishing
 
 
 def run(settings: Settings) -> list[str]:
-    """Repair what a crash left: a lagging pointer, folders nobody refers to. What was mended, in words."""
+    """Repair what a crash left: a lagging pointer, folders nobody refers to. What was mended, in words.
+
+    Raises PublicationFailed when the store or the disk fails: what is there stays readable, and it can be repeated.
+    """
     database.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
-    with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
-        return of(settings, transaction)
+    try:
+        with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
+            return of(settings, transaction)
+    except (adbc_driver_manager.Error, OSError) as error:
+        raise PublicationFailed(
+            f"not everything was mended in {settings.shared} ({error}): mend that and run `lgsp recover` again"
+        ) from error
 
 
 def of(settings: Settings, transaction: Transaction) -> list[str]:

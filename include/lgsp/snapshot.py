@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +37,7 @@ from lgsp.signing import Seal
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
+POINTER_SECONDS = 30  # to move the pointer takes a millisecond
 EMPTY = "empty"
 OPEN = ".open"  # a folder of months while it is not known yet which these will be
 MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
@@ -356,8 +358,19 @@ def retire(root: Path, snapshot_id: int) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
+    until = time.monotonic() + POINTER_SECONDS
     with (root / ".pointer.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise PublicationFailed(
+                        f"another process has held {file.name} for {POINTER_SECONDS} s: it hangs while it moves the pointer. "
+                        f"End it (`fuser {file.name}` names it), then run `lgsp recover`"
+                    ) from None
+                time.sleep(0.02)
         yield
 
 

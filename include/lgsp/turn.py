@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import adbc_driver_manager
@@ -11,10 +11,10 @@ import duckdb
 
 from lgsp import database, recovery, snapshot
 from lgsp.bucket import RemoteFailed
-from lgsp.errors import CommitFailed, PublicationFailed
+from lgsp.errors import CommitFailed, PublicationFailed, SettingError
 from lgsp.publication import Facts
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing
+from lgsp.transaction import Transaction, publishing, reading
 
 
 @dataclass
@@ -65,4 +65,20 @@ def begin(settings: Settings) -> Iterator[Turn]:
                 f"snapshot {turn.said.snapshot_id} is published in SQL, but readers of files were not led to it ({error}): "
                 "mend that and run `lgsp recover`; the next publication does it too"
             ) from error
-        raise PublicationFailed(f"nothing was published, the last snapshot stays: {error}") from error
+        raise PublicationFailed(
+            f"nothing was published, the last snapshot stays: {_why(settings, turn, error)}"
+        ) from error
+
+
+def _why(settings: Settings, turn: Turn | None, error: Exception) -> str:
+    """What an operator can act on: the disk, a turn that was lost, or what the store said."""
+    if isinstance(error, OSError):
+        return f"{error} (in {settings.shared})"
+    if turn and isinstance(error, adbc_driver_manager.Error):
+        with suppress(SettingError, adbc_driver_manager.Error), reading(database.url(settings)) as transaction:
+            if transaction.one("select last_value from ledger.publish_token") > turn.transaction.token:
+                return (
+                    f"this publisher lost its turn to a later one, after it had said nothing to the store for {settings.publish_lease_seconds} s "
+                    "or its connection broke"
+                )
+    return str(error)

@@ -88,7 +88,7 @@ def test_f29_a_publication_that_fills_the_disk_says_where_and_is_made_when_there
     with _small_disk(shared, free_kilobytes=64):
         failed = CliRunner().invoke(main, ["publish"], env=dict(harmed.settings.environment))
         assert failed.exit_code == 1 and isinstance(failed.exception, SystemExit), failed.output
-        assert "No space left on device" in failed.output
+        assert "No space left on device" in failed.output and str(shared) in failed.output
         assert stores.newest(harmed) == stores.pointed(harmed) == 1
         stores.see_a_whole_snapshot(harmed)
         subprocess.run(["mount", "-o", "remount,size=100m", shared], check=True)

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from lgsp import publish
+from lgsp import publish, snapshot
 from lgsp.database import PUBLISH_LOCK
+from lgsp.errors import PublicationFailed
 from tests.faults import stores
 from tests.integration.conftest import Installation
 
@@ -69,7 +70,7 @@ def test_p8_f33_a_publisher_that_hung_beyond_its_lease_fails_and_nothing_of_it_i
             assert second is not None and second.snapshot_id == 2
             published = stores.State.of(harmed)
     said = first.communicate()[0]
-    assert first.returncode == 1 and "nothing was published" in said and "Traceback" not in said, said
+    assert first.returncode == 1 and "lost its turn" in said and "Traceback" not in said, said
     assert stores.State.of(harmed) == published
     assert publish.run(harmed.settings) is None
 
@@ -89,6 +90,19 @@ def test_p8_f33_a_publisher_that_hung_after_its_commit_is_finished_by_the_next_o
     said = first.communicate()[0]
     assert first.returncode == 0, said
     assert stores.State.of(harmed) == published
+
+
+def test_p8_f33_a_process_that_hangs_while_it_moves_the_pointer_is_named_to_the_next_one(
+    harmed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "POINTER_SECONDS", 0.1)
+    with (harmed.settings.shared / ".pointer.lock").open("w") as hanging:
+        fcntl.flock(hanging, fcntl.LOCK_EX)
+        with pytest.raises(PublicationFailed, match=r"has held .*pointer\.lock"):
+            publish.run(harmed.settings)
+        assert (stores.newest(harmed), stores.pointed(harmed)) == (2, 1)
+    assert publish.run(harmed.settings) is None
+    assert stores.State.of(harmed).newest == 2
 
 
 PUBLICATION = (

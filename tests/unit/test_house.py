@@ -44,7 +44,7 @@ def test_every_claim_names_a_test_that_exists(claim: str, test: str) -> None:
 
 
 def test_every_promise_of_the_readme_has_its_test() -> None:
-    claimed = set(re.findall(r"\b[PFS]\d+\b", (ROOT / "README.md").read_text()))
+    claimed = set(re.findall(r"\b[PFS]\d+\b(?!-)", (ROOT / "README.md").read_text()))
     assert claimed and claimed <= _claims().keys()
 
 
