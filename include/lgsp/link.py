@@ -52,10 +52,11 @@ def gather(transaction: Transaction) -> None:
             f"union select unnest(also_replaces) from {table}"
         )
         # a reference by a UUID means the message that bore it, whichever of the two comes first
-        transaction.do(
-            f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
-            f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)"
-        )
+        with merge.by_key(transaction):
+            transaction.do(
+                f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
+                f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)"
+            )
     for table in ("incoming_document_status", "before_document_status"):
         transaction.do(f"insert into scope_document select document_id from {table}")
 
@@ -101,28 +102,30 @@ def _reach(transaction: Transaction) -> None:
         for table in ("reached_code", "reached_receipt", "reached"):
             transaction.do(f"analyze {table}")
         transaction.do("truncate edge")
-        found = transaction.changed("""
-            insert into edge
-            select r.source, r.source_key, r.source_code, r.other_code, r.receipt_key from (
-                select d.* from record.dossier d join reached_code c on c.code = d.source_code
-                union select d.* from record.dossier d join reached_code c on c.code = d.other_code
-                union select d.* from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
-                union select d.* from record.dossier d join shared.dossier_source other using (source, source_key)
-                    join shared.dossier_source mine using (dossier_id)
-                    join reached k on k.source = mine.source and k.source_key = mine.source_key
-            ) r where not exists (select 1 from reached k where k.source = r.source and k.source_key = r.source_key)
-            """)  # fmt: skip
+        with merge.by_key(transaction):
+            found = transaction.changed("""
+                insert into edge
+                select source, source_key, d.source_code, d.other_code, d.receipt_key from (
+                    select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.source_code
+                    union select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.other_code
+                    union select d.source, d.source_key from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
+                    union select other.source, other.source_key from shared.dossier_source other join shared.dossier_source mine using (dossier_id)
+                        join reached k on k.source = mine.source and k.source_key = mine.source_key
+                    except select source, source_key from reached
+                ) r join record.dossier d using (source, source_key)
+                """)  # fmt: skip
         if not found:
             return
 
 
 def _link(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
-    transaction.do(
-        "insert into scope_dossier select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
-    )
-    rows = transaction.arrow(
-        "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
-    )
+    with merge.by_key(transaction):
+        transaction.do(
+            "insert into scope_dossier select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
+        )
+        rows = transaction.arrow(
+            "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
+        )
     with duck(settings) as con:
         con.execute(VOCABULARY)
         days = reference.calendar()
@@ -191,23 +194,28 @@ def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touch
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
     # one more bearer of an id may change what the id means, so a reference may leave another bearer or come to it
-    transaction.do(
-        "insert into scope_document select document_id from record.document "
-        f"where document_id is not null and told_id in (select told_id from record.document where document_id {scope})"
-    )
-    messages = transaction.arrow(
-        f"select * from record.document where document_id {scope} or refers_to_document_id {scope} "
-        f"or refers_to_told in (select told_id from record.document where document_id {scope}) "
-        "or also_replaces && (select array_agg(document_id) from scope_document) "
-        f"or also_replaces && (select array_agg(told_id) from record.document where document_id {scope})"
-    )
-    # what was sent as a document is meant before what only changes one
-    bearers = transaction.arrow(
-        "select told_id, (array_agg(document_id order by business_type in ('1', '2'), document_id collate \"C\"))[1] as document_id "
-        "from record.document where document_id is not null "
-        f"and told_id in (select told_id from record.document where document_id {scope}) group by told_id"
-    )
-    states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
+    with merge.by_key(transaction):
+        transaction.do(
+            "insert into scope_document select document_id from record.document "
+            f"where document_id is not null and told_id in (select told_id from record.document where document_id {scope})"
+        )
+        transaction.do("drop table if exists pg_temp.scope_told")
+        transaction.do(
+            f"create temporary table scope_told on commit drop as select distinct told_id from record.document where document_id {scope}"
+        )
+        told = "in (select told_id from scope_told)"
+        same = "select source, source_key from record.document where"
+        messages = transaction.arrow(
+            f"select m.* from record.document m join ({same} document_id {scope} union {same} refers_to_document_id {scope} "
+            f"union {same} refers_to_told {told} union {same} also_replaces && (select array_agg(document_id) from scope_document) "
+            f"union {same} also_replaces && (select array_agg(told_id) from scope_told)) k using (source, source_key)"
+        )
+        # what was sent as a document is meant before what only changes one
+        bearers = transaction.arrow(
+            "select told_id, (array_agg(document_id order by business_type in ('1', '2'), document_id collate \"C\"))[1] as document_id "
+            f"from record.document where document_id is not null and told_id {told} group by told_id"
+        )
+        states = transaction.arrow(f"select * from record.document_status where document_id {scope}")
     with duck(settings) as con:
         con.execute(VOCABULARY)
         con.register("message", messages)

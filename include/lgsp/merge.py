@@ -6,6 +6,8 @@ Order does not matter: the same set of batches, in any order, twice, overlapping
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +45,20 @@ class Fates:
         return self.of.setdefault(batch_id, Fate())
 
 
+@contextmanager
+def by_key(transaction: Transaction) -> Iterator[None]:
+    """Within it a large table that is joined with a change is looked up by its keys, whatever the planner believes.
+
+    It cannot know better: of what this transaction wrote, and of a store that is new, there are no statistics.
+    """
+    ways = ("seqscan", "hashjoin", "mergejoin")
+    for way in ways:
+        transaction.do(f"set local enable_{way} = off")
+    yield
+    for way in ways:
+        transaction.do(f"set local enable_{way} = on")
+
+
 def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], fates: Fates) -> None:
     """Merge the accepted records of some batches into `record`; `incoming_<kind>` holds those that won.
 
@@ -68,17 +84,19 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     ):  # another version may say more of how it was read
         same += f" and w.{column} is not distinct from i.{column}"
     for known in (name, f"record.{kind.name}"):
-        _count(
-            transaction,
-            fates,
-            f"delete from {name} i using {known} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
-            f"{'' if known == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
-        )
+        with by_key(transaction):
+            _count(
+                transaction,
+                fates,
+                f"delete from {name} i using {known} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
+                f"{'' if known == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
+            )
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
         fates[batch_id].published += count
-    transaction.do(
-        f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
-    )
+    with by_key(transaction):
+        transaction.do(
+            f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
+        )
     living = "not coalesce(is_deleted, false)" if "is_deleted" in kind.columns else "true"
     counted = f"select count(*), count(*) filter (where {living}) from "
     ((replaced, alive),) = transaction.rows(f"{counted} before_{kind.name}")
@@ -167,42 +185,57 @@ class Touched:
 def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, touched: Touched) -> None:
     """Make the shared rows within `scope` (a condition on `s`) equal to the temporary table `new_<table>`.
 
-    Replaced and deleted versions move to history; a row that says the same stays as it is.
+    Replaced and deleted versions move to history; a row that says the same stays as it is. All new rows are within scope.
     """
-    name, new = shared.name, f"new_{shared.name}"
-    keys = " and ".join(f"s.{key} = n.{key}" for key in shared.key)
-    data = [column for column in shared.data_names if column not in shared.key]
-    differs = (
-        f"({', '.join(f's.{c}' for c in data)}) is distinct from ({', '.join(f'n.{c}' for c in data)})"
-        if data
-        else "false"
+    name, columns = shared.name, ", ".join(shared.names)
+    # what is there is looked up once; the rest is between temporary tables as large as the change
+    with by_key(transaction):
+        _made(transaction, f"was_{name}", f"select s.* from shared.{name} s where {scope}")
+    transaction.do(f"analyze was_{name} ({', '.join(shared.key)})")
+    transaction.do(f"analyze new_{name} ({', '.join(shared.key)})")
+    same = " and ".join(
+        [f"w.{key} = n.{key}" for key in shared.key]
+        + [f"w.{column} is not distinct from n.{column}" for column in shared.data_names if column not in shared.key]
     )
-    columns = ", ".join(shared.names)
-    transaction.do(f"create index on {new} ({', '.join(shared.key)})")
-    transaction.do(f"analyze {new} ({', '.join(shared.key)})")
-    transaction.do(f"drop table if exists pg_temp.gone_{name}")
-    transaction.do(
-        f"create temporary table gone_{name} on commit drop as "
-        f"select s.* from shared.{name} s where {scope} and not exists (select 1 from {new} n where {keys}) "
-        f"union all select s.* from shared.{name} s join {new} n on {keys} where {differs}"
+    _made(
+        transaction,
+        f"gone_{name}",
+        f"select * from was_{name} w where not exists (select from new_{name} n where {same})",
     )
-    changed = (
-        f"select n.* from {new} n left join shared.{name} s on {keys} where s.{shared.key[0]} is null or {differs}"
-    )
-    transaction.do(f"drop table if exists pg_temp.fresh_{name}")
-    transaction.do(f"create temporary table fresh_{name} on commit drop as {changed}")
-    parts = transaction.rows(
-        f"select distinct {shared.part_sql()} from gone_{name} union select distinct {shared.part_sql()} from fresh_{name}"
-    )
-    gone_keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
     transaction.do(
         f"insert into history.{name} ({columns}, snapshot_from, snapshot_to) "
         f"select {columns}, snapshot_id, {snapshot_id} from gone_{name} where snapshot_id < {snapshot_id}"
     )
-    deleted = transaction.changed(f"delete from shared.{name} s using gone_{name} g where {gone_keys}")
+    keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
+    with by_key(transaction):
+        deleted = _by_part(transaction, shared, f"delete from shared.{name} s using gone_{name} g where {keys}", "s.")
     given = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
-    inserted = transaction.changed(f"insert into shared.{name} ({columns}) select {given} from fresh_{name}")
-    touched.add(name, [part for (part,) in parts], max(deleted, inserted))
+    inserted = _by_part(
+        transaction,
+        shared,
+        f"insert into shared.{name} ({columns}) select {given} from new_{name} n where not exists (select from was_{name} w where {same})",
+    )
+    touched.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
+
+
+def _made(transaction: Transaction, table: str, query: str) -> None:
+    transaction.do(f"drop table if exists pg_temp.{table}")
+    transaction.do(f"create temporary table {table} on commit drop as {query}")
+
+
+def _by_part(transaction: Transaction, shared: Contract, statement: str, alias: str = "") -> dict[str, int]:
+    """Insert or delete shared rows; how many, by part."""
+    column = shared.partition
+    day = "null::date" if column is None else f"{alias}{column.name}"
+    if column is not None and column.type == "timestamptz":
+        day = f"({day} at time zone 'Asia/Ho_Chi_Minh')::date"
+    # a date is found and counted many times faster than its month is spelt
+    rows = transaction.rows(
+        f"with touched as ({statement} returning {day} as day_on) "
+        "select coalesce(to_char(day_on, 'YYYY-MM'), 'all'), sum(rows)::bigint "
+        "from (select day_on, count(*) as rows from touched group by 1) d group by 1"
+    )
+    return dict(rows)
 
 
 def whole(
