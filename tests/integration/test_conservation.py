@@ -67,7 +67,7 @@ def _live(life: Conservation) -> None:
         True,
         None,
     )
-    for place, where in ((0.5, "do"), (0.9, "rows"), (0.3, "write"), (0.0, "point")):
+    for place, where in ((0.5, "do"), (0.9, "rows"), (0.3, "_write"), (0.0, "enter"), (0.0, "point")):
         life.publish_while_the_power_fails(place, where)
     life.decide(0, is_accepted=True)
     life.decide(0, is_accepted=False)
