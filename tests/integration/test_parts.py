@@ -1,0 +1,36 @@
+"""A month's file is made of the one before it and of what changed, and says what SQL says."""
+
+from __future__ import annotations
+
+import pytest
+
+from lgsp import contract, database, parts, snapshot, verify
+from lgsp.transaction import reading
+from tests.integration.conftest import WHOLE, Installation
+
+EARLIER, LATER = WHOLE.split(6)
+
+
+def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    installation.run_all(EARLIER)
+    installation.publish()
+    shared = installation.settings.shared
+    (altered,) = (shared / "current" / "dossier_event").rglob("month=2026-08/*.parquet")
+    altered.write_bytes(altered.read_bytes()[:-1] + b"?")
+    path = shared / "snapshots" / "1" / altered.relative_to(shared / "current")
+    installation.run_all(LATER)
+    installation.publish()
+
+    assert [
+        record.getMessage() for record in caplog.records if "the part is written from SQL" in record.getMessage()
+    ] == [f"{path} is not the file that was published: the part is written from SQL"]
+    assert all(proof.is_equal for proof in verify.run(installation.settings)[1])
+    with reading(database.url(installation.settings)) as transaction:
+        for table in contract.every():
+            for path in (shared / "current" / table.name).rglob("*.parquet"):
+                month = path.parent.name.removeprefix("month=")
+                where = parts.within(table, month) if table.partition and month != table.name else "true"
+                rows = transaction.arrow(f"select {', '.join(table.names)} from shared.{table.name} where {where}")
+                assert path.read_bytes() == snapshot.encoded(table, rows).to_pybytes(), path
