@@ -7,7 +7,9 @@ for each publication: `tables`, over the tables that are about to be published.
 
 from __future__ import annotations
 
+import importlib
 import logging
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,11 @@ SEVERITY = {"blocker": "critical", "error": "critical", "warning": "warning", "i
 # In a batch of a few dozen rows a share says nothing, so five rows are always allowed.
 MOST_QUARANTINED_SHARE = 0.05
 ALWAYS_ALLOWED = 5
+
+
+def prepare() -> None:
+    """Begin to import what judging needs, beside other work: it takes seconds, while a publication waits for the store."""
+    threading.Thread(target=importlib.import_module, args=("great_expectations",), daemon=True).start()
 
 
 def allowed(rows: int) -> int:

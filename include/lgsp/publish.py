@@ -17,6 +17,7 @@ from lgsp import (
     completeness,
     data_docs,
     database,
+    gate,
     indicate,
     ledger,
     link,
@@ -134,6 +135,7 @@ def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | N
             return None
         waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
         if waiting or upgrade.must_derive(mine.transaction):
+            gate.prepare()
             published = _publish(settings, mine.transaction, waiting, overruling)
         mine.conclude(published.said if published else None)
     if published is not None:
