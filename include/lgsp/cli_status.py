@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lgsp import completeness, database, quarantine, working_time
+from lgsp import completeness, database, quarantine, rollback, snapshot, working_time
 from lgsp.completeness import Freshness
 from lgsp.console import answering, as_json, local, store, tell
 from lgsp.ledger import Connection
@@ -46,7 +46,7 @@ def status(is_json: bool) -> None:
         f"  {told['missing_days']} days of agencies are missing or late of the newest {DAYS_OF_GAPS}"
         + ("; `lgsp completeness` shows them" if told["missing_days"] else "")
     )
-    for line in (told["calendar"], *told["forgotten"]):
+    for line in (told["on_hold"], told["lagging"], told["calendar"], *told["forgotten"]):
         if line:
             click.echo(f"  {line}")
 
@@ -65,6 +65,7 @@ def _told(settings: Settings, connection: Connection) -> dict[str, Any]:
     )
     return {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
+        "on_hold": rollback.on_hold(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
         "database_url": database.url(settings), "shared_root": str(settings.shared),
         "ledger": connection.execute(
             "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
@@ -85,6 +86,16 @@ def _reach(one: Freshness) -> str:
         return "nothing was published yet"
     holes = f", with {len(one.holes)} holes before" if one.holes else ""
     return f"data reaches {local(one.covered_until)}{holes}{'' if one.is_fresh else ' (STALE)'}"
+
+
+def _lagging(settings: Settings, newest: int | None) -> str | None:
+    """Whether the readers of files are led to an older snapshot than SQL shows."""
+    now = snapshot.current(settings.shared)
+    return (
+        None
+        if now == newest
+        else f"readers of files see snapshot {now}: `lgsp recover`, or the next publication, leads them on"
+    )
 
 
 def _calendar(as_of: datetime | None) -> str | None:

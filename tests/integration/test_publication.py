@@ -10,8 +10,10 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from lgsp import contract, database, mending, publish, recovery, retention, rollback, snapshot, verify
+from lgsp.cli import main
 from lgsp.errors import LgspError, PublicationFailed
 from lgsp.postgres import Server
 from lgsp.remote import Remote
@@ -178,6 +180,8 @@ def test_p9_a_rollback_is_a_new_audited_snapshot_and_publishing_waits_until_it_i
 
     store.run("one_stop_shop")  # read again while publishing is on hold: it waits
     assert store.publish() is None and snapshot.current(store.settings.shared) == 3
+    said = CliRunner().invoke(main, ["status"], env=dict(store.settings.environment)).output
+    assert "on hold since" in said and "readers of files see" not in said
     assert "by Lan (back to snapshot 1: snapshot 2 has wrong agencies)" in str(rollback.on_hold(store.settings))
     rollback.release(store.settings, "Lan")
     with pytest.raises(LgspError, match="not on hold"):
