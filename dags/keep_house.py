@@ -1,7 +1,7 @@
 """
-**What:** mends what a crash left behind (`recover`), takes away what nobody may still be reading: the files of old
-snapshots, row versions beyond their time, harmonised rows published long ago (`retire`), and proves that the newest
-snapshot still is what was published and signed, in SQL and in files (`verify`).
+**What:** mends what a crash left behind (`recover`), proves that the newest snapshot still is what was published and
+signed, in SQL and in files (`verify`), and only then takes away what nobody may still be reading: the files of old
+snapshots, row versions beyond their time, harmonised rows published long ago (`retire`).
 
 **When:** every night at two in Việt Nam. How long what is kept: `LGSP_KEEP_EVERY_DAYS`, `LGSP_KEEP_DAILY_DAYS`,
 `LGSP_KEEP_MONTHLY_MONTHS`, `LGSP_KEEP_HISTORY_DAYS`.
@@ -19,10 +19,10 @@ from wiring import defaults, stages
 
 with DAG(
     "keep_house",
-    description="Mend, retire what nobody reads any more, and prove what is published",
+    description="Mend, prove what is published, and retire what nobody reads any more",
     schedule=CronTriggerTimetable("0 2 * * *", timezone=defaults.TIMEZONE),
     max_active_runs=1,
     doc_md=__doc__,
     **defaults.of_dag("publish"),
 ):
-    stages.recover() >> stages.retire() >> stages.verify()
+    stages.recover() >> stages.verify() >> stages.retire()

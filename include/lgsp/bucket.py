@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,9 @@ class Thing:
     age: timedelta
 
 
+OPTIONS = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_DEFAULT_REGION"}
+
+
 @dataclass(frozen=True)
 class Bucket:
     """One bucket, and the prefix under which everything of ours lies."""
@@ -67,7 +71,9 @@ class Bucket:
             retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60,
         )  # fmt: skip
         try:
-            client = boto3.client("s3", config=config)
+            # Compose hands on what is not set as empty
+            given = {name: os.environ.get(variable) or None for name, variable in OPTIONS.items()}
+            client = boto3.client("s3", config=config, **given)
         except (BotoCoreError, ValueError) as error:
             raise SettingError(
                 f"{VARIABLE}: AWS_ENDPOINT_URL, AWS_PROFILE or another AWS variable makes no sense ({type(error).__name__})"

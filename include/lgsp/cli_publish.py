@@ -62,16 +62,19 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
 @click.option(
     "--key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The publisher's public key, as PEM."
 )
+@click.option(
+    "--at-least", type=int, default=1, metavar="N", help="Refuse a folder older than snapshot N, the newest you saw."
+)
 @as_json
 @answering
-def verify(snapshot: int | None, folder: Path | None, key: Path | None, is_json: bool) -> None:
+def verify(snapshot: int | None, folder: Path | None, key: Path | None, at_least: int, is_json: bool) -> None:
     """Prove that files and SQL hold the same rows as were published and signed; exit 1 when they do not."""
     from lgsp import verify as verifying
 
     if (folder is None) != (key is None):
         raise LgspError("--folder and --key belong together; `lgsp key` prints the public key of this installation")
     if folder and key:
-        snapshot_id, proofs = verifying.files(folder, key.read_bytes())
+        snapshot_id, proofs = verifying.files(folder, key.read_bytes(), at_least)
     else:
         snapshot_id, proofs = verifying.run(Settings.from_env(), snapshot)
     is_equal = all(proof.is_equal for proof in proofs)

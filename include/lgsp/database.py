@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from lgsp import alterations, contract, history, indicate, records
 from lgsp.errors import SettingError
 from lgsp.postgres import Server
-from lgsp.settings import Settings
+from lgsp.settings import LEASE_SECONDS, Settings
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ grant usage on schema shared, history, ledger, record, restricted to lgsp_writer
 grant select, insert, update, delete on all tables in schema ledger, record, restricted to lgsp_writer;
 grant select, insert, delete on all tables in schema shared, history to lgsp_writer;  -- a version is replaced, never rewritten
 revoke delete on ledger.publication, ledger.batch from lgsp_writer;
-revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision from lgsp_writer;
+revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.signing_key from lgsp_writer;
+revoke insert, update, delete on ledger.table_rule from lgsp_writer;
 grant usage on all sequences in schema ledger to lgsp_writer;
 grant execute on all functions in schema shared, history, ledger to lgsp_writer;
 
@@ -97,6 +98,7 @@ def init(settings: Settings) -> None:
     with connect(settings) as connection:
         if connection.info.server_version < OLDEST:
             raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
+        connection.execute(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         for lock in (INIT_LOCK, PUBLISH_LOCK):  # beside a publication it would wait for tables in another order
             connection.execute("select pg_advisory_xact_lock(%s)", [lock])
         has_roles = _make_roles(connection)

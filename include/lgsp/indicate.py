@@ -43,8 +43,7 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> str:
     computed again with `is_all`, where nothing was summed up yet, and under other definitions than those before. Needs
     the temporary tables clock, period and held.
     """
-    known = "select exists (select 1 from record.indicator_period where derived_by <> $1::text)"
-    is_all = is_all or movements.is_empty(transaction) or bool(transaction.one(known, defined_by()))
+    is_all = is_all or movements.is_empty(transaction) or is_outdated(transaction)
     if is_all:  # sums of everything are worth the memory of a laptop; the setting ends with the transaction
         transaction.do("set local work_mem = '256MB'")
     movements.refresh(transaction, snapshot_id, is_all)
@@ -59,6 +58,17 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> str:
         defined_by(),
     )
     return EVERY if is_all else AFFECTED
+
+
+def is_outdated(transaction: Transaction) -> bool:
+    """Whether there are dossiers whose moves were never summed up, or indicators of other definitions than today's."""
+    return bool(
+        transaction.one(
+            "select exists (select 1 from record.indicator_period where derived_by <> $1::text) "
+            "or exists (select 1 from shared.dossier) and not exists (select 1 from record.movement)",
+            defined_by(),
+        )
+    )
 
 
 @cache

@@ -34,6 +34,7 @@ create table if not exists ledger.batch (
         state <> 'published' or fetched_count = published_count + superseded_count + duplicate_count + quarantined_count + ignored_count)
 );
 create index if not exists batch_source_window on ledger.batch (source, window_from, window_to);
+create index if not exists batch_of_snapshot on ledger.batch (snapshot_id);
 create index if not exists batch_to_publish on ledger.batch (state) where state = 'checked';
 create sequence if not exists ledger.batch_number;
 
@@ -123,6 +124,7 @@ create table if not exists ledger.publication_table (
     row_count    bigint not null,
     content_hash numeric not null,
     data_hash    numeric not null,
+    shape        text,  -- of the columns it was published with
     primary key (snapshot_id, table_name)
 );
 
@@ -232,7 +234,7 @@ begin
         if broken.is_passed is null then
             raise exception 'snapshot %: nobody asked rule %', new.snapshot_id, broken.rule_id using errcode = 'check_violation';
         end if;
-        if new.verdict = 'pass' or coalesce(new.overruled #>> array[broken.rule_id, 'by'], '') = ''
+        if new.verdict <> 'overruled' or coalesce(new.overruled #>> array[broken.rule_id, 'by'], '') = ''
                 or coalesce(new.overruled #>> array[broken.rule_id, 'why'], '') = '' then
             raise exception 'snapshot %: rule % is broken (%) and nobody overruled it', new.snapshot_id, broken.rule_id, broken.observed
                 using errcode = 'check_violation';
@@ -253,6 +255,9 @@ begin
         if new.snapshot_id <> coalesce(newest.snapshot_id, 0) + 1 or new.published_at <= newest.published_at then
             raise exception 'snapshot % of % does not follow snapshot % of %', new.snapshot_id, new.published_at, newest.snapshot_id, newest.published_at
                 using errcode = 'check_violation';
+        end if;
+        if new.verdict not in ('pass', 'overruled') or (new.kind = 'rollback') <> (new.restores is not null) then
+            raise exception 'snapshot %: verdict % and kind % say nothing known', new.snapshot_id, new.verdict, new.kind using errcode = 'check_violation';
         end if;
         return new;
     end if;

@@ -43,7 +43,7 @@ def _mend(root: Path, transaction: Transaction, wanted: int, table: str, file: d
         raise PublicationFailed(
             f"{path} cannot be written again: SQL gives other bytes of it (a row was altered, or another version wrote the file); restore it from a copy"
         )
-    for holder in (root / "snapshots").glob(f"[0-9]*/{file['path']}"):  # the same file by hard links
+    for holder in (root / "snapshots").glob(f"[0-9]*/{table}/**/{path.name}"):  # the same file by hard links
         snapshot.replace_file(holder, told)
     snapshot.replace_file(path, told)
     return True

@@ -123,10 +123,11 @@ def _announce(
     for shared in contract.every():
         mine = [file for file in files if file.table == shared.name]
         total = sum((file.sums for file in mine), snapshot.NOTHING)
-        tables.append({"snapshot_id": said.snapshot_id, "table_name": shared.name, **_sums(total)})
+        shape = upgrade.shape(shared)
+        tables.append({"snapshot_id": said.snapshot_id, "table_name": shared.name, "shape": shape, **_sums(total)})
         listed += [
             {"table_name": file.table, "part": file.part, "path": file.path, "bytes": file.bytes, "sha256": file.sha256,
-             "snapshot_id": said.snapshot_id, "shape": upgrade.shape(shared), **_sums(file.sums)}
+             "snapshot_id": said.snapshot_id, "shape": shape, **_sums(file.sums)}
             for file in mine
         ]  # fmt: skip
     _insert(transaction, "ledger.publication_table", tables)

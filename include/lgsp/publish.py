@@ -25,6 +25,7 @@ from lgsp import (
     publication,
     quarantine,
     records,
+    recovery,
     rollback,
     tables,
     turn,
@@ -113,7 +114,7 @@ def run(settings: Settings, overruling: tables.Overruling = tables.NOBODY) -> Pu
         _tell(settings, refusal.snapshot_id, refusal.judgement, str(refusal))
         raise
     if published is not None:
-        data_docs.publish_tables(settings.docs, published.snapshot_id, published.judgement, None)
+        _keep_page(settings, published.snapshot_id, published.judgement, None)
     return published
 
 
@@ -124,7 +125,15 @@ def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str) 
             ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
     except (LgspError, psycopg.Error):
         log.exception("what the table rules said of snapshot %d was not kept", snapshot_id)
-    data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
+    _keep_page(settings, snapshot_id, judgement, why)
+
+
+def _keep_page(settings: Settings, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
+    """The snapshot is public, or refused, whatever becomes of its page."""
+    try:
+        data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
+    except OSError:
+        log.exception("the page of what the table rules said of snapshot %d was not kept", snapshot_id)
 
 
 def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | None:
@@ -134,9 +143,10 @@ def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | N
             log.warning("nothing is published: %s", held)
             return None
         waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
-        if waiting or upgrade.must_derive(mine.transaction):
+        is_lost = recovery.committed(mine.transaction).is_lost(settings.shared)
+        if waiting or is_lost or upgrade.must_derive(mine.transaction) or indicate.is_outdated(mine.transaction):
             gate.prepare()
-            published = _publish(settings, mine.transaction, waiting, overruling)
+            published = _publish(settings, mine.transaction, waiting, overruling, is_lost)
         mine.conclude(published.said if published else None)
     if published is not None:
         log.info(
@@ -154,7 +164,7 @@ def _waiting(transaction: Transaction) -> list[Waiting]:
 
 
 def _publish(
-    settings: Settings, transaction: Transaction, waiting: list[Waiting], overruling: tables.Overruling
+    settings: Settings, transaction: Transaction, waiting: list[Waiting], overruling: tables.Overruling, is_lost: bool
 ) -> Publication | None:
     watch, fates, touched = Stopwatch(), merge.Fates(), merge.Touched()
     snapshot_id = publication.next_id(transaction)
@@ -186,7 +196,7 @@ def _publish(
     for name in INDICATORS:
         merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched, scope)
     watch.lap("indicators")
-    upgrade.old_files(transaction, touched)
+    upgrade.old_files(transaction, touched, is_lost)
     upgrade.settle(transaction)
     if snapshot_id > 1 and not any(touched.parts.values()):
         publication.book(transaction, ids, fates, snapshot_id - 1)

@@ -132,13 +132,20 @@ class Remote:
             folder = snapshots / str(one.snapshot_id)
             if not (folder / MANIFEST).exists():
                 continue
-            files = _local_files(folder, one)
+            try:
+                files = _local_files(folder, one)
+            except PublicationFailed:
+                if one is newest:
+                    raise
+                log.exception("%s keeps what it has of snapshot %d", self.bucket, one.snapshot_id)
+                continue
             known |= {file.key for file in files} | {_catalog_key(one.snapshot_id, one.token)}
             written = {key for name, key in _papers(one.snapshot_id, one.token).items() if (folder / name).exists()}
             if not written <= {*papers, *there} or not all(_is_there(file, there) for file in files):
                 self.stage(folder, one.snapshot_id, one.token)
                 mended.append(f"put what {self.bucket} lacked of snapshot {one.snapshot_id}")
-        if newest is not None and pointer != newest:
+        is_told = newest is not None and (snapshots / str(newest.snapshot_id)).exists()
+        if newest is not None and pointer != newest and (is_told or self._told(newest) is not None):
             self.point(newest)
             mended.append(f"moved the pointer of {self.bucket} to snapshot {newest.snapshot_id}")
         mine = {(one.snapshot_id, one.token) for one in held}

@@ -80,8 +80,11 @@ def run(settings: Settings) -> Retired:
         _mark(transaction, "files", files)
         _mark(transaction, "history", history)
         versions = _forget(transaction) if history else {}
+        staged = [folder.name for folder in settings.staging.glob("*") if folder.is_dir()]
         done = transaction.rows(
-            f"select batch_id from ledger.batch where state = 'published' and published_at < clock_timestamp() - interval '{settings.retention.every_days} days'"
+            f"select batch_id from ledger.batch where state = 'published' and published_at < clock_timestamp() - interval '{settings.retention.every_days} days' "
+            "and batch_id = any(string_to_array($1::text, ' '))",
+            values(staged),
         )
         mine.conclude(None)
         for snapshot_id in files:
@@ -112,8 +115,7 @@ def _forget(transaction: Transaction) -> dict[str, int]:
     """Delete the row versions that no snapshot shows whose history is told; how many of each table."""
     gone = {
         shared.name: transaction.changed(
-            f"delete from history.{shared.name} h where not exists (select from ledger.publication p "
-            "where p.history_retired_at is null and p.snapshot_id >= h.snapshot_from and p.snapshot_id < h.snapshot_to)"
+            f"delete from history.{shared.name} where snapshot_to <= (select min(snapshot_id) from ledger.publication where history_retired_at is null)"
         )
         for shared in contract.every()
     }

@@ -6,7 +6,7 @@ it would be without the rollback: whoever goes back mends the cause in the meant
 
 from __future__ import annotations
 
-from lgsp import contract, data_docs, database, merge, publication, tables, turn
+from lgsp import contract, data_docs, database, merge, publication, tables, turn, upgrade
 from lgsp.errors import LgspError, PublicationFailed
 from lgsp.gate import Judgement
 from lgsp.publication import Facts
@@ -52,7 +52,8 @@ def _restore(
     )
     transaction.do("update ledger.installation set derived_by = null")
     transaction.do(
-        "insert into ledger.hold (decided_by, why) values ($1::text, $2::text) on conflict do nothing",
+        "insert into ledger.hold (decided_by, why) values ($1::text, $2::text) "
+        "on conflict ((released_at is null)) where released_at is null do update set decided_by = excluded.decided_by, why = excluded.why",
         overruling.decided_by, f"back to snapshot {wanted}: {overruling.why}",
     )  # fmt: skip
     publication.prove(transaction)
@@ -67,6 +68,15 @@ def _must_be_there(transaction: Transaction, wanted: int, newest: int) -> None:
         why = "its row versions were retired" if rows else "it was never published"
         raise PublicationFailed(
             f"there is no way back to snapshot {wanted}: {why}; `lgsp snapshots` lists what is there"
+        )
+    shapes = dict(
+        transaction.rows(f"select table_name, shape from ledger.publication_table where snapshot_id = {wanted}")
+    )
+    other = [shared.name for shared in contract.every() if shapes.get(shared.name) != upgrade.shape(shared)]
+    if other:
+        raise PublicationFailed(
+            f"there is no way back to snapshot {wanted} with this version: another one published {', '.join(other)}, with other columns. "
+            "Go back with the version that published it, or read it as it was: its files, or history.<table>_as_of"
         )
 
 

@@ -61,7 +61,7 @@ def connection_variable(source: str) -> str:
 class Retention:
     """How long a snapshot can be read after it was replaced: each for days, then the last of a day, then of a month.
 
-    Replaced row versions stay for good unless `history_days` ends them; no version goes that a kept snapshot shows.
+    Replaced row versions stay for good unless `history_days` ends them: a snapshot without them has its files alone.
     """
 
     every_days: int = 2
@@ -180,6 +180,8 @@ class Settings:
             descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(make())
+                file.flush()
+                os.fsync(file.fileno())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)  # of two at once the first one's key stays
             temporary.unlink()

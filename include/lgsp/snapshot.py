@@ -10,6 +10,7 @@ snapshot is built in a folder that bears its publisher's token: only whoever has
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -37,11 +38,12 @@ from lgsp.signing import Seal
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
-POINTER_SECONDS = 30  # to move the pointer takes a millisecond
+LOCK_SECONDS = 30  # to move the pointer takes a millisecond
 EMPTY = "empty"
+# Another user's file, a file with too many names, or a disk without hard links.
+UNLINKABLE = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOTSUP)
 OPEN = ".open"  # a folder of months while it is not known yet which these will be
 MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
-UNFINISHED = re.compile(r"\.\d+\.((?P<token>\d+)|retired|new)")
 ARROW_TYPES = {
     "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
     "timestamp[us, tz=UTC]": "timestamptz", "double": "double precision",
@@ -111,7 +113,13 @@ class Building:
         month, name = there.parent.name, there.name
         is_cut = month.startswith("month=")
         kept = replace(file, path=f"{file.table}/{OPEN}/{month}/{name}" if is_cut else f"{file.table}/{name}")
-        os.link(there, self._place(kept))
+        try:
+            os.link(there, self._place(kept))
+        except OSError as error:
+            if error.errno not in UNLINKABLE:
+                raise
+            log.warning("%s cannot be linked (%s): its rows are written again", there, error)
+            return None
         return kept
 
     def close(self, files: list[File]) -> list[File]:
@@ -149,6 +157,7 @@ class Building:
         _write(self.folder / SIGNATURE, signer.sign(manifest))
         for folder, _, _ in os.walk(self.folder):
             _sync(Path(folder))
+        _sync(self.folder.parent)
         return hashlib.sha256(manifest).hexdigest()
 
 
@@ -298,56 +307,6 @@ def point(root: Path, snapshot_id: int) -> None:
         _sync(root)
 
 
-@dataclass(frozen=True)
-class Committed:
-    """What the store knows of the snapshots that files may lag behind: the newest, its token, and those retired."""
-
-    newest: int
-    token: int
-    retired: frozenset[int] = frozenset()
-
-
-def recover(root: Path, committed: Committed, turn: int) -> list[str]:
-    """Make the files agree with the newest committed publication; what was mended, in words.
-
-    Only for whoever has the turn of that number: what publishers of earlier turns left uncommitted is taken away, and
-    nothing of a later turn.
-    """
-    mended: list[str] = []
-    folders = root / "snapshots"
-    strangers = [
-        int(path.parent.name) for path in folders.glob(f"[0-9]*/{MANIFEST}") if int(path.parent.name) > committed.newest
-    ]
-    for stranger in strangers:
-        if stranger == committed.newest + 1 and "token" not in manifest(root, stranger):
-            retire(root, stranger)  # an older version named snapshots before their commit
-            mended.append(f"removed {stranger}, which was never committed")
-        else:
-            raise PublicationFailed(
-                f"{root} holds snapshot {stranger}, the database knows none after {committed.newest}: is it another database, or an older copy? "
-                "Nothing was removed; give this database its own LGSP_HOME"
-            )
-    is_entered = (folders / str(committed.newest)).exists()
-    if committed.newest and (not is_entered or current(root) != committed.newest):
-        enter(root, committed.newest, committed.token)
-        mended.append(f"moved the pointer to snapshot {committed.newest}")
-    for folder in folders.glob(".*"):
-        if (found := UNFINISHED.fullmatch(folder.name)) and int(found["token"] or 0) < turn:
-            shutil.rmtree(folder)
-            mended.append(f"removed {folder.name}, which was never committed")
-    for folder in folders.glob("[0-9]*"):
-        if int(folder.name) in committed.retired:
-            retire(root, int(folder.name))
-            mended.append(f"removed {folder.name}, which was retired")
-    for stray in root.glob(".current.*"):
-        stray.unlink()
-        mended.append(f"removed {stray.name}, a pointer that leads nobody")
-    shutil.rmtree(root / "files", ignore_errors=True)  # of an older version: snapshots hold their files themselves
-    if mended:
-        log.warning("recovered: %s", "; ".join(mended))
-    return mended
-
-
 def retire(root: Path, snapshot_id: int) -> None:
     """Take the files of a snapshot away: at once for who comes after, while who reads one of them keeps it."""
     folder, leaving = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.retired"
@@ -358,7 +317,7 @@ def retire(root: Path, snapshot_id: int) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    until = time.monotonic() + POINTER_SECONDS
+    until = time.monotonic() + LOCK_SECONDS
     with (root / ".pointer.lock").open("w") as file:
         while True:
             try:
@@ -367,7 +326,7 @@ def _alone(root: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise PublicationFailed(
-                        f"another process has held {file.name} for {POINTER_SECONDS} s: it hangs while it moves the pointer. "
+                        f"another process has held {file.name} for {LOCK_SECONDS} s: it hangs while it moves the pointer. "
                         f"End it (`fuser {file.name}` names it), then run `lgsp recover`"
                     ) from None
                 time.sleep(0.02)

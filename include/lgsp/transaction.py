@@ -22,6 +22,13 @@ from lgsp.settings import LEASE_SECONDS
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
+LOCK_NOT_AVAILABLE = "55P03"
+# Whoever has the turn, and has left the server waiting in the middle of sending or receiving rows for longer than the lease.
+HANGING = f"""
+select pg_terminate_backend(pid)::text from pg_locks join pg_stat_activity using (pid)
+where locktype = 'advisory' and granted and pg_locks.objid = {PUBLISH_LOCK} and pg_locks.classid = 0 and pid <> pg_backend_pid()
+    and wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
+
 
 class Transaction:
     """A connection in a transaction; nothing of it is visible to others before `commit`."""
@@ -65,6 +72,19 @@ class Transaction:
         """Run an insert, update or delete; how many rows it touched."""
         return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
 
+    def take_turn(self, lease_seconds: int) -> None:
+        """Wait for the turn. Whoever has it and hangs in the middle of a transfer, where no timeout reaches, is cut off."""
+        while True:
+            try:
+                self.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+                return
+            except adbc_driver_manager.Error as error:
+                if error.sqlstate != LOCK_NOT_AVAILABLE:
+                    raise
+                self._connection.rollback()
+                self.rows(f"{HANGING}{lease_seconds})")
+                self._connection.rollback()
+
     def commit(self) -> None:
         """Make everything visible at once.
 
@@ -84,9 +104,10 @@ def publishing(url: str, lease_seconds: int = LEASE_SECONDS) -> Iterator[Transac
     the publisher says nothing to the server for `lease_seconds`.
     """
     with _connected(url) as transaction:
-        for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+        for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout"):
             transaction.do(f"set {timeout} = '{lease_seconds}s'")
-        transaction.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+        transaction.commit()
+        transaction.take_turn(lease_seconds)
         transaction.token = transaction.one("select nextval('ledger.publish_token')")
         yield transaction
 

@@ -78,11 +78,11 @@ def all_documents(transaction: Transaction) -> Iterator[None]:
         yield
 
 
-def old_files(transaction: Transaction, touched: merge.Touched) -> None:
-    """Count all parts of the tables whose files have other columns than today as touched."""
+def old_files(transaction: Transaction, touched: merge.Touched, is_lost: bool) -> None:
+    """Count all parts of the tables whose files have other columns than today, or are lost, as touched."""
     for table in contract.every():
         told = "select distinct shape from ledger.publication_file where table_name = $1::text"
-        if {written for (written,) in transaction.rows(told, table.name)} - {shape(table)}:
+        if is_lost or {written for (written,) in transaction.rows(told, table.name)} - {shape(table)}:
             parts = transaction.rows(f"select distinct {table.part_sql()} from shared.{table.name}")
             touched.add(table.name, [part for (part,) in parts], 0)
 

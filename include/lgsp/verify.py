@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_manager
+import duckdb
 import orjson
 
-from lgsp import balance, contract, database, movements, parts, recovery, signing, snapshot
+from lgsp import balance, contract, database, indicate, movements, parts, recovery, signing, snapshot, upgrade
 from lgsp.contract import Contract
 from lgsp.errors import NothingPublished, PublicationFailed
 from lgsp.remote import Held, Remote
@@ -49,35 +51,63 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
     replaced, and when readers are led to another snapshot than the newest.
     """
     database.ensure(settings)
-    with reading(database.url(settings)) as transaction:
-        newest = transaction.one("select max(snapshot_id) from ledger.publication")
-        wanted = _wanted(transaction, snapshot_id)
-        told = _published(transaction, wanted)
+    try:
+        with reading(database.url(settings)) as transaction:
+            return _run(settings, transaction, snapshot_id)
+    except (adbc_driver_manager.Error, duckdb.Error, OSError) as error:
+        raise PublicationFailed(f"what is published could not be read: {error}") from error
+
+
+def _run(settings: Settings, transaction: Transaction, snapshot_id: int | None) -> tuple[int, list[TableProof]]:
+    newest = transaction.one("select max(snapshot_id) from ledger.publication")
+    wanted = _wanted(transaction, snapshot_id)
+    told = _published(transaction, wanted)
+    if wanted == newest:
+        _prove_balance(transaction, wanted)
+        _prove_sums(transaction, wanted)
+    folder = settings.shared / "snapshots" / str(wanted)
+    if told.files_retired:
+        signed, published = None, told.tables
+    else:
         if wanted == newest:
-            _prove_balance(transaction, wanted)
-            _prove_sums(transaction, wanted)
-        folder = settings.shared / "snapshots" / str(wanted)
-        if told.files_retired:
-            signed, published = None, told.tables
-        else:
-            signed = _prove_manifest(folder, wanted, told)
-            published = _listed(signed)
-            if published != told.tables:
-                raise PublicationFailed(f"the store tells other sums of snapshot {wanted} than its signed manifest")
-            _prove_files(folder, signed)
-        proofs = []
-        for name, expected in sorted(published.items()):
-            paths = sorted((folder / name).rglob("*.parquet"))
-            shared = _published_as(name, paths) if paths else contract.load(name)
-            rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
-            in_sql = None if told.history_retired else parts.sums(transaction, shared, rows)
-            proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if signed else None, in_sql))
-        side = recovery.remote(settings, transaction)
-        if side and not told.files_retired:
-            side.prove(folder, Held(wanted, told.token, told.manifest_sha256))
+            _await_files(settings, folder)
+        signed = _prove_manifest(folder, wanted, told)
+        published = _listed(signed)
+        if published != told.tables:
+            raise PublicationFailed(f"the store tells other sums of snapshot {wanted} than its signed manifest")
+        _prove_files(folder, signed)
+    proofs = []
+    for name, expected in sorted(published.items()):
+        paths = sorted((folder / name).rglob("*.parquet"))
+        shared = _published_as(name, paths) if paths else contract.load(name)
+        rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
+        is_known = wanted == newest or _is_told(shared, told.shapes[name], is_written=bool(paths))
+        in_sql = parts.sums(transaction, shared, rows) if is_known and not told.history_retired else None
+        proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if signed else None, in_sql))
+    side = recovery.remote(settings, transaction)
+    if side and not told.files_retired:
+        side.prove(folder, Held(wanted, told.token, told.manifest_sha256))
     if wanted == newest:
         _prove_pointers(settings, side, wanted)
     return wanted, proofs
+
+
+def _is_told(shared: Contract, shape: str | None, is_written: bool) -> bool:
+    """Whether SQL still has the columns that an older snapshot of a table was published with."""
+    if not is_written:
+        return shape == upgrade.shape(shared)
+    return shared.name in contract.names() and set(shared.names) <= set(contract.load(shared.name).names)
+
+
+def _await_files(settings: Settings, folder: Path) -> None:
+    """A snapshot gets its name a moment after its commit; after a crash in that moment with the next turn."""
+    until = time.monotonic() + POINTER_SECONDS
+    while not folder.exists():
+        if time.monotonic() > until:
+            raise PublicationFailed(
+                f"the files of snapshot {folder.name} are not in {settings.shared} yet, or lost: run `lgsp recover`"
+            )
+        time.sleep(0.1)
 
 
 def manifest(
@@ -97,18 +127,21 @@ def _wanted(transaction: Transaction, snapshot_id: int | None) -> int:
     return int(newest)
 
 
-def files(folder: Path, public_key: bytes) -> tuple[int, list[TableProof]]:
+def files(folder: Path, public_key: bytes, at_least: int = 1) -> tuple[int, list[TableProof]]:
     """Prove a snapshot's folder by itself, with the public key of who published it: its id, and what each table showed.
 
-    Raises PublicationFailed when a file, the manifest or its signature was altered, or an older one stands in its place.
+    Raises PublicationFailed when a file, the manifest or its signature was altered, when another's manifest stands in its
+    place, or it is older than snapshot `at_least`: the newest one the reader has seen.
     """
     folder = folder.resolve()
     path = folder / MANIFEST
     if not path.exists():
         raise PublicationFailed(f"{folder} is no snapshot: it has no {MANIFEST}")
     manifest = _signed(path, public_key)
-    if folder.name != str(manifest["snapshot_id"]):
+    if folder.name.isdigit() and folder.name != str(manifest["snapshot_id"]):
         raise PublicationFailed(f"{path} is the manifest of snapshot {manifest['snapshot_id']}, put in another's place")
+    if manifest["snapshot_id"] < at_least:
+        raise PublicationFailed(f"{path} is of snapshot {manifest['snapshot_id']}, older than snapshot {at_least}")
     _prove_files(folder, manifest)
     proofs = [
         TableProof(name, expected, snapshot.read_sums(sorted((folder / name).rglob("*.parquet"))), None)
@@ -127,6 +160,7 @@ class _Told:
     files_retired: bool
     history_retired: bool
     tables: dict[str, Sums]
+    shapes: dict[str, str | None]
 
 
 def _published(transaction: Transaction, wanted: int) -> _Told:
@@ -140,14 +174,12 @@ def _published(transaction: Transaction, wanted: int) -> _Told:
     ((sha256, token, key, files_retired, history_retired),) = rows
     if files_retired and history_retired:
         raise PublicationFailed(f"snapshot {wanted} was retired: neither its files nor its row versions are kept")
-    tables = {
-        name: Sums(count, int(content), int(data))
-        for name, count, content, data in transaction.rows(
-            "select table_name, row_count, content_hash::text, data_hash::text from ledger.publication_table where snapshot_id = $1",
-            wanted,
-        )
-    }
-    return _Told(sha256, token, key, files_retired, history_retired, tables)
+    rows = transaction.rows(
+        "select table_name, row_count, content_hash::text, data_hash::text, shape from ledger.publication_table where snapshot_id = $1",
+        wanted,
+    )
+    tables = {name: Sums(count, int(content), int(data)) for name, count, content, data, _ in rows}
+    return _Told(sha256, token, key, files_retired, history_retired, tables, {row[0]: row[4] for row in rows})
 
 
 def _prove_manifest(folder: Path, wanted: int, told: _Told) -> dict[str, Any]:
@@ -226,8 +258,9 @@ def _prove_balance(transaction: Transaction, newest: int) -> None:
 
 def _prove_sums(transaction: Transaction, newest: int) -> None:
     """Sum up again what indicators are made of; after a rollback the sums are those of the records until it is released."""
-    if transaction.one("select derived_by from ledger.installation") is None:
-        return
+    is_other = transaction.one("select derived_by from ledger.installation") != upgrade.derived_by()
+    if is_other or indicate.is_outdated(transaction):
+        return  # the next publication sums up everything again
     if differing := movements.differing(transaction):
         raise PublicationFailed(
             f"snapshot {newest}: {differing:,} sums of moves are not those of its dossiers, so indicators may be wrong: report it"

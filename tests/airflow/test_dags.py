@@ -151,11 +151,11 @@ def test_the_watch_asks_three_things_every_morning_and_never_twice(dagbag):
     assert dag.timetable.expression == "0 7 * * *"
 
 
-def test_the_house_is_mended_before_it_is_cleared_and_proven_in_the_end(dagbag):
+def test_the_house_is_mended_and_proven_before_anything_is_taken_away(dagbag):
     from wiring import defaults
 
     dag = dagbag.dags["keep_house"]
-    assert [task.task_id for task in dag.topological_sort()] == ["recover", "retire", "verify"]
+    assert [task.task_id for task in dag.topological_sort()] == ["recover", "verify", "retire"]
     assert {dag.task_dict[name].pool for name in ("recover", "retire")} == {defaults.PUBLISH_POOL}
 
 

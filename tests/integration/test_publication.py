@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from lgsp.postgres import Server
 from lgsp.remote import Remote
 from lgsp.settings import Settings
 from lgsp.signing import Seal
+from lgsp.transaction import publishing
 from tests.integration.conftest import WHOLE, Installation, copied
 
 Copies = Callable[[], Installation]
@@ -280,3 +282,81 @@ def test_the_remote_side_follows_every_publication_rollback_and_retirement(store
         for thing in boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="shared/manifests/")["Contents"]
     }
     assert {name.removeprefix("shared/manifests/").split(".")[0] for name in held} == {"2", "3"}
+
+
+def test_the_loss_of_all_files_is_mended_by_the_next_publication_with_nothing_waiting(store: Installation) -> None:
+    before = _hashes(store, 2)
+    shutil.rmtree(store.settings.shared)
+    assert recovery.run(store.settings) == [
+        "the files of snapshot 2 are lost: the next publication writes all of them again"
+    ]
+    published = store.publish()
+    assert published and published.snapshot_id == 3 and _hashes(store, 3) == before
+    assert all(proof.is_equal and proof.in_files for proof in verify.run(store.settings)[1])
+    assert store.publish() is None
+
+
+def test_a_folder_of_nobodys_and_files_that_cannot_be_linked_hold_up_nobody(
+    store: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(_folder(store, 1), store.settings.shared / "snapshots" / "1.bak")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(snapshot.os, "link", refused)
+    assert rollback.run(store.settings, 1, "Lan", "to write all files") == 3
+    assert all(proof.is_equal for proof in verify.run(store.settings)[1])
+
+
+def test_after_a_crash_between_commit_and_name_verify_says_what_mends_it(
+    store: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(store, 2)
+    token = snapshot.manifest(store.settings.shared, 2)["token"]
+    folder.rename(folder.with_name(f".2.{token}"))
+    monkeypatch.setattr(verify, "POINTER_SECONDS", 0.2)
+    with pytest.raises(PublicationFailed, match="run `lgsp recover`"):
+        verify.run(store.settings)
+    recovery.run(store.settings)
+    assert all(proof.is_equal for proof in verify.run(store.settings)[1])
+
+
+def test_other_columns_are_proven_as_far_as_they_are_told_and_are_no_way_back(store: Installation) -> None:
+    with psycopg.connect(str(store.settings.database_url)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update ledger.publication_table set shape = 'of another version' where table_name = 'document'"
+        )
+        connection.execute("update ledger.publication set files_retired_at = now() where snapshot_id = 1")
+    recovery.run(store.settings)
+    proofs = {proof.table: proof for proof in verify.run(store.settings, 1)[1]}
+    assert proofs["document"].in_sql is None and proofs["dossier"].in_sql == proofs["dossier"].published
+    with pytest.raises(PublicationFailed, match="another one published document, with other columns"):
+        rollback.run(store.settings, 1, "Lan", "why not")
+
+
+def test_sums_that_were_never_made_are_made_by_the_next_publication_and_accuse_nobody_before(
+    store: Installation,
+) -> None:
+    with database.connect(store.settings) as connection:
+        connection.execute("delete from record.movement")
+    assert all(proof.is_equal for proof in verify.run(store.settings)[1])
+    store.publish()
+    assert store.query("select count(*) as n from record.movement")[0]["n"] > 0
+    verify.run(store.settings)
+    with database.connect(store.settings) as connection:
+        connection.execute("update record.movement set received_other = received_other + 1 where service_code <> ''")
+    with pytest.raises(PublicationFailed, match="sums of moves are not those of its dossiers"):
+        verify.run(store.settings)
+
+
+def test_p8_who_hangs_in_the_middle_of_a_transfer_is_cut_off_by_the_next_in_turn(store: Installation) -> None:
+    url = str(store.settings.database_url)
+    with psycopg.connect(url, autocommit=True) as hanging:
+        hanging.execute("select pg_advisory_lock(%s)", [database.PUBLISH_LOCK])
+        with pytest.raises(psycopg.OperationalError), hanging.cursor() as cursor:
+            # as a publisher that was stopped while it sends rows: the server waits for the client, in no transaction timeout's reach
+            with cursor.copy("copy ledger.hold from stdin"):
+                with publishing(url, 1) as transaction:
+                    assert transaction.one("select pg_backend_pid()") != hanging.info.backend_pid

@@ -64,6 +64,8 @@ EXCEPTIONS = {
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
         "ledger.source_call": ADD,
+        "ledger.signing_key": ADD,
+        "ledger.table_rule": READ,
         "ledger.organisation_decision": ADD,
     }
 }
