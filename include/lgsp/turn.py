@@ -55,7 +55,7 @@ def begin(settings: Settings) -> Iterator[Turn]:
                 raise
     except CommitFailed as failure:
         said = turn.said if turn else None
-        if said is None or not recovery.was_committed(settings, said.publish_id):
+        if said is None or not _was_committed(settings, said, failure):
             raise PublicationFailed(
                 f"the store did not take the publication, nothing was published: {failure}"
             ) from failure
@@ -68,6 +68,16 @@ def begin(settings: Settings) -> Iterator[Turn]:
         raise PublicationFailed(
             f"nothing was published, the last snapshot stays: {_why(settings, turn, error)}"
         ) from error
+
+
+def _was_committed(settings: Settings, said: Facts, failure: CommitFailed) -> bool:
+    try:
+        return recovery.was_committed(settings, said.publish_id)
+    except SettingError as error:
+        raise PublicationFailed(
+            f"the store did not say whether snapshot {said.snapshot_id} was published ({failure}), and does not answer now: {error}. "
+            "The next publication, or `lgsp recover`, finds out"
+        ) from failure
 
 
 def _why(settings: Settings, turn: Turn | None, error: Exception) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
+from lgsp import recovery
 from lgsp.cli import main
+from lgsp.errors import SettingError
 from tests.faults import proxy, stores
 from tests.integration.conftest import Installation
 
@@ -44,6 +46,22 @@ def test_f31_a_commit_that_never_arrived_fails_clearly_and_the_next_run_publishe
     assert again.exit_code == 0, again.output
     assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
     stores.see_a_whole_snapshot(harmed)
+
+
+def test_f31_while_the_store_stays_away_nobody_claims_to_know_and_the_next_run_finds_out(
+    harmed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> bool:
+        raise SettingError("the SQL store does not answer")
+
+    with proxy.before(str(harmed.settings.database_url)) as (network, url):
+        network.cut_at_commit = "delivered"
+        with monkeypatch.context() as patch:
+            patch.setattr(recovery, "was_committed", away)
+            cut = _publish(harmed, url)
+        assert cut.exit_code == 1 and "did not say whether snapshot 2 was published" in cut.output
+        assert _publish(harmed, url).exit_code == 0
+    assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
 
 
 @pytest.mark.slow
