@@ -114,7 +114,7 @@ def run(settings: Settings, overruling: tables.Overruling = tables.NOBODY) -> Pu
         _tell(settings, refusal.snapshot_id, refusal.judgement, str(refusal))
         raise
     if published is not None:
-        _keep_page(settings, published.snapshot_id, published.judgement, None)
+        data_docs.publish_tables(settings.docs, published.snapshot_id, published.judgement, None)
     return published
 
 
@@ -125,15 +125,7 @@ def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str) 
             ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
     except (LgspError, psycopg.Error):
         log.exception("what the table rules said of snapshot %d was not kept", snapshot_id)
-    _keep_page(settings, snapshot_id, judgement, why)
-
-
-def _keep_page(settings: Settings, snapshot_id: int, judgement: Judgement, why: str | None) -> None:
-    """The snapshot is public, or refused, whatever becomes of its page."""
-    try:
-        data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
-    except OSError:
-        log.exception("the page of what the table rules said of snapshot %d was not kept", snapshot_id)
+    data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
 
 
 def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | None:
