@@ -70,13 +70,13 @@ bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
 
 bench-publish: install  ## [EVENTS=5000000]: what a publication costs against the size of its change
-	@$(BIN)/python -m tests.bench.publishing --events $(EVENTS)
+	@$(BIN)/python -m tests.bench.publishing --home $(LGSP_HOME)/bench --events $(EVENTS)
 
 bench-indicators: install  ## [DOSSIERS=1000000]: what the indicators of a day cost on a large base
 	@$(BIN)/python -m tests.bench.indicators --dossiers $(DOSSIERS)
 
 bench-load: install  ## bulk load against COPY and dlt, on the same rows
-	@$(BIN)/python -m tests.bench.loading
+	@$(BIN)/python -m tests.bench.loading --home $(LGSP_HOME)/bench
 
 crash-test: install  ## kill every publishing command at every system call that changes something (needs strace)
 	@$(BIN)/python -m tests.faults.crash

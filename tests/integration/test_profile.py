@@ -37,6 +37,7 @@ def planted(
     window = Window.of_days(first, first + timedelta(days=len(counts) - 1))
     batch = ledger.open_batch(connection, SOURCE, window, rebuilt_from=rebuilt_from)
     total = sum(counts)
+    connection.execute("update ledger.batch set state = 'checked' where batch_id = %s", [batch.batch_id])
     connection.execute(
         "update ledger.batch set state = %s, fetched_count = %s, published_count = %s, created_at = %s where batch_id = %s",
         [state, total, total if state == "published" else 0, read_at or window.end, batch.batch_id],
@@ -193,6 +194,7 @@ def clone(connection: ledger.Connection, batch_id: str, shift: timedelta) -> Non
     batch = ledger.batch(connection, batch_id)
     window = Window(batch.window.start + shift, batch.window.end + shift)
     other = ledger.open_batch(connection, batch.source, window).batch_id
+    connection.execute("update ledger.batch set state = 'checked' where batch_id = %s", [other])
     connection.execute(
         "update ledger.batch set state = 'published', fetched_count = %(n)s, published_count = %(n)s where batch_id = %(id)s",
         {"n": batch.counts["fetched_count"], "id": other},
