@@ -49,10 +49,9 @@ def begin(settings: Settings) -> Iterator[Turn]:
             turn = Turn(settings, transaction)
             try:
                 yield turn
-            except Exception:
+            finally:
                 if turn.said is None:  # else a commit was asked for, and nobody knows yet
                     snapshot.abandon(settings.shared, transaction.token)
-                raise
     except CommitFailed as failure:
         said = turn.said if turn else None
         if said is None or not _was_committed(settings, said, failure):
