@@ -20,7 +20,7 @@ from lgsp.transaction import reading
 from lgsp.window import Window
 from tests.integration.conftest import WHOLE, Installation
 
-KILLS = 9
+KILLS = 3  # of the publisher of each window
 
 
 # Its children have everything imported, so that each is killed while it publishes and not before.
@@ -61,7 +61,7 @@ def test_p3_killing_the_publisher_again_and_again_never_tears_or_loses_a_snapsho
     killed = finished = 0
     for window in parts:
         installation.run_all(window)
-        for _ in range(KILLS // len(parts)):
+        for _ in range(KILLS):
             publisher = PUBLISHERS.Process(target=publish.run, args=(installation.settings,))
             publisher.start()
             time.sleep(chance.uniform(0.1, 1.0))
@@ -73,7 +73,7 @@ def test_p3_killing_the_publisher_again_and_again_never_tears_or_loses_a_snapsho
         publish.run(installation.settings)
         recovery.run(installation.settings)
         _see_a_whole_snapshot(installation)
-    assert killed + finished == KILLS and killed >= KILLS // 2
+    assert killed + finished == KILLS * len(parts) and killed > finished
     assert installation.data_hashes() == published.data_hashes()
     assert recovery.run(installation.settings) == []
 
