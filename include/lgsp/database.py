@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
-from lgsp import alterations, contract, history, indicate, records
+from lgsp import alterations, contract, definitions, history, indicate, records
 from lgsp.errors import SettingError
 from lgsp.postgres import Server
 from lgsp.settings import LEASE_SECONDS, Settings
@@ -108,14 +108,14 @@ def init(settings: Settings) -> None:
         for statements in (alterations.statements(connection), _tables(), alterations.obligations(connection)):
             for statement in statements:
                 connection.execute(statement)
-        reference.load(connection)
+        reference.load(connection, reference.tables() | definitions.tables(settings.definitions))
         if has_roles:
             _own(connection)
             connection.execute(GRANTS)
         connection.execute(
             "with gone as (delete from ledger.installation returning derived_by) "
             "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from gone",
-            [_made_of()],
+            [_made_of(settings)],
         )
 
 
@@ -125,17 +125,22 @@ def ensure(settings: Settings) -> None:
         row = connection.execute("select to_regclass('ledger.installation') as found").fetchone()
         if row and row["found"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
-            if row and row["made_of"] == _made_of():
+            if row and row["made_of"] == _made_of(settings):
                 return
     init(settings)
 
 
+def _made_of(settings: Settings) -> str:
+    """A mark of everything the store consists of: its tables, who may do what, reference data and definitions."""
+    told = f"{_program()}\n{definitions.tables(settings.definitions)!r}"
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 @cache
-def _made_of() -> str:
-    """A mark of everything the store consists of: its tables, who may do what, and the reference data."""
+def _program() -> str:
     from lgsp import reference
 
-    return hashlib.sha256("\n".join([*_tables(), GRANTS, repr(reference.tables())]).encode()).hexdigest()
+    return "\n".join([*_tables(), GRANTS, repr(reference.tables())])
 
 
 def _tables() -> Iterator[str]:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from lgsp.transaction import Transaction
 
 FOLDERS = ("indicators", "sql/indicators", "sql/movements")
-# The condition on `s`, a row of an indicator table, that it is computed again.
-AFFECTED = (
-    "(s.organisation_id, s.period, s.period_start) in (select organisation_id, period, period_start from affected) "
-    "and s.period_start = any(array(select distinct period_start from affected))"  # an index serves this one
-)
-EVERY = "true"
+_NEAR = "s.period_start = any(array(select distinct period_start from affected))"  # an index serves this one
+# The condition on `s`, a row of an indicator table, that it is computed again. A map is of all territories, and the
+# digest tells last week's values too.
+AFFECTED = f"(s.organisation_id, s.period, s.period_start) in (select organisation_id, period, period_start from affected) and {_NEAR}"
+AFFECTED_PERIOD = f"(s.period, s.period_start) in (select period, period_start from affected) and {_NEAR}"
+AFFECTED_WEEK = "s.period_start = any(array(select period_start + days from affected cross join (values (0), (7)) as d(days) where period = 'week'))"
+SCOPES = {"institution_map": AFFECTED_PERIOD, "weekly_digest": AFFECTED_WEEK}
 
 
 def statements() -> Iterator[str]:
@@ -36,8 +37,13 @@ def statements() -> Iterator[str]:
     yield from movements.statements()
 
 
-def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> str:
-    """Bring the moves up to a publication; the condition on an indicator's row `s` under which it is computed again.
+def scope(table: str, is_every: bool) -> str:
+    """The condition on the row `s` of an indicator table under which it is computed again."""
+    return "true" if is_every else SCOPES.get(table, AFFECTED)
+
+
+def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> bool:
+    """Bring the moves up to a publication; whether every indicator is computed again, or the affected ones only.
 
     `affected` is then who is affected in which period, `part` of which sums each such period is made. Everything is
     computed again with `is_all`, where nothing was summed up yet, and under other definitions than those before. Needs
@@ -57,7 +63,7 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> str:
         "insert into record.indicator_period select period, period_start, period_end, as_of, is_covered, threshold, $1::text from period",
         defined_by(),
     )
-    return EVERY if is_all else AFFECTED
+    return is_all
 
 
 def is_outdated(transaction: Transaction) -> bool:

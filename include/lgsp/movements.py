@@ -1,7 +1,6 @@
 """What moved: how many dossiers were received, ended and went overdue, by agency, procedure, and day or month.
 
-Everything indicators count is a sum of these moves, so an indicator never reads dossiers. The sums follow the change: a
-publication subtracts what the replaced versions of its dossiers moved, and adds what the new ones do.
+Everything indicators count of dossiers is a sum of these moves, so an indicator never reads dossiers.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lgsp import contract
-from lgsp.contract import quoted
+from lgsp.sums import Sums
 
 if TYPE_CHECKING:
     from lgsp.transaction import Transaction
@@ -34,24 +33,16 @@ MEASURES = {
 }
 # What is known of a day and an agency alone, and so of no procedure.
 OF_NO_PROCEDURE = ("held", "doubted")
-KEY = ("span", "since_on", "organisation_id", "service_code")
+SUMS = Sums(
+    "movement", "Moves of dossiers by agency and procedure, summed over each day and each month",
+    ("organisation_id", "service_code"), MEASURES,
+)  # fmt: skip
 
 
 def statements() -> Iterator[str]:
-    """The table of the sums, safe to repeat; of other measures it is made anew, and the next publication fills it."""
-    columns = ["text", "date", "text", "text", *("integer" for _ in MEASURES)]
-    names = [*KEY, *MEASURES]
-    yield (
-        "do $$ begin if (select array_agg(attname::text order by attnum) from pg_attribute "
-        "where attrelid = to_regclass('record.movement') and attnum > 0 and not attisdropped) "
-        f"<> array[{', '.join(map(quoted, names))}] then drop table record.movement; end if; end $$"
-    )
-    told = ", ".join(f"{name} {type_} not null" for name, type_ in zip(names, columns, strict=True))
-    yield f"create table if not exists record.movement ({told}, primary key ({', '.join(KEY)}))"
+    """The table of the sums, safe to repeat."""
+    yield from SUMS.statements()
     yield "create index if not exists movement_of_none on record.movement (organisation_id) where service_code = ''"
-    yield "comment on table record.movement is 'Moves of dossiers by agency and procedure, summed over each day and each month'"
-    for name, meaning in MEASURES.items():
-        yield f"comment on column record.movement.{name} is {quoted(meaning)}"
 
 
 def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
@@ -70,21 +61,11 @@ def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
     beside = [name for name in MEASURES if name != "lapsing"]
     transaction.do(
         f"create temporary table moved on commit drop as with version as ({versions}), told as ({_sql('moves')}), other as ({_sql('of_no_procedure')}) "
-        f"select organisation_id, service_code, day_on, {_listed()}, ({', '.join(beside)}) <> ({', '.join('0' for _ in beside)}) as is_beside_lapsing "
-        f"from told where ({_listed()}) <> ({_zeros()}) union all select organisation_id, '', day_on, {of_none}, true from other"
+        f"select organisation_id, service_code, day_on, {SUMS.listed()}, ({', '.join(beside)}) <> ({', '.join('0' for _ in beside)}) as is_beside_lapsing "
+        f"from told where ({SUMS.listed()}) <> ({SUMS.zeros}) union all select organisation_id, '', day_on, {of_none}, true from other"
     )
     transaction.do("analyze moved")
-    added = ", ".join(f"{name} = movement.{name} + excluded.{name}" for name in MEASURES)
-    for span in ("day", "month"):
-        transaction.do(
-            f"insert into record.movement ({', '.join(KEY)}, {_listed()}) {_summed('moved', span)} "
-            f"on conflict ({', '.join(KEY)}) do update set {added}"
-        )
-        transaction.do(
-            f"delete from record.movement m using (select distinct organisation_id, service_code, date_trunc('{span}', day_on)::date as since_on from moved) d "
-            f"where m.span = '{span}' and m.since_on = d.since_on and m.organisation_id = d.organisation_id and m.service_code = d.service_code "
-            f"and ({_listed('m.')}) = ({_zeros()})"
-        )
+    SUMS.add(transaction, "moved")
 
 
 def differing(transaction: Transaction) -> int:
@@ -93,9 +74,9 @@ def differing(transaction: Transaction) -> int:
     What is of no procedure is left out: quarantine and completeness may have changed since the newest publication.
     """
     told = f"with version as ({_versions('shared', '')}), told as ({_sql('moves')}) "
-    made = f"{_summed('told', 'day')} union all {_summed('told', 'month')}"
-    known = f"select {', '.join(KEY)}, {_listed()} from record.movement where service_code <> ''"
-    nothing = f"({_listed()}) <> ({_zeros()})"
+    made = f"{SUMS.summed('told', 'day')} union all {SUMS.summed('told', 'month')}"
+    known = f"select {', '.join(SUMS.key)}, {SUMS.listed()} from record.movement where service_code <> ''"
+    nothing = f"({SUMS.listed()}) <> ({SUMS.zeros})"
     return int(transaction.one(
         f"{told}, made as (select * from ({made}) m where {nothing}), known as ({known}) "
         "select count(*) from ((table made except all table known) union all (table known except all table made)) d"
@@ -109,22 +90,6 @@ def is_empty(transaction: Transaction) -> bool:
 
 def _versions(schema: str, where: str, sign: int = 1) -> str:
     return f"select {sign} as sign, {', '.join(contract.load('dossier').names)} from {schema}.dossier {where}"
-
-
-def _summed(table: str, span: str) -> str:
-    sums = ", ".join(f"sum({name})::integer as {name}" for name in MEASURES)
-    return (
-        f"select '{span}' as span, date_trunc('{span}', day_on)::date as since_on, organisation_id, service_code, {sums} "
-        f"from {table} group by 1, 2, 3, 4"
-    )
-
-
-def _listed(alias: str = "") -> str:
-    return ", ".join(f"{alias}{name}" for name in MEASURES)
-
-
-def _zeros() -> str:
-    return ", ".join("0" for _ in MEASURES)
 
 
 def _sql(name: str) -> str:

@@ -17,6 +17,7 @@ from lgsp import (
     completeness,
     data_docs,
     database,
+    definitions,
     gate,
     indicate,
     ledger,
@@ -43,9 +44,18 @@ log = logging.getLogger(__name__)
 # Batches are taken up in groups of about this many records, so memory does not grow with what waits.
 RECORDS_AT_ONCE = 100_000
 
-REFERENCE = ("admin_unit", "admin_unit_crosswalk", "working_day")
+REFERENCE = ("admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES)
 LISTED = ("organisation", "organisation_alias", "service", "service_offering")
-INDICATORS = ("service_kpi", "zero_activity", "form_06a")
+# In the order in which they are made: the later ones are made of the earlier.
+INDICATORS = (
+    "service_kpi",
+    "zero_activity",
+    "form_06a",
+    "document_kpi",
+    "index_766",
+    "institution_map",
+    "weekly_digest",
+)
 
 WORK_FILES = """
 select work_file_id, organisation_id, level, opened_on, closed_on, is_electronic, document_count, source_updated_at, batch_id
@@ -177,6 +187,7 @@ def _publish(
     watch.lap("papers")
     for name in (*REFERENCE, *LISTED):
         merge.whole(transaction, name, _sql("sql/tables", name), snapshot_id, touched)
+    is_redefined = any(touched.parts.get(name) for name in definitions.NAMES)
     watch.lap("lists")
     ids = [batch.batch_id for batch in waiting]
     transaction.do(_sql("sql", "clock"), values(ids))
@@ -184,9 +195,9 @@ def _publish(
     transaction.do(_sql("sql", "held"))
     completeness.refresh(transaction, ids, is_all)
     watch.lap("completeness")
-    scope = indicate.begin(transaction, snapshot_id, is_all)
+    is_every = indicate.begin(transaction, snapshot_id, is_all or is_redefined)
     for name in INDICATORS:
-        merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched, scope)
+        merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched, indicate.scope(name, is_every))
     watch.lap("indicators")
     upgrade.old_files(transaction, touched, is_lost)
     upgrade.settle(transaction)

@@ -108,6 +108,17 @@ class Settings:
         """Data Docs, one folder for each source."""
         return self.home / "data_docs"
 
+    @property
+    def reports(self) -> Path:
+        """The digest and the index reports, one folder for each kind and period."""
+        return self.home / "reports"
+
+    @property
+    def definitions(self) -> Path | None:
+        """A folder with definitions, weights or thresholds of this province, in place of those that are shipped."""
+        given = self.environment.get("LGSP_DEFINITIONS")
+        return Path(given).absolute() if given else None
+
     def endpoint(self, source: str) -> Endpoint:
         """The endpoint of a source, from its connection variable."""
         variable = connection_variable(source)

@@ -74,11 +74,18 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
             transaction.do(publish._sql("sql", made))
         server = psutil.Process(transaction.one("select pg_backend_pid()"))
         begun, used, touched = time.monotonic(), sum(server.cpu_times()[:2]), merge.Touched()
-        scope = indicate.begin(transaction, snapshot_id, is_all=False)
+        is_every = indicate.begin(transaction, snapshot_id, is_all=False)
         told = [f"sums {time.monotonic() - begun:.2f} s"]
         for table in publish.INDICATORS:
             since = time.monotonic()
-            merge.whole(transaction, table, publish._sql("indicators", table), snapshot_id, touched, scope)
+            merge.whole(
+                transaction,
+                table,
+                publish._sql("indicators", table),
+                snapshot_id,
+                touched,
+                indicate.scope(table, is_every),
+            )
             told.append(f"{table} {time.monotonic() - since:.2f} s ({touched.rows[table]:,} rows)")
         click.echo(
             f"{name:<14}{time.monotonic() - begun:>7.2f} s, of the server's processor {sum(server.cpu_times()[:2]) - used:.2f} s: {', '.join(told)}"

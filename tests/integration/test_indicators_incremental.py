@@ -174,11 +174,11 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
 
 def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     _facts(turn, change, snapshot_id)
-    scope = indicate.begin(turn, snapshot_id, is_all=False)
+    is_every = indicate.begin(turn, snapshot_id, is_all=False)
     for name in publish.INDICATORS:
         shared = contract.load(name)
         merge.stage_query(turn, shared, publish._sql("indicators", name))
-        merge.table(turn, shared, scope, snapshot_id, merge.Touched())
+        merge.table(turn, shared, indicate.scope(name, is_every), snapshot_id, merge.Touched())
 
 
 def _differing(turn: Transaction, name: str) -> list[tuple[Any, ...]]:

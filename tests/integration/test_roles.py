@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, records
+from lgsp import contract, database, definitions, records
 from lgsp.settings import Settings
 from tests.integration.conftest import WHOLE, Installation
 
 ROLES = ("public", "lgsp_reader", "lgsp_operator", "lgsp_writer")
 
 # Everything there is. What is new needs a line here, and a thought about who may do what with it.
-REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day"}
+REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES}
 OBJECTS = {
     "shared table": set(contract.names()),
     "shared view": {"snapshot"},

@@ -35,7 +35,7 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _forget() -> None:
-    for known in (contract.load, contract.names, contract.rules, database._made_of, upgrade.derived_by):
+    for known in (contract.load, contract.names, contract.rules, database._program, upgrade.derived_by):
         known.cache_clear()
 
 
@@ -242,10 +242,10 @@ def test_a_right_more_in_a_new_version_is_granted_by_itself(
     assert not installation.query(may)[0]["is_so"]
     with monkeypatch.context() as patch:
         patch.setattr(database, "GRANTS", database.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
-        database._made_of.cache_clear()
+        database._program.cache_clear()
         database.ensure(installation.settings)
         assert installation.query(may)[0]["is_so"]
-    database._made_of.cache_clear()
+    database._program.cache_clear()
 
 
 def test_everything_is_derived_again_in_groups_when_there_are_many_documents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -45,9 +45,9 @@ def tables() -> dict[str, list[dict[str, Any]]]:
     return {"admin_unit": _units(), "admin_unit_crosswalk": _crosswalk(), "working_day": _days()}
 
 
-def load(connection: psycopg.Connection[Any]) -> None:
-    """Stage the reference rows; the next publication takes up what differs from what is published."""
-    for name, rows in tables().items():
+def load(connection: psycopg.Connection[Any], rows_of: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Stage the rows of reference tables; the next publication takes up what differs from what is published."""
+    for name, rows in rows_of.items():
         told = [column for column in contract.load(name).columns if column.name not in contract.LINEAGE]
         columns = [column.name for column in told]
         connection.execute(f"create table if not exists record.{name} (like shared.{name} including comments)")

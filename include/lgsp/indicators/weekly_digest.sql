@@ -1,0 +1,21 @@
+-- Weekly digest.
+select null::date as period_start,
+    null::text as section,
+    null::integer as rank,
+    null::text as organisation_id,
+    null::text as level,
+    null::text as kpi_id,
+    null::bigint as numerator,
+    null::bigint as denominator,
+    null::double precision as value,
+    null::double precision as value_before,
+    null::text as state,
+    null::text as state_before,
+    null::text as text_vi,
+    null::text as text_en,
+    null::bigint as excluded_count,
+    null::bigint as quarantined_count,
+    null::text as definition_version,
+    null::timestamptz as as_of,
+    null::text as batch_id
+where false

@@ -1,0 +1,2 @@
+-- Definitions, as `lgsp init` loaded them.
+select * from record.index_766_weight
