@@ -146,7 +146,8 @@ def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | N
             return None
         waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
         is_lost = recovery.committed(mine.transaction).is_lost(settings.shared)
-        if waiting or is_lost or upgrade.must_derive(mine.transaction) or indicate.is_outdated(mine.transaction):
+        has_reason = waiting or is_lost or quarantine.was_decided(mine.transaction)
+        if has_reason or upgrade.must_derive(mine.transaction) or indicate.is_outdated(mine.transaction):
             gate.prepare()
             published = _publish(settings, mine.transaction, waiting, overruling, is_lost)
         mine.conclude(published.said if published else None)

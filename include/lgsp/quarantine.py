@@ -188,6 +188,14 @@ def settle(connection: Connection, batch_id: str) -> None:
     connection.execute(SETTLE, {"batch_ids": [batch_id]})
 
 
+def was_decided(transaction: Transaction) -> bool:
+    """Whether somebody discarded dossiers, or took that back, since the newest publication: its counts lag then."""
+    return bool(transaction.one(
+        "select exists (select 1 from ledger.quarantine where kind = 'dossier' and state in ('discarded', 'open') "
+        "and state_at > (select max(published_at) from ledger.publication))"
+    ))  # fmt: skip
+
+
 def unsettle(transaction: Transaction, batch_id: str, why: str) -> None:
     """Let the rows wait again that left with a batch which cannot be published after all."""
     transaction.do(

@@ -339,3 +339,16 @@ def test_what_was_decided_holds_in_a_rebuild_and_what_was_corrected_leaves(
         assert _states(store) == [("a1", "accepted"), ("a2", "discarded"), ("a3", "corrected")]
         if when == "as decided":
             _on(store, land.landed(store.settings, "one_stop_shop", DAY))
+
+
+def test_a_decision_is_published_without_waiting_for_the_next_batch(
+    store: Installation, lgsp: Callable[..., Any]
+) -> None:
+    _feed(store, [_dossier(1, appointmentDate="2026-08-01T10:00:00.000+0000"), _dossier(2)])
+    (held,) = lgsp("list", "--json")
+    counted = "select distinct quarantined_count as n from shared.service_kpi where organisation_id = 'ALL' and level = 'ALL' and period = 'month'"
+    assert store.query(counted) == [{"n": 1}]
+    lgsp("discard", str(held["quarantine_id"]), "--why", "typed in twice", "--by", "an")
+    assert store.publish() is not None
+    assert store.query(counted) == [{"n": 0}]
+    assert store.publish() is None
