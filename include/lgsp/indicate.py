@@ -12,12 +12,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from lgsp import movements
+from lgsp import movements, paper_moves
 
 if TYPE_CHECKING:
     from lgsp.transaction import Transaction
 
-FOLDERS = ("indicators", "sql/indicators", "sql/movements")
+FOLDERS = ("indicators", "sql/indicators", "sql/movements", "sql/paper_moves")
 _NEAR = "s.period_start = any(array(select distinct period_start from affected))"  # an index serves this one
 # The condition on `s`, a row of an indicator table, that it is computed again. A map is of all territories, and the
 # digest tells last week's values too.
@@ -35,6 +35,7 @@ def statements() -> Iterator[str]:
     )
     yield "comment on table record.indicator_period is 'The periods that indicators were last computed for, and by which version of their definitions'"
     yield from movements.statements()
+    yield from paper_moves.statements()
 
 
 def scope(table: str, is_every: bool) -> str:
@@ -49,11 +50,14 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> bool:
     computed again with `is_all`, where nothing was summed up yet, and under other definitions than those before. Needs
     the temporary tables clock, period and held.
     """
-    is_all = is_all or movements.is_empty(transaction) or is_outdated(transaction)
+    is_all = is_all or is_outdated(transaction)
+    is_all = is_all or (movements.is_empty(transaction) and paper_moves.is_empty(transaction))
     if is_all:  # sums of everything are worth the memory of a laptop; the setting ends with the transaction
         transaction.do("set local work_mem = '256MB'")
     movements.refresh(transaction, snapshot_id, is_all)
+    paper_moves.refresh(transaction, snapshot_id, is_all)
     transaction.do(_sql("every" if is_all else "affected").replace("$snapshot_id", str(snapshot_id)))
+    paper_moves.affect(transaction)
     transaction.do("create index on affected (organisation_id, period, period_start)")
     transaction.do("analyze affected")
     transaction.do(_sql("part"))
@@ -68,7 +72,7 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> bool:
 
 def is_outdated(transaction: Transaction) -> bool:
     """Whether there are dossiers whose moves were never summed up, or indicators of other definitions than today's."""
-    return bool(
+    return paper_moves.is_lost(transaction) or bool(
         transaction.one(
             "select exists (select 1 from record.indicator_period where derived_by <> $1::text) "
             "or exists (select 1 from shared.dossier) and not exists (select 1 from record.movement)",

@@ -1,18 +1,63 @@
--- What the document system says.
-select null::text as kpi_id,
-    null::text as organisation_id,
-    null::text as level,
-    null::text as period,
-    null::date as period_start,
-    null::bigint as numerator,
-    null::bigint as denominator,
-    null::double precision as value,
-    null::text as unit,
-    null::double precision as target,
-    null::boolean as is_plausible,
-    null::bigint as excluded_count,
-    null::bigint as quarantined_count,
-    null::text as definition_version,
-    null::timestamptz as as_of,
-    null::text as batch_id
-where false
+-- What the document system says: (ALL, ALL), (ALL, each level), (agency, its level), for every period that is reached.
+-- Reported figures stand beside the documents they speak of. Needs temporary tables period, affected and part.
+with agency as (
+    select organisation_id, min(level) as level, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on
+    from shared.organisation group by 1
+), counted as (
+    select organisation_id, period, period_start, sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed,
+        sum(sent_deliveries) as sent_deliveries, sum(received) as received, sum(received_excluded) as received_excluded,
+        sum(received_in_time) as received_in_time, sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held_papers) as held
+    from record.paper_movement join part using (span, since_on) where period <> 'half_month' group by 1, 2, 3
+), summed as (
+    select period, period_start,
+        case when grouping(organisation_id) = 1 then 'ALL' else organisation_id end as organisation_id,
+        case when grouping(level) = 1 then 'ALL' else level end as level,
+        sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed, sum(sent_deliveries) as sent_deliveries,
+        sum(received) as received, sum(received_excluded) as received_excluded, sum(received_in_time) as received_in_time,
+        sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held) as held
+    from counted left join agency using (organisation_id)
+    group by grouping sets ((period, period_start), (period, period_start, level), (period, period_start, level, organisation_id))
+), spine as (
+    select p.period, p.period_start, p.period_end, p.as_of, organisation_id, level, first_on < period_end and ended_on > period_start as is_in_force
+    from (select organisation_id, level, first_on, ended_on from agency
+          union all select 'ALL', level, '-infinity', 'infinity' from agency group by level
+          union all select 'ALL', 'ALL', '-infinity', 'infinity') as who
+    join affected using (organisation_id) join period p using (period, period_start)
+    where period <> 'half_month'
+), claim as (
+    -- what was reported of the province is not of each of its levels
+    select period, period_start, organisation_id, level, sum(amount) filter (where indicator_id = 'hours_saved') as hours,
+        sum(amount) filter (where indicator_id = 'vnd_saved') as vnd
+    from shared.manual_indicator
+    join (select organisation_id, level from agency union all select 'ALL', 'ALL') who using (organisation_id)
+    group by 1, 2, 3, 4
+), told as (
+    select spine.*, k.*, coalesce(held, 0) as quarantined_count
+    from spine left join summed using (period, period_start, organisation_id, level) left join claim using (period, period_start, organisation_id, level)
+    cross join lateral (values
+        ('sent', coalesce(sent, 0), 1, 0),
+        ('sent_deliveries', coalesce(sent_deliveries, 0), 1, 0),
+        ('received', coalesce(received, 0), 1, 0),
+        ('paperless', coalesce(sent_paperless, 0), coalesce(sent, 0), 0),
+        ('signed', coalesce(sent_signed, 0), coalesce(sent, 0), 0),
+        ('accepted_in_time', coalesce(received_in_time, 0), coalesce(received - received_excluded, 0), coalesce(received_excluded, 0)),
+        ('work_file_electronic', coalesce(files_electronic, 0), coalesce(files_opened, 0), 0),
+        ('claimed_hours_per_document', hours, coalesce(sent, 0), 0),
+        ('claimed_vnd_per_document', vnd, coalesce(sent, 0), 0)
+    ) as k(kpi_id, numerator, denominator, excluded_count)
+    -- an agency that ended is asked about the periods in which it still sent or received
+    where k.numerator is not null and (is_in_force or summed.sent is not null or claim.hours is not null or claim.vnd is not null)
+), threshold as (
+    select threshold_id, scope, valid_from, coalesce(valid_to, 'infinity') as valid_to, value from shared.indicator_threshold
+), valued as (
+    select told.*, d.unit, d.definition_version, numerator::double precision / nullif(denominator, 0) as value
+    from told join shared.indicator_definition d using (kpi_id)
+    where d.valid_from < period_end and (d.valid_to is null or d.valid_to >= period_end)  -- in force on the period's last day
+)
+select kpi_id, organisation_id, level, period, period_start, numerator::bigint as numerator, denominator::bigint as denominator, v.value, unit,
+    (select t.value from threshold t where t.threshold_id = 'target' and t.scope = kpi_id || '/' || level
+        and t.valid_from < period_end and t.valid_to >= period_end order by t.valid_from desc limit 1) as target,
+    coalesce(v.value <= (select t.value from threshold t where t.threshold_id = 'implausible_above' and t.scope = kpi_id
+        and t.valid_from < period_end and t.valid_to >= period_end order by t.valid_from desc limit 1), true) as is_plausible,
+    excluded_count::bigint as excluded_count, quarantined_count::bigint as quarantined_count, definition_version, as_of, null::text as batch_id
+from valued v
