@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 FOLDERS = ("indicators", "sql/indicators", "sql/movements", "sql/paper_moves")
 _NEAR = "s.period_start = any(array(select distinct period_start from affected))"  # an index serves this one
+# What ratios are made of beside the sums of moves: what stands at an agency, and what it offers.
+BESIDE = (
+    "carried_over", "open", "overdue", "offered", "eligible", "eligible_used", "eligible_used_online", "eligible_integrated",
+    "eligible_full", "paying", "paying_online",
+)  # fmt: skip
 # The condition on `s`, a row of an indicator table, that it is computed again. A map is of all territories, and the
 # digest tells last week's values too.
 AFFECTED = f"(s.organisation_id, s.period, s.period_start) in (select organisation_id, period, period_start from affected) and {_NEAR}"
@@ -31,8 +36,9 @@ def statements() -> Iterator[str]:
     """The table of what the indicators were last computed for, safe to repeat."""
     yield (
         "create table if not exists record.indicator_period (period text not null, period_start date not null, period_end date not null, "
-        "as_of timestamptz not null, is_covered boolean not null, threshold bigint not null, derived_by text not null, primary key (period, period_start))"
+        "as_of timestamptz not null, is_covered boolean not null, derived_by text not null, primary key (period, period_start))"
     )
+    yield "alter table record.indicator_period drop column if exists threshold"  # of stores that an older version made
     yield "comment on table record.indicator_period is 'The periods that indicators were last computed for, and by which version of their definitions'"
     yield from movements.statements()
     yield from paper_moves.statements()
@@ -46,9 +52,9 @@ def scope(table: str, is_every: bool) -> str:
 def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> bool:
     """Bring the moves up to a publication; whether every indicator is computed again, or the affected ones only.
 
-    `affected` is then who is affected in which period, `part` of which sums each such period is made. Everything is
-    computed again with `is_all`, where nothing was summed up yet, and under other definitions than those before. Needs
-    the temporary tables clock, period and held.
+    `affected` is then who is affected in which period, and `part`, `tally` and `standing` are what their indicators are
+    made of. Everything is computed again with `is_all`, where nothing was summed up yet, and under other definitions
+    than those before. Needs the temporary tables clock, period and held.
     """
     is_all = is_all or is_outdated(transaction)
     is_all = is_all or (movements.is_empty(transaction) and paper_moves.is_empty(transaction))
@@ -60,14 +66,38 @@ def begin(transaction: Transaction, snapshot_id: int, is_all: bool) -> bool:
     paper_moves.affect(transaction)
     transaction.do("create index on affected (organisation_id, period, period_start)")
     transaction.do("analyze affected")
-    transaction.do(_sql("part"))
-    transaction.do("analyze part")
+    prepare(transaction)
     transaction.do("delete from record.indicator_period")
     transaction.do(
-        "insert into record.indicator_period select period, period_start, period_end, as_of, is_covered, threshold, $1::text from period",
+        "insert into record.indicator_period select period, period_start, period_end, as_of, is_covered, $1::text from period",
         defined_by(),
     )
     return is_all
+
+
+def prepare(transaction: Transaction) -> None:
+    """Sum up what the indicators of `affected` are made of: `part`, `tally` and `standing`."""
+    for made in ("part", "tally", "standing"):
+        transaction.do(_sql(made))
+        transaction.do(f"analyze {made}")
+
+
+def query(table: str) -> str:
+    """The query that computes an indicator table's affected rows, from the temporary tables that `begin` leaves."""
+    told = files("lgsp").joinpath("indicators", f"{table}.sql").read_text()
+    for name in ("offered", "ratios"):
+        told = told.replace(f"${name}", _sql(name))
+    return _summed(told)
+
+
+def _summed(told: str) -> str:
+    """A query in which $sums are the sums of what moved, $filled those of everything that ratios are made of, $measures these."""
+    everything = (*movements.MEASURES, *BESIDE)
+    return (
+        told.replace("$sums", ", ".join(f"sum({name})::bigint as {name}" for name in movements.MEASURES))
+        .replace("$filled", ", ".join(f"sum({name})::bigint as {name}" for name in everything))
+        .replace("$measures", ", ".join(f"coalesce({name}, 0) as {name}" for name in everything))
+    )
 
 
 def is_outdated(transaction: Transaction) -> bool:
@@ -94,4 +124,4 @@ def defined_by() -> str:
 
 
 def _sql(name: str) -> str:
-    return files("lgsp").joinpath("sql", "indicators", f"{name}.sql").read_text()
+    return _summed(files("lgsp").joinpath("sql", "indicators", f"{name}.sql").read_text())

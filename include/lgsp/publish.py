@@ -198,7 +198,7 @@ def _publish(
     watch.lap("completeness")
     is_every = indicate.begin(transaction, snapshot_id, is_all or is_redefined)
     for name in INDICATORS:
-        merge.whole(transaction, name, _sql("indicators", name), snapshot_id, touched, indicate.scope(name, is_every))
+        merge.whole(transaction, name, indicate.query(name), snapshot_id, touched, indicate.scope(name, is_every))
     watch.lap("indicators")
     upgrade.old_files(transaction, touched, is_lost)
     upgrade.settle(transaction)

@@ -126,7 +126,7 @@ SERVICE_OFFERING = Kind(
     "service_offering",
     IDENTITY | {
         "service_code": "text", "organisation_id": "text", "online_level": "integer",
-        "is_integrated_national": "boolean", "valid_from": "date", "valid_to": "date",
+        "is_integrated_national": "boolean", "integrated_on": "date", "valid_from": "date", "valid_to": "date",
     },
 )  # fmt: skip
 

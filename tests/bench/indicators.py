@@ -81,7 +81,7 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
             merge.whole(
                 transaction,
                 table,
-                publish._sql("indicators", table),
+                indicate.query(table),
                 snapshot_id,
                 touched,
                 indicate.scope(table, is_every),

@@ -1,74 +1,11 @@
 -- Form II.06a: what each agency had to do in each field and period, what of it was done, and what is left.
--- What is open at the end of a period is the sum of all moves before it. Needs temporary tables period, affected and part.
-with field as (
-    select distinct on (service_code) service_code, field_code from shared.service order by service_code, valid_from desc
-), asked as (
-    select a.organisation_id, p.*, date_trunc('month', p.period_start)::date as month_on, (p.as_of at time zone 'Asia/Ho_Chi_Minh')::date as until_on
-    from affected a join period p using (period, period_start) where a.organisation_id <> 'ALL'
-), monthly as materialized (
-    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, since_on, sum(received_online) as online, sum(received_other) as other,
-        sum(ended_before_due) as before_due, sum(ended_on_due) as on_due, sum(ended_late) as late,
-        sum(received_online + received_other - ended_before_due - ended_on_due - ended_late) as open, sum(lapsed - ended_overdue) as overdue
-    from record.movement left join field using (service_code)
-    where span = 'month' and service_code <> '' and organisation_id in (select organisation_id from affected) group by 1, 2, 3
-), week_day as (
-    -- beside the days of a week, those before it in its month
-    select period_start, since_on::date as since_on, since_on < period_start as is_before
-    from (select distinct period_start, period_end, month_on from asked where period = 'week') w
-    cross join generate_series(month_on, period_end - 1, interval '1 day') as since_on
-), daily as materialized (
-    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, since_on, sum(received_online) as online, sum(received_other) as other,
-        sum(ended_before_due) as before_due, sum(ended_on_due) as on_due, sum(ended_late) as late,
-        sum(received_online + received_other - ended_before_due - ended_on_due - ended_late) as open, sum(lapsed - ended_overdue) as overdue
-    from record.movement left join field using (service_code)
-    -- as an array and as a range, so that the planner looks up days instead of reading those of all years
-    where span = 'day' and service_code <> '' and since_on = any(array(select since_on from week_day))
-        and organisation_id in (select organisation_id from affected) group by 1, 2, 3
-), flow as (
-    select organisation_id, field_code, period, period_start, sum(online) as online, sum(other) as other, sum(before_due) as before_due,
-        sum(on_due) as on_due, sum(late) as late, sum(open) as open, sum(overdue) as overdue
-    from monthly join part using (since_on) where span = 'month' group by 1, 2, 3, 4
-    union all
-    select organisation_id, field_code, 'week', period_start, sum(online), sum(other), sum(before_due), sum(on_due), sum(late), sum(open), sum(overdue)
-    from daily join week_day using (since_on) where not is_before group by 1, 2, 4
-), month as (
-    select month_on::date as month_on from (select min(month_on) as first_on, max(month_on) as last_on from asked) told
-    cross join generate_series(first_on - interval '1 month', last_on, interval '1 month') as month_on
-), standing as (
-    -- at the beginning of each month; all that was before the first one counts as of the month before it
-    select organisation_id, field_code, month_on, sum(open) over past as open, sum(overdue) over past as overdue
-    from (select distinct organisation_id, field_code from monthly) pair cross join month
-    left join (
-        select organisation_id, field_code, greatest(since_on, first_on) as month_on, sum(open) as open, sum(overdue) as overdue
-        from monthly, (select min(month_on) as first_on from month) told group by 1, 2, 3
-    ) moved using (organisation_id, field_code, month_on)
-    window past as (partition by organisation_id, field_code order by month_on rows between unbounded preceding and 1 preceding)
-), led as (
-    select organisation_id, field_code, 'week' as period, period_start, sum(open) as open, sum(overdue) as overdue
-    from daily join week_day using (since_on) where is_before group by 1, 2, 4
-), waiting as (
-    -- will go overdue within the period, unless it ends: at as_of it has not
-    select organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start, sum(lapsing) as lapsing
-    from (select distinct period, period_start, period_end, until_on from asked where until_on < period_end) p
-    join record.movement m on m.span = 'day' and m.lapsing <> 0 and m.since_on >= until_on and m.since_on < period_end
-        and m.since_on between (select min(until_on) from asked where until_on < period_end) and (select max(period_end) from asked)
-    left join field using (service_code) group by 1, 2, 3, 4
-), told as (
-    select a.organisation_id, s.field_code, a.period, a.period_start, a.as_of,
-        coalesce(f.online, 0) as received_online, coalesce(f.other, 0) as received_counter_postal,
-        coalesce(f.before_due, 0) as before_due, coalesce(f.on_due, 0) as on_due, coalesce(f.late, 0) as late,
-        coalesce(s.open, 0) + coalesce(l.open, 0) as carried_over, coalesce(s.open, 0) + coalesce(l.open, 0) + coalesce(f.open, 0) as open,
-        coalesce(s.overdue, 0) + coalesce(l.overdue, 0) + coalesce(f.overdue, 0) - coalesce(w.lapsing, 0) as overdue
-    from asked a join standing s using (organisation_id, month_on)
-    left join flow f using (organisation_id, field_code, period, period_start)
-    left join led l using (organisation_id, field_code, period, period_start)
-    left join waiting w using (organisation_id, field_code, period, period_start)
-)
+-- Needs temporary tables period, affected and standing.
 select organisation_id, field_code, period, period_start,
-    (received_online + received_counter_postal + carried_over)::bigint as received_total, received_online::bigint, received_counter_postal::bigint,
-    carried_over::bigint as received_carried_over,
-    (before_due + on_due + late)::bigint as finished_total, before_due::bigint as finished_before_due, on_due::bigint as finished_on_due, late::bigint as finished_late,
-    open::bigint as open_total, (open - overdue)::bigint as open_within_due, overdue::bigint as open_late,
-    '1.1' as definition_version, as_of, null::text as batch_id
-from told
-where carried_over + received_online + received_counter_postal + before_due + on_due + late + open > 0
+    received_online + received_other + carried_over as received_total, received_online, received_other as received_counter_postal,
+    carried_over as received_carried_over,
+    before_due + on_due + late as finished_total, before_due as finished_before_due, on_due as finished_on_due, late as finished_late,
+    open as open_total, open - overdue as open_within_due, overdue as open_late,
+    d.definition_version, as_of, null::text as batch_id
+from affected join period using (period, period_start) join standing using (organisation_id, period, period_start)
+join shared.indicator_definition d on d.kpi_id = 'form_06a' and d.valid_from < period_end and (d.valid_to is null or d.valid_to >= period_end)
+where carried_over + received_online + received_other + before_due + on_due + late + open > 0

@@ -1,23 +1,30 @@
 -- Who received nothing: silence only where both dossier feeds cover the whole period and nothing of the agency is missing or late, else `no_data`.
--- Needs temporary tables period, affected and part.
+-- Needs temporary tables period, affected and tally.
 with counted as (
-    select organisation_id, period, period_start, sum(received_online + received_other)::bigint as any_count, sum(received_online)::bigint as online_count,
+    select organisation_id, period, period_start, sum(received_online + received_other) as any_count, sum(received_online) as online_count,
         sum(doubted) > 0 as is_doubted
-    from record.movement join part using (span, since_on) group by 1, 2, 3
+    from tally group by 1, 2, 3
 ), asked as (
     -- an agency is asked about a period when it was in force on one of its days
-    select distinct o.organisation_id, p.*
+    select o.organisation_id, period, period_start, min(p.period_end) as period_end, min(p.as_of) as as_of, bool_and(p.is_covered) as is_covered, min(o.level) as level
     from affected a join period p using (period, period_start)
     join shared.organisation o on o.organisation_id = a.organisation_id and o.valid_from < p.period_end and (o.valid_to is null or o.valid_to > p.period_start)
+    group by 1, 2, 3
+), low as (
+    select scope, period, period_start, (array_agg(value order by valid_from desc))[1]::bigint as threshold
+    from period p join shared.indicator_threshold t on t.threshold_id = 'low_activity' and t.valid_from < period_end and (t.valid_to is null or t.valid_to >= period_end)
+    group by 1, 2, 3
 )
-select a.organisation_id, a.period, a.period_start, c.channel, n.dossier_count, a.threshold,
+select a.organisation_id, a.period, a.period_start, c.channel, n.dossier_count, coalesce(low.threshold, 0) as threshold,
     case
         when not a.is_covered or coalesce(counted.is_doubted, false) then 'no_data'
         when n.dossier_count = 0 then 'zero'
-        when n.dossier_count <= a.threshold then 'low'
+        when n.dossier_count < low.threshold then 'low'
         else 'ok'
     end as state,
-    '1.0' as definition_version, a.as_of, null::text as batch_id
+    d.definition_version, a.as_of, null::text as batch_id
 from asked a cross join (values ('any'), ('online')) as c(channel)
+join shared.indicator_definition d on d.kpi_id = 'zero_activity' and d.valid_from < a.period_end and (d.valid_to is null or d.valid_to >= a.period_end)
 left join counted using (organisation_id, period, period_start)
-cross join lateral (select coalesce(case c.channel when 'any' then counted.any_count else counted.online_count end, 0) as dossier_count) n
+left join low on (low.scope, low.period, low.period_start) = (a.level || '/' || a.period, a.period, a.period_start)
+cross join lateral (select coalesce(case c.channel when 'any' then counted.any_count else counted.online_count end, 0)::bigint as dossier_count) n

@@ -9,6 +9,6 @@ with known as (
     -- documents tell the time only where no dossiers are read; they cover none
     select * from known where source <> 'documents' or not exists (select from known where source <> 'documents')
 )
-select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on, 0::bigint as threshold,
+select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on,
     case when count(*) = 2 then (array_agg(covered))[1] * (array_agg(covered))[2] else '{}'::tstzmultirange end as covered
 from feed

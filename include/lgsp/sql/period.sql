@@ -5,6 +5,8 @@ with day as (
 ), reached as (
     -- a week is cut on Thursday: [Thursday, next Thursday)
     select distinct 'week' as period, day_on - (extract(isodow from day_on)::int + 3) % 7 as period_start, day_on - (extract(isodow from day_on)::int + 3) % 7 + 7 as period_end from day
+    union select 'half_month', date_trunc('month', day_on)::date + case when extract(day from day_on) < 16 then 0 else 15 end,
+        case when extract(day from day_on) < 16 then date_trunc('month', day_on)::date + 15 else (date_trunc('month', day_on) + interval '1 month')::date end from day
     union select 'month', date_trunc('month', day_on)::date, (date_trunc('month', day_on) + interval '1 month')::date from day
     union select 'quarter', date_trunc('quarter', day_on)::date, (date_trunc('quarter', day_on) + interval '3 months')::date from day
     union select 'half_year', make_date(extract(year from day_on)::int, case when extract(month from day_on) <= 6 then 1 else 7 end, 1),
@@ -14,5 +16,5 @@ with day as (
     select *, period_start::timestamp at time zone 'Asia/Ho_Chi_Minh' as begins_at, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh' as ends_at from reached
 )
 -- a period that is over keeps its own end, so its rows change only when its facts do
-select period, period_start, period_end, least(clock.as_of, ends_at) as as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered, clock.threshold
+select period, period_start, period_end, least(clock.as_of, ends_at) as as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered
 from instant, clock

@@ -4,7 +4,7 @@ create temporary table affected on commit drop as
 with turned as (
     -- reached for the first time, or no more, or further than before; or covered by other windows
     select period, period_start from period p full join record.indicator_period k using (period, period_start)
-    where (p.as_of, p.is_covered, p.threshold) is distinct from (k.as_of, k.is_covered, k.threshold)
+    where (p.as_of, p.is_covered) is distinct from (k.as_of, k.is_covered)
 ), version as (
     select organisation_id, level, valid_from, valid_to, true as is_new from shared.organisation where snapshot_id = $snapshot_id
     union all select organisation_id, level, valid_from, valid_to, false from history.organisation where snapshot_to = $snapshot_id
@@ -26,6 +26,13 @@ with turned as (
     union all select service_code, valid_from, field_code, false from history.service where snapshot_to = $snapshot_id
 ), other_field as (
     select service_code from procedure group by service_code, valid_from, field_code having count(*) filter (where is_new) <> count(*) filter (where not is_new)
+), offering as (
+    select organisation_id, service_code, valid_from, valid_to, online_level, online_mode, is_integrated_national, integrated_on, true as is_new from shared.service_offering where snapshot_id = $snapshot_id
+    union all select organisation_id, service_code, valid_from, valid_to, online_level, online_mode, is_integrated_national, integrated_on, false from history.service_offering where snapshot_to = $snapshot_id
+), other_offering as (
+    select organisation_id, valid_from, coalesce(valid_to, 'infinity') as valid_to from offering
+    group by organisation_id, service_code, valid_from, valid_to, online_level, online_mode, is_integrated_national, integrated_on
+    having count(*) filter (where is_new) <> count(*) filter (where not is_new)
 ), found as (
     select organisation_id, period, period_start from turned cross join everyone
     union
@@ -35,5 +42,8 @@ with turned as (
         select organisation_id from other_agency
         union select organisation_id from record.movement where span = 'month' and service_code in (select service_code from other_field)
     ) otherwise
+    union
+    -- what is offered counts on the last day that a period reaches
+    select organisation_id, period, period_start from other_offering join period on (as_of at time zone 'Asia/Ho_Chi_Minh')::date - 1 between valid_from and valid_to - 1
 )
 select * from found union select 'ALL', period, period_start from found union select 'ALL', period, period_start from turned
