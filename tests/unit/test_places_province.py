@@ -117,7 +117,7 @@ def test_a_procedure_that_was_replaced_is_not_used_any_more():
     assert not (found.service[~is_after] == old.replaced_by).any()
     assert (found.service[is_after] == old.replaced_by).sum() > 50
     assert catalogue[old.replaced_by].valid_from == old.valid_to and catalogue[old.replaced_by].name == old.name
-    assert old.replaced_by not in {s.index for s in services.listed(date(2025, 12, 31))}
+    assert old.replaced_by not in {s.index for s in services.usual().listed(date(2025, 12, 31))}
 
 
 def test_an_address_is_of_its_own_time():

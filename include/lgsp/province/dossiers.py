@@ -1,6 +1,6 @@
 """The clean dossiers of the province: who asked what of whom, when and how."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lgsp.province import agencies, people, services, succession
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, Seconds, WorkCalendar, day_number, local_days
 from lgsp.province.lives import NEVER, Intake, Lives, live
+from lgsp.province.services import Catalogue
 
 ONLINE, COUNTER, POSTAL = 0, 1, 2
 CHANNELS = ("online", "counter", "postal")
@@ -53,6 +54,7 @@ class Dossiers:
     sync_delay: Seconds
     deleted_at: Seconds
     lives: Lives
+    catalogue: Catalogue = field(default_factory=services.usual)  # what `service` is a place in
 
     def __len__(self) -> int:
         return len(self.submitted)
@@ -177,7 +179,7 @@ def _submissions(
     return day * DAY + time.astype(np.int64) - LOCAL_OFFSET
 
 
-def _sequence(agency: NDArray[np.int64], submitted: Seconds) -> NDArray[np.int32]:
+def sequences(agency: NDArray[np.int64], submitted: Seconds) -> NDArray[np.int32]:
     """Running number of each dossier within its agency's day."""
     key = agency * 100_000 + local_days(submitted)
     order = np.argsort(key, kind="stable")
@@ -265,7 +267,7 @@ def _assembled(
         is_firm=(applicant % np.uint64(17)) == 0,
         home=home,
         traits=people.mix(numbers + np.uint64(seed * 7919 + 13)),
-        sequence=_sequence(receiving, submitted),
+        sequence=sequences(receiving, submitted),
         in_one_stop=~is_vertical,
         in_portal=is_vertical | (channel == ONLINE) | (rng.random(total) < 0.5),
         sync_delay=rng.integers(60, 600, total),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, services
+from lgsp.province import agencies
 from lgsp.province.calendar import Seconds, local_days
 from lgsp.province.dossiers import COUNTER, ONLINE, Dossiers
 from lgsp.province.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PAUSES
@@ -129,7 +129,7 @@ def _misprinting() -> Iterator[int]:
 
 def by_mark(dossiers: Dossiers) -> dict[str, Which]:
     """The dossiers that may show each mark; a mark that is not there may show anywhere."""
-    lives, everyone, catalogue = dossiers.lives, agencies.load(), services.load()
+    lives, everyone, catalogue = dossiers.lives, agencies.load(), dossiers.catalogue.services
     course = _Course(dossiers, np.zeros(len(dossiers), np.int64))
     in_both = dossiers.in_one_stop & dossiers.in_portal
     is_online = dossiers.channel == ONLINE

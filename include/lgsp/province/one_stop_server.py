@@ -7,10 +7,11 @@ from urllib.parse import parse_qs
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, one_stop_shop, services, wording
+from lgsp.province import agencies, one_stop_shop, wording
 from lgsp.province.clock import Clock, Tokens
 from lgsp.province.lives import ACCEPTED
 from lgsp.province.server import Request, Response, System
+from lgsp.province.services import Catalogue
 from lgsp.province.view import SystemView, View
 
 CLIENT_ID, CLIENT_SECRET, REALM = "lgsp-demo", "not-a-secret", "digo"
@@ -62,8 +63,11 @@ class OneStopShop(System):
 
     name = "one_stop_shop"
 
-    def __init__(self, clock: Clock, html_rate: float = 0.0, token_lifetime: float = TOKEN_LIFETIME) -> None:
+    def __init__(
+        self, clock: Clock, catalogue: Catalogue, html_rate: float = 0.0, token_lifetime: float = TOKEN_LIFETIME
+    ) -> None:
         super().__init__(clock, html_rate)
+        self._catalogue = catalogue
         self._tokens = Tokens("one-stop", token_lifetime)
         self._renderer = one_stop_shop.Renderer()
         self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
@@ -93,7 +97,7 @@ class OneStopShop(System):
         if request.path == "/ba/agency":
             return _whole([one_stop_shop.agency_entry(a.index) for a in agencies.listed(today)], request)
         if request.path == "/bd/procedure":
-            return _whole([one_stop_shop.procedure_entry(s.index, today) for s in services.listed(today)], request)
+            return _whole([one_stop_shop.procedure_entry(s, today) for s in self._catalogue.listed(today)], request)
         return self._one(request.path.removeprefix(_DOSSIER))
 
     def _view(self) -> View:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from lgsp.province import agencies, damage, one_stop_flaws, people, services, spellings, wording
+from lgsp.province import agencies, damage, one_stop_flaws, people, spellings, wording
 from lgsp.province.calendar import DAY, LOCAL_OFFSET, day_number, midnight
 from lgsp.province.defects import BIT, BY_NATION_CODE
 from lgsp.province.dossiers import COUNTER, ONLINE
@@ -24,6 +24,7 @@ from lgsp.province.lives import (
     SUSPENDED,
     WITHDRAWN,
 )
+from lgsp.province.services import Service
 from lgsp.province.view import Seen
 
 _TASKS = {
@@ -127,7 +128,7 @@ def agency_name(seen: Seen, index: int) -> str:
 def names(seen: Seen) -> dict[str, str]:
     """The names in a record by field, in the usual tone style."""
     return {
-        "procedure.translate": services.load()[seen.service].name,
+        "procedure.translate": seen.procedure.name,
         "agency.name": agency_name(seen, seen.agency),
         "competentAgency.name": agency_name(seen, competent(seen)),
         "applicant.data.fullname": people.person(seen.applicant, seen.is_firm).name,
@@ -152,9 +153,8 @@ def agency_entry(index: int) -> dict[str, Any]:
     }
 
 
-def procedure_entry(index: int, day: date) -> dict[str, Any]:
+def procedure_entry(service: Service, day: date) -> dict[str, Any]:
     """One procedure as `/bd/procedure` lists it on a day."""
-    service = services.load()[index]
     is_over = service.valid_to is not None and service.valid_to <= day
     changed_on = service.valid_to if service.valid_to and is_over else max(service.valid_from, _FIRST_LISTED)
     on = (day_number(service.integrated_on)) * DAY - LOCAL_OFFSET
@@ -199,7 +199,7 @@ class Renderer:
         key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NEW_TONES | _MISPRINT))
         if part := self._parts.get(key):
             return part
-        service = services.load()[seen.service]
+        service = seen.procedure
         is_object = bool(seen.bits & _OBJECT)
         number = MISPRINT if seen.bits & _MISPRINT else service.code
         code = _TEST_PROCEDURE if is_test else number + _SUFFIXES[variant]
@@ -236,7 +236,7 @@ class Renderer:
         person = people.person(seen.applicant, seen.is_firm)
         is_test = bool(seen.bits & BIT["D24"])
         name = "Nguyễn Văn Test" if is_test else person.name
-        request = services.load()[seen.service].name
+        request = seen.procedure.name
         if seen.bits & _NEW_TONES:
             name = damage.to_new_tones(name)
         if not seen.traits >> 30 & 6:
@@ -293,7 +293,7 @@ class Renderer:
         return one_stop_flaws.spoil(self._record(seen), seen)[1] if seen.bits & one_stop_flaws.SPOILT else []
 
     def _record(self, seen: Seen) -> dict[str, Any]:
-        service, agency, code = services.load()[seen.service], agencies.load()[seen.agency], seen.code
+        service, agency, code = seen.procedure, agencies.load()[seen.agency], seen.code
         told = [wording.iso(at) for at, _ in seen.events]
         reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}
         promised = ACCEPTED in reached and seen.due >= 0

@@ -1,10 +1,9 @@
 """The portal's records as the national adapter writes them: every value a string, local times."""
 
-import functools
 from datetime import date
 from typing import Any
 
-from lgsp.province import agencies, damage, people, portal_flaws, services, spellings, wording
+from lgsp.province import agencies, damage, people, portal_flaws, spellings, wording
 from lgsp.province.agencies import Agency
 from lgsp.province.defects import BIT, BY_OTHER_CODE, NOT_LINKED
 from lgsp.province.dossiers import COUNTER, ONLINE, POSTAL
@@ -46,17 +45,8 @@ _SUFFIXES = (".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
-@functools.cache
-def catalogue(day: date) -> list[dict[str, str]]:
-    """The offerings as `LayDanhSachTTHC` lists them on a day, those that ended by then with the day they did."""
-    return [
-        _offering(service, agency, day)
-        for service, agency in services.offerings()
-        if max(service.valid_from, agency.valid_from) <= day
-    ]
-
-
-def _offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
+def offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
+    """A procedure at an agency as `LayDanhSachTTHC` lists it on a day; one that ended by then with the day it did."""
     ends = [end for end in (service.valid_to, agency.valid_to) if end is not None and end <= day]
     integrated = f"{service.integrated_on:%Y%m%d}000000" if service.is_integrated else ""
     return {
@@ -125,7 +115,7 @@ def _supplements(seen: Seen) -> list[dict[str, str]]:
 
 def _names(seen: Seen, person: Person) -> tuple[str, str, str, str, str]:
     """Procedure code and name, unit, abstract and applicant, with what is wrong with them."""
-    service, agency = services.load()[seen.service], agencies.load()[seen.agency]
+    service, agency = seen.procedure, agencies.load()[seen.agency]
     bits, traits = seen.bits, seen.traits
     code, title = service.code, service.name
     if bits & BIT["D34"]:
@@ -204,7 +194,7 @@ def flaws(seen: Seen) -> list[Flaw]:
 
 
 def _record(seen: Seen) -> dict[str, Any]:
-    service, agency = services.load()[seen.service], agencies.load()[seen.agency]
+    service, agency = seen.procedure, agencies.load()[seen.agency]
     person = people.person(seen.applicant, seen.is_firm)
     told = [wording.compact(at) for at, _ in seen.events]
     reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lgsp.province import flaws, services, wording
+from lgsp.province import flaws, wording
 from lgsp.province.calendar import DAY
 from lgsp.province.defects import BIT, BY_OTHER_CODE, BY_RECEIPT
 from lgsp.province.flaws import Flaw, Sheet, pick
@@ -134,7 +134,7 @@ def _respell_dates(sheet: Sheet) -> None:
     seen, record = sheet.seen, sheet.record
     way = pick(seen, 45, 3)
     # a day without its time of day loses something, so only a promise that the one-stop-shop tells in full is cut
-    is_led = not services.load()[seen.service].is_vertical and not seen.bits & flaws.ONE_STOP_IMPOSSIBLE
+    is_led = not seen.procedure.is_vertical and not seen.bits & flaws.ONE_STOP_IMPOSSIBLE
     for field in _DATES:
         if field in record and (text := record[field]):
             is_day = field == "NgayHenTra" and is_led and bool(pick(seen, 47, 2))

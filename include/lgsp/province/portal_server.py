@@ -1,6 +1,7 @@
 """The portal's two addresses: a session, and one POST for every service."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from lgsp.province import agencies, online_services, wording
 from lgsp.province.clock import Clock, Tokens
 from lgsp.province.one_stop_server import changed_instant
 from lgsp.province.server import Request, Response, System
+from lgsp.province.services import Catalogue
 from lgsp.province.view import View
 
 USERNAME, PASSWORD = "lgsp-demo", "not-a-secret"
@@ -31,8 +33,12 @@ class OnlineServices(System):
 
     name = "online_services"
 
-    def __init__(self, clock: Clock, html_rate: float = 0.0, token_lifetime: float = SESSION_LIFETIME) -> None:
+    def __init__(
+        self, clock: Clock, catalogue: Catalogue, html_rate: float = 0.0, token_lifetime: float = SESSION_LIFETIME
+    ) -> None:
         super().__init__(clock, html_rate)
+        self._catalogue = catalogue
+        self._offered: tuple[date, list[dict[str, str]]] | None = None
         self._sessions = Tokens("session", token_lifetime)
         self._by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         self._shown: tuple[View, frozenset[str], View] | None = None
@@ -94,7 +100,10 @@ class OnlineServices(System):
 
     def _offerings(self, request: Request, body: dict[str, Any]) -> Response:
         page, size = _page(body)
-        catalogue = online_services.catalogue(self.today())
+        today = self.today()
+        if self._offered is None or self._offered[0] != today:
+            self._offered = (today, [online_services.offering(*pair, today) for pair in self._catalogue.offered(today)])
+        catalogue = self._offered[1]
         result = catalogue[(page - 1) * size : page * size]
         return _success(result, tongso=_total(request, len(catalogue)), trang=str(page))
 

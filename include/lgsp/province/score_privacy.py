@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from lgsp.province import agencies, damage, people, services
+from lgsp.province import agencies, damage, people
 from lgsp.province.score_world import Known
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -77,7 +77,7 @@ def persons(known: Known) -> Persons:
         elif len(words := _words(text)) > 1:
             found.names.add(words)
     official = [name for a in agencies.load() for name in (a.name, a.short_name)]
-    official += [name for s in services.load() for name in (s.name, s.field_name)]
+    official += [name for s in known.world.dossiers.catalogue.services for name in (s.name, s.field_name)]
     for name in official:
         found.names -= set(_runs(_words(name), found.longest))
     return found

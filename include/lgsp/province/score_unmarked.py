@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from lgsp.province import services
 from lgsp.province.score_dataset import Key
 from lgsp.province.score_defects import Judge, Line
 from lgsp.province.view import Seen
@@ -72,7 +71,7 @@ def _second(moment: object) -> int | None:
 def _replaced(judge: Judge) -> Line:
     """Dossiers of procedures that were replaced or abolished: kept under the code of their day."""
     line = Line("D35", note="dossiers of procedures that a decision replaced")
-    catalogue = services.load()
+    catalogue = judge.known.world.dossiers.catalogue.services
     published = judge.dataset.dossiers
     for dossier_id, record in judge.known.leading.items():
         service = catalogue[judge.known.seen[record].service]

@@ -68,6 +68,22 @@ def _service(index: int, row: dict[str, str]) -> Service:
     )
 
 
+@dataclass(frozen=True)
+class Catalogue:
+    """Procedures in a fixed order, a dossier names them by their place; and each of them at each agency that offers it."""
+
+    services: tuple[Service, ...]
+    offerings: tuple[tuple[Service, Agency], ...]
+
+    def listed(self, day: date) -> list[Service]:
+        """The procedures that the systems' lists hold on a day: those in force and those abolished by then."""
+        return [service for service in self.services if service.valid_from <= day]
+
+    def offered(self, day: date) -> list[tuple[Service, Agency]]:
+        """The procedures at agencies that the portal's list holds on a day, those that ended by then too."""
+        return [pair for pair in self.offerings if max(pair[0].valid_from, pair[1].valid_from) <= day]
+
+
 @functools.cache
 def load() -> tuple[Service, ...]:
     """The catalogue, in a fixed order: the procedures of old, then those that replaced some of them (D35)."""
@@ -92,12 +108,6 @@ def load() -> tuple[Service, ...]:
     return tuple(found)
 
 
-@functools.cache
-def listed(day: date) -> tuple[Service, ...]:
-    """The procedures that the catalogues hold on a day: those in force and those abolished by then."""
-    return tuple(service for service in load() if service.valid_from <= day)
-
-
 def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
     if agency.valid_from == territory.MERGER:  # the communes of July 2025 took over what the districts did
         return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
@@ -119,3 +129,9 @@ def offerings() -> tuple[tuple[Service, Agency], ...]:
     return tuple(
         (service, agency) for agency in agencies.load() for service in load() if _is_offered(service, agency, common)
     )
+
+
+@functools.cache
+def usual() -> Catalogue:
+    """The catalogue of a world that names no other."""
+    return Catalogue(load(), offerings())

@@ -59,8 +59,8 @@ def systems(world: World, clock: Clock, lifetimes: Mapping[str, float]) -> list[
     rate = world.rates["D38"]
     one_stop, portal, documents = NAMES
     return [
-        OneStopShop(clock, rate, lifetimes.get(one_stop, one_stop_server.TOKEN_LIFETIME)),
-        OnlineServices(clock, rate, lifetimes.get(portal, portal_server.SESSION_LIFETIME)),
+        OneStopShop(clock, world.catalogue, rate, lifetimes.get(one_stop, one_stop_server.TOKEN_LIFETIME)),
+        OnlineServices(clock, world.catalogue, rate, lifetimes.get(portal, portal_server.SESSION_LIFETIME)),
         Documents(clock, world.papers, world.seed, rate, lifetimes.get(documents, document_server.TOKEN_LIFETIME)),
     ]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lgsp.province import agencies, feeds, indicators, services, truth_ledger, truth_papers
+from lgsp.province import agencies, feeds, indicators, truth_ledger, truth_papers
 from lgsp.province.calendar import Seconds, local_days
 from lgsp.province.dossiers import CHANNELS, COUNTER, ONLINE
 from lgsp.province.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PROCESSING, STATUSES, WITHDRAWN
@@ -159,7 +159,7 @@ def days(values: Seconds) -> pa.Array:
 
 
 def _dossier_table(view: View, found: Published) -> pa.Table:
-    everyone, catalogue = agencies.load(), services.load()
+    everyone, catalogue = agencies.load(), view.dossiers.catalogue.services
     alone = ~found.leads_one_stop
     codes = {seen.row: seen.code for seen in view.each(view.one_stop, found.rows[~alone])}
     codes |= {seen.row: seen.portal_code for seen in view.each(view.portal, found.rows[alone])}

@@ -13,6 +13,7 @@ from lgsp.province.calendar import Seconds, day_number
 from lgsp.province.defects import BY_RECEIPT, NOT_LINKED, Marks
 from lgsp.province.dossiers import Dossiers, code_text
 from lgsp.province.lives import ACCEPTED, NEVER
+from lgsp.province.services import Service
 
 _BATCH = 20_000
 
@@ -39,6 +40,7 @@ class Seen(NamedTuple):
     bits: int
     link: int
     minted: int
+    procedure: Service
     events: list[tuple[int, int]]
 
     @property
@@ -183,7 +185,9 @@ class View:
             marks.link[place],
             marks.minted[place],
         )
-        return [Seen(*values) for values in zip(*(c.tolist() for c in columns), events, strict=True)]
+        catalogue = dossiers.catalogue.services
+        procedures = [catalogue[number] for number in dossiers.service[place].tolist()]
+        return [Seen(*values) for values in zip(*(c.tolist() for c in columns), procedures, events, strict=True)]
 
 
 def _system(

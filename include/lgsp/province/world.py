@@ -11,6 +11,7 @@ from lgsp.province.defects import Marks
 from lgsp.province.dossiers import Dossiers
 from lgsp.province.feeds import Feed
 from lgsp.province.papers import Papers
+from lgsp.province.services import Catalogue
 from lgsp.province.view import View
 
 if TYPE_CHECKING:
@@ -84,6 +85,18 @@ class World:
         marks = defects.mark(seed, lived, rates)
         broken = feeds.planted(broken_feeds, lived, calendar, start, end)
         return cls(seed, start, end, calendar, rates, lived, marks, papers, broken)
+
+    @classmethod
+    def scenario(cls, name: str, seed: int = 1) -> "World":
+        """A world in which the figures of a named scenario are planted; ValueError when nobody knows it."""
+        from lgsp.province import scenario
+
+        return scenario.load(name).world(seed)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The procedures of its lists, and who offers them."""
+        return self.dossiers.catalogue
 
     def view(self, as_of: int) -> View:
         """What the two dossier systems show at an instant."""
