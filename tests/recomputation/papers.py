@@ -1,0 +1,141 @@
+"""What the document system says, counted document by document.
+
+How the definitions are read where they leave a choice: a document counts once, for who issued it, on the day it was
+first sent; a delivery for its sender on the day it was sent to that recipient, for the recipient on the day it arrived;
+accepted in time is not later than the first working day after the day of arrival.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+
+from lgsp.province.calendar import LOCAL
+from tests.recomputation.facts import Facts, Held
+from tests.recomputation.periods import HALF_MONTH, Period, reached
+from tests.recomputation.service import ALL, is_in_force
+from tests.recomputation.told import Definitions
+
+Row = tuple[tuple[object, ...], dict[str, object]]
+CLAIMS = {"claimed_hours_per_document": "hours_saved", "claimed_vnd_per_document": "vnd_saved"}
+
+
+@dataclass(frozen=True)
+class Move:
+    """Something that an agency did on a day, and what it counts as."""
+
+    agency: str
+    day: date
+    counts: frozenset[str]
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.astimezone(LOCAL).date()
+
+
+def moves(facts: Facts) -> Iterator[Move]:
+    """All that happened to documents, deliveries and work files."""
+    gone = set()
+    for row in facts.truth.documents.to_pylist():
+        if row["revoked_at"] or row["replaced_by_document_id"]:
+            gone.add(row["document_id"])
+        counts = {"sent"} | {
+            n for n, holds in (("paperless", not row["has_paper_copy"]), ("signed", row["is_signed"])) if holds
+        }
+        sent_on = _day(row["sent_at"])
+        assert sent_on is not None
+        yield Move(row["issuing_organisation_id"], sent_on, frozenset(counts))
+    next_open = cache(lambda day: _next_worked(facts, day))
+    for row in facts.truth.deliveries.to_pylist():
+        sent_on, arrived_on, accepted_on = (_day(row[f"{step}_at"]) for step in ("sent", "arrived", "accepted"))
+        assert sent_on is not None
+        yield Move(row["sender_organisation_id"], sent_on, frozenset({"sent_deliveries"}))
+        if arrived_on is None:
+            continue
+        counts = {"received"}
+        if row["document_id"] in gone:
+            counts.add("out_of_force")
+        else:
+            counts.add("to_accept")
+            if accepted_on is not None and accepted_on <= next_open(arrived_on):
+                counts.add("accepted")
+        yield Move(row["recipient_organisation_id"], arrived_on, frozenset(counts))
+    for row in facts.truth.work_files.to_pylist():
+        counts = {"file", "file_electronic"} if row["is_electronic"] else {"file"}
+        yield Move(row["organisation_id"], row["opened_on"], frozenset(counts))
+
+
+def _next_worked(facts: Facts, day: date) -> date:
+    day += timedelta(days=1)
+    while not facts.is_worked(day):
+        day += timedelta(days=1)
+    return day
+
+
+def held(facts: Facts) -> Iterator[Held]:
+    """Secret documents and work files, which are in quarantine; of what cannot be read nobody knows whose it is."""
+    return iter(())
+
+
+def _rolled_up(facts: Facts, period: Period, found: list[Move]) -> dict[tuple[str, str], Counter[str]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for move in found:
+        if period.holds(move.day):
+            counts[move.agency].update(move.counts)
+    sums: dict[tuple[str, str], Counter[str]] = {(ALL, ALL): Counter()}
+    for agency in facts.agencies:
+        mine = counts[agency.id]
+        if is_in_force(agency, period) or mine:
+            for key in ((agency.id, agency.level), (ALL, agency.level), (ALL, ALL)):
+                sums.setdefault(key, Counter()).update(mine)
+    return sums
+
+
+def document_kpi(facts: Facts, told: Definitions) -> Iterator[Row]:
+    """Every row of the table, by key."""
+    found = list(moves(facts)) + [Move(one.agency, one.day, frozenset({"held"})) for one in held(facts)]
+    for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
+        for (agency, level), counts in _rolled_up(facts, period, found).items():
+            ratios = _ratios(counts) | dict(_claims(told, agency, level, period, counts["sent"]))
+            for kpi_id, (numerator, denominator) in ratios.items():
+                value = numerator / denominator if denominator else None
+                limit = told.threshold("implausible_above", kpi_id, period.last_day)
+                target = told.threshold("target", f"{kpi_id}/{level}", period.last_day)
+                yield (kpi_id, agency, level, period.name, period.start), {
+                    "numerator": numerator, "denominator": denominator, "value": value,
+                    "unit": told.indicators[kpi_id]["unit"], "target": None if target is None else float(target),
+                    "is_plausible": limit is None or value is None or value <= float(limit),
+                    "excluded_count": counts["out_of_force"] if told.excludes(kpi_id, period.last_day) else 0,
+                    "quarantined_count": counts["held"],
+                    "definition_version": told.version(kpi_id, period.last_day), "as_of": period.as_of,
+                }  # fmt: skip
+
+
+def _ratios(counts: Counter[str]) -> dict[str, tuple[int, int]]:
+    return {
+        "sent": (counts["sent"], 1),
+        "sent_deliveries": (counts["sent_deliveries"], 1),
+        "received": (counts["received"], 1),
+        "paperless": (counts["paperless"], counts["sent"]),
+        "signed": (counts["signed"], counts["sent"]),
+        "accepted_in_time": (counts["accepted"], counts["to_accept"]),
+        "work_file_electronic": (counts["file_electronic"], counts["file"]),
+    }
+
+
+def _claims(
+    told: Definitions, agency: str, level: str, period: Period, sent: int
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Reported figures: of an agency in its own row, of the province in the row of everything."""
+    for kpi_id, name in CLAIMS.items():
+        wanted = (name, agency, period.name, period.start.isoformat())
+        for row in told.reported:
+            is_ours = agency != ALL or level == ALL
+            if (
+                is_ours
+                and tuple(row[c] for c in ("indicator_id", "organisation_id", "period", "period_start")) == wanted
+            ):
+                yield kpi_id, (int(row["amount"]), sent)
