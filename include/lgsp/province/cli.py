@@ -43,6 +43,7 @@ _OPTIONS = (
     click.option("--dossiers", type=click.IntRange(min=0), help="How many dossiers, in place of the size's."),
     click.option("--documents", type=click.IntRange(min=0), help="How many documents, in place of the size's."),
     click.option("--defects", default="all", show_default=True, help="none, all, or ids: D01,D08"),
+    click.option("--scenario", help="A world with planted figures, in place of all options but --seed and --until."),
     click.option(
         "--feeds", type=click.Choice(["none", "all"]), default="none", show_default=True, help="Feeds that break."
     ),
@@ -65,9 +66,12 @@ def _generate(
     documents: int | None,
     defects: str,
     feeds: str,
+    scenario: str | None,
 ) -> World:
     start, end = _range(size, first, until, days)
     try:
+        if scenario:
+            return World.scenario(scenario, seed)
         return World.generate(
             size,
             seed,
@@ -117,6 +121,8 @@ def serve(host: str, port_base: int, ports: str | None, ready_file: Path | None,
     """Run the three servers in the foreground until SIGTERM or Ctrl-C."""
     world = _generate(**options)
     until = options["until"]
+    if options["scenario"] and not until:  # a scenario stands still where it ends
+        until = datetime.combine(world.end + timedelta(days=1), datetime.min.time())
     as_of = until.replace(tzinfo=LOCAL) if until else None
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -129,6 +135,30 @@ def serve(host: str, port_base: int, ports: str | None, ready_file: Path | None,
         if ready_file:
             _announce(ready_file, connections, world)
         done.wait()
+
+
+@province.command()
+def scenarios() -> None:
+    """List the worlds in which figures are planted, and which they are."""
+    from lgsp.province import scenario
+
+    for line in scenario.told():
+        click.echo(line)
+
+
+@province.command("scenario-files")
+@click.argument("name")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="For LGSP_DEFINITIONS.")
+def scenario_files(name: str, out: Path) -> None:
+    """Write the definitions that go with a scenario: what was reported, beside what is counted."""
+    from lgsp.province import scenario
+
+    try:
+        written = scenario.load(name).write(out)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    for path in written:
+        click.echo(str(path))
 
 
 @province.command()
@@ -157,7 +187,7 @@ def score(home: Path | None, is_json: bool, out: Path | None, **options: Any) ->
 
     if home and home.exists() and any(home.iterdir()):
         raise click.ClickException(f"{home} is not empty; give a new home")
-    if not (options["first"] or options["until"]):
+    if not (options["first"] or options["until"] or options["scenario"]):
         options["first"] = _SCORED_FROM  # not today's: the same report on every day
         options["days"] = options["days"] or SIZES[options["size"]].days
     try:

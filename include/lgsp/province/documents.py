@@ -26,12 +26,12 @@ _FORMS = 5  # ways to write a status; 0 is the usual one
 _MOST_LATE = 2 * DAY
 
 
-def _statuses(seed: int, calendar: WorkCalendar, documents: list[Document]) -> list[Status]:
+def _statuses(seed: int, calendar: WorkCalendar, documents: list[Document], told_of: int) -> list[Status]:
     revoked = {d.target: d.sent_at for d in documents if d.kind == REVOCATION}
     updates = {d.target: d for d in documents if d.kind == UPDATE}
     statuses = []
     for document in documents:
-        if document.kind not in (NEW, REPLACEMENT) or document.stopped_as:
+        if document.kind not in (NEW, REPLACEMENT) or document.stopped_as or document.index % told_of:
             continue
         rng = random.Random(f"statuses {seed} {document.index}")  # noqa: S311
         update = updates.get(document.index)
@@ -104,7 +104,8 @@ def _messages(
     return messages, again
 
 
-def _sending_times(rng: random.Random, calendar: WorkCalendar, start: date, end: date, count: int) -> list[int]:
+def sending_times(rng: random.Random, calendar: WorkCalendar, start: date, end: date, count: int) -> list[int]:
+    """So many instants in the offices' hours, in order."""
     days = [day for n in range((end - start).days + 1) if calendar.is_open(day := start + timedelta(days=n))]
     spans = ((7.2, 11.4), (13.6, 16.9))
     times = []
@@ -129,17 +130,25 @@ def generate(
     days = (end - start).days + 1
     total = round(count * (days + tail) / days)
     registry = Registry(rng, calendar)
-    for sent_at in _sending_times(rng, calendar, start, end + timedelta(days=tail), total):
+    for sent_at in sending_times(rng, calendar, start, end + timedelta(days=tail), total):
         draw = rng.random()
         if len(registry.documents) > 5 and draw < 0.045:
             registry.follow_up(sent_at, REVOCATION if draw < 0.015 else UPDATE if draw < 0.03 else REPLACEMENT)
         else:
             registry.write(sent_at)
-    marked = paper_defects.mark(seed, registry.documents, rates)
-    statuses = _statuses(seed, calendar, marked)
-    messages, again = _messages(random.Random(f"redelivery {seed}"), marked, statuses, rates["redelivered"])  # noqa: S311
-    documents = [replace(d, defects=d.defects | {"redelivered"}) if d.index in again else d for d in marked]
+    sent = carried(seed, calendar, registry.documents, rates)
     total_files = round(files * (days + tail) / days)
     rng = random.Random(f"work files {seed}")  # noqa: S311
-    opened = _sending_times(rng, calendar, start, end + timedelta(days=tail), total_files)
-    return Papers(documents, statuses, messages, work_files.generate(rng, calendar, opened, rates["secret"] > 0))
+    opened = sending_times(rng, calendar, start, end + timedelta(days=tail), total_files)
+    return replace(sent, work_files=work_files.generate(rng, calendar, opened, rates["secret"] > 0))
+
+
+def carried(
+    seed: int, calendar: WorkCalendar, written: list[Document], rates: Mapping[str, float], told_of: int = 1
+) -> Papers:
+    """What becomes of written documents on the axis: marred, listed and reported on, of one in `told_of` of them."""
+    marked = paper_defects.mark(seed, written, rates)
+    statuses = _statuses(seed, calendar, marked, told_of)
+    messages, again = _messages(random.Random(f"redelivery {seed}"), marked, statuses, rates["redelivered"])  # noqa: S311
+    documents = [replace(d, defects=d.defects | {"redelivered"}) if d.index in again else d for d in marked]
+    return Papers(documents, statuses, messages)

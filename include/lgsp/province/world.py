@@ -89,9 +89,9 @@ class World:
     @classmethod
     def scenario(cls, name: str, seed: int = 1) -> "World":
         """A world in which the figures of a named scenario are planted; ValueError when nobody knows it."""
-        from lgsp.province import scenario
+        from lgsp.province.scenario import load
 
-        return scenario.load(name).world(seed)
+        return load(name).world(seed)
 
     @property
     def catalogue(self) -> Catalogue:
