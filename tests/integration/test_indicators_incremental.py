@@ -21,16 +21,18 @@ from tests.integration.conftest import SOURCES, WHOLE, Installation, installed
 BEGIN = date(2026, 1, 8)  # a Thursday
 TEMPORARY = ("clock", "period", "held", "affected", "part", "tally", "standing")
 CHANGED = datetime(2026, 1, 1, tzinfo=UTC)
+DECREE = 20  # the day from which modes count in place of levels
 # Each definition once more, of dossiers one by one: slow, and plain enough to be believed.
-FORM = """
-with fact as (
+FACT = """
     select *, (select field_code from shared.service s where s.service_code = d.service_code order by valid_from desc limit 1) as field_code,
         case when due_on is not null and not is_paused then greatest(received_on, due_on) end as overdue_on,
         case when finished_on is not null then greatest(received_on, finished_on)
             when status in ('withdrawn', 'not_accepted') then greatest(received_on, closed_at::date, case when closed_at is null then source_updated_at::date end) end as ended_on,
         case when status in ('withdrawn', 'not_accepted') or due_on is null then 0 else finished_on - due_on end as days_late
     from shared.dossier d where received_on is not null
-)
+"""
+FORM = f"""
+with fact as ({FACT})
 select receiving_organisation_id as organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start,
     count(*) filter (where received_on < period_end and not coalesce(ended_on < period_start, false)) as received_total,
     count(*) filter (where received_on >= period_start and received_on < period_end and channel = 'online') as received_online,
@@ -41,14 +43,80 @@ select receiving_organisation_id as organisation_id, coalesce(field_code, 'UNKNO
         and overdue_on < case when ended_on is null then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end) as open_late
 from fact, period where period <> 'half_month' group by 1, 2, 3, 4
 """
-KPI = """
-select 'on_time' as kpi_id, o.organisation_id, p.period, p.period_start,
-    (select count(*) from shared.dossier where receiving_organisation_id = o.organisation_id and finished_on <= due_on
-        and finished_on >= period_start and finished_on < period_end and status not in ('withdrawn', 'not_accepted')) as numerator,
-    (select count(*) from shared.dossier where receiving_organisation_id = o.organisation_id and due_on is not null
-        and finished_on >= period_start and finished_on < period_end and status not in ('withdrawn', 'not_accepted')) as denominator
-from (select distinct organisation_id from shared.organisation) o, period p where period <> 'half_month'
+FINISHED = "finished_on is not null and status not in ('withdrawn', 'not_accepted')"
+ELIGIBLE = "received_on is not null and case when received_on >= '{decree}' then online_mode in ('partial', 'full') else online_level in (3, 4) end"
+FIRST_DUE_ON = "(due_first_at at time zone 'Asia/Ho_Chi_Minh')::date"
+RECEIVED = "received_on is not null"
+RATED = "satisfaction is not null"
+# Ratios of dossiers: the day that counts, what is divided, by what.
+OF_DOSSIERS = {
+    "on_time": ("finished_on", "finished_on <= due_on", f"{FINISHED} and due_on is not null"),
+    "on_time_first_due": ("finished_on", f"finished_on <= {FIRST_DUE_ON}", f"{FINISHED} and due_first_at is not null"),
+    "no_due": ("finished_on", "due_on is null", FINISHED),
+    "online_share": ("received_on", "channel = 'online'", ELIGIBLE),
+    "online_share_all": ("received_on", "channel = 'online'", RECEIVED),
+    "paid_online": ("received_on", "is_paid_online", f"{RECEIVED} and fee_vnd > 0"),
+    "digital_result": ("finished_on", "has_digital_result", FINISHED),
+    "digitised": ("received_on", "digitised_component_count > 0", RECEIVED),
+    "reused": ("received_on", "reused_component_count > 0", f"{RECEIVED} and digitised_component_count > 0"),
+    "synced": ("received_on", "in_online_services", RECEIVED),
+    "satisfied": ("coalesce(finished_on, received_on)", "satisfaction in (4, 5)", RATED),
+}
+WHO = "(select organisation_id from shared.organisation union select 'ALL') o cross join (select * from period where period <> 'half_month') p"
+OF_DOSSIER = """
+select '{kpi}' as kpi_id, organisation_id, period, period_start, count(dossier_id) filter (where {numerator}) as numerator, count(dossier_id) as denominator
+from {who} left join shared.dossier on organisation_id in ('ALL', receiving_organisation_id) and {denominator} and {day} >= period_start and {day} < period_end
+group by 1, 2, 3, 4
 """
+OF_OPEN = """
+select unnest(array['overdue_open', 'progress_766']) as kpi_id, organisation_id, period, period_start,
+    unnest(array[sum(open_late), count(dossier_id) filter (where in_time) + sum(open_total) - sum(open_late)])::bigint as numerator,
+    unnest(array[sum(open_total), count(dossier_id)])::bigint as denominator
+from (
+    select o.organisation_id, p.period, p.period_start, d.dossier_id, finished_on <= due_on and status <> 'withdrawn' and ended_on < period_end as in_time,
+        (d.dossier_id is not null and coalesce(ended_on >= period_end, true))::int as open_total,
+        (coalesce(ended_on >= period_end, true) and coalesce(overdue_on < case when ended_on is null
+            then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end, false))::int as open_late
+    from {who} left join ({fact}) d
+        on organisation_id in ('ALL', receiving_organisation_id) and received_on < period_end and coalesce(ended_on >= period_start, true)
+) told group by organisation_id, period, period_start
+"""
+OF_OFFERINGS = """
+select unnest(array['service_active', 'service_active_online', 'offered_online', 'integrated_national', 'full_online']) as kpi_id,
+    organisation_id, period, period_start, unnest(array[count(*) filter (where eligible and used), count(*) filter (where eligible and used_online),
+        count(*) filter (where eligible), count(*) filter (where eligible and is_integrated_national and coalesce(integrated_on <= last_on, true)),
+        count(*) filter (where eligible and fully)]) as numerator,
+    unnest(array[count(*) filter (where eligible), count(*) filter (where eligible), count(offered), count(*) filter (where eligible), count(*) filter (where eligible)]) as denominator
+from (select *, (as_of at time zone 'Asia/Ho_Chi_Minh')::date - 1 as last_on from {who}) w
+left join lateral (
+    select *, true as offered, case when period_end > '{decree}' then online_mode in ('partial', 'full') else online_level in (3, 4) end as eligible,
+        case when period_end > '{decree}' then online_mode = 'full' else online_level = 4 end as fully,
+        exists (select from shared.dossier d where d.receiving_organisation_id = f.agency and d.service_code = f.service_code
+            and received_on >= w.period_start and received_on < w.period_end) as used,
+        exists (select from shared.dossier d where d.receiving_organisation_id = f.agency and d.service_code = f.service_code
+            and received_on >= w.period_start and received_on < w.period_end and channel = 'online') as used_online
+    from (select distinct on (organisation_id, service_code) organisation_id as agency, service_code, online_level, online_mode, is_integrated_national, integrated_on
+        from shared.service_offering where valid_from <= w.last_on and coalesce(valid_to > w.last_on, true) order by organisation_id, service_code, valid_from desc) f
+    where w.organisation_id in ('ALL', agency)
+) offering on true group by organisation_id, period, period_start
+"""
+OF_PAYMENTS = """
+select 'payment_active' as kpi_id, organisation_id, period, period_start,
+    count(distinct pair) filter (where is_paid_online) as numerator, count(distinct pair) as denominator
+from {who} left join (select *, receiving_organisation_id || ' ' || service_code as pair from shared.dossier
+    where fee_vnd > 0 and receiving_organisation_id <> 'UNKNOWN' and service_code <> 'UNKNOWN') d
+    on organisation_id in ('ALL', receiving_organisation_id) and received_on >= period_start and received_on < period_end
+group by 1, 2, 3, 4
+"""
+
+
+def _kpi() -> str:
+    told = [
+        OF_DOSSIER.replace("{kpi}", kpi).replace("{day}", day).replace("{numerator}", numerator).replace("{denominator}", denominator)
+        for kpi, (day, numerator, denominator) in OF_DOSSIERS.items()
+    ]  # fmt: skip
+    every = " union all ".join([*told, OF_OPEN, OF_OFFERINGS, OF_PAYMENTS])
+    return every.replace("{who}", WHO).replace("{fact}", FACT).replace("{decree}", f"{_day(DECREE)}")
 
 
 @dataclass(frozen=True)
@@ -62,16 +130,30 @@ class Change:
     levels: tuple[str, ...] = ("commune", "commune", "province")
     ended: int | None = None
     field: str = "G01"
+    offerings: tuple[tuple[Any, ...], ...] = ()
 
 
 DAYS = st.integers(-20, 80)
+LEVELS, MODES = st.sampled_from([None, 2, 3, 4]), st.sampled_from([None, "information", "partial", "full"])
 AGENCIES = st.sampled_from(["A", "B", "C", "UNKNOWN"])
 DOSSIERS = st.fixed_dictionaries({
     "receiving_organisation_id": AGENCIES, "service_code": st.sampled_from(["1.1", "1.2", "UNKNOWN"]),
     "received_on": st.none() | DAYS, "due_on": st.none() | DAYS, "finished_on": st.none() | DAYS, "closed_at": st.none() | DAYS,
     "channel": st.sampled_from(["online", "counter"]), "status": st.sampled_from(["processing", "finished", "withdrawn"]),
-    "is_paused": st.booleans(),
+    "is_paused": st.booleans(), "due_first_at": st.none() | DAYS, "online_level": LEVELS, "online_mode": MODES,
+    "fee_vnd": st.sampled_from([None, 0, 5_000]), "is_paid_online": st.sampled_from([None, False, True]),
+    "satisfaction": st.sampled_from([None, 3, 4]), "has_digital_result": st.sampled_from([None, False, True]),
+    "digitised_component_count": st.sampled_from([None, 0, 2]), "reused_component_count": st.sampled_from([None, 0, 1]),
+    "in_online_services": st.booleans(),
 })  # fmt: skip
+# procedure, agency, since when; level, mode, integrated or not and since when, until when
+OFFERINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["1.1", "1.2"]), st.sampled_from(["A", "B"]), st.sampled_from([-90, 10, 30]), LEVELS, MODES, st.booleans(),
+        st.none() | DAYS, st.none() | DAYS,
+    ),
+    max_size=4, unique_by=lambda offering: offering[:3],
+).map(tuple)  # fmt: skip
 CHANGES = st.lists(
     st.builds(
         Change,
@@ -82,6 +164,7 @@ CHANGES = st.lists(
         levels=st.sampled_from([("commune", "commune", "province"), ("commune", "province", "province")]),
         ended=st.sampled_from([None, 20, 45]),
         field=st.sampled_from(["G01", "G02"]),
+        offerings=OFFERINGS,
     ),
     min_size=2, max_size=4,
 )  # fmt: skip
@@ -89,7 +172,9 @@ CHANGES = st.lists(
 
 PLAIN: dict[str, Any] = {
     "receiving_organisation_id": "A", "service_code": "1.1", "received_on": 1, "due_on": 22, "finished_on": None, "closed_at": None,
-    "channel": "online", "status": "processing", "is_paused": False,
+    "channel": "online", "status": "processing", "is_paused": False, "due_first_at": 22, "online_level": 4, "online_mode": "full",
+    "fee_vnd": 5_000, "is_paid_online": True, "satisfaction": 4, "has_digital_result": True, "digitised_component_count": 2,
+    "reused_component_count": 1, "in_online_services": True,
 }  # fmt: skip
 # Rare in what is drawn: a procedure in another field, and an end after the clock of what goes overdue before a period's end.
 OTHER_FIELD = [Change({1: PLAIN | {"finished_on": 5}}, (70, 70)), Change({}, (70, 70), field="G02")]
@@ -115,13 +200,18 @@ def _day(number: int | None) -> date | None:
     return None if number is None else BEGIN + timedelta(days=number)
 
 
+def _at(number: int | None) -> datetime | None:
+    """The local morning of a day."""
+    day = _day(number)
+    return day and datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+
+
 def _dossier(key: int, told: dict[str, Any]) -> dict[str, Any]:
-    closed = _day(told["closed_at"])
     days = {name: _day(told[name]) for name in ("received_on", "due_on", "finished_on")}
-    at = closed and datetime(closed.year, closed.month, closed.day, 3, tzinfo=UTC)
+    at = {name: _at(told[name]) for name in ("closed_at", "due_first_at")}
     return {
         "dossier_id": f"H47-{key}", "opened_on": BEGIN, "paused_working_minutes": 0, "is_withdrawn": False, "in_one_stop": True,
-        "in_online_services": False, "has_conflict": False, "source_updated_at": CHANGED, **told, **days, "closed_at": at,
+        "has_conflict": False, "source_updated_at": CHANGED, **told, **days, **at,
     }  # fmt: skip
 
 
@@ -135,7 +225,12 @@ def _listed(change: Change) -> dict[str, list[dict[str, Any]]]:
         {"service_code": code, "valid_from": date(2016, 4, 1), "name": code, "field_code": field, "is_integrated_national": False}
         for code, field in (("1.1", change.field), ("1.2", "G02"))
     ]  # fmt: skip
-    return {"organisation": agencies, "service": services}
+    offerings = [
+        {"service_code": service, "organisation_id": agency, "valid_from": _day(since), "online_level": level, "online_mode": mode,
+         "is_integrated_national": is_integrated, "integrated_on": _day(integrated), "valid_to": _day(until)}
+        for service, agency, since, level, mode, is_integrated, integrated, until in change.offerings
+    ]  # fmt: skip
+    return {"organisation": agencies, "service": services, "service_offering": offerings}
 
 
 def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> None:
@@ -151,6 +246,11 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
     keys = ", ".join(f"'H47-{key}'" for key in change.dossiers) or "''"
     rows = [_dossier(key, told) for key, told in change.dossiers.items() if told]
     _merge(turn, "dossier", rows, f"s.dossier_id in ({keys})", snapshot_id)
+    for version, end in (("1.0", "valid_to"), ("2.0", "valid_from")):
+        turn.do(
+            f"update record.indicator_definition set {end} = '{_day(DECREE)}' "
+            f"where definition_version = '{version}' and kpi_id in (select kpi_id from record.indicator_definition where definition_version = '2.0')"
+        )
     for name in definitions.NAMES:
         merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, merge.Touched())
     for name, listed in _listed(change).items():
@@ -218,20 +318,19 @@ def test_what_is_computed_where_something_changed_is_what_computing_everything_s
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(dossiers=st.dictionaries(st.integers(1, 8), DOSSIERS, min_size=4), reach=st.integers(3, 75))
+@given(dossiers=st.dictionaries(st.integers(1, 8), DOSSIERS, min_size=4), reach=st.integers(3, 75), offerings=OFFERINGS)
 def test_indicators_count_what_counting_the_dossiers_one_by_one_gives(
-    dossiers: dict[int, dict[str, Any] | None], reach: int, empty: Installation
+    dossiers: dict[int, dict[str, Any] | None], reach: int, offerings: tuple[tuple[Any, ...], ...], empty: Installation
 ) -> None:
     with publishing(database.url(empty.settings)) as turn:
-        _publish(turn, Change(dossiers, (reach, reach)), 1)
-        for name, counted in (("form_06a", FORM), ("service_kpi", KPI)):
+        _publish(turn, Change(dossiers, (reach, reach), offerings=offerings), 1)
+        for name, counted in (("form_06a", FORM), ("service_kpi", _kpi())):
             key = [column for column in contract.load(name).key if column not in ("level", "definition_version")]
             measures = turn.arrow(f"select * from ({counted}) c limit 0").column_names[len(key) :]
             sums = " or ".join(f"coalesce(i.{m}, 0) <> coalesce(c.{m}, 0)" for m in measures)
-            others = "" if name == "form_06a" else " where organisation_id <> 'ALL'"
-            joined = f"(select * from shared.{name}{others}) i full join ({counted}) c using ({', '.join(key)})"
-            kept = "" if name == "form_06a" else " and c.kpi_id is not null"
-            assert turn.rows(f"select {', '.join(key)} from {joined} where ({sums}){kept}") == []
+            ours = "" if name == "form_06a" else " where organisation_id <> 'ALL' or level = 'ALL'"
+            joined = f"(select * from shared.{name}{ours}) i full join ({counted}) c using ({', '.join(key)})"
+            assert turn.rows(f"select {', '.join(key)} from {joined} where ({sums})") == []
 
 
 def test_a_store_that_has_no_sums_or_other_definitions_computes_everything_again(turn: Transaction) -> None:
