@@ -1,18 +1,39 @@
--- Index 766.
-select null::text as organisation_id,
-    null::text as period,
-    null::date as period_start,
-    null::text as component,
-    null::bigint as numerator,
-    null::bigint as denominator,
-    null::double precision as value,
-    null::double precision as full_at,
-    null::double precision as points,
-    null::double precision as maximum,
-    null::double precision as coverage,
-    null::bigint as excluded_count,
-    null::bigint as quarantined_count,
-    null::text as definition_version,
-    null::timestamptz as as_of,
-    null::text as batch_id
-where false
+-- Points of Decision 766/QĐ-TTg: of each agency and the province, a row for each component whose weight is in force on the period's last day, and the total
+-- of those that could be computed. Needs shared.service_kpi of the publication and the temporary tables period and affected.
+with asked as (
+    select p.period, p.period_start, p.as_of, p.period_end - 1 as last_on, d.definition_version
+    from (select distinct period, period_start from affected) a join period p using (period, period_start)
+    join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
+), counted as (
+    select k.organisation_id, k.period, k.period_start, k.kpi_id, k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count
+    from shared.service_kpi k join affected using (organisation_id, period, period_start)
+    where (k.organisation_id <> 'ALL' or k.level = 'ALL') and k.period_start = any(array(select period_start from asked))
+), who as (
+    select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held
+    from counted group by 1, 2, 3
+), scored as (
+    -- decimals until the end, so that a sum of points has no dust of binary fractions
+    select who.*, a.as_of, a.definition_version, w.component, w.full_at, w.maximum::numeric as maximum,
+        k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count,
+        case
+            when k.denominator is null or k.denominator = 0 then null
+            when k.numerator >= w.full_at::numeric * k.denominator then w.maximum::numeric
+            else w.maximum::numeric(40, 20) * k.numerator / (w.full_at::numeric * k.denominator)
+        end as points
+    from who join asked a using (period, period_start)
+    join shared.index_766_weight w on w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
+    left join counted k using (organisation_id, period, period_start, kpi_id)
+), total as (
+    select organisation_id, period, period_start, as_of, definition_version, held,
+        sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as every
+    from scored group by 1, 2, 3, 4, 5, 6
+)
+select organisation_id, period, period_start, component, numerator, denominator, value, full_at,
+    points::double precision, maximum::double precision, null::double precision as coverage,
+    coalesce(excluded_count, 0) as excluded_count, coalesce(quarantined_count, held) as quarantined_count, definition_version, as_of, null::text as batch_id
+from scored
+union all
+select organisation_id, period, period_start, 'total', null, null, (points / nullif(maximum, 0))::double precision, null,
+    points::double precision, maximum::double precision, (maximum / nullif(every, 0))::double precision,
+    0, held, definition_version, as_of, null
+from total

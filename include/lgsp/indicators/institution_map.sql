@@ -1,17 +1,43 @@
--- Institution map.
-select null::text as admin_unit_code,
-    null::text as period,
-    null::date as period_start,
-    null::text as metric,
-    null::text as organisation_id,
-    null::double precision as numerator,
-    null::double precision as denominator,
-    null::double precision as value,
-    null::text as class,
-    null::text as colour,
-    null::bigint as excluded_count,
-    null::bigint as quarantined_count,
-    null::text as definition_version,
-    null::timestamptz as as_of,
-    null::text as batch_id
-where false
+-- Each district and commune, and the province, in its official class and colour by the index and by what was finished on time.
+-- Needs shared.index_766 and shared.service_kpi of the publication and the temporary tables period and affected.
+with asked as (
+    select p.period, p.period_start, p.as_of, p.period_end - 1 as last_on
+    from (select distinct period, period_start from affected) a join period p using (period, period_start) where p.period <> 'half_month'
+), serving as (
+    select a.*, o.organisation_id, o.admin_unit_code, o.level, o.kind, o.valid_from
+    from asked a join shared.organisation o on o.valid_from <= a.last_on and (o.valid_to is null or o.valid_to > a.last_on)
+    where o.admin_unit_code is not null
+), province as (
+    -- the territory of the province's departments: what serves as one is known of agencies only
+    select period, period_start, as_of, last_on, 'ALL' as organisation_id, mode() within group (order by admin_unit_code) as admin_unit_code
+    from serving where level = 'province' group by 1, 2, 3, 4
+), committee as (
+    select distinct on (period, period_start, admin_unit_code) period, period_start, as_of, last_on, organisation_id, admin_unit_code
+    from serving where kind = 'peoples_committee' and level in ('district', 'commune')
+    order by period, period_start, admin_unit_code, valid_from desc, organisation_id
+), territory as (
+    select * from province union all
+    select * from committee c where not exists (select from province p where (p.period, p.period_start, p.admin_unit_code) = (c.period, c.period_start, c.admin_unit_code))
+), measured as (
+    select 'index_766' as metric, organisation_id, period, period_start, points as numerator, maximum as denominator, excluded_count, quarantined_count
+    from shared.index_766 where component = 'total' and period_start = any(array(select period_start from asked))
+    union all
+    select 'on_time', organisation_id, period, period_start, numerator, denominator, excluded_count, quarantined_count
+    from shared.service_kpi where kpi_id = 'on_time' and (organisation_id <> 'ALL' or level = 'ALL') and period_start = any(array(select period_start from asked))
+), placed as (
+    -- decimals: 9 of 10 is exactly 90, and 17,999 of 20,000 is not
+    select t.*, d.definition_version, m.kpi_id as metric, v.numerator, v.denominator, coalesce(v.excluded_count, 0) as excluded_count,
+        coalesce(v.quarantined_count, 0) as quarantined_count, 100::numeric(40, 20) * v.numerator::numeric / nullif(v.denominator::numeric, 0) as value
+    from territory t
+    join shared.indicator_definition m on m.kpi_id in ('index_766', 'on_time') and m.valid_from <= t.last_on and (m.valid_to is null or m.valid_to > t.last_on)
+    join shared.indicator_definition d on d.kpi_id = 'institution_map' and d.valid_from <= t.last_on and (d.valid_to is null or d.valid_to > t.last_on)
+    left join measured v on (v.metric, v.organisation_id, v.period, v.period_start) = (m.kpi_id, t.organisation_id, t.period, t.period_start)
+)
+select admin_unit_code, period, period_start, metric, organisation_id, numerator, denominator, value::double precision,
+    coalesce(c.class, 'no_data') as class, coalesce(c.colour, '#9AA5B1') as colour,
+    excluded_count, quarantined_count, definition_version, as_of, null::text as batch_id
+from placed left join lateral (
+    select scope as class, colour from shared.indicator_threshold h
+    where h.threshold_id = 'institution_class' and placed.value >= h.value::numeric and h.valid_from <= last_on and (h.valid_to is null or h.valid_to > last_on)
+    order by h.value desc, scope limit 1
+) c on true
