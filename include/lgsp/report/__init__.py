@@ -1,0 +1,86 @@
+"""The reports leaders read: the weekly digest and the index, each of one snapshot, as a page and as a workbook.
+
+    reports/weekly/2026-11-12/digest.vi.html, digest.vi.xlsx
+    reports/index/month/2026-10-01/index.vi.html, index.vi.xlsx
+
+The same snapshot, period and language give the same bytes. A newer snapshot's report replaces an older one's; a report
+of an older snapshot that somebody names is kept beside it, in a folder `snapshot-<number>`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lgsp.report import reading, words
+from lgsp.report.periods import MONTHS
+
+if TYPE_CHECKING:
+    from lgsp.settings import Settings
+
+__all__ = ["LANGUAGES", "PERIODS", "Report", "index", "weekly"]
+
+LANGUAGES, PERIODS = words.LANGUAGES, tuple(MONTHS)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: of which period and snapshot, and where."""
+
+    period: str
+    period_start: date
+    snapshot_id: int
+    paths: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return f"{self.period} {self.period_start}, snapshot {self.snapshot_id}: {', '.join(map(str, self.paths))}"
+
+
+def weekly(
+    settings: Settings, period_start: date | None = None, language: str = "vi", snapshot_id: int | None = None, out: Path | None = None
+) -> Report:  # fmt: skip
+    """Write the digest of a week, by default of the newest that is over, into `out` or the folder of reports.
+
+    Raises SettingError for a day that begins no week or a snapshot that cannot be told any more, NothingPublished where
+    the snapshot says nothing of the week.
+    """
+    from lgsp.report import page, sheets, week
+
+    with reading.opened(settings, snapshot_id) as snapshot:
+        found = week.read(snapshot, period_start)
+        folder = out or _folder(settings.reports / "weekly" / str(found.start), snapshot)
+        files = {"html": page.of_week(found, language).encode(), "xlsx": sheets.of_week(found, language)}
+    return Report("week", found.start, snapshot.snapshot_id, _written(folder, f"digest.{language}", files))
+
+
+def index(
+    settings: Settings, period: str, period_start: date | None = None, language: str = "vi", snapshot_id: int | None = None, out: Path | None = None
+) -> Report:  # fmt: skip
+    """Write the index of a month, quarter or half_year, by default of the newest that is over; as `weekly` does."""
+    from lgsp.report import page, ranking, sheets
+
+    with reading.opened(settings, snapshot_id) as snapshot:
+        found = ranking.read(snapshot, period, period_start)
+        folder = out or _folder(settings.reports / "index" / period / str(found.start), snapshot)
+        files = {"html": page.of_index(found, language).encode(), "xlsx": sheets.of_index(found, language)}
+    return Report(period, found.start, snapshot.snapshot_id, _written(folder, f"index.{language}", files))
+
+
+def _folder(folder: Path, snapshot: reading.Snapshot) -> Path:
+    return folder if snapshot.is_newest else folder / f"snapshot-{snapshot.snapshot_id}"
+
+
+def _written(folder: Path, name: str, files: dict[str, bytes]) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_replaced(folder / f"{name}.{kind}", content) for kind, content in files.items())
+
+
+def _replaced(path: Path, content: bytes) -> Path:
+    """Write a file so that a reader finds the old one whole or the new one whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return path

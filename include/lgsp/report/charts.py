@@ -1,0 +1,130 @@
+"""The charts of the reports, as inline SVG: text stays text, and the same numbers give the same bytes.
+
+Each is drawn twice, wide and narrow, so that its letters keep their size on a phone; the style sheet shows one of both.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lgsp.report.numbers import Numbers
+
+INK, MUTED, LINE = "#14202b", "#51606f", "#e3e8ee"
+ACCENT, SECOND = "#0d4477", "#b4530a"
+PIXELS = 72  # an inch of an SVG of matplotlib
+SIZES = {"wide": (552, 268), "narrow": (340, 250)}
+STYLE = {
+    "svg.fonttype": "none", "svg.hashsalt": "lgsp", "font.family": "DejaVu Sans", "font.size": 12, "axes.edgecolor": LINE,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "xtick.color": MUTED, "ytick.color": MUTED,
+    "xtick.major.size": 0, "ytick.major.size": 0, "text.color": INK, "text.parse_math": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart: its name, and a value or none for each of the days."""
+
+    name: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a chart, with the value before."""
+
+    name: str
+    value: float | None
+    before: float | None
+
+
+def lines(name: str, about: str, days: Sequence[date], drawn: Sequence[Line], numbers: Numbers) -> Markup:
+    """Ratios over days, each line with its name and its last value at its end."""
+
+    def draw(axes: Axes, width: int) -> None:
+        known = [value for line in drawn for value in line.values if value is not None]
+        top = max(0.1, min(1.0, -(-max(known, default=0.1) * 1.15 // 0.1) * 0.1))
+        for line, colour, style in zip(drawn, (ACCENT, SECOND), ("-", (0, (4, 2))), strict=False):
+            values = [float("nan") if value is None else value for value in line.values]
+            axes.plot(range(len(days)), values, color=colour, linewidth=2.5, linestyle=style, solid_capstyle="round")
+            told = [at for at, value in enumerate(line.values) if value is not None]
+            if told:
+                axes.plot(told[-1:], [values[told[-1]]], "o", color=colour, markersize=7)
+                axes.annotate(
+                    numbers.percent(values[told[-1]]), (told[-1], values[told[-1]]), (0, 9), textcoords="offset points",
+                    ha="right", color=colour, weight="bold", size=13,
+                )  # fmt: skip
+        step = max(1, -(-len(days) // (6 if width > 400 else 4)))
+        shown = list(range(len(days) - 1, -1, -step))[::-1]
+        axes.set_xticks(shown, [numbers.short_day(days[at]) for at in shown])
+        axes.set_xlim(-0.3, max(len(days) - 1, 1) + 0.3)
+        axes.set_ylim(0, top)
+        ticks = [top * part / 4 for part in range(5)]
+        axes.set_yticks(ticks, [numbers.percent(tick, 0) for tick in ticks])
+        axes.grid(axis="y", color=LINE, linewidth=1)
+        axes.set_axisbelow(True)
+
+    return _both(name, about, draw)
+
+
+def bars(name: str, about: str, drawn: Sequence[Bar], numbers: Numbers) -> Markup:
+    """Ratios as bars with their value, and a mark where each stood before."""
+
+    def draw(axes: Axes, width: int) -> None:
+        for at, bar in enumerate(drawn):
+            axes.barh(at, 1, color="#eef2f6", height=0.34)
+            axes.barh(at, bar.value or 0, color=ACCENT if at == 0 else "#4a8cbf", height=0.34)
+            if bar.before is not None:
+                axes.plot([bar.before] * 2, [at - 0.27, at + 0.27], color=SECOND, linewidth=2.5)
+            axes.text(0, at - 0.3, bar.name, va="bottom", color=INK, weight="bold" if at == 0 else "normal")
+            axes.text(1, at - 0.3, numbers.percent(bar.value), va="bottom", ha="right", weight="bold", size=13)
+        axes.set_ylim(len(drawn) - 0.6, -0.75)
+        axes.set_xlim(0, 1)
+        axes.set_yticks([])
+        ticks = (0, 0.5, 1) if width < 400 else (0, 0.25, 0.5, 0.75, 1)
+        axes.set_xticks(ticks, [numbers.percent(tick, 0) for tick in ticks])
+        for label, align in ((axes.get_xticklabels()[0], "left"), (axes.get_xticklabels()[-1], "right")):
+            label.set_horizontalalignment(align)
+
+    return _both(name, about, draw)
+
+
+def _both(name: str, about: str, draw: Callable[[Axes, int], None]) -> Markup:
+    return Markup().join(_svg(f"{name}-{size}", size, about, draw) for size in SIZES)
+
+
+def _svg(name: str, size: str, about: str, draw: Callable[[Axes, int], None]) -> Markup:
+    width, height = SIZES[size]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS, layout="constrained")
+        draw(figure.add_subplot(), width)
+        figure.patch.set_visible(False)
+        figure.axes[0].patch.set_visible(False)
+        buffer = io.StringIO()
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=metadata)
+    return _inline(buffer.getvalue(), name, size, about, width, height)
+
+
+def _inline(text: str, name: str, size: str, about: str, width: int, height: int) -> Markup:
+    """An SVG file as a part of a page: without prolog and global styles, its ids its own, its font that of the page."""
+    body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = re.sub(r'\s(?:xlink:)?href="#', f' href="#{name}-', body)
+    body = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", "system-ui, sans-serif", body)
+    opening = (
+        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(about)}" '
+        'stroke-linejoin="round" stroke-linecap="butt">'
+    )
+    body = re.sub(r"\s*\n\s*", " ", body).strip()
+    return Markup(f"{opening}{body}</svg>")

@@ -1,0 +1,73 @@
+"""What a report reads: answers of one snapshot, each with the statement that gives it again, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from lgsp import database
+from lgsp.errors import NothingPublished, SettingError
+from lgsp.settings import Settings
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a snapshot, and the statement that gives them to whoever asks again."""
+
+    name: str
+    statement: str
+    rows: tuple[Row, ...]
+
+    @property
+    def first(self) -> Row:
+        """Its only row."""
+        return self.rows[0]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot, read in one transaction."""
+
+    snapshot_id: int
+    as_of: datetime
+    is_newest: bool
+    _connection: psycopg.Connection[Any] = field(repr=False)
+
+    def ask(self, question: str, name: str | None = None, **told: str | int | date) -> Answer:
+        """The answer to a question of `sql/`, as the snapshot gave it on the day it was published."""
+        text = files("lgsp.report").joinpath("sql", f"{question}.sql").read_text()
+        literals = {key: sql.Literal(value) for key, value in {"snapshot": self.snapshot_id, **told}.items()}
+        statement = sql.SQL(text).format(**literals).as_string(self._connection).strip()  # type: ignore[arg-type]
+        return Answer(name or question, statement, tuple(self._connection.execute(statement.encode()).fetchall()))
+
+
+@contextmanager
+def opened(settings: Settings, snapshot_id: int | None) -> Iterator[Snapshot]:
+    """A snapshot (the newest unless one is named) that stays the same while it is read.
+
+    Raises NothingPublished before the first one, SettingError when the history of that one was retired or never was.
+    """
+    database.ensure(settings)
+    with database.connect(settings) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        connection.execute("set local timezone = 'Asia/Ho_Chi_Minh'")
+        newest: Any = connection.execute("select max(snapshot_id) as snapshot_id from shared.snapshot").fetchone()
+        if newest["snapshot_id"] is None:
+            raise NothingPublished("nothing was published yet: there is nothing to report")
+        wanted = newest["snapshot_id"] if snapshot_id is None else snapshot_id
+        try:
+            connection.execute("select history.held(%s::bigint)", [wanted])
+        except psycopg.errors.DatabaseError as error:
+            raise SettingError(f"{error.diag.message_primary}; {error.diag.message_hint}") from error
+        row: Any = connection.execute("select as_of from shared.snapshot where snapshot_id = %s", [wanted]).fetchone()
+        yield Snapshot(wanted, row["as_of"], wanted == newest["snapshot_id"], connection)

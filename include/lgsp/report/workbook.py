@@ -1,0 +1,84 @@
+"""A report as a workbook: numbers that can be reckoned with, and texts that never become formulas."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+# Excel shows these in the reader's own way of writing numbers.
+FORMATS = {
+    "text": {"text_wrap": True, "num_format": "@"}, "count": {"num_format": "#,##0"}, "ratio": {"num_format": "0.00%"},
+    "points": {"num_format": "0.00"}, "day": {"num_format": "dd/mm/yyyy", "align": "left"},
+}  # fmt: skip
+SHEET_NAME_CHARACTERS = 31
+OPTIONS = {
+    "in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, how its values are shown, and its width in characters."""
+
+    heading: str
+    kind: str = "text"
+    width: int = 14
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet: what it shows, its columns and its rows; of a row's cell, (kind, value) overrides the column's kind."""
+
+    name: str
+    about: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Any]]
+
+
+def written(sheets: Sequence[Sheet], title: str, created: datetime) -> bytes:
+    """The bytes of a workbook: the same sheets and the same time give the same bytes."""
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, OPTIONS)
+    book.set_properties({"title": title, "created": created.astimezone(UTC).replace(tzinfo=None)})
+    formats = {name: book.add_format({"valign": "top", "font_size": 11, **told}) for name, told in FORMATS.items()}
+    head = book.add_format({"bold": True, "bg_color": "#0D4477", "font_color": "#FFFFFF", "text_wrap": True, "valign": "vcenter"})  # fmt: skip
+    about = book.add_format({"bold": True, "font_size": 13})
+    for sheet in sheets:
+        page = book.add_worksheet(sheet.name[:SHEET_NAME_CHARACTERS])
+        page.write_string(0, 0, sheet.about, about)
+        for at, column in enumerate(sheet.columns):
+            page.set_column(at, at, column.width)
+            page.write_string(1, at, column.heading, head)
+        rows = list(sheet.rows)
+        for down, row in enumerate(rows, start=2):
+            for at, value in enumerate(row):
+                _write(page, down, at, value, sheet.columns[at].kind, formats)
+        page.freeze_panes(2, 1)
+        if rows:
+            page.autofilter(1, 0, len(rows) + 1, len(sheet.columns) - 1)
+        page.set_landscape()
+        page.set_paper(9)  # A4
+        page.fit_to_pages(1, 0)
+        page.repeat_rows(1)
+    book.close()
+    return buffer.getvalue()
+
+
+def _write(page: Worksheet, down: int, at: int, value: Any, kind: str, formats: dict[str, Format]) -> None:
+    if isinstance(value, tuple):
+        kind, value = value
+    if value is None:
+        page.write_blank(down, at, None, formats[kind])
+    elif isinstance(value, str):
+        page.write_string(down, at, value, formats["text"])
+    elif isinstance(value, date):
+        page.write_datetime(down, at, datetime(value.year, value.month, value.day), formats["day"])
+    else:
+        page.write_number(down, at, value, formats["count" if kind == "text" else kind])
