@@ -31,6 +31,12 @@ SUMS = Sums(
     "paper_movement", "Moves of documents and work files by agency, summed over each day and each month",
     ("organisation_id",), MEASURES,
 )  # fmt: skip
+# What documents and work files move, beside what is in quarantine: as columns, as nothing of each, and as what is known of it.
+FACTS = ", ".join(name for name in MEASURES if name != "held_papers")
+NOTHING = ", ".join("0" for name in MEASURES if name != "held_papers")
+KNOWN = (
+    f"select organisation_id, since_on, -{FACTS.replace(', ', ', -')}, 0 from record.paper_movement where span = 'day'"
+)
 # What moves.sql looks at of each version.
 COLUMNS = {
     "document": "document_id, issuing_organisation_id, issued_on, is_signed, has_paper_copy, "
@@ -50,18 +56,18 @@ def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
 
     Everything is summed up again with `is_all`, and under another calendar: what is in time stands on it.
     """
-    if is_all or _has_other_calendar(transaction, snapshot_id):
+    if is_all:
         transaction.do("delete from record.paper_movement")
-        versions = f"with {_everything()}, "
+    if is_all or _has_other_calendar(transaction, snapshot_id):
+        versions, known = f"with {_everything()}, ", f"union all {KNOWN}"
     else:
         _stage(transaction, snapshot_id)
-        versions = "with "
-    nothing = ", ".join("0" for name in MEASURES if name != "held_papers")
+        versions, known = "with ", ""
     transaction.do("drop table if exists pg_temp.paper_moved")
     transaction.do(
         f"create temporary table paper_moved on commit drop as {versions}told as ({_sql('moves')}), other as ({_sql('held')}) "
-        f"select organisation_id, day_on, {SUMS.listed()} from told where ({SUMS.listed()}) <> ({SUMS.zeros}) "
-        f"union all select organisation_id, day_on, {nothing}, held_papers from other"
+        f"select organisation_id, day_on, {FACTS}, 0 as held_papers from told where ({FACTS}) <> ({NOTHING}) {known} "
+        f"union all select organisation_id, day_on, {NOTHING}, held_papers from other"
     )
     transaction.do("analyze paper_moved")
     SUMS.add(transaction, "paper_moved")
@@ -78,12 +84,11 @@ def differing(transaction: Transaction) -> int:
     What is in quarantine is left out: it may have changed since the newest publication.
     """
     made = f"{SUMS.summed('told', 'day')} union all {SUMS.summed('told', 'month')}"
-    facts = ", ".join(name for name in MEASURES if name != "held_papers")
-    nothing = f"({facts}) <> ({', '.join('0' for _ in facts.split(', '))})"
-    columns = f"{', '.join(SUMS.key)}, {facts}"
+    columns = f"{', '.join(SUMS.key)}, {FACTS}"
     return int(transaction.one(
-        f"with {_everything()}, told as ({_sql('moves')}), made as (select {columns} from ({made}) m where {nothing}), "
-        f"known as (select {columns} from record.paper_movement where {nothing}) "
+        f"with {_everything()}, told as (select *, 0 as held_papers from ({_sql('moves')}) t), "
+        f"made as (select {columns} from ({made}) m where ({FACTS}) <> ({NOTHING})), "
+        f"known as (select {columns} from record.paper_movement where ({FACTS}) <> ({NOTHING})) "
         "select count(*) from ((table made except all table known) union all (table known except all table made)) d"
     ))  # fmt: skip
 
