@@ -77,7 +77,7 @@ with week as (
     ('silent', '{name}: không có hồ sơ nào{before}.', '{name}: no dossiers{before}.'),
     ('no_online', '{name}: không có hồ sơ trực tuyến{before}.', '{name}: no online dossiers{before}.'),
     ('no_data', '{name}: chưa đủ dữ liệu để kết luận{before}.', '{name}: too little is known to say{before}.'),
-    ('late', '{name}: {n} hồ sơ quá hạn trong {d} hồ sơ đang giải quyết ({v}){before}.', '{name}: overdue are {n} of {d} open dossiers ({v}){before}.'),
+    ('late', '{name}: {n} hồ sơ quá hạn trong {d} hồ sơ đang giải quyết ({v}){before}.', '{name}: {n} of {d} open dossiers overdue ({v}){before}.'),
     ('rise', '{indicator} tăng {points} điểm phần trăm tại {name}: từ {p} lên {v}.', '{indicator}: up {points} percentage points at {name}, from {p} to {v}.'),
     ('fall', '{indicator} giảm {points} điểm phần trăm tại {name}: từ {p} xuống {v}.', '{indicator}: down {points} percentage points at {name}, from {p} to {v}.')
 ), clause(remembered, before_vi, before_en) as (values
