@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
@@ -13,6 +12,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from lgsp import sources as descriptions
 from lgsp.settings import Settings
+from wiring import folders
 
 PREFIX = "/data-docs"
 
@@ -45,19 +45,10 @@ def sources() -> HTMLResponse:
 def page(path: str) -> FileResponse:
     """One file of the Data Docs folder; 404 for anything outside it."""
     root = Settings.from_env().docs.resolve()
-    wanted = _inside(root, path)
+    wanted = folders.inside(root, path)
     if wanted is None:
         raise HTTPException(404, "no such page")
     return FileResponse(wanted)
-
-
-def _inside(root: Path, path: str) -> Path | None:
-    if "\0" in path:
-        return None
-    wanted = (root / path).resolve()
-    if wanted.is_dir():
-        wanted /= "index.html"
-    return wanted if wanted.is_relative_to(root) and wanted.is_file() else None
 
 
 class DataDocs(AirflowPlugin):

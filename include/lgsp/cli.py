@@ -14,6 +14,7 @@ from lgsp.cli_completeness import completeness
 from lgsp.cli_drift import drift
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
+from lgsp.cli_report import report
 from lgsp.cli_status import status
 from lgsp.cli_sweep import sweep
 from lgsp.console import answering, as_json, tell, window, window_options
@@ -100,6 +101,7 @@ main.add_command(drift)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)
+main.add_command(report)
 main.add_command(status)
 main.add_command(sweep)
 for command in (*publishing.commands, *runtime.commands.values()):

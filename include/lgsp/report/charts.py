@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
@@ -22,7 +23,7 @@ INK, MUTED, LINE = "#14202b", "#51606f", "#e3e8ee"
 ACCENT, SECOND = "#0d4477", "#b4530a"
 PIXELS = 72  # an inch of an SVG of matplotlib
 SIZES = {"wide": (552, 268), "narrow": (340, 250)}
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "lgsp", "font.family": "DejaVu Sans", "font.size": 12, "axes.edgecolor": LINE,
     "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "xtick.color": MUTED, "ytick.color": MUTED,
     "xtick.major.size": 0, "ytick.major.size": 0, "text.color": INK, "text.parse_math": False,
@@ -39,11 +40,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart, with the value before."""
+    """A bar of a chart, with the value before; its label is the value unless another is given."""
 
     name: str
     value: float | None
     before: float | None
+    label: str | None = None
 
 
 def lines(name: str, about: str, days: Sequence[date], drawn: Sequence[Line], numbers: Numbers) -> Markup:
@@ -52,18 +54,22 @@ def lines(name: str, about: str, days: Sequence[date], drawn: Sequence[Line], nu
     def draw(axes: Axes, width: int) -> None:
         known = [value for line in drawn for value in line.values if value is not None]
         top = max(0.1, min(1.0, -(-max(known, default=0.1) * 1.15 // 0.1) * 0.1))
+        highest = max((line.values[-1] or 0.0 for line in drawn), default=0.0)
         for line, colour, style in zip(drawn, (ACCENT, SECOND), ("-", (0, (4, 2))), strict=False):
             values = [float("nan") if value is None else value for value in line.values]
             axes.plot(range(len(days)), values, color=colour, linewidth=2.5, linestyle=style, solid_capstyle="round")
+            if line is drawn[0]:
+                axes.fill_between(range(len(days)), values, color=colour, alpha=0.07, linewidth=0)
             told = [at for at, value in enumerate(line.values) if value is not None]
             if told:
                 axes.plot(told[-1:], [values[told[-1]]], "o", color=colour, markersize=7)
                 axes.annotate(
-                    numbers.percent(values[told[-1]]), (told[-1], values[told[-1]]), (0, 9), textcoords="offset points",
-                    ha="right", color=colour, weight="bold", size=13,
+                    numbers.percent(values[told[-1]]), (told[-1], values[told[-1]]), (0, 9 if values[told[-1]] == highest else -19),
+                    textcoords="offset points", ha="right", color=colour, weight="bold", size=13,
                 )  # fmt: skip
         step = max(1, -(-len(days) // (6 if width > 400 else 4)))
         shown = list(range(len(days) - 1, -1, -step))[::-1]
+        axes.tick_params(axis="x", pad=9)
         axes.set_xticks(shown, [numbers.short_day(days[at]) for at in shown])
         axes.set_xlim(-0.3, max(len(days) - 1, 1) + 0.3)
         axes.set_ylim(0, top)
@@ -81,18 +87,22 @@ def bars(name: str, about: str, drawn: Sequence[Bar], numbers: Numbers) -> Marku
     def draw(axes: Axes, width: int) -> None:
         for at, bar in enumerate(drawn):
             axes.barh(at, 1, color="#eef2f6", height=0.34)
-            axes.barh(at, bar.value or 0, color=ACCENT if at == 0 else "#4a8cbf", height=0.34)
+            axes.barh(at, bar.value or 0, color=ACCENT if at == 0 or bar.label else "#4a8cbf", height=0.34)
             if bar.before is not None:
                 axes.plot([bar.before] * 2, [at - 0.27, at + 0.27], color=SECOND, linewidth=2.5)
-            axes.text(0, at - 0.3, bar.name, va="bottom", color=INK, weight="bold" if at == 0 else "normal")
-            axes.text(1, at - 0.3, numbers.percent(bar.value), va="bottom", ha="right", weight="bold", size=13)
+            axes.text(
+                0, at - 0.3, bar.name, va="bottom", color=INK, weight="bold" if at == 0 and not bar.label else "normal"
+            )
+            axes.text(
+                1, at - 0.3, bar.label or numbers.percent(bar.value), va="bottom", ha="right", weight="bold", size=13
+            )
         axes.set_ylim(len(drawn) - 0.6, -0.75)
         axes.set_xlim(0, 1)
         axes.set_yticks([])
         ticks = (0, 0.5, 1) if width < 400 else (0, 0.25, 0.5, 0.75, 1)
         axes.set_xticks(ticks, [numbers.percent(tick, 0) for tick in ticks])
-        for label, align in ((axes.get_xticklabels()[0], "left"), (axes.get_xticklabels()[-1], "right")):
-            label.set_horizontalalignment(align)
+        axes.get_xticklabels()[0].set_horizontalalignment("left")
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
 
     return _both(name, about, draw)
 
@@ -127,4 +137,4 @@ def _inline(text: str, name: str, size: str, about: str, width: int, height: int
         'stroke-linejoin="round" stroke-linecap="butt">'
     )
     body = re.sub(r"\s*\n\s*", " ", body).strip()
-    return Markup(f"{opening}{body}</svg>")
+    return Markup(f"{opening}{body}</svg>")  # noqa: S704 - matplotlib escapes its texts

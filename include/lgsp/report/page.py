@@ -43,8 +43,8 @@ def of_index(found: Index, language: str) -> str:
     return _render(
         "index.html", language, told, heading=told["words"]["index_title"], about=told["words"]["index_about"],
         span=numbers.period(found.period, found.start), as_of=found.total.first["as_of"], index=found,
-        levels=ranking.LEVELS, groups=ranking.GROUPS,
-        score_moved=lambda row: numbers.change(*(value and value * 100 for value in (row["value"], row["value_before"])), "points"),
+        levels=ranking.LEVELS, groups=ranking.GROUPS, groups_chart=_groups(found, numbers, told["words"]),
+        score_moved=lambda row: numbers.change(_hundred(row["value"]), _hundred(row["value_before"]), "points"),
     )  # fmt: skip
 
 
@@ -52,6 +52,12 @@ def direction(value: float | None, before: float | None, unit: str) -> int:
     """Whether a value is shown as more (1), less (-1) or the same (0) as before; 0 where one of both is unknown."""
     moved = Numbers("en").change(value, before, unit)
     return 0 if not moved or moved.startswith("0") else 1 if moved.startswith("+") else -1
+
+
+def place(name: str) -> str:
+    """The territory that a people's committee is named after."""
+    short = name.removeprefix("UBND ")
+    return short[:1].upper() + short[1:]
 
 
 def used(answers: Iterable[Answer], definitions: Answer) -> dict[str, Row]:
@@ -91,9 +97,13 @@ def _environment(language: str) -> Environment:
         "percent": numbers.percent, "count": numbers.number, "amount": numbers.amount, "change": numbers.change,
         "points": lambda ratio: NOTHING if ratio is None else numbers.number(ratio * 100, 1),
         "hundredths": lambda ratio: numbers.percent(ratio, 0).rstrip(" %"), "short_day": numbers.short_day, "instant": numbers.instant,
-        "period": numbers.period, "heat": colours.heat, "ink": colours.ink, "place": lambda name: name.removeprefix("UBND "),
+        "period": numbers.period, "heat": colours.heat, "ink": colours.ink, "place": place,
     }  # fmt: skip
     return environment
+
+
+def _hundred(ratio: float | None) -> float | None:
+    return None if ratio is None else ratio * 100
 
 
 def _name(told: dict[str, Any], kpi: str) -> str:
@@ -111,13 +121,22 @@ def _trend(week: Week, numbers: Numbers, told: dict[str, Any]) -> Markup:
 
 
 def _levels(week: Week, numbers: Numbers, spoken: dict[str, str]) -> Markup:
-    drawn = [
-        charts.Bar(spoken[f"level_{row['level']}"], row["value"], row["value_before"]) for row in week.levels.rows
-    ]
+    drawn = [charts.Bar(spoken[f"level_{row['level']}"], row["value"], row["value_before"]) for row in week.levels.rows]
     about = "; ".join(
-        f"{bar.name} {numbers.percent(bar.value)} ({spoken['last_week']} {numbers.percent(bar.before)})" for bar in drawn
+        f"{bar.name} {numbers.percent(bar.value)} ({spoken['last_week']} {numbers.percent(bar.before)})"
+        for bar in drawn
     )
     return charts.bars("levels", about, drawn, numbers)
+
+
+def _groups(found: Index, numbers: Numbers, spoken: dict[str, str]) -> Markup:
+    got = found.groups.get("ALL", {})
+    drawn = []
+    for group, (points, maximum) in ((group, got[group]) for group in ranking.GROUPS if group in got):
+        label = f"{numbers.number(points, 1)} / {numbers.number(maximum, 1)}"
+        drawn.append(charts.Bar(spoken[f"group_{group}"], points / maximum, None, label))
+    about = "; ".join(f"{bar.name} {bar.label}" for bar in drawn)
+    return charts.bars("groups", about, drawn, numbers) if drawn else Markup()
 
 
 def _heat(rows: Iterable[Row], days: list[Any]) -> list[tuple[str, list[tuple[str, list[Row | None]]]]]:

@@ -34,8 +34,4 @@ def shifted(first: date, months: int) -> date:
 def ended(day: date) -> dict[str, date]:
     """The periods that ended with the month before a day's, by their first day."""
     last = shifted(day.replace(day=1), -1)
-    return {
-        period: shifted(last, 1 - months)
-        for period, months in MONTHS.items()
-        if last.month % months == 0
-    }
+    return {period: shifted(last, 1 - months) for period, months in MONTHS.items() if last.month % months == 0}

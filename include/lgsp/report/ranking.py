@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from lgsp.errors import NothingPublished
+from lgsp.errors import LgspError, NothingPublished
 from lgsp.report import periods
 from lgsp.report.reading import Answer, Row, Snapshot
+from lgsp.window import midnight
 
 GROUPS = ("transparency", "progress", "online", "payment", "digitisation", "satisfaction")
 LEVELS = ("province", "district", "commune")
@@ -32,6 +33,11 @@ class Index:
     def answers(self) -> tuple[Answer, ...]:
         """All that was asked, in the order of the report."""
         return (self.total, self.component, self.legend, self.definitions)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the data reach its end."""
+        return bool(self.total.first["as_of"] >= midnight(self.end))
 
     @property
     def province(self) -> Row | None:
@@ -64,7 +70,8 @@ class Index:
 def read(snapshot: Snapshot, period: str, start: date | None) -> Index:
     """The index of a period, by default of the newest whose end the data have reached.
 
-    Raises SettingError for a day that begins no such period, NothingPublished where the snapshot says nothing of it.
+    Raises SettingError for a day that begins no such period, NothingPublished where none
+    is over, LgspError where the snapshot says nothing of the one that is asked for.
     """
     length = periods.interval(period)
     start = start or snapshot.ask("newest_index", period=period, length=length).first["period_start"]
@@ -73,7 +80,7 @@ def read(snapshot: Snapshot, period: str, start: date | None) -> Index:
     end = periods.end(period, start)
     total = snapshot.ask("index_total", period=period, start=start, end=end, length=length)
     if not total.rows:
-        raise NothingPublished(f"snapshot {snapshot.snapshot_id} holds no index of the {period} of {start}")
+        raise LgspError(f"snapshot {snapshot.snapshot_id} holds no index of the {period} of {start}")
     return Index(
         snapshot=snapshot,
         period=period,

@@ -46,7 +46,7 @@ class Snapshot:
         """The answer to a question of `sql/`, as the snapshot gave it on the day it was published."""
         text = files("lgsp.report").joinpath("sql", f"{question}.sql").read_text()
         literals = {key: sql.Literal(value) for key, value in {"snapshot": self.snapshot_id, **told}.items()}
-        statement = sql.SQL(text).format(**literals).as_string(self._connection).strip()  # type: ignore[arg-type]
+        statement = sql.SQL(text).format(**literals).as_string(self._connection).strip()
         return Answer(name or question, statement, tuple(self._connection.execute(statement.encode()).fetchall()))
 
 

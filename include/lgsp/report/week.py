@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from lgsp.errors import NothingPublished, SettingError
+from lgsp.errors import LgspError, NothingPublished, SettingError
 from lgsp.report import periods
 from lgsp.report.reading import Answer, Row, Snapshot
 from lgsp.window import midnight
@@ -54,7 +54,8 @@ class Week:
 def read(snapshot: Snapshot, start: date | None) -> Week:
     """A week, by default the newest whose end the data have reached.
 
-    Raises SettingError for a day that begins no week, NothingPublished where the snapshot says nothing of it.
+    Raises SettingError for a day that begins no week, NothingPublished where none
+    is over, LgspError where the snapshot says nothing of the one that is asked for.
     """
     start = start or snapshot.ask("newest_week").first["period_start"]
     if start is None:
@@ -64,7 +65,7 @@ def read(snapshot: Snapshot, start: date | None) -> Week:
     end = start + timedelta(days=7)
     coverage = snapshot.ask("coverage", start=start)
     if not coverage.first["agencies"]:
-        raise NothingPublished(f"snapshot {snapshot.snapshot_id} says nothing of the week of {start}")
+        raise LgspError(f"snapshot {snapshot.snapshot_id} says nothing of the week of {start}")
     trend = snapshot.ask("trend", start=start, first=start - timedelta(weeks=WEEKS_OF_TREND - 1))
     period = snapshot.ask("map_period", end=end).rows
     return Week(

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
+import xlsxwriter  # type: ignore[import-untyped]
 
 # Excel shows these in the reader's own way of writing numbers.
-FORMATS = {
+FORMATS: dict[str, dict[str, Any]] = {
     "text": {"text_wrap": True, "num_format": "@"}, "count": {"num_format": "#,##0"}, "ratio": {"num_format": "0.00%"},
     "points": {"num_format": "0.00"}, "day": {"num_format": "dd/mm/yyyy", "align": "left"},
 }  # fmt: skip
@@ -71,7 +69,7 @@ def written(sheets: Sequence[Sheet], title: str, created: datetime) -> bytes:
     return buffer.getvalue()
 
 
-def _write(page: Worksheet, down: int, at: int, value: Any, kind: str, formats: dict[str, Format]) -> None:
+def _write(page: Any, down: int, at: int, value: Any, kind: str, formats: dict[str, Any]) -> None:
     if isinstance(value, tuple):
         kind, value = value
     if value is None:
