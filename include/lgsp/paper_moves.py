@@ -66,7 +66,7 @@ def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
     transaction.do("drop table if exists pg_temp.paper_moved")
     transaction.do(
         f"create temporary table paper_moved on commit drop as {versions}told as ({_sql('moves')}), other as ({_sql('held')}) "
-        f"select organisation_id, day_on, {FACTS}, 0 as held_papers from told where ({FACTS}) <> ({NOTHING}) {known} "
+        f"select organisation_id, day_on, {SUMS.listed()} from told where ({FACTS}) <> ({NOTHING}) {known} "
         f"union all select organisation_id, day_on, {NOTHING}, held_papers from other"
     )
     transaction.do("analyze paper_moved")
@@ -86,7 +86,7 @@ def differing(transaction: Transaction) -> int:
     made = f"{SUMS.summed('told', 'day')} union all {SUMS.summed('told', 'month')}"
     columns = f"{', '.join(SUMS.key)}, {FACTS}"
     return int(transaction.one(
-        f"with {_everything()}, told as (select *, 0 as held_papers from ({_sql('moves')}) t), "
+        f"with {_everything()}, told as ({_sql('moves')}), "
         f"made as (select {columns} from ({made}) m where ({FACTS}) <> ({NOTHING})), "
         f"known as (select {columns} from record.paper_movement where ({FACTS}) <> ({NOTHING})) "
         "select count(*) from ((table made except all table known) union all (table known except all table made)) d"

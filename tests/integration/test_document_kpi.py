@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -123,14 +123,9 @@ def _day(number: int | None) -> date | None:
 
 def _at(told: int | datetime | None) -> datetime | None:
     """An instant, or ten at night of a day in Việt Nam."""
-    day = None if isinstance(told, datetime) else _day(told)
-    return (
-        datetime(day.year, day.month, day.day, 22, tzinfo=LOCAL)
-        if day
-        else told
-        if isinstance(told, datetime)
-        else None
-    )
+    if told is None or isinstance(told, datetime):
+        return told
+    return datetime.combine(BEGIN + timedelta(days=told), time(22), LOCAL)
 
 
 def _document(key: int, told: dict[str, Any]) -> dict[str, Any]:

@@ -28,5 +28,6 @@ with calendar as (
 )
 select organisation_id, day_on, sum(sent)::integer as sent, sum(sent_paperless)::integer as sent_paperless, sum(sent_signed)::integer as sent_signed,
     sum(sent_deliveries)::integer as sent_deliveries, sum(received)::integer as received, sum(received_excluded)::integer as received_excluded,
-    sum(received_in_time)::integer as received_in_time, sum(files_opened)::integer as files_opened, sum(files_electronic)::integer as files_electronic
+    sum(received_in_time)::integer as received_in_time, sum(files_opened)::integer as files_opened, sum(files_electronic)::integer as files_electronic,
+    0 as held_papers
 from move where day_on is not null group by organisation_id, day_on
