@@ -12,6 +12,7 @@ from lgsp import database, sources
 from lgsp.cli_batch import batch
 from lgsp.cli_completeness import completeness
 from lgsp.cli_drift import drift
+from lgsp.cli_explain import explain
 from lgsp.cli_organisations import organisations
 from lgsp.cli_quarantine import quarantine
 from lgsp.cli_report import report
@@ -98,6 +99,7 @@ def dictionary() -> None:
 main.add_command(batch)
 main.add_command(completeness)
 main.add_command(drift)
+main.add_command(explain)
 main.add_command(organisations)
 main.add_command(province)
 main.add_command(quarantine)

@@ -9,6 +9,7 @@ from typing import Any
 from lgsp.explain import question as questions
 from lgsp.explain import reasons, span, units
 from lgsp.explain.question import Question
+from lgsp.explain.span import FORMS as FORMS
 from lgsp.ledger import Connection
 
 COUNTED, NOT_COUNTED, EXCLUDED, QUARANTINED, OUTSIDE = "counted", "not_counted", "excluded", "quarantined", "outside"
