@@ -15,6 +15,7 @@ from lgsp.province.view import Seen
 
 MODES = {2: "information", 3: "partial", 4: "full"}
 CLOSED = ("withdrawn", "not_accepted")
+UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,13 @@ class Held:
 
 
 class Facts:
-    """All that happened in a world until an instant, which is the beginning of a local day."""
+    """All that happened in a world until an instant, which is the beginning of a local day.
 
-    def __init__(self, world: World, until: date) -> None:
-        self.world, self.until, self.first = world, until, world.start
+    Whether a dossier's clock stands still is told by its status today, or `by_events` for any instant.
+    """
+
+    def __init__(self, world: World, until: date, *, by_events: bool = False) -> None:
+        self.world, self.until, self.first, self._by_events = world, until, world.start, by_events
         self._view = world.view(midnight(until))
         self.truth = world.truth(midnight(until))
 
@@ -115,9 +119,9 @@ class Facts:
         ]
 
     @cached_property
-    def levels(self) -> dict[str, str]:
-        """The level of each agency."""
-        return {agency.id: agency.level for agency in self.agencies}
+    def levels(self) -> list[str]:
+        """The levels that agencies have."""
+        return sorted({agency.level for agency in self.agencies})
 
     @cached_property
     def offerings(self) -> list[Offering]:
@@ -142,22 +146,40 @@ class Facts:
         in_one_stop = {seen.row: seen for seen in view.each(view.one_stop, rows)}
         told = self.truth.dossiers.to_pylist()
         return [
-            _dossier(row, in_one_stop[number] if row["in_one_stop"] else on_portal[number], on_portal[number])
+            _dossier(
+                row,
+                in_one_stop[number] if row["in_one_stop"] else on_portal[number],
+                on_portal[number],
+                self._by_events,
+            )
             for row, number in zip(told, rows.tolist(), strict=True)
         ]
 
     @cached_property
     def held(self) -> list[Held]:
-        """Dossier records in quarantine of which agency and day can be told: the day received, else the day handed in."""
+        """Dossier records in quarantine of which agency and day can be told: the day received, else the day handed in.
+
+        One that says it is received in the future says so of no day that any period holds.
+        """
         view, found = self._view, []
         for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
-            spoilt = truth.quarantined(view, side).nonzero()[0]
-            unread = view.marks.has(f"poison-element-{side}")
-            undated = view.marks.has(f"D25-{side}", f"D28-received-{side}")
-            for seen in view.each(system, spoilt[~unread[spoilt]]):
+            spoilt = truth.quarantined(view, side)
+            undated = view.marks.has(f"D28-received-{side}")
+            spoilt &= ~view.marks.has(f"poison-element-{side}", f"D25-{side}")
+            for seen in view.each(system, spoilt.nonzero()[0]):
                 received = None if undated[seen.row] else seen.when(ACCEPTED)
                 day = local_day(seen.submitted if received is None else received)
                 found.append(Held(agencies.load()[seen.agency].new_code, day))
+        return found
+
+    @cached_property
+    def held_papers(self) -> list[Held]:
+        """Documents that were stopped, of which nothing is read, on the day they were listed; secret work files as listed last."""
+        papers, now = self.world.papers, midnight(self.until)
+        found = [Held(UNKNOWN, local_day(d.listed_at)) for d in papers.documents if d.stopped_as and d.listed_at <= now]
+        for file in papers.work_files:
+            if file.is_secret and file.opened_at <= now:
+                found.append(Held(agencies.load()[file.agency].new_code, local_day(file.changed_at(now))))
         return found
 
     def is_worked(self, day: date) -> bool:
@@ -174,7 +196,7 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.astimezone(LOCAL).date()
 
 
-def _dossier(row: dict[str, Any], lead: Seen, portal: Seen) -> Dossier:
+def _dossier(row: dict[str, Any], lead: Seen, portal: Seen, by_events: bool) -> Dossier:
     service, is_led = services.load()[lead.service], row["in_one_stop"]
     reached = {status for _, status in lead.events}
     components, reused = lead.traits >> 26 & 3, lead.traits >> 28 & 1
@@ -184,7 +206,7 @@ def _dossier(row: dict[str, Any], lead: Seen, portal: Seen) -> Dossier:
     return Dossier(
         row["receiving_organisation_id"], row["service_code"], service.field_code, service.online_level, row["channel"],
         row["status"], row["received_on"], row["due_on"], _first_due(row, lead), row["finished_on"], _day(row["closed_at"]),
-        tuple(_pauses(lead)) if is_led else (), row["fee_vnd"],
+        tuple(_pauses(lead, by_events)) if is_led else (), row["fee_vnd"],
         service.fee_vnd > 0 and lead.channel == 0 and lead.traits >> 24 & 3 > 0,
         components > 0, reused > 0, has_result, row["in_online_services"],
         min(5, 3 + (lead.traits >> 32 & 15) % 3) if is_rated else None,
@@ -199,8 +221,10 @@ def _first_due(row: dict[str, Any], lead: Seen) -> date | None:
     return local_day(lead.due_first) if is_told else row["due_on"]
 
 
-def _pauses(seen: Seen) -> Iterator[tuple[datetime, datetime | None]]:
-    ends = [at for at, _ in seen.events[1:]] + [None]
+def _pauses(seen: Seen, by_events: bool) -> Iterator[tuple[datetime, datetime | None]]:
+    """When its clock stood still; by the status of today it always did, or never."""
+    ends = [*(at for at, _ in seen.events[1:]), None]
     for (at, status), end in zip(seen.events, ends, strict=True):
-        if status in PAUSES:
-            yield datetime.fromtimestamp(at, LOCAL), None if end is None else datetime.fromtimestamp(end, LOCAL)
+        if status in PAUSES and (by_events or end is None):
+            begun = at if by_events else seen.submitted
+            yield datetime.fromtimestamp(begun, LOCAL), None if end is None else datetime.fromtimestamp(end, LOCAL)

@@ -1,8 +1,8 @@
 """The index of Decision 766 and the institution map, from our own ratios and in exact fractions.
 
-How the definitions are read where they leave a choice: a component leaves out and misses what its indicator does; the
-total and components that no indicator tells leave out nothing, and the total misses all that is in quarantine; weights,
-classes and the agencies of territories are those of the period's last day.
+How the definitions are read where they leave a choice: a component leaves out what its indicator does, the total and
+components that no indicator tells leave out nothing, and all of them miss what is in quarantine; weights, classes and the
+agencies of territories are those of the period's last day.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class Ratios:
     period: Period
     rows: Mapping[str, dict[str, Any]]
 
+    @property
+    def held(self) -> int:
+        """What is in quarantine."""
+        return max(int(row["quarantined_count"]) for row in self.rows.values())
+
 
 def ratios(facts: Facts, service_kpi: list[Row]) -> list[Ratios]:
     """Our ratios by agency, or ALL at all levels, and period."""
@@ -64,7 +69,7 @@ def index_766(every: list[Ratios], told: Definitions) -> Iterator[Row]:
             got = None if value is None else maximum * min(Fraction(1), value / full_at)
             if got is not None:
                 points, reachable = points + got, reachable + maximum
-            said = {n: row[n] for n in ("numerator", "denominator", "excluded_count", "quarantined_count")}
+            said = {n: row[n] for n in ("numerator", "denominator", "excluded_count")}
             yield _component(ours, told, component), said | {
                 "value": value, "full_at": full_at, "points": got, "maximum": maximum, "coverage": None,
             } | _stamp(ours, told)  # fmt: skip
@@ -73,7 +78,7 @@ def index_766(every: list[Ratios], told: Definitions) -> Iterator[Row]:
         yield _component(ours, told, "total"), {
             "numerator": None, "denominator": None, "value": points / reachable if reachable else None, "full_at": None,
             "points": points if reachable else None, "maximum": reachable, "coverage": reachable / whole,
-            "excluded_count": 0, "quarantined_count": ours.rows["on_time"]["quarantined_count"],
+            "excluded_count": 0,
         } | _stamp(ours, told)  # fmt: skip
 
 
@@ -83,7 +88,7 @@ def _component(ours: Ratios, told: Definitions, component: str) -> tuple[Any, ..
 
 def _stamp(ours: Ratios, told: Definitions) -> dict[str, Any]:
     version = told.version("index_766", ours.period.last_day)
-    return {"definition_version": version, "as_of": ours.period.as_of}
+    return {"definition_version": version, "as_of": ours.period.as_of, "quarantined_count": ours.held}
 
 
 def institution_map(facts: Facts, every: list[Ratios], index: list[Row], told: Definitions) -> Iterator[Row]:

@@ -2,7 +2,8 @@
 
 How the definitions are read where they leave a choice: a document counts once, for who issued it, on the day it was
 first sent; a delivery for its sender on the day it was sent to that recipient, for the recipient on the day it arrived;
-accepted in time is not later than the first working day after the day of arrival.
+accepted in time is not later than the first working day after the day of arrival; every indicator of an agency misses all
+of its documents and work files in quarantine; a figure reported for ALL is one of the whole province.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from lgsp.province.calendar import LOCAL
-from tests.recomputation.facts import Facts, Held
+from tests.recomputation.facts import UNKNOWN, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL, is_in_force
 from tests.recomputation.told import Definitions
@@ -75,17 +76,13 @@ def _next_worked(facts: Facts, day: date) -> date:
     return day
 
 
-def held(facts: Facts) -> Iterator[Held]:
-    """Secret documents and work files, which are in quarantine; of what cannot be read nobody knows whose it is."""
-    return iter(())
-
-
 def _rolled_up(facts: Facts, period: Period, found: list[Move]) -> dict[tuple[str, str], Counter[str]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for move in found:
         if period.holds(move.day):
             counts[move.agency].update(move.counts)
-    sums: dict[tuple[str, str], Counter[str]] = {(ALL, ALL): Counter()}
+    sums: dict[tuple[str, str], Counter[str]] = {(ALL, level): Counter() for level in (ALL, *facts.levels)}
+    sums[ALL, ALL].update(counts[UNKNOWN])
     for agency in facts.agencies:
         mine = counts[agency.id]
         if is_in_force(agency, period) or mine:
@@ -96,7 +93,7 @@ def _rolled_up(facts: Facts, period: Period, found: list[Move]) -> dict[tuple[st
 
 def document_kpi(facts: Facts, told: Definitions) -> Iterator[Row]:
     """Every row of the table, by key."""
-    found = list(moves(facts)) + [Move(one.agency, one.day, frozenset({"held"})) for one in held(facts)]
+    found = list(moves(facts)) + [Move(one.agency, one.day, frozenset({"held"})) for one in facts.held_papers]
     for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
         for (agency, level), counts in _rolled_up(facts, period, found).items():
             ratios = _ratios(counts) | dict(_claims(told, agency, level, period, counts["sent"]))

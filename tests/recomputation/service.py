@@ -1,9 +1,9 @@
 """Ratios of service: for every period every dossier and every offering is asked, one after the other.
 
-How the definitions are read where they leave a choice:
-paused, open and past its due day are all meant as of the end of the data in the period, by events and not by today's
-status; what was due on the last day of the data is past due at their end; an offering counts where it is in force on
-the last day the data reach; a share of excluded dossiers is told by those indicators whose definition leaves some out.
+How the definitions are read where they leave a choice: what was due on the last day of the data is past due at their
+end; an offering counts where it is in force on the last day the data reach; every level has its row, though it has no
+agency any more, and an agency that ended has rows of what still counts anything; an indicator whose definition leaves
+nothing out has nothing excluded.
 """
 
 from __future__ import annotations
@@ -191,34 +191,38 @@ def is_in_force(agency: Agency, period: Period) -> bool:
 
 
 def rolled_up(facts: Facts, period: Period, counts: dict[str, Counts]) -> dict[Pair, Counts]:
-    """Counts by (agency, its level), (ALL, each level) and (ALL, ALL); an agency that ended stays while it counts anything."""
-    found: dict[Pair, Counts] = {(ALL, ALL): Counts()}
+    """Counts by (agency, its level), (ALL, each level) and (ALL, ALL)."""
+    found: dict[Pair, Counts] = {(ALL, level): Counts() for level in (ALL, *facts.levels)}
     for agency in facts.agencies:
-        mine = counts.get(agency.id, Counts())
-        if not is_in_force(agency, period) and not any(mine.numbers.values()):
-            continue
         for key in ((agency.id, agency.level), (ALL, agency.level), (ALL, ALL)):
-            found.setdefault(key, Counts()).add(mine)
+            found.setdefault(key, Counts()).add(counts.get(agency.id, Counts()))
     return found
+
+
+def _counts(facts: Facts, period: Period) -> dict[str, Counts]:
+    counts = dossier_counts(facts.dossiers, period)
+    for one in facts.held:
+        counts.setdefault(one.agency, Counts()).numbers["held"] += period.holds(one.day)
+    offered: dict[str, list[Offering]] = defaultdict(list)
+    for offering in facts.offerings:
+        offered[offering.agency].append(offering)
+    for agency, offerings in offered.items():
+        add_offerings(counts.setdefault(agency, Counts()), offerings, period)
+    return counts
 
 
 def service_kpi(facts: Facts, told: Definitions) -> Iterator[tuple[tuple[object, ...], dict[str, object]]]:
     """Every row of the table, by key."""
     for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
-        counts = dossier_counts(facts.dossiers, period)
-        for one in facts.held:
-            counts.setdefault(one.agency, Counts()).numbers["held"] += period.holds(one.day)
-        offered: dict[str, list[Offering]] = defaultdict(list)
-        for offering in facts.offerings:
-            offered[offering.agency].append(offering)
-        for agency, offerings in offered.items():
-            add_offerings(counts.setdefault(agency, Counts()), offerings, period)
-        for (agency, level), mine in rolled_up(facts, period, counts).items():
+        there = {ALL} | {agency.id for agency in facts.agencies if is_in_force(agency, period)}
+        for (agency, level), mine in rolled_up(facts, period, _counts(facts, period)).items():
+            held = mine.numbers["held"]
             for kpi_id, (numerator, denominator) in ratios(mine).items():
                 version = told.version(kpi_id, period.last_day)
                 excluded = mine.numbers["excluded"] if told.excludes(kpi_id, period.last_day) else 0
-                yield (kpi_id, agency, level, period.name, period.start, version), {
-                    "numerator": numerator, "denominator": denominator,
-                    "value": numerator / denominator if denominator else None,
-                    "excluded_count": excluded, "quarantined_count": mine.numbers["held"], "as_of": period.as_of,
-                }  # fmt: skip
+                if agency in there or denominator or excluded or held:
+                    yield (kpi_id, agency, level, period.name, period.start, version), {
+                        "numerator": numerator, "denominator": denominator,
+                        "value": numerator / denominator if denominator else None,
+                        "excluded_count": excluded, "quarantined_count": held, "as_of": period.as_of,
+                    }  # fmt: skip
