@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INK, PAPER = "#14202b", "#ffffff"
+INK, PAPER = "#050d15", "#ffffff"
 GREY = "#d5dbe1"
 # From light to dark, in steps of a tenth of the share; both ends bear text.
 STEPS = (

@@ -29,7 +29,7 @@ def of_week(week: Week, language: str) -> str:
     trend = _by(week.trend.rows, "kpi_id")
     return _render(
         "weekly.html", language, told, heading=told["words"]["weekly_title"], about=told["words"]["weekly_about"],
-        span=numbers.span(week.start, week.end), as_of=week.coverage.first["as_of"], week=week,
+        span=numbers.span(week.start, week.end), as_of=week.as_of, week=week,
         trend_chart=_trend(week, numbers, told), trend_names=[_name(told, kpi) for kpi, _ in trend], trend_kpis=[kpi for kpi, _ in trend],
         levels_chart=_levels(week, numbers, told["words"]), heat_days=days, heat_rows=_heat(week.weeks.rows, days),
         heat_kpi=share(week.trend), map_groups=_territories(week.map, told["words"]), is_map_over=_is_map_over(week),
@@ -42,7 +42,7 @@ def of_index(found: Index, language: str) -> str:
     told = _told(language, found.snapshot, found.answers, found.definitions, found.legend)
     return _render(
         "index.html", language, told, heading=told["words"]["index_title"], about=told["words"]["index_about"],
-        span=numbers.period(found.period, found.start), as_of=found.total.first["as_of"], index=found,
+        span=numbers.period(found.period, found.start), as_of=found.as_of, index=found,
         levels=ranking.LEVELS, groups=ranking.GROUPS, groups_chart=_groups(found, numbers, told["words"]),
         score_moved=lambda row: numbers.change(_hundred(row["value"]), _hundred(row["value_before"]), "points"),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 from lgsp.errors import LgspError, NothingPublished
@@ -35,9 +35,15 @@ class Index:
         return (self.total, self.component, self.legend, self.definitions)
 
     @property
+    def as_of(self) -> datetime:
+        """How far into the period the data reach."""
+        at: datetime = self.total.first["as_of"]
+        return at
+
+    @property
     def is_over(self) -> bool:
         """Whether the data reach its end."""
-        return bool(self.total.first["as_of"] >= midnight(self.end))
+        return self.as_of >= midnight(self.end)
 
     @property
     def province(self) -> Row | None:

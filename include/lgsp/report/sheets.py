@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from lgsp.report import page, words, workbook
@@ -19,29 +20,33 @@ def of_week(week: Week, language: str) -> bytes:
     """The workbook of a weekly digest."""
     spoken, numbers = words.of(language), Numbers(language)
     known = page.used(week.answers, week.definitions)
-    about = _about(week.snapshot, f"{spoken['weekly_title']} {numbers.span(week.start, week.end)}", language)
+    about = _about(
+        week.snapshot, week.as_of, f"{spoken['weekly_title']} {numbers.span(week.start, week.end)}", language
+    )
     sheets = [_digest(spoken["headline"], about, week.headline, known, language)]
     sheets += [_digest(spoken[name], about, week.lists[name], known, language) for name in LISTS]
     sheets.append(_values(spoken["trend"], about, week.trend, known, language))
     sheets.append(_values(spoken["levels"], about, week.levels, known, language))
-    sheets.append(_values(spoken["weeks"], about, week.weeks, known, language))
+    sheets.append(_values(spoken["weeks_short"], about, week.weeks, known, language))
     sheets.append(_map(week, about, language))
     sheets += _annex(about, week.answers, known, language)
-    return workbook.written(sheets, about, week.snapshot.as_of)
+    return workbook.written(sheets, about, week.as_of)
 
 
 def of_index(index: Index, language: str) -> bytes:
     """The workbook of an index report."""
     spoken, numbers = words.of(language), Numbers(language)
     known = page.used(index.answers, index.definitions)
-    about = _about(index.snapshot, f"{spoken['index_title']}, {numbers.period(index.period, index.start)}", language)
+    about = _about(
+        index.snapshot, index.as_of, f"{spoken['index_title']}, {numbers.period(index.period, index.start)}", language
+    )
     sheets = [_ranking(index, about, language), _components(index, about, language)]
-    return workbook.written([*sheets, *_annex(about, index.answers, known, language)], about, index.snapshot.as_of)
+    return workbook.written([*sheets, *_annex(about, index.answers, known, language)], about, index.as_of)
 
 
-def _about(snapshot: Snapshot, title: str, language: str) -> str:
+def _about(snapshot: Snapshot, as_of: datetime, title: str, language: str) -> str:
     spoken = words.of(language)
-    at = Numbers(language).instant(snapshot.as_of)
+    at = Numbers(language).instant(as_of)
     return f"{title} · {spoken['snapshot']} {snapshot.snapshot_id} · {spoken['as_of']} {at}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from lgsp.errors import LgspError, NothingPublished, SettingError
@@ -40,9 +40,15 @@ class Week:
         return self.start + timedelta(days=7)
 
     @property
+    def as_of(self) -> datetime:
+        """How far into it the data reach."""
+        at: datetime = self.coverage.first["as_of"]
+        return at
+
+    @property
     def is_over(self) -> bool:
         """Whether the data reach its end."""
-        return bool(self.coverage.rows) and self.coverage.first["as_of"] >= midnight(self.end)
+        return self.as_of >= midnight(self.end)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:

@@ -1,0 +1,133 @@
+"""Reports of a published store: written from one snapshot, the same again, and every number with its statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lgsp import database, report
+from lgsp.cli import main
+from lgsp.errors import LgspError, NothingPublished, SettingError
+from lgsp.report.numbers import Numbers
+from lgsp.window import Window
+from tests.integration.conftest import FIRST, WHOLE, Installation
+
+LATER = date(2026, 8, 6)  # the second week of the world, of which five days are there
+NUMBERS = Numbers("vi")
+
+
+def _statements(page: str) -> dict[str, str]:
+    """The statements of the annex, by the section they are named after."""
+    found = re.findall(r'<details id="sql-(\w+)">.*?<code>(.*?)</code>', page, re.DOTALL)
+    return {name: unescape(text) for name, text in found}
+
+
+def _asked(published: Installation, statement: str) -> list[dict[str, Any]]:
+    with database.connect(published.settings) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+@pytest.fixture(scope="module")
+def page(published: Installation, tmp_path_factory: pytest.TempPathFactory) -> str:
+    done = report.weekly(published.settings, out=tmp_path_factory.mktemp("report"))
+    assert done.period_start == FIRST, "the newest week that is over"
+    return done.paths[0].read_text()
+
+
+@pytest.mark.parametrize("language", report.LANGUAGES)
+def test_the_same_snapshot_gives_the_same_files(published: Installation, tmp_path: Path, language: str) -> None:
+    once, again = (report.weekly(published.settings, FIRST, language, out=tmp_path / name) for name in ("one", "two"))
+    assert [path.name for path in once.paths] == [f"digest.{language}.html", f"digest.{language}.xlsx"]
+    assert [path.read_bytes() for path in once.paths] == [path.read_bytes() for path in again.paths]
+    assert not [path for path in once.paths[0].parent.iterdir() if path.name.startswith(".")]
+
+
+def test_every_statement_of_the_annex_gives_what_the_page_shows(published: Installation, page: str) -> None:
+    statements = _statements(page)
+    assert {"coverage", "headline", "trend", "levels", "late", "moved", "weeks", "definitions"} <= set(statements)
+    headline = _asked(published, statements["headline"])
+    assert headline
+    for row in headline:
+        if row["denominator"] > 1:
+            assert f"{NUMBERS.percent(row['value'])} <small>{NUMBERS.number(row['numerator'])}" in page
+        else:
+            assert f'<p class="big">{NUMBERS.number(row["value"])}</p>' in page
+    for row in _asked(published, statements["levels"]):
+        assert f"{NUMBERS.percent(row['value'])}</text>" in page
+    listed = {row["name"] for name in ("no_online", "no_data", "late") for row in _asked(published, statements[name])}
+    assert listed and all(name in unescape(page) for name in listed)
+    assert all(_asked(published, statement) is not None for statement in statements.values())
+
+
+def test_every_number_names_its_definition(published: Installation, page: str) -> None:
+    named = set(re.findall(r'href="#def-(\w+)"', page))
+    told = published.query(
+        "select kpi_id, name_vi, numerator_vi from shared.indicator_definition where valid_to is null"
+    )
+    assert {"online_share", "on_time", "zero_activity"} <= named
+    for row in told:
+        if row["kpi_id"] in named:
+            assert f'id="def-{row["kpi_id"]}"' in page and row["name_vi"] in unescape(page)
+
+
+def test_a_week_the_data_do_not_reach_the_end_of_says_so(published: Installation, page: str, tmp_path: Path) -> None:
+    early = report.weekly(published.settings, LATER, out=tmp_path).paths[0].read_text()
+    assert "Dữ liệu chưa đến hết tuần" in early and "00:00 ngày 11/08/2026" in early
+    assert "Dữ liệu chưa đến hết tuần" not in page
+
+
+def test_the_index_of_a_month_ranks_every_agency_that_has_one(published: Installation, tmp_path: Path) -> None:
+    done = report.index(published.settings, "month", date(2026, 8, 1), out=tmp_path)
+    page = done.paths[0].read_text()
+    rows = published.query(
+        "select value from shared.index_766 where component = 'total' and period = 'month' and period_start = '2026-08-01' "
+        "and value is not null and organisation_id <> 'ALL'"
+    )
+    assert rows and all(f"<b>{NUMBERS.number(row['value'] * 100, 1)}</b>" in page for row in rows)
+    total = next(row for row in _asked(published, _statements(page)["index_total"]) if row["organisation_id"] == "ALL")
+    assert NUMBERS.number(total["points"], 1) in page and "tháng 8/2026" in page
+
+
+def test_what_cannot_be_told_is_refused_with_its_reason(published: Installation, install: Callable[..., Any]) -> None:
+    with pytest.raises(SettingError, match="begins on 2026-07-30"):
+        report.weekly(published.settings, date(2026, 8, 1))
+    with pytest.raises(LgspError, match="says nothing of the week of 2020-01-02"):
+        report.weekly(published.settings, date(2020, 1, 2))
+    with pytest.raises(SettingError, match="snapshot 99 was never published"):
+        report.weekly(published.settings, snapshot_id=99)
+    with pytest.raises(SettingError, match="begins no quarter"):
+        report.index(published.settings, "quarter", date(2026, 8, 1))
+    with pytest.raises(NothingPublished, match="nothing was published yet"):
+        report.weekly(install({}).settings)
+
+
+def test_an_older_snapshot_gives_its_own_report_again(installation: Installation) -> None:
+    installation.run_all(Window.of_days(FIRST, LATER))
+    installation.publish()
+    known_then = [path.read_bytes() for path in report.weekly(installation.settings, FIRST).paths]
+    installation.run_all(WHOLE)
+    installation.publish()
+    newer = report.weekly(installation.settings, FIRST)
+    older = report.weekly(installation.settings, FIRST, snapshot_id=1)
+    assert [path.read_bytes() for path in older.paths] == known_then
+    assert newer.snapshot_id == 2 and newer.paths[0].read_bytes() != known_then[0], "the newer one replaced it"
+    assert older.paths[0].parent == newer.paths[0].parent / "snapshot-1"
+
+
+def test_the_command_says_where_the_files_are(
+    published: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in published.settings.environment.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(main, ["report", "weekly", "--week", "2026-07-30", "--language", "en", "--out", str(tmp_path)])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert done.output.split() == [str(tmp_path / "digest.en.html"), str(tmp_path / "digest.en.xlsx")]
+    refused = CliRunner().invoke(main, ["report", "index", "--start", "2026-08-02"])
+    assert refused.exit_code == 1 and "2026-08-02 begins no month" in refused.output
