@@ -47,17 +47,19 @@ with agency as (
     ) as k(kpi_id, numerator, denominator, excluded_count)
     -- an agency that ended is asked about the periods in which it still sent or received
     where k.numerator is not null and (is_in_force or summed.sent is not null or claim.hours is not null or claim.vnd is not null)
-), threshold as (
-    select threshold_id, scope, valid_from, coalesce(valid_to, 'infinity') as valid_to, value from shared.indicator_threshold
+), bound as (
+    select distinct on (period_end, threshold_id, scope) period_end, threshold_id, scope, value
+    from (select distinct period_end from spine) e
+    join shared.indicator_threshold t on t.valid_from < period_end and (t.valid_to is null or t.valid_to >= period_end)
+    order by period_end, threshold_id, scope, valid_from desc
 ), valued as (
     select told.*, d.unit, d.definition_version, numerator::double precision / nullif(denominator, 0) as value
     from told join shared.indicator_definition d using (kpi_id)
     where d.valid_from < period_end and (d.valid_to is null or d.valid_to >= period_end)  -- in force on the period's last day
 )
 select kpi_id, organisation_id, level, period, period_start, numerator::bigint as numerator, denominator::bigint as denominator, v.value, unit,
-    (select t.value from threshold t where t.threshold_id = 'target' and t.scope = kpi_id || '/' || level
-        and t.valid_from < period_end and t.valid_to >= period_end order by t.valid_from desc limit 1) as target,
-    coalesce(v.value <= (select t.value from threshold t where t.threshold_id = 'implausible_above' and t.scope = kpi_id
-        and t.valid_from < period_end and t.valid_to >= period_end order by t.valid_from desc limit 1), true) as is_plausible,
+    target.value as target, coalesce(v.value <= most.value, true) as is_plausible,
     excluded_count::bigint as excluded_count, quarantined_count::bigint as quarantined_count, definition_version, as_of, null::text as batch_id
 from valued v
+left join bound target on target.period_end = v.period_end and target.threshold_id = 'target' and target.scope = kpi_id || '/' || level
+left join bound most on most.period_end = v.period_end and most.threshold_id = 'implausible_above' and most.scope = kpi_id
