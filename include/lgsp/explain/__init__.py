@@ -94,7 +94,7 @@ def _row(asked: Question, unit: dict[str, Any], facts: dict[str, Any]) -> Row:
     group, detail = reasons.of(asked, unit, facts)
     counts = {name: int(unit[name] or 0) for name in COMPARED}
     verdict = (
-        QUARANTINED if counts["quarantined"]
+        QUARANTINED if unit["kind"] == "record"  # also where a table does not tell how many there are
         else COUNTED if counts["numerator"]
         else NOT_COUNTED if counts["denominator"]
         else EXCLUDED if counts["excluded"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import zstandard
+
 from lgsp.errors import ContractError
 from lgsp.ledger import Connection
 from lgsp.selection import place
@@ -79,6 +81,6 @@ def _proven(folder: Path, number: int, sha256: str | None) -> tuple[int | None, 
             same = call.sha256 == sha256 or sha256 is None
             state = "as landed" if same else f"NOT as the ledger says: its SHA-256 is {call.sha256}"
             return call.offset, call.length, facts, state
-    except (ContractError, OSError) as error:
+    except (ContractError, OSError, zstandard.ZstdError) as error:
         return None, None, {}, f"NOT as landed: {error}"
     return None, None, facts, "not among the answers that count"

@@ -18,7 +18,7 @@ GIVEN_UP = {"withdrawn": "withdrawn", "not_accepted": "not accepted"}
 
 def of(question: Question, unit: Facts, facts: Facts) -> Reason:
     """Why a unit contributes what it does; `facts` are its published columns."""
-    if unit["quarantined"]:
+    if unit["kind"] == "record":
         return "in quarantine", str(facts.get("reason"))
     if unit["kind"] != "dossier":
         return {"offering": _offering, "document": _document, "delivery": _delivery, "work_file": _work_file}[unit["kind"]](question, unit, facts)  # fmt: skip
