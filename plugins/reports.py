@@ -19,6 +19,7 @@ NAMES = {
     "weekly": "Báo cáo tuần", "index/month": "Bộ chỉ số 766, tháng", "index/quarter": "Bộ chỉ số 766, quý",
     "index/half_year": "Bộ chỉ số 766, nửa năm",
 }  # fmt: skip
+SHOWN = {".vi.html": "tiếng Việt", ".vi.xlsx": "Excel", ".en.html": "English", ".en.xlsx": "Excel (English)"}
 STYLE = "body{font:16px/1.7 system-ui,sans-serif;margin:2rem;color:#14202b}a{color:#0b4f96}"
 
 # Without the dependency a plugin's routes answer anybody.
@@ -51,8 +52,9 @@ def _lines(root: Path, name: str) -> str:
     lines = []
     for folder in sorted(root.joinpath(name).glob("????-??-??"), reverse=True):
         links = " · ".join(
-            f'<a href="{PREFIX}/{name}/{escape(folder.name)}/{escape(path.name)}">{escape(path.name)}</a>'
-            for path in sorted(folder.glob("[a-z]*.*"), key=lambda path: (".vi." not in path.name, path.suffix))
+            f'<a href="{PREFIX}/{name}/{escape(folder.name)}/{escape(path.name)}">{shown}</a>'
+            for ending, shown in SHOWN.items()
+            for path in sorted(folder.glob(f"[a-z]*{ending}"))
         )
         lines.append(f"<li>{escape(folder.name)}: {links}</li>")
     return "".join(lines)

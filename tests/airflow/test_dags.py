@@ -12,7 +12,7 @@ from lgsp import sources
 from lgsp.window import LOCAL, Window
 
 INGEST = [f"ingest_{name}" for name in sources.names()]
-HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml", "fastapi"}
+HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml", "fastapi", "matplotlib", "xlsxwriter"}
 
 
 def test_every_file_imports_without_error_or_warning(dagbag):
@@ -20,12 +20,14 @@ def test_every_file_imports_without_error_or_warning(dagbag):
     assert not dagbag.captured_warnings
     assert set(dagbag.dags) == {
         *INGEST,
+        "index_report",
         "keep_house",
         "publish_shared_dataset",
         "rebuild_from_landing",
         "redrive_quarantine",
         "sweep_sources",
         "watch_completeness",
+        "weekly_digest",
     }
 
 
@@ -110,7 +112,9 @@ def test_a_redrive_takes_a_rule_that_holds_rows_a_source_or_numbers(dagbag):
         dag.params.get_param("quarantine_ids").resolve("many")
 
 
-@pytest.mark.parametrize("dag_id", [*INGEST, "rebuild_from_landing", "redrive_quarantine", "sweep_sources"])
+@pytest.mark.parametrize(
+    "dag_id", [*INGEST, "rebuild_from_landing", "redrive_quarantine", "sweep_sources", "weekly_digest", "index_report"]
+)
 def test_a_choice_of_the_operator_has_a_title_and_a_sentence(dagbag, dag_id):
     params = dagbag.dags[dag_id].params
     for name in params:
