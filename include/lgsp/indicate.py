@@ -79,7 +79,7 @@ def prepare(transaction: Transaction) -> None:
     """Sum up what the indicators of `affected` are made of: `part`, `tally` and `standing`."""
     for made in ("part", "tally", "standing"):
         transaction.do(_sql(made))
-        transaction.do(f"analyze {made}")
+        transaction.do(f"analyze {made} (period, period_start)")
 
 
 def query(table: str) -> str:
@@ -94,7 +94,7 @@ def _summed(told: str) -> str:
     """A query in which $sums are the sums of what moved, $filled those of everything that ratios are made of, $measures these."""
     everything = (*movements.MEASURES, *BESIDE)
     return (
-        told.replace("$sums", ", ".join(f"sum({name})::bigint as {name}" for name in movements.MEASURES))
+        told.replace("$sums", ", ".join(f"sum({name})::integer as {name}" for name in movements.MEASURES))
         .replace("$filled", ", ".join(f"sum({name})::bigint as {name}" for name in everything))
         .replace("$measures", ", ".join(f"coalesce({name}, 0) as {name}" for name in everything))
     )

@@ -17,7 +17,7 @@ import click
 import psutil
 import pyarrow as pa
 
-from lgsp import contract, database, indicate, merge, movements, publish
+from lgsp import contract, database, definitions, indicate, merge, movements, publish
 from lgsp.postgres import Server
 from lgsp.province import World, agencies, services
 from lgsp.settings import Settings
@@ -31,10 +31,14 @@ SAID = {
     "opened_on": "coalesce(received_on, submitted_at::date) + shift", "paused_working_minutes": "0", "has_conflict": "false",
     "is_withdrawn": "status = 'withdrawn'", "is_paused": "status in ('supplement_requested', 'payment_requested', 'suspended')",
     "source_updated_at": "coalesce(finished_at, received_at, submitted_at) + interval '1 day' * shift", "dossier_id": "dossier_id || '.' || n",
+    "online_level": "2 + abs(hashtext(service_code)) % 3", "online_mode": "(array['information', 'partial', 'full'])[1 + abs(hashtext(service_code)) % 3]",
+    "due_first_at": "due_at + interval '1 day' * shift", "is_paid_online": "channel = 'online' and fee_vnd > 0", "has_digital_result": "n % 2 = 0",
+    "digitised_component_count": "n % 3", "reused_component_count": "n % 2", "satisfaction": "case when finished_on is not null and n % 4 = 0 then 1 + n % 5 end",
     **{name: f"{name} + shift" for name in ("received_on", "due_on", "finished_on")},
     **{f"{name}_at": f"{name}_at + interval '1 day' * shift" for name in ("submitted", "received", "due", "finished", "closed")},
 }  # fmt: skip
-KNOWN = ("service_code", "receiving_organisation_id", "channel", "status", "is_on_time", "in_one_stop", "in_online_services")  # fmt: skip
+KNOWN = ("service_code", "receiving_organisation_id", "channel", "status", "is_on_time", "fee_vnd", "in_one_stop", "in_online_services")  # fmt: skip
+MODES = {2: "information", 3: "partial", 4: "full"}
 # Half of a day's dossiers are new, half were open and have ended; corrections move a dossier to another day and procedure.
 NEW = "select {columns} from shared.dossier where received_on = date '{day}' - 7 or received_on = date '{day}' - 8 limit {half}"
 ENDED = "select {columns} from shared.dossier where finished_on is null and status not in ('withdrawn', 'not_accepted') and received_on is not null order by dossier_id limit {half}"
@@ -146,7 +150,15 @@ def _list(transaction: Transaction) -> None:
         {"service_code": s.code, "valid_from": date(2016, 4, 1), "name": s.name, "field_code": s.field_code, "is_integrated_national": False}
         for s in services.load()
     ]  # fmt: skip
-    for name, rows in (("organisation", everyone), ("service", every)):
+    offered = [
+        {"service_code": s.code, "organisation_id": a.new_code, "valid_from": max(s.valid_from, a.valid_from), "valid_to": a.valid_to,
+         "online_level": s.online_level, "online_mode": MODES[s.online_level], "is_integrated_national": s.is_integrated,
+         "integrated_on": s.integrated_on}
+        for s, a in services.offerings()
+    ]  # fmt: skip
+    for name in definitions.NAMES:
+        merge.whole(transaction, name, publish._sql("sql/tables", name), 1, merge.Touched())
+    for name, rows in (("organisation", everyone), ("service", every), ("service_offering", offered)):
         shared = contract.load(name)
         merge.stage(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
         merge.table(transaction, shared, "true", 1, merge.Touched())

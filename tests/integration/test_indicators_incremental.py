@@ -355,6 +355,22 @@ def test_the_form_counts_what_is_open_and_what_of_it_is_overdue_as_far_as_the_da
         assert [tuple(map(int, row)) for row in turn.rows(open_)] == [(4, 4 - late, late, 0)]
 
 
+def test_fewer_dossiers_than_the_threshold_of_level_and_period_are_low_activity(turn: Transaction) -> None:
+    turn.do("update record.indicator_threshold set value = 3 where scope = 'commune/half_month'")
+    received = dict.fromkeys((8, 9, 24, 25, 26), "A") | {30: "C"}  # A and B are communes, C is a department
+    told: dict[int, dict[str, Any] | None] = {
+        day: PLAIN | {"received_on": day, "receiving_organisation_id": agency} for day, agency in received.items()
+    }
+    _publish(turn, Change(told, (75, 75)), 1)
+    states = turn.rows(
+        "select organisation_id, dossier_count::int, threshold::int, state from shared.zero_activity "
+        "where period = 'half_month' and channel = 'any' and period_start in ('2026-01-16', '2026-02-01') order by organisation_id, period_start"
+    )
+    assert states == [
+        ("A", 2, 3, "low"), ("A", 3, 3, "ok"), ("B", 0, 3, "zero"), ("B", 0, 3, "zero"), ("C", 0, 0, "zero"), ("C", 1, 0, "ok"),
+    ]  # fmt: skip
+
+
 def test_following_the_whole_way_indicators_say_what_computing_everything_says(installation: Installation) -> None:
     earlier, later = WHOLE.split(6)
     shop, portal, _ = SOURCES

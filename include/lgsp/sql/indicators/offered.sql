@@ -5,7 +5,7 @@ select organisation_id, service_code, period, period_start, 1 as offered, is_eli
     (is_eligible and coalesce(is_used, false))::int as eligible_used, (is_eligible and coalesce(is_used_online, false))::int as eligible_used_online,
     (is_eligible and is_integrated)::int as eligible_integrated, (is_eligible and is_full)::int as eligible_full
 from (
-    select distinct on (o.organisation_id, o.service_code, p.period, p.period_start) o.organisation_id, o.service_code, p.period, p.period_start,
+    select o.organisation_id, o.service_code, p.period, p.period_start,
         coalesce(case when is_mode then online_mode in ('partial', 'full') else online_level >= 3 end, false) as is_eligible,
         coalesce(case when is_mode then online_mode = 'full' else online_level = 4 end, false) as is_full,
         coalesce(is_integrated_national, false) and coalesce(integrated_on <= last_on, true) as is_integrated
@@ -14,7 +14,9 @@ from (
             select valid_from from shared.indicator_definition where kpi_id = 'online_share' and definition_version = '2.0'), false) as is_mode
         from affected join period p using (period, period_start) where period <> 'half_month'
     ) p join shared.service_offering o on o.valid_from <= last_on and (o.valid_to is null or o.valid_to > last_on)
-    order by o.organisation_id, o.service_code, p.period, p.period_start, o.valid_from desc
+    -- of two versions in force that day the newer one counts
+    where not exists (select from shared.service_offering n where n.service_code = o.service_code and n.organisation_id = o.organisation_id
+        and n.valid_from > o.valid_from and n.valid_from <= last_on and (n.valid_to is null or n.valid_to > last_on))
 ) offer left join (
     select organisation_id, service_code, period, period_start, received_online + received_other > 0 as is_used, received_online > 0 as is_used_online from tally
 ) used using (organisation_id, service_code, period, period_start)
