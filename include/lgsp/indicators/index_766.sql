@@ -11,18 +11,28 @@ with asked as (
 ), who as (
     select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held
     from counted group by 1, 2, 3
+), weight as (
+    select a.period, a.period_start, a.as_of, a.definition_version, w.component, w.kpi_id, w.full_at, w.maximum
+    from asked a join shared.index_766_weight w on w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
+), found as (
+    -- brought together by grouping: of what this publication wrote nothing is known that would make a join quick
+    select organisation_id, period, period_start, component, max(numerator) as numerator, max(denominator) as denominator, max(value) as value,
+        max(excluded_count) as excluded_count, max(held) as held
+    from (
+        select organisation_id, period, period_start, component, numerator, denominator, value, excluded_count, quarantined_count as held
+        from counted join weight using (period, period_start, kpi_id)
+        union all
+        select organisation_id, period, period_start, component, null, null, null, 0, held from who join weight using (period, period_start)
+    ) each group by 1, 2, 3, 4
 ), scored as (
     -- decimals until the end, so that a sum of points has no dust of binary fractions
-    select who.*, a.as_of, a.definition_version, w.component, w.full_at, w.maximum::numeric as maximum,
-        k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count,
+    select f.*, w.as_of, w.definition_version, w.full_at, w.maximum::numeric as maximum,
         case
-            when k.denominator is null or k.denominator = 0 then null
-            when k.numerator >= w.full_at::numeric * k.denominator then w.maximum::numeric
-            else w.maximum::numeric(40, 20) * k.numerator / (w.full_at::numeric * k.denominator)
+            when denominator is null or denominator = 0 then null
+            when numerator >= full_at::numeric * denominator then w.maximum::numeric
+            else w.maximum::numeric(40, 20) * numerator / (full_at::numeric * denominator)
         end as points
-    from who join asked a using (period, period_start)
-    join shared.index_766_weight w on w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
-    left join counted k using (organisation_id, period, period_start, kpi_id)
+    from found f join weight w using (period, period_start, component)
 ), total as (
     select organisation_id, period, period_start, as_of, definition_version, held,
         sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as every
@@ -30,7 +40,7 @@ with asked as (
 )
 select organisation_id, period, period_start, component, numerator, denominator, value, full_at,
     points::double precision, maximum::double precision, null::double precision as coverage,
-    coalesce(excluded_count, 0) as excluded_count, coalesce(quarantined_count, held) as quarantined_count, definition_version, as_of, null::text as batch_id
+    excluded_count, held as quarantined_count, definition_version, as_of, null::text as batch_id
 from scored
 union all
 select organisation_id, period, period_start, 'total', null, null, (points / nullif(maximum, 0))::double precision, null,

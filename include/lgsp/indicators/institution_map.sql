@@ -9,21 +9,15 @@ with asked as (
     where o.admin_unit_code is not null
 ), province as (
     -- the territory of the province's departments: what serves as one is known of agencies only
-    select period, period_start, as_of, last_on, 'ALL' as organisation_id, mode() within group (order by admin_unit_code) as admin_unit_code
+    select period, period_start, as_of, last_on, 'ALL' as organisation_id, 'ALL' as level, mode() within group (order by admin_unit_code) as admin_unit_code
     from serving where level = 'province' group by 1, 2, 3, 4
 ), committee as (
-    select distinct on (period, period_start, admin_unit_code) period, period_start, as_of, last_on, organisation_id, admin_unit_code
+    select distinct on (period, period_start, admin_unit_code) period, period_start, as_of, last_on, organisation_id, level, admin_unit_code
     from serving where kind = 'peoples_committee' and level in ('district', 'commune')
     order by period, period_start, admin_unit_code, valid_from desc, organisation_id
 ), territory as (
     select * from province union all
     select * from committee c where not exists (select from province p where (p.period, p.period_start, p.admin_unit_code) = (c.period, c.period_start, c.admin_unit_code))
-), measured as (
-    select 'index_766' as metric, organisation_id, period, period_start, points as numerator, maximum as denominator, excluded_count, quarantined_count
-    from shared.index_766 where component = 'total' and period_start = any(array(select period_start from asked))
-    union all
-    select 'on_time', organisation_id, period, period_start, numerator, denominator, excluded_count, quarantined_count
-    from shared.service_kpi where kpi_id = 'on_time' and (organisation_id <> 'ALL' or level = 'ALL') and period_start = any(array(select period_start from asked))
 ), placed as (
     -- decimals: 9 of 10 is exactly 90, and 17,999 of 20,000 is not
     select t.*, d.definition_version, m.kpi_id as metric, v.numerator, v.denominator, coalesce(v.excluded_count, 0) as excluded_count,
@@ -31,7 +25,14 @@ with asked as (
     from territory t
     join shared.indicator_definition m on m.kpi_id in ('index_766', 'on_time') and m.valid_from <= t.last_on and (m.valid_to is null or m.valid_to > t.last_on)
     join shared.indicator_definition d on d.kpi_id = 'institution_map' and d.valid_from <= t.last_on and (d.valid_to is null or d.valid_to > t.last_on)
-    left join measured v on (v.metric, v.organisation_id, v.period, v.period_start) = (m.kpi_id, t.organisation_id, t.period, t.period_start)
+    -- looked up one by one: of what this publication wrote nothing is known that would make a join quick
+    left join lateral (
+        (select points as numerator, maximum as denominator, excluded_count, quarantined_count from shared.index_766 i
+         where m.kpi_id = 'index_766' and (i.organisation_id, i.period, i.period_start, i.component) = (t.organisation_id, t.period, t.period_start, 'total') limit 1)
+        union all
+        (select numerator, denominator, excluded_count, quarantined_count from shared.service_kpi k
+         where m.kpi_id = 'on_time' and (k.kpi_id, k.organisation_id, k.level, k.period, k.period_start) = ('on_time', t.organisation_id, t.level, t.period, t.period_start) limit 1)
+    ) v on true
 )
 select admin_unit_code, period, period_start, metric, organisation_id, numerator, denominator, value::double precision,
     coalesce(c.class, 'no_data') as class, coalesce(c.colour, '#9AA5B1') as colour,

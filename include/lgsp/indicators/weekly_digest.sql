@@ -8,34 +8,39 @@ with week as (
     where p.period = 'week' and p.period_start in (select period_start + later from affected, (values (0), (7)) as d(later) where period = 'week')
 ), reached as (
     select period_start as week_on from week union select before_on from week where before_on is not null
-), agency as (
-    -- as it was on the week's last day, or when it ended
-    select distinct on (week_on, organisation_id) week_on, organisation_id, level, name
-    from reached join shared.organisation o on o.valid_from <= week_on + 6
-    order by week_on, organisation_id, o.valid_from desc
 ), ratio as (
     select period_start as week_on, kpi_id, organisation_id, level, numerator, denominator, value, definition_version, excluded_count, quarantined_count
     from shared.service_kpi
     where period = 'week' and period_start = any(array(select week_on from reached)) and (organisation_id <> 'ALL' or level = 'ALL')
         and kpi_id in ('on_time', 'online_share', 'overdue_open', 'service_active')
+), followed as (
+    select *, lag(week_on) over past as week_before, lag(numerator) over past as numerator_before, lag(denominator) over past as denominator_before,
+        lag(value) over past as value_told, lag(definition_version) over past as version_before
+    from ratio window past as (partition by kpi_id, organisation_id order by week_on)
 ), compared as (
-    select w.period_start, n.kpi_id, n.organisation_id, n.numerator, n.denominator, n.value, b.value as value_before, n.excluded_count, n.quarantined_count,
+    select period_start, kpi_id, organisation_id, numerator, denominator, value, excluded_count, quarantined_count,
+        case when week_before = before_on then value_told end as value_before,
         -- what is counted otherwise, or is too little, did not move
-        case when b.definition_version = n.definition_version and least(n.denominator, b.denominator) >= 20
-            then abs(n.numerator::numeric / n.denominator - b.numerator::numeric / b.denominator) end as moved
-    from week w join ratio n on n.week_on = w.period_start
-    left join ratio b on b.week_on = w.before_on and (b.kpi_id, b.organisation_id) = (n.kpi_id, n.organisation_id)
+        case when week_before = before_on and version_before = definition_version and least(denominator, denominator_before) >= 20
+            then abs(numerator::numeric / denominator - numerator_before::numeric / denominator_before) end as moved
+    from week join followed on week_on = period_start
 ), received as (
     select r.week_on, coalesce(sum(f.received_online + f.received_counter_postal), 0)::bigint as count
     from reached r left join shared.form_06a f on f.period = 'week' and f.period_start = r.week_on group by 1
 ), activity as (
     select l.section, z.period_start as week_on, z.organisation_id, z.dossier_count as count, z.state, z.state = l.kept as is_listed
-    from shared.zero_activity z join agency a on (a.week_on, a.organisation_id) = (z.period_start, z.organisation_id) cross join lateral (values
+    from shared.zero_activity z
+    -- looked up one by one: of what this publication wrote nothing is known that would make a join quick
+    cross join lateral (select level from shared.organisation o where o.organisation_id = z.organisation_id and o.valid_from <= z.period_start + 6 order by o.valid_from desc limit 1) a
+    cross join lateral (values
         ('silent', 'zero', z.channel = 'any' and a.level = 'commune'),
         ('no_online', 'zero', z.channel = 'online' and a.level in ('province', 'district')),
         ('no_data', 'no_data', z.channel = 'any')
     ) as l(section, kept, is_asked)
     where z.period = 'week' and z.period_start = any(array(select week_on from reached)) and l.is_asked
+), remembered as (
+    select *, lag(week_on) over past as week_before, lag(count) over past as count_told, lag(state) over past as state_told
+    from activity window past as (partition by section, organisation_id order by week_on)
 ), tally as (
     select week_on, s.section, s.place, s.kept, count(a.section) as among, count(*) filter (where a.is_listed) as count
     from reached cross join (values ('silent', 6, 'zero'), ('no_online', 7, 'zero'), ('no_data', 8, 'no_data')) as s(section, place, kept)
@@ -53,9 +58,9 @@ with week as (
     select w.period_start, 'headline', 'headline ' || n.section, -n.place, 'ALL', 'zero_activity', n.count, 1, n.count, b.count, n.kept, null, n.among, null, null
     from week w join tally n on n.week_on = w.period_start left join tally b on b.week_on = w.before_on and b.section = n.section
     union all
-    select w.period_start, n.section, n.section, coalesce(b.count, 0), n.organisation_id, 'zero_activity', n.count, 1, n.count, b.count, n.state, b.state, null, null, null
-    from week w join activity n on n.week_on = w.period_start and n.is_listed
-    left join activity b on b.week_on = w.before_on and (b.section, b.organisation_id) = (n.section, n.organisation_id)
+    select period_start, section, section, coalesce(case when week_before = before_on then count_told end, 0), organisation_id, 'zero_activity', count, 1, count,
+        case when week_before = before_on then count_told end, n.state, case when week_before = before_on then state_told end, null, null, null
+    from week join remembered n on week_on = period_start where is_listed
     union all
     select period_start, 'late', 'late', numerator, organisation_id, kpi_id, numerator, denominator, value, value_before, null, null, null, excluded_count, quarantined_count
     from compared where kpi_id = 'overdue_open' and organisation_id <> 'ALL' and numerator > 0
@@ -80,7 +85,7 @@ with week as (
     ('late', '{name}: {n} hồ sơ quá hạn trong {d} hồ sơ đang giải quyết ({v}){before}.', '{name}: {n} of {d} open dossiers overdue ({v}){before}.'),
     ('rise', '{indicator} tăng {points} điểm phần trăm tại {name}: từ {p} lên {v}.', '{indicator}: up {points} percentage points at {name}, from {p} to {v}.'),
     ('fall', '{indicator} giảm {points} điểm phần trăm tại {name}: từ {p} xuống {v}.', '{indicator}: down {points} percentage points at {name}, from {p} to {v}.')
-), clause(remembered, before_vi, before_en) as (values
+), clause(before, before_vi, before_en) as (values
     ('nothing', '', ''),
     ('same', ', tuần trước cũng vậy', ', as the week before'),
     ('unknown', ', tuần trước chưa đủ dữ liệu', ', too little known the week before'),
@@ -105,17 +110,22 @@ with week as (
             when state_before = state then 'same'
             when state_before = 'no_data' then 'unknown'
             else 'dossiers'
-        end as remembered
+        end as before
     from ranked r where section = 'headline' or rank <= case section when 'late' then 20 when 'moved' then 10 else rank end
 )
 select f.period_start, f.section, f.rank::integer as rank, f.organisation_id, coalesce(a.level, 'ALL') as level, f.kpi_id,
     f.numerator, f.denominator, f.value, f.value_before, f.state, f.state_before, t.text_vi, t.text_en,
     coalesce(f.excluded_count, 0) as excluded_count, coalesce(f.quarantined_count, h.quarantined_count, 0) as quarantined_count,
     k.definition_version, w.as_of, null::text as batch_id
-from spelt f join week w using (period_start) join sentence s on s.about = f.sentence join clause c using (remembered)
+from spelt f join week w using (period_start) join sentence s on s.about = f.sentence join clause c using (before)
 join shared.indicator_definition k on k.kpi_id = f.kpi_id and k.valid_from <= w.last_on and (k.valid_to is null or k.valid_to > w.last_on)
-left join agency a on (a.week_on, a.organisation_id) = (f.period_start, f.organisation_id)
-left join ratio h on (h.week_on, h.organisation_id, h.kpi_id) = (f.period_start, f.organisation_id, 'on_time')
+left join lateral (  -- called as it was on the week's last day, or when it ended
+    select level, name from shared.organisation o where o.organisation_id = f.organisation_id and o.valid_from <= w.last_on order by o.valid_from desc limit 1
+) a on true
+left join lateral (
+    select quarantined_count from shared.service_kpi q
+    where (q.kpi_id, q.organisation_id, q.level, q.period, q.period_start) = ('on_time', f.organisation_id, coalesce(a.level, 'ALL'), 'week', f.period_start) limit 1
+) h on true
 cross join lateral (
     select max(told) filter (where language = 'vi') as text_vi, max(told) filter (where language = 'en') as text_en
     from (values ('vi', replace(s.vi, '{before}', before_vi), k.name_vi, '.,'), ('en', replace(s.en, '{before}', before_en), k.name_en, ',.')) as l(language, template, indicator, signs)
