@@ -1,7 +1,8 @@
 """Which indicators a publication must compute again: of whose agency what has moved, and of which period what has turned.
 
 An agency's row of a period depends on what moved up to the period's end, on the period itself (how far the data reach
-into it, whether the feeds cover it), on the agency's versions and on the fields of its procedures; on nothing else.
+into it, whether the feeds cover it), on the agency's versions, on what it offers and on the fields of its procedures; on
+nothing else. Under other definitions everything is computed again.
 """
 
 from __future__ import annotations

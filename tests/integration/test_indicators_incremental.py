@@ -203,7 +203,7 @@ def _day(number: int | None) -> date | None:
 def _at(number: int | None) -> datetime | None:
     """The local morning of a day."""
     day = _day(number)
-    return day and datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+    return None if day is None else datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
 
 
 def _dossier(key: int, told: dict[str, Any]) -> dict[str, Any]:
