@@ -11,28 +11,27 @@ with asked as (
 ), who as (
     select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held
     from counted group by 1, 2, 3
-), weight as (
-    select a.period, a.period_start, a.as_of, a.definition_version, w.component, w.kpi_id, w.full_at, w.maximum
-    from asked a join shared.index_766_weight w on w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
 ), found as (
     -- brought together by grouping: of what this publication wrote nothing is known that would make a join quick
     select organisation_id, period, period_start, component, max(numerator) as numerator, max(denominator) as denominator, max(value) as value,
         max(excluded_count) as excluded_count, max(held) as held
     from (
         select organisation_id, period, period_start, component, numerator, denominator, value, excluded_count, quarantined_count as held
-        from counted join weight using (period, period_start, kpi_id)
+        from counted join asked using (period, period_start) join shared.index_766_weight using (kpi_id) where valid_from <= last_on and (valid_to is null or valid_to > last_on)
         union all
-        select organisation_id, period, period_start, component, null, null, null, 0, held from who join weight using (period, period_start)
+        select organisation_id, period, period_start, component, null, null, null, 0, held
+        from who join asked using (period, period_start) join shared.index_766_weight on valid_from <= last_on and (valid_to is null or valid_to > last_on)
     ) each group by 1, 2, 3, 4
 ), scored as (
     -- decimals until the end, so that a sum of points has no dust of binary fractions
-    select f.*, w.as_of, w.definition_version, w.full_at, w.maximum::numeric as maximum,
+    select f.*, a.as_of, a.definition_version, w.full_at, w.maximum::numeric as maximum,
         case
             when denominator is null or denominator = 0 then null
             when numerator >= full_at::numeric * denominator then w.maximum::numeric
             else w.maximum::numeric(40, 20) * numerator / (full_at::numeric * denominator)
         end as points
-    from found f join weight w using (period, period_start, component)
+    from found f join asked a using (period, period_start)
+    join shared.index_766_weight w using (component) where w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
 ), total as (
     select organisation_id, period, period_start, as_of, definition_version, held,
         sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as every
