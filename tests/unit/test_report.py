@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -169,6 +170,13 @@ def test_data_that_do_not_reach_the_end_of_the_week_are_told_first() -> None:
     text = page.of_week(_week(), "vi")
     warned = text.index("Số liệu của tuần này mới tính đến 00:00 ngày 14/11/2026.")
     assert warned < text.index("Số liệu chính") and "1 trong 9 đơn vị" in text
+
+
+def test_a_level_that_is_gone_has_no_bar() -> None:
+    gone = _row(level="district", kpi_id="on_time", denominator=0, value=None, value_before=None)
+    week = replace(_week(), levels=Answer("levels", "select 1", (_row(level="ALL", kpi_id="on_time"), gone)))
+    text = page.of_week(week, "vi")
+    assert "Toàn tỉnh</text>" in text and "Cấp huyện</text>" not in text
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\")", "http://x", "{=1}", "12"])  # fmt: skip

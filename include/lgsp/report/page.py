@@ -121,7 +121,8 @@ def _trend(week: Week, numbers: Numbers, told: dict[str, Any]) -> Markup:
 
 
 def _levels(week: Week, numbers: Numbers, spoken: dict[str, str]) -> Markup:
-    drawn = [charts.Bar(spoken[f"level_{row['level']}"], row["value"], row["value_before"]) for row in week.levels.rows]
+    rows = [row for row in week.levels.rows if row["denominator"] or row["value_before"] is not None]
+    drawn = [charts.Bar(spoken[f"level_{row['level']}"], row["value"], row["value_before"]) for row in rows]
     about = "; ".join(
         f"{bar.name} {numbers.percent(bar.value)} ({spoken['last_week']} {numbers.percent(bar.before)})"
         for bar in drawn
