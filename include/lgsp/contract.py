@@ -163,7 +163,9 @@ def _text_sql(column: Column, dialect: str) -> str:
     if column.type == "date":
         return f"to_char({name}, 'YYYY-MM-DD')" if is_postgresql else f"strftime({name}, '%Y-%m-%d')"
     if column.type == "double precision":
-        return f"floor({name} * {FLOAT_SCALE})::bigint::{'text' if is_postgresql else 'varchar'}"
+        # what is too large for that has fewer places, and still fits into 64 bits
+        scaled = f"floor({name} * case when abs({name}) < 1e6 then {FLOAT_SCALE} else 1000 end)"
+        return f"{scaled}::bigint::{'text' if is_postgresql else 'varchar'}"
     if column.type == "text[]":
         return f"array_to_string({name}, chr(30))"
     return f"{name}::{'text' if is_postgresql else 'varchar'}"

@@ -17,7 +17,19 @@ import adbc_driver_manager
 import duckdb
 import orjson
 
-from lgsp import balance, contract, database, indicate, movements, parts, recovery, signing, snapshot, upgrade
+from lgsp import (
+    balance,
+    contract,
+    database,
+    indicate,
+    movements,
+    paper_moves,
+    parts,
+    recovery,
+    signing,
+    snapshot,
+    upgrade,
+)
 from lgsp.contract import Contract
 from lgsp.errors import NothingPublished, PublicationFailed
 from lgsp.remote import Held, Remote
@@ -261,9 +273,9 @@ def _prove_sums(transaction: Transaction, newest: int) -> None:
     is_other = transaction.one("select derived_by from ledger.installation") != upgrade.derived_by()
     if is_other or indicate.is_outdated(transaction):
         return  # the next publication sums up everything again
-    if differing := movements.differing(transaction):
+    if differing := movements.differing(transaction) + paper_moves.differing(transaction):
         raise PublicationFailed(
-            f"snapshot {newest}: {differing:,} sums of moves are not those of its dossiers, so indicators may be wrong: report it"
+            f"snapshot {newest}: {differing:,} sums of moves are not those of its dossiers and papers, so indicators may be wrong: report it"
         )
 
 
