@@ -33,6 +33,6 @@ def test_forty_thousand_dong_saved_on_one_document_can(told):
 
 def test_the_figure_that_cannot_be_warns(told):
     rows = told.query(
-        "select severity, failed from ledger.check_result where rule_id = 'DOC_CLAIM_PLAUSIBLE' and failed > 0"
+        "select severity, failed_count from ledger.check_result where rule_id = 'DOC_CLAIM_PLAUSIBLE' and failed_count > 0"
     )
-    assert [(row["severity"], row["failed"]) for row in rows] == [("warning", 1)]
+    assert [(row["severity"], row["failed_count"]) for row in rows] == [("warning", 1)]
