@@ -249,6 +249,22 @@ def test_a_number_that_its_rows_do_not_make_ends_with_1(own: Installation, lgsp:
     assert not json.loads(spoilt.stdout)["is_proven"]
 
 
+def test_a_reported_figure_leads_to_who_reported_it_and_the_documents_it_is_divided_by(own: Installation) -> None:
+    with database.connect(own.settings) as connection:
+        connection.execute(
+            "insert into shared.manual_indicator select 'hours_saved', 'ALL', 'month', '2026-08-01', 3000, 'hours', 'Văn phòng', null, null, 1"
+        )
+        connection.execute(
+            "insert into shared.document_kpi (kpi_id, organisation_id, level, period, period_start, numerator, denominator, value, unit, is_plausible, "
+            "excluded_count, quarantined_count, definition_version, as_of, snapshot_id) select 'claimed_hours_per_document', 'ALL', 'ALL', period, "
+            "period_start, 3000, numerator, 3000.0 / numerator, 'hours', false, 0, quarantined_count, '1.0', as_of, 1 from shared.document_kpi "
+            "where kpi_id = 'sent' and organisation_id = 'ALL' and level = 'ALL' and period = 'month' and period_start = '2026-08-01'"
+        )
+    explained = _explained(own, "claimed_hours_per_document")
+    assert explained.differences == () and "3000" in explained.notes[0] and "Văn phòng" in explained.notes[0]
+    assert {row.verdict for row in explained.rows} >= {NOT_COUNTED}
+
+
 def test_a_landed_page_that_was_altered_is_told(own: Installation, lgsp: Callable[..., Any]) -> None:
     (row,) = own.query("select min(dossier_id) as key from shared.dossier where in_one_stop and in_online_services")
     assert "as landed" in lgsp("dossier", row["key"]).output

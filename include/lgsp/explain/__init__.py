@@ -116,8 +116,8 @@ def _compared(
             continue  # a count is over 1
         counted = sum(getattr(row, name) for row in rows)
         if name == "numerator" and asked.kpi_id in REPORTED:
-            counted = _reported(connection, asked)
-            notes.append(f"somebody reported {counted}; the documents are those it is divided by")
+            counted, told_by = _reported(connection, asked)
+            notes.append(f"{told_by} reported {counted}; the documents are those it is divided by")
         if counted == asked.row[column]:
             continue
         said = f"{name}: {asked.row[column]} published in snapshot {asked.row['snapshot_id']}, {counted} found"
@@ -128,13 +128,16 @@ def _compared(
     return tuple(differences), tuple(notes)
 
 
-def _reported(connection: Connection, asked: Question) -> int:
+def _reported(connection: Connection, asked: Question) -> tuple[int, str]:
+    """What was reported in all, and by whom."""
     row = connection.execute(
-        f"select coalesce(sum(amount), 0)::bigint as amount from {asked.snapshot.table('manual_indicator')} "
+        "select coalesce(sum(amount), 0)::bigint as amount, coalesce(string_agg(distinct told_by, ', '), 'nobody') as told_by "
+        f"from {asked.snapshot.table('manual_indicator')} "
         "where indicator_id = %s and organisation_id = %s and period = %s and period_start = %s",
         [REPORTED[asked.kpi_id], asked.organisation_id, asked.span.period, asked.span.start],
     ).fetchone()
-    return int(row["amount"]) if row else 0
+    assert row is not None
+    return row["amount"], row["told_by"]
 
 
 def _has_moved(connection: Connection, asked: Question) -> bool:
