@@ -78,7 +78,7 @@ def _world(name: str) -> World:
     if name == QUARTER:
         return World.generate("demo", 7, date(2022, 4, 1), date(2022, 6, 29))
     return World.generate(
-        "tiny", 5, date(2025, 5, 15), date(2025, 8, 3), dossiers_count=6000, documents_count=300, broken_feeds="all"
+        "tiny", 5, date(2025, 6, 12), date(2025, 8, 17), dossiers_count=5000, documents_count=250, broken_feeds="all"
     )
 
 
