@@ -74,6 +74,9 @@ def contributions(connection: Connection, question: Question) -> list[dict[str, 
     `unit` and `held_unit` in a transaction that must not be committed.
     """
     plain = Apart(connection, question, {})
+    # all units are of one period, so a merge by period would compare each with each
+    for setting in ("enable_mergejoin = off", "enable_nestloop = off", "work_mem = '256MB'"):
+        plain.do(f"set local {setting}")
     _ask(plain, question)
     if question.table == "document_kpi":
         _papers(plain, question)
