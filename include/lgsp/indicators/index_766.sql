@@ -1,12 +1,12 @@
 -- Points of Decision 766/QĐ-TTg: of each agency and the province, a row for each component whose weight is in force on the period's last day, and the total
--- of those that could be computed. Needs shared.service_kpi of the publication and the temporary tables period and affected.
+-- of those that could be computed. Reads the ratios that were computed just before; needs temporary tables new_service_kpi, period and affected.
 with asked as (
     select p.period, p.period_start, p.as_of, p.period_end - 1 as last_on, d.definition_version
     from (select distinct period, period_start from affected) a join period p using (period, period_start)
     join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
 ), counted as (
     select k.organisation_id, k.period, k.period_start, k.kpi_id, k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count
-    from shared.service_kpi k join affected using (organisation_id, period, period_start)
+    from new_service_kpi k join affected using (organisation_id, period, period_start)
     where (k.organisation_id <> 'ALL' or k.level = 'ALL') and k.period_start = any(array(select period_start from asked))
 ), who as (
     select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held

@@ -6,8 +6,8 @@ with turned as (
     select period, period_start from period p full join record.indicator_period k using (period, period_start)
     where (p.as_of, p.is_covered) is distinct from (k.as_of, k.is_covered)
 ), version as (
-    select organisation_id, level, valid_from, valid_to, true as is_new from shared.organisation where snapshot_id = $snapshot_id
-    union all select organisation_id, level, valid_from, valid_to, false from history.organisation where snapshot_to = $snapshot_id
+    select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, true as is_new from shared.organisation where snapshot_id = $snapshot_id
+    union all select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, false from history.organisation where snapshot_to = $snapshot_id
 ), everyone as (
     select organisation_id from shared.organisation union select organisation_id from version
     union select organisation_id from record.movement where span = 'month'
@@ -20,7 +20,7 @@ with turned as (
     where is_beside_lapsing or day_on >= (as_of at time zone 'Asia/Ho_Chi_Minh')::date
     group by organisation_id, day_on
 ), other_agency as (
-    select organisation_id from version group by organisation_id, level, valid_from, valid_to having count(*) filter (where is_new) <> count(*) filter (where not is_new)
+    select organisation_id from version group by organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to having count(*) filter (where is_new) <> count(*) filter (where not is_new)
 ), procedure as (
     select service_code, valid_from, field_code, true as is_new from shared.service where snapshot_id = $snapshot_id
     union all select service_code, valid_from, field_code, false from history.service where snapshot_to = $snapshot_id
