@@ -25,12 +25,16 @@ DECREE = 20  # the day from which modes count in place of levels
 # Each definition once more, of dossiers one by one: slow, and plain enough to be believed.
 FACT = """
     select *, (select field_code from shared.service s where s.service_code = d.service_code order by valid_from desc limit 1) as field_code,
-        case when due_on is not null and not is_paused then greatest(received_on, due_on) end as overdue_on,
+        case when due_on is not null then greatest(received_on, due_on) end as overdue_on,
         case when finished_on is not null then greatest(received_on, finished_on)
             when status in ('withdrawn', 'not_accepted') then greatest(received_on, closed_at::date, case when closed_at is null then source_updated_at::date end) end as ended_on,
         case when status in ('withdrawn', 'not_accepted') or due_on is null then 0 else finished_on - due_on end as days_late
     from shared.dossier d where received_on is not null
 """
+# Whether a dossier's clock stood still at the end of the day before a day.
+STOOD_STILL = "exists (select from unnest(paused_days) p where split_part(p, '/', 1)::date < {0} and coalesce(nullif(split_part(p, '/', 2), '')::date, 'infinity') >= {0})"
+UNTIL = "case when ended_on is null then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end"
+LATE = f"overdue_on < {UNTIL} and not {STOOD_STILL.format(f'({UNTIL})')}"
 FORM = f"""
 with fact as ({FACT})
 select receiving_organisation_id as organisation_id, coalesce(field_code, 'UNKNOWN') as field_code, period, period_start,
@@ -40,7 +44,7 @@ select receiving_organisation_id as organisation_id, coalesce(field_code, 'UNKNO
     count(*) filter (where ended_on >= period_start and ended_on < period_end and days_late < 0) as finished_before_due,
     count(*) filter (where ended_on >= period_start and ended_on < period_end and days_late > 0) as finished_late,
     count(*) filter (where received_on < period_end and not coalesce(ended_on < period_end, false)
-        and overdue_on < case when ended_on is null then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end) as open_late
+        and {LATE}) as open_late
 from fact, period where period <> 'half_month' group by 1, 2, 3, 4
 """
 FINISHED = "finished_on is not null and status not in ('withdrawn', 'not_accepted')"
@@ -75,8 +79,7 @@ select unnest(array['overdue_open', 'progress_766']) as kpi_id, organisation_id,
 from (
     select o.organisation_id, p.period, p.period_start, d.dossier_id, finished_on <= due_on and status <> 'withdrawn' and ended_on < period_end as in_time,
         (d.dossier_id is not null and coalesce(ended_on >= period_end, true))::int as open_total,
-        (coalesce(ended_on >= period_end, true) and coalesce(overdue_on < case when ended_on is null
-            then (as_of at time zone 'Asia/Ho_Chi_Minh')::date else period_end end, false))::int as open_late
+        (coalesce(ended_on >= period_end, true) and coalesce({late}, false))::int as open_late
     from {who} left join ({fact}) d
         on organisation_id in ('ALL', receiving_organisation_id) and received_on < period_end and coalesce(ended_on >= period_start, true)
 ) told group by organisation_id, period, period_start
@@ -116,7 +119,12 @@ def _kpi() -> str:
         for kpi, (day, numerator, denominator) in OF_DOSSIERS.items()
     ]  # fmt: skip
     every = " union all ".join([*told, OF_OPEN, OF_OFFERINGS, OF_PAYMENTS])
-    return every.replace("{who}", WHO).replace("{fact}", FACT).replace("{decree}", f"{_day(DECREE)}")
+    return (
+        every.replace("{who}", WHO)
+        .replace("{fact}", FACT)
+        .replace("{late}", LATE)
+        .replace("{decree}", f"{_day(DECREE)}")
+    )
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ DOSSIERS = st.fixed_dictionaries({
     "satisfaction": st.sampled_from([None, 3, 4]), "has_digital_result": st.sampled_from([None, False, True]),
     "digitised_component_count": st.sampled_from([None, 0, 2]), "reused_component_count": st.sampled_from([None, 0, 1]),
     "in_online_services": st.booleans(),
+    "pauses": st.lists(DAYS, max_size=4, unique=True).map(lambda days: tuple(sorted(days))),  # stops and goes on in turn
 })  # fmt: skip
 # procedure, agency, since when; level, mode, integrated or not and since when, until when
 OFFERINGS = st.lists(
@@ -174,10 +183,14 @@ PLAIN: dict[str, Any] = {
     "receiving_organisation_id": "A", "service_code": "1.1", "received_on": 1, "due_on": 22, "finished_on": None, "closed_at": None,
     "channel": "online", "status": "processing", "is_paused": False, "due_first_at": 22, "online_level": 4, "online_mode": "full",
     "fee_vnd": 5_000, "is_paid_online": True, "satisfaction": 4, "has_digital_result": True, "digitised_component_count": 2,
-    "reused_component_count": 1, "in_online_services": True,
+    "reused_component_count": 1, "in_online_services": True, "pauses": (),
 }  # fmt: skip
 # Rare in what is drawn: a procedure in another field, and an end after the clock of what goes overdue before a period's end.
 OTHER_FIELD = [Change({1: PLAIN | {"finished_on": 5}}, (70, 70)), Change({}, (70, 70), field="G02")]
+PAUSED = [
+    Change({1: PLAIN | {"due_on": 5, "pauses": (8,)}, 2: PLAIN | {"due_on": 30, "pauses": (25, 40)}}, (20, 20)),
+    Change({1: PLAIN | {"due_on": 5, "pauses": (8, 30)}, 2: PLAIN | {"due_on": 30, "pauses": (25, 40, 50), "finished_on": 60}}, (70, 70)),
+]  # fmt: skip
 ENDED_AFTER_THE_CLOCK = [Change({1: PLAIN}, (20, 20)), Change({1: PLAIN | {"finished_on": 40}}, (20, 20))]
 
 
@@ -209,6 +222,9 @@ def _at(number: int | None) -> datetime | None:
 def _dossier(key: int, told: dict[str, Any]) -> dict[str, Any]:
     days = {name: _day(told[name]) for name in ("received_on", "due_on", "finished_on")}
     at = {name: _at(told[name]) for name in ("closed_at", "due_first_at")}
+    told = dict(told)
+    turns = [*map(str, map(_day, told.pop("pauses"))), ""]
+    told["paused_days"] = [f"{since}/{until}" for since, until in zip(turns[::2], turns[1::2], strict=False) if since]
     return {
         "dossier_id": f"H47-{key}", "opened_on": BEGIN, "paused_working_minutes": 0, "is_withdrawn": False, "in_one_stop": True,
         "has_conflict": False, "source_updated_at": CHANGED, **told, **days, **at,
@@ -304,6 +320,7 @@ def _everything(turn: Transaction) -> None:
 @given(changes=CHANGES)
 @example(changes=OTHER_FIELD)
 @example(changes=ENDED_AFTER_THE_CLOCK)
+@example(changes=PAUSED)
 def test_what_is_computed_where_something_changed_is_what_computing_everything_says(
     changes: list[Change], empty: Installation
 ) -> None:
@@ -347,7 +364,7 @@ def test_a_store_that_has_no_sums_or_other_definitions_computes_everything_again
 def test_the_form_counts_what_is_open_and_what_of_it_is_overdue_as_far_as_the_data_reach(turn: Transaction) -> None:
     dues = enumerate((5, 9, 12, 5), 1)
     dossiers: dict[int, dict[str, Any] | None] = {
-        key: PLAIN | {"is_paused": key == 4, "due_on": due} for key, due in dues
+        key: PLAIN | {"is_paused": key == 4, "pauses": (3,) * (key == 4), "due_on": due} for key, due in dues
     }
     open_ = "select open_total, open_within_due, open_late, finished_total from shared.form_06a where period = 'month'"
     for snapshot_id, (reach, late) in enumerate(((5, 0), (6, 1), (10, 2), (13, 3)), 1):

@@ -100,13 +100,10 @@ class Held:
 
 
 class Facts:
-    """All that happened in a world until an instant, which is the beginning of a local day.
+    """All that happened in a world until an instant, which is the beginning of a local day."""
 
-    Whether a dossier's clock stands still is told by its status today, or `by_events` for any instant.
-    """
-
-    def __init__(self, world: World, until: date, *, by_events: bool = False) -> None:
-        self.world, self.until, self.first, self._by_events = world, until, world.start, by_events
+    def __init__(self, world: World, until: date) -> None:
+        self.world, self.until, self.first = world, until, world.start
         self._view = world.view(midnight(until))
         self.truth = world.truth(midnight(until))
 
@@ -150,22 +147,23 @@ class Facts:
                 row,
                 in_one_stop[number] if row["in_one_stop"] else on_portal[number],
                 on_portal[number],
-                self._by_events,
             )
             for row, number in zip(told, rows.tolist(), strict=True)
         ]
 
     @cached_property
     def held(self) -> list[Held]:
-        """Dossier records in quarantine of which agency and day can be told: the day received, else the day handed in.
+        """Dossier records in quarantine of which the agency can be told, on the day received, else the day handed in.
 
-        One that says it is received in the future says so of no day that any period holds.
+        That one was received in the future is not believed; of when it was handed in, the portal may tell when it was received.
         """
         view, found = self._view, []
         for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
             spoilt = truth.quarantined(view, side)
-            undated = view.marks.has(f"D28-received-{side}")
-            spoilt &= ~view.marks.has(f"poison-element-{side}", f"D25-{side}")
+            undated = view.marks.has(f"D28-received-{side}", f"D25-{side}")
+            if side == "portal":
+                undated &= ~view.marks.has("submitted-overwritten")
+            spoilt &= ~view.marks.has(f"poison-element-{side}")
             for seen in view.each(system, spoilt.nonzero()[0]):
                 received = None if undated[seen.row] else seen.when(ACCEPTED)
                 day = local_day(seen.submitted if received is None else received)
@@ -174,12 +172,12 @@ class Facts:
 
     @cached_property
     def held_papers(self) -> list[Held]:
-        """Documents that were stopped, of which nothing is read, on the day they were listed; secret work files as listed last."""
+        """Documents that were stopped, of which nothing is read, on the day they were listed; secret work files on the day opened."""
         papers, now = self.world.papers, midnight(self.until)
         found = [Held(UNKNOWN, local_day(d.listed_at)) for d in papers.documents if d.stopped_as and d.listed_at <= now]
         for file in papers.work_files:
             if file.is_secret and file.opened_at <= now:
-                found.append(Held(agencies.load()[file.agency].new_code, local_day(file.changed_at(now))))
+                found.append(Held(agencies.load()[file.agency].new_code, local_day(file.opened_at)))
         return found
 
     def is_worked(self, day: date) -> bool:
@@ -196,7 +194,7 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.astimezone(LOCAL).date()
 
 
-def _dossier(row: dict[str, Any], lead: Seen, portal: Seen, by_events: bool) -> Dossier:
+def _dossier(row: dict[str, Any], lead: Seen, portal: Seen) -> Dossier:
     service, is_led = services.load()[lead.service], row["in_one_stop"]
     reached = {status for _, status in lead.events}
     components, reused = lead.traits >> 26 & 3, lead.traits >> 28 & 1
@@ -206,7 +204,7 @@ def _dossier(row: dict[str, Any], lead: Seen, portal: Seen, by_events: bool) -> 
     return Dossier(
         row["receiving_organisation_id"], row["service_code"], service.field_code, service.online_level, row["channel"],
         row["status"], row["received_on"], row["due_on"], _first_due(row, lead), row["finished_on"], _day(row["closed_at"]),
-        tuple(_pauses(lead, by_events)) if is_led else (), row["fee_vnd"],
+        tuple(_pauses(lead)) if is_led else (), row["fee_vnd"],
         service.fee_vnd > 0 and lead.channel == 0 and lead.traits >> 24 & 3 > 0,
         components > 0, reused > 0, has_result, row["in_online_services"],
         min(5, 3 + (lead.traits >> 32 & 15) % 3) if is_rated else None,
@@ -221,10 +219,9 @@ def _first_due(row: dict[str, Any], lead: Seen) -> date | None:
     return local_day(lead.due_first) if is_told else row["due_on"]
 
 
-def _pauses(seen: Seen, by_events: bool) -> Iterator[tuple[datetime, datetime | None]]:
-    """When its clock stood still; by the status of today it always did, or never."""
+def _pauses(seen: Seen) -> Iterator[tuple[datetime, datetime | None]]:
+    """When its clock stood still."""
     ends = [*(at for at, _ in seen.events[1:]), None]
     for (at, status), end in zip(seen.events, ends, strict=True):
-        if status in PAUSES and (by_events or end is None):
-            begun = at if by_events else seen.submitted
-            yield datetime.fromtimestamp(begun, LOCAL), None if end is None else datetime.fromtimestamp(end, LOCAL)
+        if status in PAUSES:
+            yield datetime.fromtimestamp(at, LOCAL), None if end is None else datetime.fromtimestamp(end, LOCAL)

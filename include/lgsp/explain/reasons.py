@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -116,13 +116,19 @@ def _open(question: Question, unit: Facts, facts: Facts) -> Reason:
         return "received after the period", f"on {received}"
     if ended is not None and ended < question.span.end:
         return "ended before the end of the period", f"{facts['status']} on {ended}"
-    if facts["is_paused"]:
+    if _stood_still(facts["paused_days"] or (), last):
         return "open and paused", _state(facts)
     if due is None:
         return "open without a due day", f"received {received}"
     if unit["numerator"] if question.kpi_id == "overdue_open" else due < last:
         return "open and overdue", f"due {due}"
     return "open within due", f"due {due}"
+
+
+def _stood_still(paused_days: Sequence[str], day_on: date) -> bool:
+    """Whether a clock stood still at the end of the day before a day."""
+    pauses = [pause.split("/") for pause in paused_days]
+    return any(since < str(day_on) and (not until or until >= str(day_on)) for since, until in pauses)
 
 
 def _progress(question: Question, unit: Facts, facts: Facts) -> Reason:

@@ -42,6 +42,7 @@ create table dossier_event as
 
 -- how long each clock stood still; a pause that goes on is counted when it has ended
 create table paused as from paused_dossiers('dossier_event', null::timestamptz);
+create table stood_still as from pauses_of('dossier_event');
 
 create table dossier as
     select
@@ -62,6 +63,11 @@ create table dossier as
         lead.status in ('supplement_requested', 'payment_requested', 'suspended') as is_paused,
         lead.status = 'withdrawn' as is_withdrawn,
         case when lead.status not in ('withdrawn', 'not_accepted') then local_day(lead.finished_at) <= local_day(lead.due_at) end as is_on_time,
+        -- where events and status do not agree, the clock stopped, or went on, with the last change
+        [strftime(pause.since, '%Y-%m-%d') || '/' || coalesce(strftime(pause.until, '%Y-%m-%d'), '') for pause in case
+            when is_paused and not coalesce(is_open, false) then list_append(pauses, {'since': local_day(lead.source_updated_at), 'until': null::date})
+            when not is_paused and is_open then [{'since': each.since, 'until': coalesce(each.until, local_day(lead.source_updated_at))} for each in pauses]
+            else pauses end] as paused_days,
         coalesce(paused_working_minutes, 0) as paused_working_minutes,
         due_effective_on(local_day(lead.due_at), local_day(lead.due_first_at), lead.extension_count, paused_working_minutes) as due_effective_on,
         lead.extension_count as extension_count, lead.supplement_count as supplement_count,
@@ -72,7 +78,7 @@ create table dossier as
         list_sort(list_distinct(list_concat(coalesce(o.quality_flags, []), coalesce(p.quality_flags, [])))) as quality_flags,
         greatest(o.source_updated_at, p.source_updated_at) as source_updated_at,
         case when p.source_updated_at > o.source_updated_at or not has_o then p.batch_id else o.batch_id end as batch_id
-    from pair left join paused using (dossier_id);
+    from pair left join paused using (dossier_id) left join stood_still using (dossier_id);
 
 create table dossier_source as
     select m.source, m.source_key, pair.dossier_id, m.source_code,

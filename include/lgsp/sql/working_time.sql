@@ -38,6 +38,18 @@ create macro paused_dossiers(events, as_of) as table
     where is_pause(status)
     group by dossier_id;
 
+-- On which days each dossier's clock stood still at midnight: (dossier_id, pauses, is_open), a pause as first day/day it
+-- went on, for dossiers that were ever paused; the last one is open when no event ended it.
+create macro pauses_of(events) as table
+    select dossier_id, list({'since': since, 'until': until} order by since) as pauses, bool_or(until is null) as is_open
+    from (
+        select dossier_id, status, local_day(occurred_at) as since,
+            local_day(lead(occurred_at) over (partition by dossier_id order by event_seq)) as until
+        from query_table(events)
+    )
+    where is_pause(status) and until is distinct from since
+    group by dossier_id;
+
 -- The due day with the pauses added; an amended promise (extended, or no longer the first) has them in it already.
 create macro due_effective_on(due_on, due_first_on, extension_count, paused_working_minutes) as case
     when coalesce(paused_working_minutes, 0) = 0 or extension_count > 0 or due_first_on <> due_on then due_on

@@ -14,9 +14,9 @@ select $by, day_on,
     coalesce(sum(sign) filter (where move = 'ended' and punctual = 0), 0)::integer as ended_on_due,
     coalesce(sum(sign) filter (where move = 'ended' and punctual > 0), 0)::integer as ended_late,
     coalesce(sum(sign) filter (where move = 'ended' and not is_given_up and finished_on <= due_on), 0)::integer as ended_on_time,
-    coalesce(sum(sign) filter (where move = 'ended' and overdue_after < ended_on), 0)::integer as ended_overdue,
-    coalesce(sum(sign) filter (where move = 'lapsed'), 0)::integer as lapsed,
-    coalesce(sum(sign) filter (where move = 'lapsed' and ended_on is null), 0)::integer as lapsing,
+    coalesce(sum(sign) filter (where move = 'ended' and is_late_at_end), 0)::integer as ended_overdue,
+    coalesce(sum(sign * step) filter (where move = 'lapsed'), 0)::integer as lapsed,
+    coalesce(sum(sign * step) filter (where move = 'lapsed' and ended_on is null), 0)::integer as lapsing,
     coalesce(sum(sign) filter (where move = 'finished'), 0)::integer as finished,
     coalesce(sum(sign) filter (where move = 'finished' and due_on is not null), 0)::integer as finished_due,
     coalesce(sum(sign) filter (where move = 'finished' and finished_on <= due_on), 0)::integer as finished_on_time,
@@ -30,8 +30,7 @@ select $by, day_on,
 from version
 cross join lateral (
     select status in ('withdrawn', 'not_accepted') as is_given_up,
-        -- waiting for a supplement stops the clock
-        case when received_on is not null and due_on is not null and not is_paused then greatest(received_on, due_on) end as overdue_after,
+        case when received_on is not null and due_on is not null then greatest(received_on, due_on) end as overdue_after,
         -- levels count until Decree 42/2022 names modes
         case when received_on >= (select valid_from from shared.indicator_definition where kpi_id = 'online_share' and definition_version = '2.0')
             then online_mode in ('partial', 'full') else online_level >= 3 end as is_eligible
@@ -43,13 +42,23 @@ cross join lateral (
         -- withdrawn, and without a due date, is on due
         case when is_given_up or due_on is null or finished_on = due_on then 0 when finished_on < due_on then -1 else 1 end as punctual
 ) b
-cross join lateral (values
-    ('received', received_on),
-    ('ended', ended_on),
-    ('lapsed', case when overdue_after < coalesce(ended_on, 'infinity') then overdue_after end),
-    ('finished', case when not is_given_up then finished_on end),
-    ('closed', case when is_given_up then (closed_at at time zone 'Asia/Ho_Chi_Minh')::date end),
-    ('rated', case when satisfaction is not null then coalesce(finished_on, received_on) end)
-) as move(move, day_on)
+cross join lateral (
+    -- waiting for a supplement stops the clock: nobody is late on a day that ends in a pause
+    select overdue_after < coalesce(ended_on, 'infinity') and not coalesce(bool_or(since <= overdue_after and until > overdue_after), false) as is_lapsing_when_due,
+        overdue_after < ended_on and not coalesce(bool_or(since < ended_on and until >= ended_on), false) as is_late_at_end
+    from (select split_part(day, '/', 1)::date as since, coalesce(nullif(split_part(day, '/', 2), '')::date, 'infinity') as until from unnest(paused_days) as day) pause
+) c
+cross join lateral (
+    values ('received', received_on, 1), ('ended', ended_on, 1), ('lapsed', case when is_lapsing_when_due then overdue_after end, 1),
+        ('finished', case when not is_given_up then finished_on end, 1),
+        ('closed', case when is_given_up then (closed_at at time zone 'Asia/Ho_Chi_Minh')::date end, 1),
+        ('rated', case when satisfaction is not null then coalesce(finished_on, received_on) end, 1)
+    union all
+    -- what is late when a pause begins is not late for as long as it lasts
+    select 'lapsed', day_on, step from (
+        select nullif(split_part(day, '/', place), '')::date as day_on, case place when 1 then -1 else 1 end as step
+        from unnest(paused_days) as day cross join (values (1), (2)) as either(place)
+    ) turn where day_on > overdue_after and day_on < coalesce(ended_on, 'infinity')
+) as move(move, day_on, step)
 where day_on is not null
 group by $by, day_on
