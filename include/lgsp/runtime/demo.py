@@ -15,6 +15,7 @@ from lgsp.window import Window
 
 DAYS = 90
 RECENT_DAYS = 3
+REPORT = "weekly_digest"
 
 
 def demo(settings: Settings, say: Callable[[str], None]) -> None:
@@ -35,7 +36,9 @@ def demo(settings: Settings, say: Callable[[str], None]) -> None:
         backfills.wait_for_publication(settings, airflow, history, say)
     if backfills.not_published(settings, recent):
         backfills.backfill(settings, recent, say, reprocess="failed")
-    say(f"the shared dataset holds {len(lived)} days\n")
+    say(f"the shared dataset holds {len(lived)} days")
+    backfills.wait_for_run(airflow, REPORT, airflow.trigger(REPORT, {}, "digest of the demo"))
+    say("the digest of its last whole week is written\n")
     showcase.show(settings, running)
 
 

@@ -13,10 +13,10 @@ from lgsp.runtime.stack import Stack
 from lgsp.settings import Settings
 
 QUERIES = {
-    "How punctual is the province, and how much comes online, month by month?": (
+    "How punctual is the province, how much comes online, and how many services are used, month by month?": (
         "select kpi_id, period_start as month, numerator, denominator, round(100 * value::numeric, 2) as percent\n"
-        "from shared.service_kpi\n"
-        "where organisation_id = 'ALL' and level = 'ALL' and period = 'month' order by kpi_id, month"
+        "from shared.service_kpi where organisation_id = 'ALL' and level = 'ALL' and period = 'month'\n"
+        "  and kpi_id in ('on_time', 'online_share', 'service_active') order by kpi_id, month"
     ),
     "Who received nothing in the last whole week: silence, told apart from a feed that is late?": (
         "select o.level, z.channel, z.state, count(*) as agencies, min(o.name) as for_example\n"
@@ -63,6 +63,8 @@ def _addresses(settings: Settings, running: Stack, address: str, current: Path) 
     click.echo(f"Airflow     {running.airflow_url}")
     for user, role in environment.USERS.items():
         click.echo(f"            {user:9} {passwords[user]}   ({role})")
+    for page in sorted(settings.reports.glob("weekly/*/digest.vi.html"))[-1:]:
+        click.echo(f"Report      {page}")
     click.echo(f"Data Docs   {running.airflow_url}/plugin/data-docs")
     click.echo(f"SQL         {address}")
     click.echo(f"Parquet     {current}\n")
