@@ -2,7 +2,7 @@
 
 How the definitions are read where they leave a choice: the form has a row where anything was carried over or received;
 only who was received can be finished or open in it; an agency is judged for activity while it is in force on any day
-of the period; low activity is something below the threshold; a day in doubt makes no_data.
+of the period, and offers anything on any; low activity is something below the threshold; a day in doubt makes no_data.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _days_in_doubt(facts: Facts) -> dict[str | None, set[date]]:
     return found
 
 
-def zero_activity(facts: Facts, told: Definitions, *, only_who_offers: bool = False) -> Iterator[Row]:
-    """Every row of the table, by key; of those agencies only that offer anything on a day of the period."""
+def zero_activity(facts: Facts, told: Definitions) -> Iterator[Row]:
+    """Every row of the table, by key."""
     doubt = _days_in_doubt(facts)
     offered = defaultdict(list)
     for offering in facts.offerings:
@@ -83,10 +83,10 @@ def zero_activity(facts: Facts, told: Definitions, *, only_who_offers: bool = Fa
                 received[dossier.agency, "online"] += dossier.channel == "online"
         for agency in facts.agencies:
             is_offering = any(
-                one.valid_from < period.until and (one.valid_to is None or period.start < one.valid_to)
+                max(one.valid_from, period.start) < min(one.valid_to or period.until, period.until)
                 for one in offered[agency.id]
             )
-            if not is_in_force(agency, period) or (only_who_offers and not is_offering):
+            if not is_in_force(agency, period) or not is_offering:
                 continue
             is_known = period.is_covered and not any(map(period.holds, doubt[None] | doubt[agency.id]))
             for channel in ("any", "online"):

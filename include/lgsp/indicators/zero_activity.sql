@@ -4,11 +4,19 @@ with counted as (
     select organisation_id, period, period_start, sum(received_online + received_other) as any_count, sum(received_online) as online_count,
         sum(doubted) > 0 as is_doubted
     from tally group by 1, 2, 3
+), offered as (
+    select organisation_id, range_agg(daterange(valid_from, valid_to)) as days
+    from shared.service_offering where valid_from < coalesce(valid_to, 'infinity') group by grouping sets ((organisation_id), ())
 ), asked as (
-    -- an agency is asked about a period when it was in force on one of its days
+    -- an agency is asked about a period when it was in force on one of its days, and offered something on one; where nothing
+    -- is known of what anybody offered, everybody is asked
     select o.organisation_id, period, period_start, min(p.period_end) as period_end, min(p.as_of) as as_of, bool_and(p.is_covered) as is_covered, min(o.level) as level
     from affected a join period p using (period, period_start)
     join shared.organisation o on o.organisation_id = a.organisation_id and o.valid_from < p.period_end and (o.valid_to is null or o.valid_to > p.period_start)
+    left join offered mine on mine.organisation_id = a.organisation_id
+    join offered anybodys on anybodys.organisation_id is null
+    where coalesce(mine.days && daterange(p.period_start, p.period_end), false)
+        or not coalesce(anybodys.days && daterange(p.period_start, p.period_end), false)
     group by 1, 2, 3
 ), low as (
     select scope, period, period_start, (array_agg(value order by valid_from desc))[1]::bigint as threshold

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lgsp.province import agencies
 from lgsp.province.calendar import Seconds, day_date, day_number, local_days
 from lgsp.province.dossiers import ONLINE
+from lgsp.province.services import Catalogue
 
 if TYPE_CHECKING:
     from lgsp.province.truth import Published
@@ -90,12 +91,14 @@ def rates(found: "Published") -> pa.Table:
 
 
 def zero_activity(
-    found: "Published", first: date, as_of: int, doubt: Mapping[int | None, Seconds] | None = None
+    found: "Published", catalogue: Catalogue, first: date, as_of: int, doubt: Mapping[int | None, Seconds] | None = None
 ) -> pa.Table:
-    """For every whole period and every agency in force in it: dossiers received, by any channel and online.
+    """For every whole period and every agency that is in force and offers anything in it: dossiers received, by any
+    channel and online; for every agency in force where nobody offers anything.
 
     `doubt` are the days of which records are missing, by agency; under None those of every agency.
     """
+    offered = _offered(catalogue)
     today = int(local_days(np.array([as_of]))[0])
     all_days = np.arange(day_number(first), today)
     received = found.received >= 0
@@ -110,8 +113,13 @@ def zero_activity(
                 continue
             within = received & (day >= start) & (day < end)
             begins, ends = day_date(start), day_date(end)
+            offering = {agency for agency, since, until in offered if max(since, begins) < min(until, ends)}
             everyone = [
-                a for a in agencies.load() if a.valid_from < ends and (a.valid_to is None or a.valid_to > begins)
+                a
+                for a in agencies.load()
+                if a.valid_from < ends
+                and (a.valid_to is None or a.valid_to > begins)
+                and (not offering or a.index in offering)
             ]
             places = np.array([agency.index for agency in everyone])
             in_doubt = _in_doubt(doubt or {}, start, end)
@@ -127,6 +135,14 @@ def zero_activity(
                     for a, count in zip(everyone, counts, strict=True)
                 ]
     return pa.table(columns)
+
+
+def _offered(catalogue: Catalogue) -> set[tuple[int, date, date]]:
+    """Which agencies offer something from which day until which."""
+    return {
+        (a.index, max(s.valid_from, a.valid_from), min(s.valid_to or date.max, a.valid_to or date.max))
+        for s, a in catalogue.offerings
+    }
 
 
 def _in_doubt(doubt: Mapping[int | None, Seconds], start: int, end: int) -> set[int | None]:

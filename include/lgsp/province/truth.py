@@ -208,7 +208,9 @@ def of(world: "World", as_of: int) -> Truth:
         "ignored": truth_ledger.ignored(view, is_test(view)),
         "links": truth_ledger.links(view, found.rows, found.leads_one_stop & found.in_portal),
         "indicators": indicators.rates(found),
-        "zero_activity": indicators.zero_activity(found, world.start, as_of, feeds.doubt(world.feeds, world.calendar)),
+        "zero_activity": indicators.zero_activity(
+            found, world.catalogue, world.start, as_of, feeds.doubt(world.feeds, world.calendar)
+        ),
     }
     totals = {name: tables[name].num_rows for name in ("dossiers", "documents", "deliveries", "work_files")}
     totals["events"] = int(found.events.sum())
