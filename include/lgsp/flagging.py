@@ -28,7 +28,8 @@ SHOWN_KEYS = 5
 TRIAL = "is_test"
 WHOSE = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
 SAME_ROW = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
-WHEN = {"received_on": "coalesce(received_on, submitted_on)", "issued_on": "issued_on"}
+# The days a row names as its own, in the order in which they are believed; a day after the window's end is not.
+WHEN = (("received_on", "submitted_on"), ("issued_on",), ("opened_on",))
 
 
 @dataclass(frozen=True)
@@ -197,13 +198,12 @@ def _dead(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
 def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rule: Rule) -> list[dict[str, Any]]:
     """One row for each record that a rule holds; only what the rule shows is told."""
     organisation = next((column for column in WHOSE if column in columns), "null::varchar")
-    day = next((sql for column, sql in WHEN.items() if column in columns), "null::date")
     shown = " || ', ' || ".join(f"'{name} ' || coalesce({name}::varchar, 'missing')" for name in rule.shows)
     shown = "''" if rule.severity == "blocker" or not shown else shown
     mend = f"; mend or extend {rule.mend}" if rule.mend else ""
     rows = con.execute(
         f"select coalesce(s.source_key, '?'), s.source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
-        f"coalesce({day}, (s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)::varchar, {shown} "
+        f"{_occurred_on(columns)}::varchar, {shown} "
         f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null order by 1, 3'
     ).fetchall()
     return [
@@ -212,6 +212,14 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[st
          "reason": f"{rule.meaning}{f': {text.without_persons(values)}' if values else ''}{mend}"}
         for key, changed, record_hash, pointer, organisation_id, on, values in rows
     ]  # fmt: skip
+
+
+def _occurred_on(columns: set[str]) -> str:
+    """The day a row of `staged` belongs to, in DuckDB's SQL: one it names as its own, else that of its last change."""
+    named = next((names for names in WHEN if names[0] in columns), ())
+    last_on = "((s.window_to - interval 1 microsecond) at time zone 'Asia/Ho_Chi_Minh')::date"
+    believed = "".join(f"case when s.{name} <= {last_on} then s.{name} end, " for name in named)
+    return f"coalesce({believed}(s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)"
 
 
 def _keep(

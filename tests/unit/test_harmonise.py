@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -124,6 +124,23 @@ def test_what_is_undone_is_told(source: str) -> None:
     rows = harmonise(source, [SAMPLES[source](**changes) for changes, *_ in cases]).in_order()
     for (changes, column, value, repair), row in zip(cases, rows, strict=True):
         assert (row[column], row["repairs"]) == (value, repair), changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "day"),
+    [
+        ({"appliedDate": "2026-08-01T01:00:00.000+0000"}, 3),  # received on 3 August
+        ({"appliedDate": "2026-08-01T01:00:00.000+0000", "acceptedDate": None}, 1),
+        ({"appliedDate": "2026-08-01T01:00:00.000+0000", "acceptedDate": "2027-09-07T01:20:00.000+0000"}, 1),
+        ({"appliedDate": "2027-09-07T01:00:00.000+0000", "acceptedDate": "2027-09-07T01:20:00.000+0000"}, 4),
+        ({"appliedDate": None, "acceptedDate": "2026-08-03T16:59:59.000+0000"}, 3),
+        ({"appliedDate": None, "acceptedDate": "2026-08-03T17:00:00.000+0000"}, 4),
+    ],
+)
+def test_what_is_held_belongs_to_a_day_that_its_window_reached(changes: dict[str, Any], day: int) -> None:
+    told = {"dossierStatus": {"id": 77}, "completedDate": None, "modifiedDate": "2026-08-04T03:00:00.000+0000"}
+    checked, _ = judged("one_stop_shop", [one_stop(**told, **changes)])
+    assert {reason["occurred_on"] for reason in checked.quarantine} == {date(2026, 8, day)}
 
 
 @pytest.mark.parametrize("source", SAMPLES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import product
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import duckdb
 import orjson
 import pytest
 
-from lgsp import contract, facts, privacy, proof, records, sources
+from lgsp import contract, facts, flagging, privacy, proof, records, sources
 from lgsp.contract import Rule
 from lgsp.errors import ContractError
+from lgsp.flagging import Decided
 from lgsp.storage import Batch, Pack
 from lgsp.workbench import Workbench
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
@@ -149,6 +150,24 @@ def test_a_rule_without_a_proof_is_told(monkeypatch: pytest.MonkeyPatch, columns
     monkeypatch.setattr(contract, "rules", lambda kind: (replace(first, proof=None), *others))
     with duckdb.connect() as con, pytest.raises(ContractError, match=first.id):
         proof.rows(con, "work_file", columns["work_file"], DAY.end)
+
+
+def test_a_work_file_that_is_held_belongs_to_the_day_it_was_opened(
+    tmp_path: Path, columns: dict[str, dict[str, str]]
+) -> None:
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        proof.rows(con, "work_file", columns["work_file"], DAY.end)
+        con.execute(
+            f"copy (select * exclude (canary, window_to) replace (canary as source_key) from proof where canary is not null) to '{tmp_path / 'staged.parquet'}' (format parquet)"
+        )
+        kind = records.KINDS["work_file"]
+        held = flagging.judge(
+            con, kind, tmp_path / "staged.parquet", tmp_path / "accepted.parquet", DAY.end, Decided()
+        ).quarantine
+    changed_on = date(2001, 6, 5)
+    expected = {rule.id: date(2001, 6, 4) for rule in contract.rules("work_file") if rule.quarantines}
+    assert {row["rule_id"]: row["occurred_on"] for row in held} == expected | {"WF_OPENED_FUTURE": changed_on}
 
 
 def test_a_finish_that_work_follows_on_is_told(tmp_path: Path) -> None:
