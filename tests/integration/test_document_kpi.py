@@ -33,8 +33,7 @@ with letter as (
     from shared.document d
 ), arrival as (
     select recipient_organisation_id as recipient, arrived_at::date as arrived_on, revoked_at is not null or replaced_by_document_id is not null as is_void,
-        (select count(*) from shared.working_day where is_working_day and day_on > arrived_at::date and day_on <= accepted_at::date) as waited,
-        accepted_at is not null as is_accepted
+        accepted_at::date <= (select min(day_on) from shared.working_day where is_working_day and day_on > arrived_at::date) as is_in_time
     from shared.document_delivery join shared.document using (document_id)
 )
 select k.kpi_id, o.organisation_id, p.period, p.period_start, k.numerator, k.denominator
@@ -43,7 +42,7 @@ from shared.organisation o cross join period p cross join lateral (
     union all select 'paperless', count(*) filter (where not has_paper_copy), count(*) from letter
         where sender = o.organisation_id and sent_on >= period_start and sent_on < period_end
     union all select 'received', count(*), 1 from arrival where recipient = o.organisation_id and arrived_on >= period_start and arrived_on < period_end
-    union all select 'accepted_in_time', count(*) filter (where is_accepted and waited <= 1), count(*) from arrival
+    union all select 'accepted_in_time', count(*) filter (where is_in_time), count(*) from arrival
         where recipient = o.organisation_id and not is_void and arrived_on >= period_start and arrived_on < period_end
     union all select 'work_file_electronic', count(*) filter (where is_electronic), count(*) from shared.work_file w
         where w.organisation_id = o.organisation_id and opened_on >= period_start and opened_on < period_end
@@ -281,15 +280,23 @@ def test_an_indicator_counts_what_counting_the_papers_one_by_one_gives(
 @pytest.mark.parametrize(
     ("arrived", "accepted", "is_in_time"),
     [
+        ("2026-01-15 08:00", "2026-01-16 23:59", 1),  # a Thursday
+        ("2026-01-15 08:00", "2026-01-17 00:00", 0),
+        ("2026-01-15 23:59", "2026-01-18 08:00", 0),
         ("2026-01-16 08:00", "2026-01-16 09:00", 1),  # a Friday
+        ("2026-01-16 08:00", "2026-01-17 08:00", 1),
+        ("2026-01-16 08:00", "2026-01-18 08:00", 1),
         ("2026-01-16 23:59", "2026-01-19 23:59", 1),
         ("2026-01-16 23:59", "2026-01-20 00:00", 0),
-        ("2026-01-16 08:00", "2026-01-17 08:00", 1),
         ("2026-01-17 00:00", "2026-01-19 23:59", 1),  # a Saturday
         ("2026-01-18 23:59", "2026-01-20 00:00", 0),
         ("2026-01-19 00:00", "2026-01-20 23:59", 1),
-        ("2026-02-13 08:00", "2026-02-20 08:00", 1),  # the last day before Tết, and a day of Tết
-        ("2026-02-13 08:00", "2026-02-23 08:00", 1),  # the first day after Tết
+        ("2026-02-12 08:00", "2026-02-13 23:59", 1),  # the last day before Tết
+        ("2026-02-12 08:00", "2026-02-14 08:00", 0),  # a day off before Tết
+        ("2026-02-13 08:00", "2026-02-20 08:00", 1),  # a day of Tết
+        ("2026-02-13 08:00", "2026-02-23 23:59", 1),  # the first day after Tết
+        ("2026-02-17 08:00", "2026-02-23 23:59", 1),
+        ("2026-02-17 08:00", "2026-02-24 00:00", 0),
         ("2026-02-13 08:00", "2026-02-24 08:00", 0),
         ("2026-01-16 08:00", None, 0),
     ],

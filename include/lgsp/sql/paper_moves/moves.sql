@@ -1,7 +1,8 @@
 -- What papers moved, by agency and day. Needs `document_version`, `document_delivery_version` and `work_file_version`:
 -- versions with a sign, 1 for what is so now, -1 for what was.
 with calendar as (
-    select day_on, sum(is_working_day::int) over (order by day_on) as number from shared.working_day
+    select day_on, min(day_on) filter (where is_working_day) over (order by day_on desc rows between unbounded preceding and 1 preceding) as next_worked_on
+    from shared.working_day
 ), dispatch as (
     select sign, document_id, min(sender_organisation_id) as sender_organisation_id, min(sent_at) as sent_at
     from document_delivery_version group by sign, document_id
@@ -19,10 +20,10 @@ with calendar as (
     select sender_organisation_id, coalesce((sent_at at time zone 'Asia/Ho_Chi_Minh')::date, issued_on), 0, 0, 0, sign, 0, 0, 0, 0, 0
     from document_delivery_version
     union all
-    -- what arrives on Friday has until Monday; what arrives on a day off, until the end of the next working day, too
+    -- what arrives on Friday has until Monday, and so has what arrives on a day off; what arrives on Thursday until Friday
     select recipient_organisation_id, arrived_on, 0, 0, 0, 0, sign, sign * is_void::int,
-        sign * (not is_void and coalesce(accepted.number - arrived.number <= 1, false))::int, 0, 0
-    from arrival left join calendar arrived on arrived.day_on = arrived_on left join calendar accepted on accepted.day_on = accepted_on
+        sign * (not is_void and coalesce(accepted_on <= next_worked_on, false))::int, 0, 0
+    from arrival left join calendar on day_on = arrived_on
     union all
     select organisation_id, opened_on, 0, 0, 0, 0, 0, 0, 0, sign, sign * (is_electronic is true)::int from work_file_version
 )
