@@ -119,28 +119,35 @@ def init(settings: Settings) -> None:
         )
 
 
-def ensure(settings: Settings) -> None:
-    """Make sure the store is as this version of the program wants it: new ones are made, older ones upgraded."""
+def ensure(settings: Settings, is_publishing: bool = False) -> None:
+    """Make sure the store is as this version of the program wants it: new ones are made, older ones upgraded.
+
+    Definitions are staged by who publishes: a reader's shell may name another folder of them, or none.
+    """
     with connect(settings) as connection:
         row = connection.execute("select to_regclass('ledger.installation') as found").fetchone()
         if row and row["found"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
-            if row and row["made_of"] == _made_of(settings):
+            program, told = str(row["made_of"]).split() if row and " " in str(row["made_of"]) else ("", "")
+            if program == _program() and (told == _definitions(settings) or not is_publishing):
                 return
     init(settings)
 
 
 def _made_of(settings: Settings) -> str:
-    """A mark of everything the store consists of: its tables, who may do what, reference data and definitions."""
-    told = f"{_program()}\n{definitions.tables(settings.definitions)!r}"
-    return hashlib.sha256(told.encode()).hexdigest()
+    """A mark of everything the store consists of: its tables, who may do what and the reference data; then the definitions."""
+    return f"{_program()} {_definitions(settings)}"
+
+
+def _definitions(settings: Settings) -> str:
+    return hashlib.sha256(repr(definitions.tables(settings.definitions)).encode()).hexdigest()
 
 
 @cache
 def _program() -> str:
     from lgsp import reference
 
-    return "\n".join([*_tables(), GRANTS, repr(reference.tables())])
+    return hashlib.sha256("\n".join([*_tables(), GRANTS, repr(reference.tables())]).encode()).hexdigest()
 
 
 def _tables() -> Iterator[str]:

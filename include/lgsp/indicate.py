@@ -13,12 +13,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from lgsp import movements, paper_moves
+from lgsp import contract, definitions, movements, paper_moves
 
 if TYPE_CHECKING:
     from lgsp.transaction import Transaction
 
 FOLDERS = ("indicators", "sql/indicators", "sql/movements", "sql/paper_moves")
+BESIDE_FOLDERS = ("clock.sql", "period.sql", "held.sql")
 _NEAR = "s.period_start = any(array(select distinct period_start from affected))"  # an index serves this one
 # What ratios are made of beside the sums of moves: what stands at an agency, and what it offers.
 BESIDE = (
@@ -112,6 +113,18 @@ def is_outdated(transaction: Transaction) -> bool:
     )
 
 
+def is_redefined(transaction: Transaction) -> bool:
+    """Whether definitions, weights or thresholds are no more those that were published."""
+    if transaction.one("select max(snapshot_id) from ledger.publication") is None:
+        return False
+    differing = []
+    for name in definitions.NAMES:
+        columns = ", ".join(contract.load(name).data_names)
+        staged, published = (f"select {columns} from {schema}.{name}" for schema in ("record", "shared"))
+        differing += [f"({staged} except {published})", f"({published} except {staged})"]
+    return any(transaction.one(f"select exists {query}") for query in differing)
+
+
 @cache
 def defined_by() -> str:
     """A mark of what makes indicators of dossiers."""
@@ -121,6 +134,8 @@ def defined_by() -> str:
         for each in files("lgsp").joinpath(folder).iterdir()
         if each.name.endswith(".sql")
     )
+    found += [("sql", name, files("lgsp").joinpath("sql", name).read_text()) for name in BESIDE_FOLDERS]
+    found.append(("", "", repr(paper_moves.COLUMNS)))
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 

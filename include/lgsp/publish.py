@@ -116,7 +116,7 @@ def run(settings: Settings, overruling: tables.Overruling = tables.NOBODY) -> Pu
     PublicationFailed when both sides could not be proven equal, or another publisher took the turn: then nothing was
     published.
     """
-    database.ensure(settings)
+    database.ensure(settings, is_publishing=True)
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         published = _drain(settings, overruling)
@@ -146,8 +146,8 @@ def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | N
             return None
         waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
         is_lost = recovery.committed(mine.transaction).is_lost(settings.shared)
-        has_reason = waiting or is_lost or quarantine.was_decided(mine.transaction)
-        if has_reason or upgrade.must_derive(mine.transaction) or indicate.is_outdated(mine.transaction):
+        asked = (upgrade.must_derive, indicate.is_outdated, indicate.is_redefined, quarantine.was_decided)
+        if waiting or is_lost or any(is_due(mine.transaction) for is_due in asked):
             gate.prepare()
             published = _publish(settings, mine.transaction, waiting, overruling, is_lost)
         mine.conclude(published.said if published else None)

@@ -189,9 +189,10 @@ def settle(connection: Connection, batch_id: str) -> None:
 
 
 def was_decided(transaction: Transaction) -> bool:
-    """Whether somebody discarded dossiers, or took that back, since the newest publication: its counts lag then."""
+    """Whether somebody discarded what indicators count as held, or took that back, since the newest publication."""
     return bool(transaction.one(
-        "select exists (select 1 from ledger.quarantine where kind = 'dossier' and state in ('discarded', 'open') "
+        "select exists (select 1 from ledger.quarantine where kind in ('dossier', 'document', 'work_file') "
+        "and state in ('discarded', 'open') and occurred_on is not null "
         "and state_at > (select max(published_at) from ledger.publication))"
     ))  # fmt: skip
 

@@ -80,6 +80,7 @@ EVERYBODY = "select distinct organisation_id from shared.service_kpi"
 
 def test_a_component_gives_all_its_points_from_its_threshold_and_fewer_in_proportion_below(turn: Transaction) -> None:
     ratios = {"none": (0, 0), "zero": (0, 8), "half way": (2, 8), "just below": (499, 1000), "full": (4, 8), "above": (8, 8)}  # fmt: skip
+    _plant(turn, "organisation", *map(_agency, ratios))
     _plant(turn, "service_kpi", *(_kpi("online_share", name, *ratio) for name, ratio in ratios.items()),
            *(_kpi("paid_online", name, 3, 10) for name in ratios))  # fmt: skip
     _compute(turn, "index_766", EVERYBODY)
@@ -91,6 +92,7 @@ def test_a_component_gives_all_its_points_from_its_threshold_and_fewer_in_propor
 
 
 def test_the_total_is_of_what_could_be_computed_and_says_how_much_that_is(turn: Transaction) -> None:
+    _plant(turn, "organisation", _agency("A"), _agency("nothing"))
     _plant(turn, "service_kpi", _kpi("progress_766", "A", 19, 20), _kpi("on_time", "A", 1, 1, quarantined_count=3), _kpi("paid_online", "A", 0, 0),
            _kpi("digital_result", "A", 1, 3), _kpi("on_time", "nothing", 1, 1), _kpi("synced", "ALL", 9, 10, level="commune"),
            _kpi("synced", "ALL", 1, 2))  # fmt: skip
@@ -364,3 +366,22 @@ def test_published_totals_add_up_and_every_sentence_is_whole(published: Installa
     (all_,) = published.query("select d.numerator, k.denominator from shared.weekly_digest d join shared.service_kpi k using (period_start) "
                               "where section = 'headline' and rank = 1 and k.kpi_id = 'online_share_all' and k.level = 'ALL' and period = 'week' order by 1 desc limit 1")  # fmt: skip
     assert all_["numerator"] == all_["denominator"] > 0
+
+
+def test_an_agency_that_is_gone_is_ranked_no_more(turn: Transaction) -> None:
+    _plant(turn, "organisation", _agency("here"), _agency("gone", valid_to=MONTH), _agency("left", valid_to=MONTH + timedelta(days=1)))  # fmt: skip
+    _plant(turn, "service_kpi", *(_kpi("progress_766", name, 1, 1) for name in ("here", "gone", "left", "ALL")))
+    _compute(turn, "index_766", EVERYBODY)
+    assert {name for (name,) in turn.rows("select organisation_id from shared.index_766")} == {"here", "left", "ALL"}
+
+
+def test_what_an_agency_offered_ends_with_it_though_the_portal_goes_on_listing_it(turn: Transaction) -> None:
+    _plant(turn, "organisation", _agency("here"), _agency("gone", valid_to=MONTH))
+    for name, until_sql in (("here", "null"), ("gone", "null"), ("gone earlier", f"'{WEEK}'")):
+        turn.do(
+            "insert into record.service_offering (source, source_key, source_updated_at, raw_hash, content_hash, batch_id, service_code, organisation_id, online_level, valid_to) "
+            f"values ('online_services', '{name}', now(), '', '', 'b', '1.000001', '{name}', 4, {until_sql})"
+        )
+    turn.do("update record.service_offering set organisation_id = 'gone', service_code = '1.000002' where source_key = 'gone earlier'")  # fmt: skip
+    found = turn.rows(f"select organisation_id, service_code, valid_to from ({publish._sql('sql/tables', 'service_offering')}) o order by 1, 2")  # fmt: skip
+    assert found == [("gone", "1.000001", MONTH), ("gone", "1.000002", MONTH), ("here", "1.000001", None)]

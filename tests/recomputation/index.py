@@ -2,7 +2,7 @@
 
 How the definitions are read where they leave a choice: a component leaves out what its indicator does, the total and
 components that no indicator tells leave out nothing, and all of them miss what is in quarantine; weights, classes and the
-agencies of territories are those of the period's last day.
+agencies of territories are those of the period's last day. An agency that was there on no day of a period is not ranked.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Ratios:
     organisation_id: str
     period: Period
     rows: Mapping[str, dict[str, Any]]
+    is_ranked: bool
 
     @property
     def held(self) -> int:
@@ -47,7 +48,18 @@ def ratios(facts: Facts, service_kpi: list[Row]) -> list[Ratios]:
         if organisation_id != ALL or level == ALL:
             found[organisation_id, name, start][kpi_id] = values
     periods = {(p.name, p.start): p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH}
-    return [Ratios(who, periods[name, start], rows) for (who, name, start), rows in found.items()]
+    known = {agency.id: agency for agency in facts.agencies}
+
+    def is_there(who: str, period: Period) -> bool:
+        agency = known.get(who)
+        if agency is None:
+            return who == ALL
+        return agency.valid_from <= period.last_day and (agency.valid_to is None or agency.valid_to > period.start)
+
+    return [
+        Ratios(who, periods[name, start], rows, is_there(who, periods[name, start]))
+        for (who, name, start), rows in found.items()
+    ]
 
 
 def _ratio(row: Mapping[str, Any]) -> Fraction | None:
@@ -56,7 +68,7 @@ def _ratio(row: Mapping[str, Any]) -> Fraction | None:
 
 def index_766(every: list[Ratios], told: Definitions) -> Iterator[Row]:
     """Every row of the table, by key."""
-    for ours in every:
+    for ours in (each for each in every if each.is_ranked):
         weights = list(told.components(ours.period.last_day))
         if not weights:
             continue

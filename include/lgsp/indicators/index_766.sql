@@ -1,13 +1,17 @@
 -- Points of Decision 766/QĐ-TTg: of each agency and the province, a row for each component whose weight is in force on the period's last day, and the total
 -- of those that could be computed. Reads the ratios that were computed just before; needs temporary tables new_service_kpi, period and affected.
 with asked as (
-    select p.period, p.period_start, p.as_of, p.period_end - 1 as last_on, d.definition_version
+    select p.period, p.period_start, p.period_end, p.as_of, p.period_end - 1 as last_on, d.definition_version
     from (select distinct period, period_start from affected) a join period p using (period, period_start)
     join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
+), agency as (
+    -- one that is gone is ranked no more, though its last dossiers still end
+    select organisation_id, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on from shared.organisation group by 1
+    union all select 'ALL', '-infinity', 'infinity'
 ), counted as (
     select k.organisation_id, k.period, k.period_start, k.kpi_id, k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count
-    from new_service_kpi k join affected using (organisation_id, period, period_start)
-    where (k.organisation_id <> 'ALL' or k.level = 'ALL') and k.period_start = any(array(select period_start from asked))
+    from new_service_kpi k join affected using (organisation_id, period, period_start) join asked using (period, period_start) join agency using (organisation_id)
+    where (k.organisation_id <> 'ALL' or k.level = 'ALL') and first_on < period_end and ended_on > period_start
 ), who as (
     select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held
     from counted group by 1, 2, 3
