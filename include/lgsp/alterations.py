@@ -58,6 +58,11 @@ from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.o
 where nspname = any(%s) and relkind = 'r' and attnum > 0 and not attisdropped
 """
 
+INDEXES = """
+select i.relname as index, c.relname as table from pg_index join pg_class i on i.oid = indexrelid join pg_class c on c.oid = indrelid
+where i.relnamespace = 'record'::regnamespace and indpred is null
+"""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -81,6 +86,7 @@ def statements(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
                 "record.%s has new columns, empty until its windows are harmonised again: `lgsp rebuild` does",
                 kind.name,
             )
+    yield from _too_wide(connection)
     for name, columns in LEDGER.items():
         yield from _changed("ledger", name, columns, there)
     for table in contract.every():
@@ -114,6 +120,14 @@ def obligations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]
                 if lacking
                 else f"alter table {name} alter {column.name} set not null"
             )
+
+
+def _too_wide(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
+    """An index over all records that is wanted of some alone goes; the next `create index if not exists` makes it."""
+    for row in connection.execute(INDEXES).fetchall():
+        kind = records.KINDS.get(row["table"])
+        if kind and " where " in kind.indexes_by_name().get(row["index"], ""):
+            yield f"drop index record.{row['index']}"
 
 
 def _found(connection: psycopg.Connection[dict[str, Any]]) -> Tables:

@@ -35,11 +35,20 @@ RECORDS_AT_ONCE = 100_000
 
 EDGE = "source, source_key, source_code, other_code, receipt_key"
 
+# What replaces, beyond its first, a document in scope. Each id is looked up by itself: a search for all of them at once
+# compares every replacement with every id.
+REPLACING = """
+select r.source, r.source_key from (select document_id as id from scope_document union select told_id from scope_told) s
+cross join lateral (
+    select source, source_key from record.document where also_replaces <> '{}' and also_replaces @> array[s.id] offset 0
+) r
+"""
+
 
 def begin(transaction: Transaction) -> None:
     """Temporary tables that gather what the batches of a publication changed."""
     transaction.do(f"create temporary table pending on commit drop as select {EDGE} from record.dossier where false")
-    transaction.do("create temporary table scope_document (document_id text) on commit drop")
+    transaction.do("create temporary table scope_document (document_id text primary key) on commit drop")
 
 
 def gather(transaction: Transaction) -> None:
@@ -47,18 +56,26 @@ def gather(transaction: Transaction) -> None:
     for table in ("incoming_dossier", "before_dossier"):
         transaction.do(f"insert into pending select {EDGE} from {table}")
     for table in ("incoming_document", "before_document"):
-        transaction.do(
-            f"insert into scope_document select document_id from {table} union select refers_to_document_id from {table} "
-            f"union select unnest(also_replaces) from {table}"
+        _add_to_scope(
+            transaction,
+            f"select document_id from {table} union select refers_to_document_id from {table} "
+            f"union select unnest(also_replaces) from {table}",
         )
         # a reference by a UUID means the message that bore it, whichever of the two comes first
         with merge.by_key(transaction):
-            transaction.do(
-                f"insert into scope_document select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
-                f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)"
+            _add_to_scope(
+                transaction,
+                f"select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
+                f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)",
             )
     for table in ("incoming_document_status", "before_document_status"):
-        transaction.do(f"insert into scope_document select document_id from {table}")
+        _add_to_scope(transaction, f"select distinct document_id from {table}")
+
+
+def _add_to_scope(transaction: Transaction, query: str) -> None:
+    transaction.do(
+        f"insert into scope_document select document_id from ({query}) q where document_id is not null on conflict do nothing"
+    )
 
 
 def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
@@ -187,28 +204,28 @@ def label(con: duckdb.DuckDBPyConnection) -> None:
 
 def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
     """Derive again every document a changed message speaks of, with its deliveries, and merge what comes of it."""
-    transaction.do("delete from scope_document where document_id is null")
     if not transaction.one("select count(*) from scope_document"):
         return
-    transaction.do("create index on scope_document (document_id)")
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
     # one more bearer of an id may change what the id means, so a reference may leave another bearer or come to it
     with merge.by_key(transaction):
-        transaction.do(
-            "insert into scope_document select document_id from record.document "
-            f"where document_id is not null and told_id in (select told_id from record.document where document_id {scope})"
+        _add_to_scope(
+            transaction,
+            "select document_id from record.document "
+            f"where told_id in (select told_id from record.document where document_id {scope})",
         )
         transaction.do("drop table if exists pg_temp.scope_told")
         transaction.do(
-            f"create temporary table scope_told on commit drop as select distinct told_id from record.document where document_id {scope}"
+            "create temporary table scope_told on commit drop as "
+            f"select distinct told_id from record.document where told_id is not null and document_id {scope}"
         )
+        transaction.do("analyze scope_told")
         told = "in (select told_id from scope_told)"
         same = "select source, source_key from record.document where"
         messages = transaction.arrow(
             f"select m.* from record.document m join ({same} document_id {scope} union {same} refers_to_document_id {scope} "
-            f"union {same} refers_to_told {told} union {same} also_replaces && (select array_agg(document_id) from scope_document) "
-            f"union {same} also_replaces && (select array_agg(told_id) from scope_told)) k using (source, source_key)"
+            f"union {same} refers_to_told {told} union {REPLACING}) k using (source, source_key)"
         )
         # what was sent as a document is meant before what only changes one
         bearers = transaction.arrow(
