@@ -16,6 +16,7 @@ from lgsp.explain import Explanation, Row, trace
 from lgsp.explain.trace import Trace
 
 LEVELS = ("ALL", "province", "district", "commune")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
 LINEAGE = ("source_updated_at", "batch_id", "snapshot_id")  # told of each record
 VERDICTS = {
     explaining.COUNTED: "in the numerator",
@@ -73,7 +74,7 @@ def explain(
         explained = explaining.number(connection, what, organisation, period, snapshot_id, level, field_code)
     rows = [row for row in explained.rows if show in ("all", row.verdict)]
     if csv_file:
-        _write(csv_file, rows)
+        write(csv_file, rows)
     click.echo(as_text(_told(explained, rows[:limit]))) if is_json else _tell(explained, rows, limit)
     if explained.differences:
         for difference in explained.differences:
@@ -144,16 +145,22 @@ def _fraction(row: dict[str, Any]) -> str:
     return f"{value} = {row['numerator']:,} / {row['denominator']:,}{points}"
 
 
-def _write(file: Path, rows: list[Row]) -> None:
-    """Every row with its reason and what it says, as a table that spreadsheets open."""
+def write(file: Path, rows: list[Row]) -> None:
+    """Every row with its reason and what it says, as a table that spreadsheets open; none of its texts is a formula."""
     facts = list(dict.fromkeys(name for row in rows for name in row.facts if name not in ("unit_id", "reason", "kind")))
     columns = ["key", "kind", "organisation_id", "verdict", "reason", "detail", "numerator", "denominator"]
     with file.open("w", newline="", encoding="utf-8-sig") as opened:
         writer = csv.writer(opened)
         writer.writerow([*columns, *facts])
         writer.writerows(
-            [*(getattr(row, name) for name in columns), *(row.facts.get(name) for name in facts)] for row in rows
+            [_harmless(said) for said in (*(getattr(row, name) for name in columns), *map(row.facts.get, facts))]
+            for row in rows
         )
+
+
+def _harmless(said: Any) -> Any:
+    """A value that a spreadsheet takes for what it is: a text that looks like a formula is marked as text."""
+    return f"'{said}" if isinstance(said, str) and said.startswith(FORMULAS) else said
 
 
 def _tell_trace(traced: Trace) -> None:

@@ -103,6 +103,8 @@ def test_a_reader_finds_the_newest_report_first(server, home, reader):
     assert server.get("/reports/weekly/2026-11-12/digest.vi.xlsx", headers=reader).content == b"PK"
 
 
-@pytest.mark.parametrize("path", ["%2e%2e/token.key", "..%2ftoken.key", "way_out.html", "weekly/2026-11-12", "a%00b"])
+@pytest.mark.parametrize(
+    "path", ["%2e%2e/token.key", "..%2ftoken.key", "way_out.html", "weekly/2026-11-12", "a%00b", "a" * 300]
+)
 def test_nothing_but_a_report_is_served(server, home, reader, path):
     assert server.get(f"/reports/{path}", headers=reader).status_code == 404

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from lgsp import database, explain
+from lgsp import contract, database, explain
 from lgsp.cli import main
 from lgsp.errors import LgspError
 from lgsp.explain import COUNTED, NOT_COUNTED, Explanation, span, trace
@@ -214,6 +214,30 @@ def test_papers_lead_to_the_bytes_that_were_landed(published: Installation, kind
     (row,) = published.query(f"select min({kind}_id) as key from shared.{kind}")
     traced = _traced(published, kind, row["key"])
     assert traced.records and all(record["page"]["state"] == "as landed" for record in traced.records)
+
+
+def test_versions_are_told_apart_in_a_store_whose_columns_stand_in_another_order(own: Installation) -> None:
+    (row,) = own.query("select min(dossier_id) as key from shared.dossier where status is not null")
+    names = contract.load("dossier").names
+    with database.connect(own.settings) as connection:
+        connection.execute(
+            f"insert into history.dossier ({', '.join(names)}, snapshot_from, snapshot_to) "
+            f"select {', '.join(names)}, 0, 1 from shared.dossier where dossier_id = %s",
+            [row["key"]],
+        )
+        # as an upgrade leaves it: what was added later stands last
+        connection.execute("drop function history.dossier_as_of, history.dossier_changes")
+        connection.execute("alter table shared.dossier rename service_code to older")
+        connection.execute("alter table shared.dossier add column service_code text")
+        connection.execute("update shared.dossier set service_code = older")
+        connection.execute("alter table shared.dossier drop column older")
+    told = {value["attribute"]: value["value"] for value in _traced(own, "dossier", row["key"], is_read=False).values}
+    traced = _traced(own, "dossier", row["key"], is_read=False)
+    assert [version["changed"] for version in traced.versions] == [[], []], "the same row twice"
+    assert (
+        told["service_code"]
+        == own.query("select service_code from shared.dossier where dossier_id = %s", row["key"])[0]["service_code"]
+    )
 
 
 def test_a_row_that_is_not_there_is_answered_with_its_neighbours(published: Installation) -> None:

@@ -9,15 +9,18 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from lgsp import database, report
 from lgsp.cli import main
 from lgsp.errors import LgspError, NothingPublished, SettingError
-from lgsp.report.numbers import Numbers
+from lgsp.postgres import Server
+from lgsp.report.numbers import Numbers, hundred
+from lgsp.settings import Settings
 from lgsp.window import Window
-from tests.integration.conftest import FIRST, WHOLE, Installation
+from tests.integration.conftest import FIRST, WHOLE, Installation, copied
 
 LATER = date(2026, 8, 6)  # the second week of the world, of which five days are there
 NUMBERS = Numbers("vi")
@@ -39,6 +42,12 @@ def page(published: Installation, tmp_path_factory: pytest.TempPathFactory) -> s
     done = report.weekly(published.settings, out=tmp_path_factory.mktemp("report"))
     assert done.period_start == FIRST, "the newest week that is over"
     return done.paths[0].read_text()
+
+
+@pytest.fixture
+def own(server: Server, published: Installation, tmp_path: Path) -> Installation:
+    """A copy of the published store that a test may spoil."""
+    return copied(server, published, tmp_path)
 
 
 @pytest.mark.parametrize("language", report.LANGUAGES)
@@ -90,9 +99,71 @@ def test_the_index_of_a_month_ranks_every_agency_that_has_one(published: Install
         "select value from shared.index_766 where component = 'total' and period = 'month' and period_start = '2026-08-01' "
         "and value is not null and organisation_id <> 'ALL'"
     )
-    assert rows and all(f"<b>{NUMBERS.number(row['value'] * 100, 1)}</b>" in page for row in rows)
+    assert rows and all(f"<b>{NUMBERS.number(hundred(row['value']), 1)}</b>" in page for row in rows)
     total = next(row for row in _asked(published, _statements(page)["index_total"]) if row["organisation_id"] == "ALL")
     assert NUMBERS.number(total["points"], 1) in page and "tháng 8/2026" in page
+
+
+def _class(store: Installation, out: Path, agency: str) -> str:
+    """The class that the ranking of August gives an agency."""
+    done = report.index(store.settings, "month", date(2026, 8, 1), out=out)
+    ranking = _asked(store, _statements(done.paths[0].read_text())["index_total"])
+    (row,) = (row for row in ranking if row["organisation_id"] == agency)
+    return str(row["class"])
+
+
+@pytest.mark.parametrize(("points", "told"), [(57.0, "excellent"), (56.99999, "good")])
+def test_a_score_is_in_the_class_whose_bound_it_reaches_to_the_last_digit(
+    own: Installation, tmp_path: Path, points: float, told: str
+) -> None:
+    assert 0.57 * 100 < 57, "what a binary fraction makes of it"
+    with database.connect(own.settings) as connection:
+        row: Any = connection.execute(
+            "update shared.index_766 set points = %(points)s, maximum = 100, value = %(points)s / 100::double precision "
+            "where component = 'total' and period = 'month' and period_start = '2026-08-01' and organisation_id <> 'ALL' "
+            "and organisation_id = (select min(organisation_id) from shared.index_766 where value is not null and component = 'total' "
+            "and period = 'month' and period_start = '2026-08-01' and organisation_id <> 'ALL') returning organisation_id",
+            {"points": points},
+        ).fetchone()
+        connection.execute(
+            "update shared.indicator_threshold set value = case scope when 'excellent' then 57 when 'good' then 50 else value / 10 end "
+            "where threshold_id = 'institution_class'"
+        )
+    assert _class(own, tmp_path, row["organisation_id"]) == told
+
+
+def test_who_may_only_read_what_is_shared_can_write_every_report(published: Installation, tmp_path: Path) -> None:
+    told = published.settings
+    address = f"{told.database_url}?options=-crole%3Dlgsp_reader"
+    reader = Settings.from_env({**told.environment, "LGSP_DATABASE_URL": address})
+    with database.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("select * from ledger.publication")
+    for name, settings in (("ours", told), ("theirs", reader)):
+        report.weekly(settings, FIRST, out=tmp_path / name)
+        report.index(settings, "month", date(2026, 8, 1), out=tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "ours").iterdir())
+    assert len(files) == 4
+    assert all((tmp_path / "ours" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes() for name in files)
+
+
+def test_a_store_that_is_not_as_it_should_be_is_left_alone_and_told(
+    install: Callable[..., Any], own: Installation
+) -> None:
+    empty = install({}, is_initialised=False)
+    with pytest.raises(NothingPublished, match="`lgsp init` makes them"):
+        report.weekly(empty.settings)
+    assert empty.query("select to_regnamespace('shared') is null as is_untouched") == [{"is_untouched": True}]
+    with database.connect(own.settings) as connection:
+        connection.execute("drop function history.zero_activity_as_of(bigint)")
+    with pytest.raises(SettingError, match="`lgsp init` upgrades it"):
+        report.weekly(own.settings, FIRST)
+    with database.connect(own.settings) as connection:
+        connection.execute("revoke usage on schema shared from lgsp_reader")
+    reader = Settings.from_env({
+        **own.settings.environment, "LGSP_DATABASE_URL": f"{own.settings.database_url}?options=-crole%3Dlgsp_reader"
+    })  # fmt: skip
+    with pytest.raises(SettingError, match="must be a member of lgsp_reader"):
+        report.weekly(reader, FIRST)
 
 
 def test_what_cannot_be_told_is_refused_with_its_reason(published: Installation, install: Callable[..., Any]) -> None:
@@ -102,6 +173,8 @@ def test_what_cannot_be_told_is_refused_with_its_reason(published: Installation,
         report.weekly(published.settings, date(2020, 1, 2))
     with pytest.raises(SettingError, match="snapshot 99 was never published"):
         report.weekly(published.settings, snapshot_id=99)
+    with pytest.raises(SettingError, match="snapshot 0 was never published"):
+        report.weekly(published.settings, snapshot_id=0)
     with pytest.raises(SettingError, match="begins no quarter"):
         report.index(published.settings, "quarter", date(2026, 8, 1))
     with pytest.raises(NothingPublished, match="nothing was published yet"):

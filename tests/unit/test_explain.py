@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lgsp.errors import LgspError
 from lgsp.explain import span
+from lgsp.months import LENGTHS
 
 DAYS = st.dates(date(2016, 4, 1), date(2040, 12, 31))
 KINDS = st.sampled_from(["week", "half_month", "month", "quarter", "half_year", "year"])
@@ -21,7 +22,7 @@ def _start(period: str, day: date) -> date:
         return day - timedelta(days=(day.isoweekday() + 3) % 7)
     if period == "half_month":
         return day.replace(day=1 if day.day < 16 else 16)
-    months = span.MONTHS[period]
+    months = LENGTHS[period]
     return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 

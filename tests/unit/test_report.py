@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
@@ -9,14 +10,17 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lgsp import cli_explain
+from lgsp.explain import Row
 from lgsp.report import charts, colours, page, periods, sheets, words, workbook
-from lgsp.report.numbers import Numbers, rounded
+from lgsp.report.numbers import Numbers, hundred, rounded
 from lgsp.report.reading import Answer, Snapshot
 from lgsp.report.week import LISTS, Week, week_of
 from lgsp.report.workbook import Column, Sheet
@@ -58,9 +62,24 @@ def test_rounding_is_never_off_by_more_than_a_half(value: Decimal, places: int) 
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
+@example(0.9996, 1.0)
+@example(1.0, 0.9996)
 def test_an_arrow_never_contradicts_the_change_it_stands_beside(value: float, before: float) -> None:
-    told = VI.change(value, before, "ratio")
-    assert {1: "+", -1: "−", 0: "0"}[page.direction(value, before, "ratio")] == told[0]
+    told, way = VI.change(value, before, "ratio"), page.direction(value, before, "ratio")
+    if way:
+        assert told[0] == {1: "+", -1: "−"}[way] and re.search(r"[1-9]", told), "an arrow stands beside a digit"
+    else:
+        assert told == "không đổi"
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.3, "0"), (-0.0, "0"), (-0.5, "−1"), (-1234.4, "−1.234")])
+def test_nothing_is_written_without_a_minus(value: float, text: str) -> None:
+    assert VI.number(value) == text
+
+
+@given(st.integers(0, 10000))
+def test_points_of_a_hundred_bring_no_dust_of_binary_fractions(share: int) -> None:
+    assert str(hundred(share / 10000)) == str(share / 100)
 
 
 @given(st.floats(0, 1))
@@ -186,6 +205,17 @@ def test_no_text_becomes_a_formula_or_a_link(text: str) -> None:
     assert "<f>" not in files["xl/worksheets/sheet1.xml"] and "hyperlink" not in files["xl/worksheets/sheet1.xml"]
     assert files["xl/sharedStrings.xml"].count("<si>") == 1, "heading, title and cell are one and the same text"
     assert files["xl/worksheets/sheet1.xml"].count('t="s"') == 3
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_text_of_a_source_becomes_a_formula_in_a_csv_file(text: str, tmp_path: Path) -> None:
+    facts = {"name": text, "plain": "a=1", "amount": -5, "nothing": None}
+    row = Row(text, "dossier", "H1", "counted", "reason", text, -1, 1, 0, 0, facts)
+    cli_explain.write(tmp_path / "rows.csv", [row])
+    with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
+        (told,) = csv.DictReader(file)
+    assert {told["key"], told["detail"], told["name"]} == {f"'{text}"}
+    assert (told["plain"], told["numerator"], told["amount"], told["nothing"]) == ("a=1", "-1", "-5", "")
 
 
 def test_the_workbook_of_a_week_has_no_formula_and_its_numbers_are_not_rounded() -> None:

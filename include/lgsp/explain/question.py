@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
-
-from lgsp import contract
+from lgsp import contract, showing
 from lgsp.errors import LgspError
 from lgsp.explain import span
 from lgsp.explain.span import Span
@@ -61,23 +59,8 @@ class Question:
 
 def snapshot(connection: Connection, snapshot_id: int | None) -> Snapshot:
     """The newest publication, or an older one. Raises LgspError when there is none, or its history was retired."""
-    newest = connection.execute(
-        "select snapshot_id, published_at from ledger.publication order by 1 desc limit 1"
-    ).fetchone()
-    if newest is None:
-        raise LgspError("nothing was published yet: there is no number to explain")
-    if snapshot_id is None or snapshot_id == newest["snapshot_id"]:
-        return Snapshot(newest["snapshot_id"], newest["published_at"], True)
-    row = connection.execute(
-        "select published_at from ledger.publication where snapshot_id = %s", [snapshot_id]
-    ).fetchone()
-    if row is None:
-        raise LgspError(f"snapshot {snapshot_id} was never published; the newest is {newest['snapshot_id']}")
-    try:
-        connection.execute("select history.held(%s::bigint)", [snapshot_id])
-    except psycopg.errors.ObjectNotInPrerequisiteState as error:
-        raise LgspError(str(error).splitlines()[0]) from error
-    return Snapshot(snapshot_id, row["published_at"], False)
+    shown = showing.find(connection, snapshot_id)
+    return Snapshot(shown.snapshot_id, shown.published_at, shown.is_newest)
 
 
 def ask(

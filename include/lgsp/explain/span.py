@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from lgsp.errors import LgspError
+from lgsp.months import LENGTHS, shifted
 
 FORMS = "2026 (year), 2026-H1, 2026-Q3, 2026-08 (month), 2026-08/1 (its first half), 2026-W32 or 2026-08-06 (a week, by its first day)"
-MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ def of(period: str, start: date) -> Span:
         return Span(period, start, start + timedelta(days=7))
     if period == "half_month" and start.day == 1:
         return Span(period, start, start.replace(day=16))
-    months = start.month - 1 + MONTHS.get(period, 1)
-    return Span(period, start, date(start.year + months // 12, months % 12 + 1, 1))
+    return Span(period, start, shifted(start, LENGTHS.get(period, 1)))
 
 
 def written(period: str, start: date) -> str:

@@ -98,9 +98,10 @@ def row(
 
 def _versions(connection: Connection, kind: str, key: str) -> tuple[str, Rows]:
     """Every published version of a row, the oldest first; a dossier is found by any code that a source gave it."""
+    names = ", ".join(contract.load(kind).names)  # an upgraded store has its newer columns last
     query = (
-        f"select *, null::bigint as snapshot_to, snapshot_id as began_in from shared.{kind} where {KEYS[kind]} = %(key)s "
-        f"union all select {', '.join(contract.load(kind).names)}, snapshot_to, snapshot_from from history.{kind} where {KEYS[kind]} = %(key)s "
+        f"select {names}, null::bigint as snapshot_to, snapshot_id as began_in from shared.{kind} where {KEYS[kind]} = %(key)s "
+        f"union all select {names}, snapshot_to, snapshot_from from history.{kind} where {KEYS[kind]} = %(key)s "
         "order by began_in"
     )
     if found := connection.execute(query, {"key": key}).fetchall():

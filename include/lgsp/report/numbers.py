@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
+from lgsp.report import words
 from lgsp.window import LOCAL
 
 NOTHING = "–"
@@ -14,7 +15,22 @@ ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV"}
 
 def rounded(value: float | Decimal, places: int) -> Decimal:
     """A number rounded half up in the decimal digits it is written with: 99.875 is 99.88 with two."""
-    return Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    told = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return told or told.copy_abs()  # nobody writes −0
+
+
+def hundred(ratio: float | None) -> float | None:
+    """A ratio as points of a hundred: 0.29 is 29, not 28.999999999999996."""
+    return None if ratio is None else float(Decimal(str(ratio)) * 100)
+
+
+def moved(value: float | None, before: float | None, unit: str, places: int = 1) -> Decimal | None:
+    """By how much a value moved as it is shown, a ratio in percentage points; None where one of both is unknown."""
+    if value is None or before is None:
+        return None
+    scale = 100 if unit == "ratio" else 1
+    shown = places if unit in ("ratio", "points", "hours") else 0
+    return rounded((Decimal(str(value)) - Decimal(str(before))) * scale, shown)
 
 
 @dataclass(frozen=True)
@@ -43,13 +59,14 @@ class Numbers:
         return self.number(value, places if unit in ("points", "hours") else 0)
 
     def change(self, value: float | None, before: float | None, unit: str, places: int = 1) -> str:
-        """By how much a value moved, with its sign: percentage points of a ratio; empty where one of both is unknown."""
-        if value is None or before is None:
-            return ""
-        scale = 100 if unit == "ratio" else 1
-        moved = rounded((Decimal(str(value)) - Decimal(str(before))) * scale, places if unit in ("ratio", "points", "hours") else 0)  # fmt: skip
-        sign = "+" if moved > 0 else ""
-        text = sign + self.number(moved, max(0, -int(moved.as_tuple().exponent)))
+        """By how much a value moved, with its sign: percentage points of a ratio; in words where nothing of it shows.
+
+        Empty where one of both is unknown.
+        """
+        by = moved(value, before, unit, places)
+        if not by:
+            return "" if by is None else words.of(self.language)["no_change"]
+        text = ("+" if by > 0 else "") + self.number(by, max(0, -int(by.as_tuple().exponent)))
         return f"{text} {'điểm %' if self.language == 'vi' else 'pp'}" if unit == "ratio" else text
 
     def day(self, day: date) -> str:

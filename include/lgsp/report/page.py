@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lgsp.report import charts, colours, periods, ranking, words
-from lgsp.report.numbers import NOTHING, Numbers
+from lgsp.report.numbers import Numbers, hundred, moved
 from lgsp.report.ranking import Index
 from lgsp.report.reading import Answer, Row, Snapshot
 from lgsp.report.week import Week, share
@@ -44,14 +44,15 @@ def of_index(found: Index, language: str) -> str:
         "index.html", language, told, heading=told["words"]["index_title"], about=told["words"]["index_about"],
         span=numbers.period(found.period, found.start), as_of=found.as_of, index=found,
         levels=ranking.LEVELS, groups=ranking.GROUPS, groups_chart=_groups(found, numbers, told["words"]),
-        score_moved=lambda row: numbers.change(_hundred(row["value"]), _hundred(row["value_before"]), "points"),
+        score_moved=lambda row: numbers.change(hundred(row["value"]), hundred(row["value_before"]), "points"),
+        score_direction=lambda row: direction(hundred(row["value"]), hundred(row["value_before"]), "points"),
     )  # fmt: skip
 
 
 def direction(value: float | None, before: float | None, unit: str) -> int:
     """Whether a value is shown as more (1), less (-1) or the same (0) as before; 0 where one of both is unknown."""
-    moved = Numbers("en").change(value, before, unit)
-    return 0 if not moved or moved.startswith("0") else 1 if moved.startswith("+") else -1
+    by = moved(value, before, unit)
+    return 0 if not by else 1 if by > 0 else -1
 
 
 def place(name: str) -> str:
@@ -95,15 +96,11 @@ def _environment(language: str) -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "percent": numbers.percent, "count": numbers.number, "amount": numbers.amount, "change": numbers.change,
-        "points": lambda ratio: NOTHING if ratio is None else numbers.number(ratio * 100, 1),
+        "points": lambda ratio: numbers.number(hundred(ratio), 1),
         "hundredths": lambda ratio: numbers.percent(ratio, 0).rstrip(" %"), "short_day": numbers.short_day, "instant": numbers.instant,
         "period": numbers.period, "heat": colours.heat, "ink": colours.ink, "place": place,
     }  # fmt: skip
     return environment
-
-
-def _hundred(ratio: float | None) -> float | None:
-    return None if ratio is None else ratio * 100
 
 
 def _name(told: dict[str, Any], kpi: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from lgsp.errors import SettingError
+from lgsp.months import LENGTHS, shifted
 
-MONTHS = {"month": 1, "quarter": 3, "half_year": 6}
+MONTHS = {period: LENGTHS[period] for period in ("month", "quarter", "half_year")}
 
 
 def interval(period: str) -> str:
@@ -23,12 +24,6 @@ def end(period: str, start: date) -> date:
     if start.day != 1 or (start.month - 1) % months:
         raise SettingError(f"{start} begins no {period}")
     return shifted(start, months)
-
-
-def shifted(first: date, months: int) -> date:
-    """The first day of a month so many months later, or earlier."""
-    years, month = divmod(first.month - 1 + months, 12)
-    return date(first.year + years, month + 1, 1)
 
 
 def ended(day: date) -> dict[str, date]:

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from lgsp import database
-from lgsp.errors import NothingPublished, SettingError
+from lgsp import database, showing
+from lgsp.errors import SettingError
 from lgsp.settings import Settings
 
 Row = dict[str, Any]
@@ -47,27 +47,23 @@ class Snapshot:
         text = files("lgsp.report").joinpath("sql", f"{question}.sql").read_text()
         literals = {key: sql.Literal(value) for key, value in {"snapshot": self.snapshot_id, **told}.items()}
         statement = sql.SQL(text).format(**literals).as_string(self._connection).strip()
-        return Answer(name or question, statement, tuple(self._connection.execute(statement.encode()).fetchall()))
+        try:
+            rows = self._connection.execute(statement.encode()).fetchall()
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
+            lacking = error.diag.message_primary
+            raise SettingError(f"the store is of another version ({lacking}): `lgsp init` upgrades it") from error
+        return Answer(name or question, statement, tuple(rows))
 
 
 @contextmanager
 def opened(settings: Settings, snapshot_id: int | None) -> Iterator[Snapshot]:
-    """A snapshot (the newest unless one is named) that stays the same while it is read.
+    """A snapshot (the newest unless one is named) that stays the same while it is read, by whoever may read at all.
 
     Raises NothingPublished before the first one, SettingError when the history of that one was retired or never was.
     """
-    database.ensure(settings)
     with database.connect(settings) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("set local timezone = 'Asia/Ho_Chi_Minh'")
-        newest: Any = connection.execute("select max(snapshot_id) as snapshot_id from shared.snapshot").fetchone()
-        if newest["snapshot_id"] is None:
-            raise NothingPublished("nothing was published yet: there is nothing to report")
-        wanted = newest["snapshot_id"] if snapshot_id is None else snapshot_id
-        try:
-            connection.execute("select history.held(%s::bigint)", [wanted])
-        except psycopg.errors.DatabaseError as error:
-            raise SettingError(f"{error.diag.message_primary}; {error.diag.message_hint}") from error
-        row: Any = connection.execute("select as_of from shared.snapshot where snapshot_id = %s", [wanted]).fetchone()
-        yield Snapshot(wanted, row["as_of"], wanted == newest["snapshot_id"], connection)
+        shown = showing.find(connection, snapshot_id)
+        yield Snapshot(shown.snapshot_id, shown.as_of, shown.is_newest, connection)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lgsp.report import page, words, workbook
-from lgsp.report.numbers import Numbers
+from lgsp.report.numbers import Numbers, hundred
 from lgsp.report.ranking import GROUPS, Index
 from lgsp.report.reading import Answer, Row, Snapshot
 from lgsp.report.week import LISTS, Week
@@ -120,8 +120,8 @@ def _ranking(index: Index, about: str, language: str) -> Sheet:
         got = index.groups.get(row["organisation_id"], {})
         whole = row["organisation_id"] == "ALL"
         rows.append((
-            None if whole else row["rank"], spoken["level_ALL"] if whole else row["name"], row["above"], spoken[f"level_{row['level']}"],
-            _hundred(row["value"]), classes.get(row["class"]), _hundred(row["value_before"]), row["points"], row["maximum"], row["coverage"],
+            row["rank"], spoken["level_ALL"] if whole else row["name"], row["above"], spoken[f"level_{row['level']}"],
+            hundred(row["value"]), classes.get(row["class"]), hundred(row["value_before"]), row["points"], row["maximum"], row["coverage"],
             *(got[group][0] if group in got else None for group in GROUPS), row["definition_version"],
         ))  # fmt: skip
     return Sheet(spoken["ranking"], f"{spoken['ranking']} · {about}", columns, rows)
@@ -168,7 +168,3 @@ def _kind(known: dict[str, Row], row: Row) -> str:
 
 def _named(known: dict[str, Row], kpi: str, language: str) -> str:
     return str(known[kpi][f"name_{language}"]) if kpi in known else kpi
-
-
-def _hundred(ratio: float | None) -> float | None:
-    return None if ratio is None else ratio * 100

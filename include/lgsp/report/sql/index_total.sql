@@ -1,10 +1,10 @@
--- The index of every agency, its rank among those of its level, and the period before.
+-- The index of every agency in force in the period, its rank among those of its level, and the period before.
 with agency as (
     select distinct on (organisation_id) organisation_id, name, level, parent_id
     from history.organisation_as_of({snapshot}) where valid_from < {end} order by organisation_id, valid_from desc
 )
 select i.organisation_id, coalesce(a.name, i.organisation_id) as name, above.name as above, coalesce(a.level, 'ALL') as level,
-    case when i.value is not null then rank() over (partition by coalesce(a.level, 'ALL') order by i.value desc nulls last) end as rank,
+    case when a.level is not null and i.value is not null then rank() over (partition by a.level order by i.value desc nulls last) end as rank,
     i.points, i.maximum, i.value, i.coverage, before.value as value_before, class.scope as class, class.colour,
     i.excluded_count, i.quarantined_count, i.definition_version, i.as_of
 from history.index_766_as_of({snapshot}) i
@@ -15,7 +15,8 @@ left join history.index_766_as_of({snapshot}) before
     and before.period_start = ({start} - {length}::interval)::date
 left join lateral (
     select scope, colour from history.indicator_threshold_as_of({snapshot})
-    where threshold_id = 'institution_class' and valid_from < {end} and coalesce(valid_to, 'infinity') >= {end} and value <= i.value * 100
+    where threshold_id = 'institution_class' and valid_from < {end} and coalesce(valid_to, 'infinity') >= {end}
+        and i.points::numeric * 100 >= value::numeric * i.maximum::numeric  -- in decimals: 57 of 100 is 57
     order by value desc limit 1
 ) class on true
 where i.period = {period} and i.period_start = {start} and i.component = 'total'
