@@ -5,88 +5,42 @@ A province replaces a file by one of the same name in the folder that `LGSP_DEFI
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
-from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lgsp import contract
+from lgsp.definitions import checking, reading, versions
+from lgsp.definitions.told import Told
 from lgsp.errors import ContractError
 
 FOLDER = Path(__file__).parent
 NAMES = ("indicator_definition", "indicator_threshold", "index_766_weight", "manual_indicator")
-DIRECTION = {"high": True, "low": False, "": None}
-
-_READ: dict[str, Callable[[str], Any]] = {
-    "text": str, "date": date.fromisoformat, "double precision": float, "bigint": int,
-}  # fmt: skip
+_FILES = {name: f"{name}.yml" if name == "indicator_definition" else f"{name}.csv" for name in NAMES}
 
 
 def tables(given: Path | None = None) -> dict[str, list[dict[str, Any]]]:
     """The rows of the definition tables; ContractError names the file, the line and what is wrong there."""
-    return {name: _rows(name, _file(name, given)) for name in NAMES}
+    own = _own(given) if given else set()
+    told = {
+        name: _read(name, given / file) if given and file in own else _shipped(name) for name, file in _FILES.items()
+    }
+    checking.check(told, {name: _shipped(name) for name in NAMES})
+    return {name: [dict(row.row) for row in rows] for name, rows in told.items()}
 
 
-def _file(name: str, given: Path | None) -> Path:
-    kind = ".yml" if name == "indicator_definition" else ".csv"
-    if given and not given.is_dir():
+def _own(given: Path) -> set[str]:
+    if not given.is_dir():
         raise ContractError(f"LGSP_DEFINITIONS: there is no folder {given}")
-    own = given / f"{name}{kind}" if given else None
-    return own if own and own.exists() else FOLDER / f"{name}{kind}"
+    found = {path.name for path in given.iterdir() if not path.name.startswith(".")}
+    if others := found - set(_FILES.values()):
+        raise ContractError(f"LGSP_DEFINITIONS: {', '.join(sorted(others))} in {given} would be read by nobody; the files there are {', '.join(_FILES.values())}")  # fmt: skip
+    return found
 
 
-def _rows(name: str, path: Path) -> list[dict[str, Any]]:
-    rows = _told(path) if path.suffix == ".yml" else list(_listed(name, path))
-    key = contract.load(name).key
-    seen: set[tuple[Any, ...]] = set()
-    for row in rows:
-        if (told := tuple(row[column] for column in key)) in seen:
-            raise ContractError(f"{path.name}: {' '.join(map(str, told))} is there twice; keep the one in force")
-        seen.add(told)
-    return rows
+def _read(name: str, path: Path) -> tuple[Told, ...]:
+    return tuple(versions.read(path) if path.suffix == ".yml" else reading.listed(name, path))
 
 
-def _listed(name: str, path: Path) -> Iterator[dict[str, Any]]:
-    columns = {c.name: c for c in contract.load(name).columns if c.name not in contract.LINEAGE}
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.DictReader(file)
-        if set(lines.fieldnames or ()) != set(columns):
-            raise ContractError(f"{path.name} line 1: the columns must be {','.join(columns)}")
-        for line in lines:
-            row: dict[str, Any] = {}
-            for column in columns.values():
-                text = (line[column.name] or "").strip()
-                try:
-                    row[column.name] = _READ[column.type](text) if text else None
-                except ValueError as error:
-                    raise ContractError(f"{path.name} line {lines.line_num}: {column.name} {text!r} is no {column.type}") from error  # fmt: skip
-                if not text and (column.is_required or column.is_key):
-                    raise ContractError(f"{path.name} line {lines.line_num}: {column.name} is missing")
-            yield row
-
-
-def _told(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for kpi_id, told in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-        try:
-            versions = sorted(told["versions"], key=lambda version: version["from"])
-            ends = [*(version["from"] for version in versions[1:]), None]
-            rows += [_version(kpi_id, told, *pair) for pair in zip(versions, ends, strict=True)]
-        except (KeyError, TypeError) as error:
-            raise ContractError(f"{path.name}: {kpi_id} lacks {error}") from error
-    return rows
-
-
-def _version(kpi_id: str, told: dict[str, Any], version: dict[str, Any], end: date | None) -> dict[str, Any]:
-    def both(name: str, text: dict[str, str]) -> dict[str, str | None]:
-        return {f"{name}_{language}": text.get(language) for language in ("vi", "en")}
-
-    return {
-        "kpi_id": kpi_id, "definition_version": version["version"], "table_name": told["table"], "unit": told["unit"],
-        "is_higher_better": DIRECTION[told["better"]], "valid_from": version["from"], "valid_to": end,
-        "legal_basis": version.get("basis"), **both("name", told["name"]), **both("numerator", version["numerator"]),
-        **both("denominator", version["denominator"]), **both("excluded", version.get("excluded", {})),
-    }  # fmt: skip
+@cache
+def _shipped(name: str) -> tuple[Told, ...]:
+    return _read(name, FOLDER / _FILES[name])
