@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,7 +87,7 @@ class Pack:
     def annotate(self, number: int, *, is_whole: bool, records: int = 0) -> None:
         """Say whether an answer counts, and how many records it holds."""
         with self._lock:
-            self.calls[number] = Landed(**{**asdict(self.calls[number]), "is_whole": is_whole, "records": records})
+            self.calls[number] = replace(self.calls[number], is_whole=is_whole, records=records)
 
     def disown(self, since: int) -> None:
         """The answers from number `since` on are kept but do not count: they will be asked for again."""
@@ -99,7 +99,7 @@ class Pack:
         with self._lock:
             self._sync()
             self._bodies.close()
-        lines = b"".join(orjson.dumps(asdict(call)) + b"\n" for call in self.calls)
+        lines = b"".join(orjson.dumps(call) + b"\n" for call in self.calls)
         _write(self.folder / "calls.jsonl", lines)
         manifest = {**facts, "calls": len(self.calls), "calls_sha256": hashlib.sha256(lines).hexdigest()}
         _write(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
