@@ -128,7 +128,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
         row = connection.execute("select to_regclass('ledger.installation') as found").fetchone()
         if row and row["found"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
-            program, told = str(row["made_of"]).split() if row and " " in str(row["made_of"]) else ("", "")
+            program, _, told = str(row["made_of"] if row else "").partition(" ")
             if program == _program() and (told == _definitions(settings) or not is_publishing):
                 return
     init(settings)
