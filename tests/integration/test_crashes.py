@@ -20,7 +20,7 @@ from lgsp.transaction import reading
 from lgsp.window import Window
 from tests.integration.conftest import WHOLE, Installation
 
-KILLS = 3  # of the publisher of each window
+KILLS = 2  # of the publisher of each window
 
 
 # Its children have everything imported, so that each is killed while it publishes and not before.

@@ -246,7 +246,7 @@ def _value(turn: Transaction, kpi_id: str, agency: str, level: str, period: str 
     return row
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES)
 @example(changes=OTHER_CALENDAR)
 @example(changes=OTHER_DELIVERY)
@@ -261,7 +261,7 @@ def test_what_is_counted_where_papers_changed_is_what_counting_everything_says(
             assert _differing(turn) == []
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES)
 def test_an_indicator_counts_what_counting_the_papers_one_by_one_gives(
     changes: list[Change], empty: Installation

@@ -316,7 +316,7 @@ def _everything(turn: Transaction) -> None:
     indicate.prepare(turn)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES)
 @example(changes=OTHER_FIELD)
 @example(changes=ENDED_AFTER_THE_CLOCK)
@@ -334,7 +334,7 @@ def test_what_is_computed_where_something_changed_is_what_computing_everything_s
                 assert _differing(turn, name) == []
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(dossiers=st.dictionaries(st.integers(1, 8), DOSSIERS, min_size=4), reach=st.integers(3, 75), offerings=OFFERINGS)
 def test_indicators_count_what_counting_the_dossiers_one_by_one_gives(
     dossiers: dict[int, dict[str, Any] | None], reach: int, offerings: tuple[tuple[Any, ...], ...], empty: Installation

@@ -125,7 +125,8 @@ def expected(published: Installation) -> dict[str, Counter[Row]]:
     for table in contract.every():
         rows = published.query(f"select {', '.join(table.names)} from shared.{table.name}")
         told[table.name] = _rows(table, (tuple(row.values()) for row in rows))
-    assert sum(bool(rows) for rows in told.values()) == len(told), "a table without rows proves nothing"
+    empty = {name for name, rows in told.items() if not rows}
+    assert empty == {"manual_indicator"}, "a table without rows proves nothing; nobody reported a figure here"
     return told
 
 

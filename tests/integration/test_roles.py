@@ -25,7 +25,7 @@ OBJECTS = {
         "snapshot_at",
         "held",
     },
-    "record table": {*records.KINDS, *REFERENCE, "movement", "indicator_period"},
+    "record table": {*records.KINDS, *REFERENCE, "movement", "paper_movement", "indicator_period"},
     "restricted table": set(records.TOKENS),
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "derived_agency", "derived_feed", "field_profile", "hold",

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, publish, snapshot, tables
+from lgsp import contract, database, indicate, publish, snapshot, tables
 from lgsp.contract import Rule
 from lgsp.errors import PublicationRefused
 from lgsp.transaction import publishing
@@ -42,13 +42,13 @@ def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_i
     installation.publish()
     before = installation.data_hashes()
     installation.run("online_services")
-    whole = publish._sql
+    whole = indicate.query
     spoilt = "select *, received_total + 1 as wrong from ({}) q"
     columns = ", ".join("wrong as received_total" if name == "received_total" else name
                         for name in contract.load("form_06a").names if name != "snapshot_id")  # fmt: skip
     monkeypatch.setattr(
-        publish, "_sql",
-        lambda folder, name: f"select {columns} from ({spoilt.format(whole(folder, name))}) s" if name == "form_06a" else whole(folder, name),
+        indicate, "query",
+        lambda table: f"select {columns} from ({spoilt.format(whole(table))}) s" if table == "form_06a" else whole(table),
     )  # fmt: skip
     with pytest.raises(PublicationRefused, match=r"BALANCE_06A .* rows of form_06a fail, such as H47"):
         installation.publish()

@@ -64,10 +64,10 @@ create table dossier as
         lead.status = 'withdrawn' as is_withdrawn,
         case when lead.status not in ('withdrawn', 'not_accepted') then local_day(lead.finished_at) <= local_day(lead.due_at) end as is_on_time,
         -- where events and status do not agree, the clock stopped, or went on, with the last change
-        [strftime(pause.since, '%Y-%m-%d') || '/' || coalesce(strftime(pause.until, '%Y-%m-%d'), '') for pause in case
+        coalesce([strftime(pause.since, '%Y-%m-%d') || '/' || coalesce(strftime(pause.until, '%Y-%m-%d'), '') for pause in case
             when is_paused and not coalesce(is_open, false) then list_append(pauses, {'since': local_day(lead.source_updated_at), 'until': null::date})
             when not is_paused and is_open then [{'since': each.since, 'until': coalesce(each.until, local_day(lead.source_updated_at))} for each in pauses]
-            else pauses end] as paused_days,
+            else pauses end], []) as paused_days,
         coalesce(paused_working_minutes, 0) as paused_working_minutes,
         due_effective_on(local_day(lead.due_at), local_day(lead.due_first_at), lead.extension_count, paused_working_minutes) as due_effective_on,
         lead.extension_count as extension_count, lead.supplement_count as supplement_count,
