@@ -20,7 +20,7 @@ from tests.integration.conservation import RECENT, Conservation
 from tests.integration.model_source import DUE, NOON, ONE_STOP, PORTAL, SPAN, STATUS, Change
 from tests.samples import DAY
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "1"))
 STEPS = 15
 
 
