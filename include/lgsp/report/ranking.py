@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
+from lgsp.definitions.checking import GROUPS as GROUPS  # the same groups, in the order of the report
 from lgsp.errors import LgspError, NothingPublished
 from lgsp.report import periods
 from lgsp.report.reading import Answer, Row, Snapshot
 from lgsp.window import midnight
 
-GROUPS = ("transparency", "progress", "online", "payment", "digitisation", "satisfaction")
 LEVELS = ("province", "district", "commune")
 
 
