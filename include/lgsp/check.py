@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lgsp import contract, data_docs, database, facts, flagging, gate, ledger, privacy, quarantine, records
+from lgsp import contract, data_docs, database, facts, flagging, gate, ledger, privacy, quarantine, records, results
 from lgsp.contract import Rule
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.settings import Settings
@@ -171,7 +171,7 @@ def _disputed(checked: Checked) -> list[str]:
 
 def _record(connection: ledger.Connection, checked: Checked) -> None:
     batch, counts = checked.batch, checked.counts
-    ledger.record_results(connection, checked.judgements, batch_id=batch.batch_id)
+    results.record_results(connection, checked.judgements, batch_id=batch.batch_id)
     quarantine.keep(connection, batch, checked.quarantine)
     trials = [(flagged.kind.name, *trial) for flagged in checked.rows for trial in flagged.trials]
     ledger.record_trials(connection, batch, trials)

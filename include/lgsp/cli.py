@@ -8,7 +8,7 @@ import sys
 import click
 
 from lgsp import cli_publish as publishing
-from lgsp import database, sources
+from lgsp import database, install, sources
 from lgsp.cli_batch import batch
 from lgsp.cli_completeness import completeness
 from lgsp.cli_drift import drift
@@ -36,7 +36,7 @@ def main(verbose: bool) -> None:
 @answering
 def init() -> None:
     """Create or upgrade schemas, roles and reference data; safe to repeat."""
-    database.init(Settings.from_env())
+    install.init(Settings.from_env())
     click.echo("initialised")
 
 
@@ -66,7 +66,7 @@ def rebuild(source: str, start: str, end: str, is_json: bool) -> None:
     from lgsp import land
 
     settings = Settings.from_env()
-    database.ensure(settings)
+    install.ensure(settings)
     batch_ids = land.landed(settings, source, window(start, end))
     if not batch_ids:
         raise LgspError(f"nothing of {source} was landed for this window: `lgsp run {source}` fetches it")

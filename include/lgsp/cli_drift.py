@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lgsp import ledger, profile, sources, usual
+from lgsp import ledger, sources, usual
 from lgsp.console import answering, as_json, as_text, store
+from lgsp.drift import Finding, drift_of, newest_batches
 from lgsp.ledger import Connection
-from lgsp.profile import Finding
 
 
 @click.command()
@@ -22,7 +22,7 @@ def drift(source: str | None, last: int, is_json: bool) -> None:
     count = 0
     with store() as (_, connection):
         for name in [source] if source else sources.names():
-            for batch_id in profile.newest(connection, name, last):
+            for batch_id in newest_batches(connection, name, last):
                 found = findings(connection, batch_id)
                 count += len(found)
                 _show(name, found, is_json)
@@ -34,7 +34,7 @@ def findings(connection: Connection, batch_id: str) -> list[Finding]:
     """What drifted in a batch, and its days with unusually many or few records."""
     batch = ledger.batch(connection, batch_id)
     days = [day for day in usual.volumes(connection, batch) if day.is_unusual or day.is_suspicious_zero]
-    return profile.told(connection, batch_id) + [
+    return drift_of(connection, batch_id) + [
         Finding(batch_id, batch.window, "records", "unusual day", day.told) for day in days
     ]
 

@@ -31,8 +31,8 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
 
     What is overruled is part of the manifest and of shared.snapshot, with its name and reason.
     """
+    from lgsp import hold as going_back
     from lgsp import publish as publishing
-    from lgsp import rollback as going_back
     from lgsp import tables
 
     if bool(rules) != bool(why):
@@ -100,7 +100,7 @@ def key() -> None:
     """Print the public key that proves this installation's snapshots, as PEM."""
     from lgsp.signing import Seal
 
-    click.echo(Seal.of(Settings.from_env().signing_key()).public.decode(), nl=False)
+    click.echo(Seal.of_installation(Settings.from_env()).public.decode(), nl=False)
 
 
 @click.command()
@@ -141,7 +141,7 @@ def rollback(snapshot: int, rules: tuple[str, ...], who: str, why: str, is_json:
 @answering
 def release(who: str) -> None:
     """Let publishing go on after a rollback; the next publication derives every row again."""
-    from lgsp import rollback as going_back
+    from lgsp import hold as going_back
 
     going_back.release(Settings.from_env(), who)
     click.echo("publishing goes on: the next publication derives every row again")

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from lgsp import completeness, database, quarantine, rollback, snapshot, working_time
-from lgsp.completeness import Freshness
+from lgsp import completeness, database, freshness, hold, pointer, quarantine, working_time
 from lgsp.console import answering, as_json, local, store, tell
+from lgsp.freshness import Freshness
 from lgsp.ledger import Connection
 from lgsp.settings import Settings
 from lgsp.window import LOCAL
@@ -23,7 +23,7 @@ DAYS_OF_GAPS = 30
 def status(is_json: bool) -> None:
     """The ledger, the newest snapshot, how fresh each source's data is, and what waits for a decision."""
     with store() as (settings, connection):
-        told, fresh = _told(settings, connection), completeness.freshness(connection, datetime.now(UTC))
+        told, fresh = _told(settings, connection), freshness.freshness(connection, datetime.now(UTC))
     told["fresh_until"] = {one.source: one.covered_until for one in fresh if one.covered_until}
     told["stale"] = [one.source for one in fresh if not one.is_fresh]
     if is_json:
@@ -65,7 +65,7 @@ def _told(settings: Settings, connection: Connection) -> dict[str, Any]:
     )
     return {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
-        "on_hold": rollback.on_hold(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
+        "on_hold": hold.on_hold(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
         "database_url": database.url(settings), "shared_root": str(settings.shared),
         "ledger": connection.execute(
             "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
@@ -90,7 +90,7 @@ def _reach(one: Freshness) -> str:
 
 def _lagging(settings: Settings, newest: int | None) -> str | None:
     """Whether the readers of files are led to an older snapshot than SQL shows."""
-    now = snapshot.current(settings.shared)
+    now = pointer.current(settings.shared)
     return (
         None
         if now == newest

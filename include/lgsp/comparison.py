@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from lgsp import privacy, records
-from lgsp.contract import quoted
 from lgsp.extract import Keys
 from lgsp.ledger import Connection
+from lgsp.sql import quoted
 from lgsp.window import Window
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from lgsp import database
+from lgsp import database, install
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.ledger import Connection
 from lgsp.settings import Settings
@@ -75,7 +75,7 @@ def window(start: str, end: str) -> Window:
 def store() -> Iterator[tuple[Settings, Connection]]:
     """The settings and a connection to the store, which is as this version wants it."""
     settings = Settings.from_env()
-    database.ensure(settings)
+    install.ensure(settings)
     with database.connect(settings) as connection:
         yield settings, connection
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lgsp import sql
 from lgsp.errors import ContractError
 
 if TYPE_CHECKING:
@@ -122,9 +123,9 @@ class Contract:
         table = f"{schema}.{self.name}"
         primary = f", primary key ({', '.join(key)})" if key else ""
         body = ",\n  ".join(lines)
-        comments = [f"comment on table {table} is {quoted(f'{self.description} ({self.meaning_vi})')};"]
+        comments = [f"comment on table {table} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
         comments += [
-            f"comment on column {table}.{c.name} is {quoted(f'{c.description} ({c.meaning_vi})')};"
+            f"comment on column {table}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
             for c in self.columns
         ]
         return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n" + "\n".join(comments)
@@ -169,11 +170,6 @@ def _text_sql(column: Column, dialect: str) -> str:
     if column.type == "text[]":
         return f"array_to_string({name}, chr(30))"
     return f"{name}::{'text' if is_postgresql else 'varchar'}"
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lgsp.gate import Judgement
+    pass
 
 
 class LgspError(Exception):
@@ -30,15 +30,6 @@ class BatchRefused(LgspError):
 
 class ContractError(LgspError):
     """A contract, a code list or a source description cannot be used as it is written."""
-
-
-class PublicationRefused(LgspError):
-    """The tables that would have been published break a rule; the last snapshot stays."""
-
-    def __init__(self, message: str, snapshot_id: int, judgement: Judgement) -> None:
-        super().__init__(message)
-        self.snapshot_id = snapshot_id
-        self.judgement = judgement
 
 
 class PublicationFailed(LgspError):

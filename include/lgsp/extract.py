@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from lgsp import privacy, values
 from lgsp.errors import SourceFailed
 from lgsp.http import Answer, Caller, NotFound
-from lgsp.sources import Source
 from lgsp.storage import Pack
 from lgsp.window import Window
 
@@ -117,42 +116,6 @@ class Keys:
             self.unreadable += 1
         elif key not in self.changed or moment > self.changed[key]:
             self.changed[key] = moment
-
-
-class Client(Protocol):
-    """What a source's `client.py` must offer."""
-
-    def __init__(self, caller: Caller, source: Source) -> None: ...
-
-    def size(self, window: Window) -> int:
-        """How many records the source says a window has."""
-
-    def read_lists(self, reader: Reader) -> None:
-        """Read what does not change by window: agencies, procedures."""
-
-    def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
-        """Read the records of a window; for each list what was read and what the source declares."""
-
-    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
-        """The keys of a list that lie in a span of whole local days.
-
-        `held` is how many we know to have changed on each day: days that agree may be left out, unless it is None.
-        """
-
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
-        """The change time of one record, None when the source has it no more, and the number of the answer.
-
-        Only asked of lists whose description says `absent: look_up`.
-        """
-
-
-def window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Reading]:
-    """Read a window until it stood still while it was read, three times at most.
-
-    Raises SourceFailed when it moved every time. A count that stands still and does not agree is left to the
-    gate: reconciliation refuses the batch.
-    """
-    return steadily(reader, str(wanted), lambda: client.read_window(reader, wanted))
 
 
 def steadily(reader: Reader, what: str, read: Callable[[], Mapping[str, Reading]]) -> Mapping[str, Reading]:

@@ -6,9 +6,8 @@ A field is a treatment (a pair of macros `read_…` and `odd_…` of `sql/treatm
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,8 +16,9 @@ from typing import Any
 import orjson
 
 from lgsp import codelist
-from lgsp.contract import quoted
+from lgsp.corrections import Correction
 from lgsp.errors import ContractError
+from lgsp.sql import quoted
 
 WORDS = ("words", "label")
 IGNORED = "ignored"
@@ -30,27 +30,6 @@ def treatments() -> frozenset[str]:
     sql = files("lgsp").joinpath("sql", "treatments.sql").read_text()
     macros = {line.split("(")[0].removeprefix("create macro ") for line in sql.splitlines()}
     return frozenset(name.removeprefix("read_") for name in macros if name.startswith("read_"))
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A known error of a source: what it says in a field (a regular expression for all of it), and what it means."""
-
-    list: str
-    field: str
-    says: str
-    means: str
-    reason: str
-    reported_on: str
-    status: str
-    where: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def condition(self, read: Callable[[str], str]) -> str:
-        """When a record shows this error; `read` gives the expression of a field as it was sent, of a text as it was treated."""
-        told = {self.field: self.says, **self.where}
-        return " and ".join(
-            f"regexp_full_match(bare({read(path)}::varchar), {quoted(value)})" for path, value in told.items()
-        )
 
 
 @dataclass(frozen=True)

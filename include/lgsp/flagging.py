@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from lgsp import contract, privacy, proof, records, text
-from lgsp.contract import Rule, quoted
+from lgsp.contract import Rule
 from lgsp.errors import ContractError
 from lgsp.quarantine import Version
+from lgsp.sql import quoted
 
 if TYPE_CHECKING:
     import pandas as pd

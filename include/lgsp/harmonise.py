@@ -6,7 +6,7 @@ import logging
 import shutil
 from dataclasses import asdict
 
-from lgsp import database, ledger, profile, review, sources, tombstones
+from lgsp import database, drift, ledger, profile, review, sources, tombstones
 from lgsp.selection import Selection
 from lgsp.settings import Settings
 from lgsp.storage import Batch
@@ -51,7 +51,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
             _advance(connection, batch_id, picked, 0, picked)
             return
         looks = bench.profile + as_xml
-        bench.tell_retyped(profile.retyped(connection, batch, looks))
+        bench.tell_retyped(drift.retyped(connection, batch, looks))
         ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
         profile.record(connection, batch_id, looks, days)
         ledger.record_repairs(connection, batch_id, bench.repairs)

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 from lgsp import contract
-from lgsp.contract import Contract, quoted
+from lgsp.contract import Contract
+from lgsp.sql import quoted
 
 # The newest snapshot has no end yet: what is open lies before this one.
 OPEN_END = 2**63 - 1

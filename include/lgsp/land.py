@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from lgsp import database, extract, ledger, sources
-from lgsp.budget import Budget
+from lgsp import calls, database, extract, install, ledger, source_client, sources
 from lgsp.errors import LgspError
-from lgsp.http import Caller, Manners
+from lgsp.http import Caller
 from lgsp.settings import Settings
+from lgsp.source_client import Client
 from lgsp.sources import Source
 from lgsp.storage import Pack
 from lgsp.window import Window
@@ -29,9 +28,9 @@ def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str
     """
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
-    database.ensure(settings)
+    install.ensure(settings)
     settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
-    with asking(settings, source) as (client, caller):
+    with source_client.connect(settings, source) as (client, caller):
         try:
             parts = _cut(client, source, wanted)
         except LgspError as error:
@@ -56,22 +55,7 @@ def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
     return batch_ids
 
 
-@contextlib.contextmanager
-def asking(settings: Settings, source: Source) -> Iterator[tuple[extract.Client, Caller]]:
-    """A source's client and the caller it asks with, within the source's budget of calls."""
-    endpoint = settings.endpoint(source.name)
-    manners = Manners(**source.manners)
-    budget = Budget(
-        database.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute)
-    )
-    caller = Caller(endpoint, manners, take_turn=budget.take_turn)
-    try:
-        yield source.code("client").Client(caller, source), caller
-    finally:
-        budget.close()
-
-
-def _cut(client: extract.Client, source: Source, window: Window) -> list[Window]:
+def _cut(client: Client, source: Source, window: Window) -> list[Window]:
     """The window in parts that each hold at most a batch of records, by the source's own count; a day is never cut."""
     if len(window.days()) > source.days_per_batch:
         return [part for piece in window.split(source.days_per_batch) for part in _cut(client, source, piece)]
@@ -82,7 +66,7 @@ def _cut(client: extract.Client, source: Source, window: Window) -> list[Window]
 
 
 def _land(
-    settings: Settings, source: Source, client: extract.Client, caller: Caller, window: Window, facts: Mapping[str, Any]
+    settings: Settings, source: Source, client: Client, caller: Caller, window: Window, facts: Mapping[str, Any]
 ) -> str:
     with database.connect(settings) as connection:
         batch = ledger.open_batch(connection, source.name, window)
@@ -90,7 +74,7 @@ def _land(
     try:
         reader = extract.Reader(caller, pack)
         client.read_lists(reader)
-        readings = extract.window(client, reader, window)
+        readings = source_client.read_window(client, reader, window)
         declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
@@ -98,11 +82,11 @@ def _land(
     except (LgspError, OSError) as error:
         pack.abandon()
         with database.connect(settings) as connection:
-            ledger.record_calls(connection, batch.batch_id, pack.calls)
+            calls.record_calls(connection, batch.batch_id, pack.calls)
             ledger.advance(connection, batch.batch_id, "failed", why=str(error))
         raise
     with database.connect(settings) as connection:
-        ledger.record_calls(connection, batch.batch_id, pack.calls)
+        calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
     log.info(
         "%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared

@@ -12,9 +12,7 @@ import psycopg
 
 from lgsp import database
 from lgsp.errors import ContractError
-from lgsp.gate import Judgement
 from lgsp.settings import Settings
-from lgsp.storage import Landed
 from lgsp.window import Window, midnight
 
 Connection = psycopg.Connection[Any]
@@ -106,17 +104,6 @@ def advance(connection: Connection, batch_id: str, state: str, why: str | None =
     )
 
 
-def record_calls(connection: Connection, batch_id: str, calls: Iterable[Landed]) -> None:
-    """Keep one row for each answer of a batch."""
-    with connection.cursor().copy(
-        "copy ledger.source_call (batch_id, number, list, request, status, is_whole, records, bytes, sha256, seconds) from stdin"
-    ) as copy:
-        for c in calls:
-            copy.write_row(
-                [batch_id, c.number, c.list, c.request, c.status, c.is_whole, c.records, c.bytes, c.sha256, c.seconds]
-            )
-
-
 def record_drift(connection: Connection, batch_id: str, drift: list[dict[str, Any]]) -> None:
     """Keep how the fields of a batch differ from the source's description."""
     connection.execute("update ledger.batch set schema_drift = %s where batch_id = %s", [json.dumps(drift), batch_id])
@@ -130,30 +117,6 @@ def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[st
             "insert into ledger.repair (batch_id, list, field, treatment, record_count) values (%s, %s, %s, %s, %s)",
             [(batch_id, *repair) for repair in repairs],
         )
-
-
-def record_results(connection: Connection, judgements: Iterable[Judgement], *, batch_id: str | None = None, snapshot_id: int | None = None) -> None:  # fmt: skip
-    """Keep what every rule said of a batch, or of the tables of a publication, in place of what was said before."""
-    if batch_id is not None:
-        connection.execute("delete from ledger.check_result where batch_id = %s", [batch_id])
-    else:
-        connection.execute("delete from ledger.check_result where batch_id is null and snapshot_id = %s", [snapshot_id])
-    if told := results(judgements, batch_id=batch_id, snapshot_id=snapshot_id):
-        columns = ", ".join(told[0])
-        connection.execute(
-            f"insert into ledger.check_result ({columns}) select {columns} from json_populate_recordset(null::ledger.check_result, %s)",
-            [json.dumps(told)],
-        )
-
-
-def results(judgements: Iterable[Judgement], **of: Any) -> list[dict[str, Any]]:
-    """What every rule said, as rows of `ledger.check_result`; `of` says of what."""
-    return [
-        {**of, "rule_id": v.rule.id, "suite": v.suite, "severity": v.rule.severity, "checked_count": v.checked, "failed_count": v.failed,
-         "is_passed": v.is_passed, "observed": "could not be evaluated" if not v.is_evaluated else f"{v.observed}; overruled {v.overruled}" if v.overruled else v.observed,
-         "meaning": v.rule.meaning, "rule_version": v.rule.version, "sample_keys": list(v.sample_keys), "checked_at": datetime.now().astimezone().isoformat()}
-        for judgement in judgements for v in judgement.verdicts
-    ]  # fmt: skip
 
 
 def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, str]]) -> None:

@@ -11,7 +11,7 @@ from importlib.resources import files
 import duckdb
 import pyarrow as pa
 
-from lgsp import contract, merge, reference, working_time
+from lgsp import changes, contract, index_lookups, merge, reference, working_time
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction
 from lgsp.workbench import duck
@@ -62,7 +62,7 @@ def gather(transaction: Transaction) -> None:
             f"union select unnest(also_replaces) from {table}",
         )
         # a reference by a UUID means the message that bore it, whichever of the two comes first
-        with merge.by_key(transaction):
+        with index_lookups.by_key(transaction):
             _add_to_scope(
                 transaction,
                 f"select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
@@ -78,7 +78,7 @@ def _add_to_scope(transaction: Transaction, query: str) -> None:
     )
 
 
-def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
+def dossiers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: changes.Touched) -> None:
     """Link again every group that a changed record belongs to, or belonged to, and merge what comes of it."""
     transaction.do("create index on pending (source_code)")
     transaction.do("create index on pending (source, source_key)")
@@ -119,7 +119,7 @@ def _reach(transaction: Transaction) -> None:
         for table in ("reached_code", "reached_receipt", "reached"):
             transaction.do(f"analyze {table}")
         transaction.do("truncate edge")
-        with merge.by_key(transaction):
+        with index_lookups.by_key(transaction):
             found = transaction.changed("""
                 insert into edge
                 select source, source_key, d.source_code, d.other_code, d.receipt_key from (
@@ -135,8 +135,8 @@ def _reach(transaction: Transaction) -> None:
             return
 
 
-def _link(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
-    with merge.by_key(transaction):
+def _link(settings: Settings, transaction: Transaction, snapshot_id: int, touched: changes.Touched) -> None:
+    with index_lookups.by_key(transaction):
         transaction.do(
             "insert into scope_dossier select distinct dossier_id from shared.dossier_source join reached using (source, source_key)"
         )
@@ -202,14 +202,14 @@ def label(con: duckdb.DuckDBPyConnection) -> None:
         """)  # fmt: skip
 
 
-def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: merge.Touched) -> None:
+def papers(settings: Settings, transaction: Transaction, snapshot_id: int, touched: changes.Touched) -> None:
     """Derive again every document a changed message speaks of, with its deliveries, and merge what comes of it."""
     if not transaction.one("select count(*) from scope_document"):
         return
     transaction.do("analyze scope_document")
     scope = "in (select document_id from scope_document)"
     # one more bearer of an id may change what the id means, so a reference may leave another bearer or come to it
-    with merge.by_key(transaction):
+    with index_lookups.by_key(transaction):
         _add_to_scope(
             transaction,
             "select document_id from record.document "

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise, product
 from typing import Literal
 
-from lgsp import codelist, territory, text
+from lgsp import codelist, territory_versions, text
 from lgsp.errors import ContractError
 from lgsp.organisations import COMMITTEE, Organisation, Version
 
@@ -236,7 +236,7 @@ def _listed(source: str | None) -> tuple[tuple[str, str], ...]:
     told = codelist.load(ALIASES)
     pairs = [pair for section in ("any", source) if section for pair in (told.get(section) or {}).items()]
     listed = [(_key(alias), _meant(str(name))) for alias, name in pairs]
-    drifted = [(row["name"], row["spelling"]) for row in territory.rows("unit_spellings")]
+    drifted = [(row["name"], row["spelling"]) for row in territory_versions.rows("unit_spellings")]
     for group in [*(told.get("same") or ()), *drifted]:
         names = [_key(f"UBND {name}") for name in group]
         listed += [(alias, _spelled_out(name)) for alias, name in product(names, names) if alias != name]

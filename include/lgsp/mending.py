@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from lgsp import contract, parts, snapshot, turn, verify
+from lgsp import contract, files, parts, snapshot, turn, verify
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
 from lgsp.snapshot import EMPTY
@@ -44,6 +44,6 @@ def _mend(root: Path, transaction: Transaction, wanted: int, table: str, file: d
             f"{path} cannot be written again: SQL gives other bytes of it (a row was altered, or another version wrote the file); restore it from a copy"
         )
     for holder in (root / "snapshots").glob(f"[0-9]*/{table}/**/{path.name}"):  # the same file by hard links
-        snapshot.replace_file(holder, told)
-    snapshot.replace_file(path, told)
+        files.replace(holder, told)
+    files.replace(path, told)
     return True

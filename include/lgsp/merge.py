@@ -6,8 +6,6 @@ Order does not matter: the same set of batches, in any order, twice, overlapping
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lgsp import contract, records
+from lgsp.changes import Touched
 from lgsp.contract import Contract
+from lgsp.index_lookups import by_key
 from lgsp.transaction import Transaction
 
 
@@ -43,20 +43,6 @@ class Fates:
 
     def __getitem__(self, batch_id: str) -> Fate:
         return self.of.setdefault(batch_id, Fate())
-
-
-@contextmanager
-def by_key(transaction: Transaction) -> Iterator[None]:
-    """Within it a large table that is joined with a change is looked up by its keys, whatever the planner believes.
-
-    It cannot know better: of what this transaction wrote, and of a store that is new, there are no statistics.
-    """
-    ways = ("seqscan", "hashjoin", "mergejoin")
-    for way in ways:
-        transaction.do(f"set local enable_{way} = off")
-    yield
-    for way in ways:
-        transaction.do(f"set local enable_{way} = on")
 
 
 def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], fates: Fates) -> None:
@@ -167,19 +153,6 @@ def tokens_of(transaction: Transaction, files: list[Path]) -> None:
                 set token = excluded.token, source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id
                 where ({name}.source_updated_at, {name}.token) < (excluded.source_updated_at, excluded.token)
             """)  # fmt: skip
-
-
-@dataclass
-class Touched:
-    """Which parts (months) of which tables a publication changed, and how many rows."""
-
-    parts: dict[str, set[str]] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-
-    def add(self, table: str, parts: list[str], rows: int) -> None:
-        """Remember the parts a change touched."""
-        self.parts.setdefault(table, set()).update(parts)
-        self.rows[table] = self.rows.get(table, 0) + rows
 
 
 def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, touched: Touched) -> None:

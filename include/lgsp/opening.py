@@ -13,9 +13,9 @@ import orjson
 import pyarrow as pa
 
 from lgsp import poison, profile, text
-from lgsp.contract import quoted
 from lgsp.fields import Described
 from lgsp.selection import Selection
+from lgsp.sql import quoted
 from lgsp.storage import Batch, Landed
 
 # Bodies are handed to DuckDB in chunks of about this many bytes, so a batch is never in memory twice.

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from lgsp import codelist, territory, text
+from lgsp import codelist, territory, territory_versions, text
 
 OLD_CODE = re.compile(r"(\d{3})\.(\d{2})\.(\d{2})\.([A-Z]\d{2})")
 NEW_CODE = re.compile(r"[A-Z]\d{2}(\.\d{1,3}){0,3}")
@@ -47,7 +47,7 @@ class Place:
     """The territory an agency serves, during one version of it."""
 
     organisation_id: str
-    unit: territory.Unit
+    unit: territory_versions.Unit
 
     @property
     def now(self) -> str | None:
@@ -104,7 +104,9 @@ def level(organisation_id: str, told: str | None, key: str = "") -> str:
     """
     if told:
         return told
-    territory_kind, _ = territory.parted(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
+    territory_kind, _ = (
+        territory_versions.parted(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
+    )
     if _COMMUNE_CODE.fullmatch(organisation_id) or territory_kind in ("xã", "phường", "thị trấn", "đặc khu"):
         return "commune"
     if territory_kind in ("huyện", "quận", "thị xã", "thành phố") and "." in organisation_id:
@@ -153,13 +155,13 @@ class _Places:
     def __init__(self, organisations: list[Organisation]) -> None:
         self._by_id = {organisation.organisation_id: organisation for organisation in organisations}
         committees = [o for o in organisations if o.kind == "peoples_committee" and o.level != "province"]
-        self._named: dict[str, list[territory.Unit]] = {}
+        self._named: dict[str, list[territory_versions.Unit]] = {}
         for organisation in sorted(committees, key=lambda o: o.level == "commune"):  # districts first
             self._named[organisation.organisation_id] = self._under_its_name(organisation)
         borne = {(unit.code, unit.since) for units in self._named.values() for unit in units}
         self._named = {id_: _kept_code(units, borne) for id_, units in self._named.items()}
 
-    def of(self, organisation: Organisation) -> list[territory.Unit]:
+    def of(self, organisation: Organisation) -> list[territory_versions.Unit]:
         """A committee's own territory; everybody else's is that of whom they belong to."""
         if organisation.level == "province":
             return _province(organisation.organisation_id)
@@ -182,7 +184,7 @@ class _Places:
     def _above(self, organisation: Organisation) -> Organisation | None:
         return self._by_id.get(organisation.parent_id or organisation.organisation_id.rpartition(".")[0])
 
-    def _under_its_name(self, organisation: Organisation) -> list[territory.Unit]:
+    def _under_its_name(self, organisation: Organisation) -> list[territory_versions.Unit]:
         """The territory an agency's name speaks of, among those its mother serves, else in the province."""
         name = organisation.key.removeprefix(COMMITTEE)
         province = _province(organisation.organisation_id)
@@ -195,10 +197,10 @@ class _Places:
         return []
 
 
-def _province(organisation_id: str) -> list[territory.Unit]:
+def _province(organisation_id: str) -> list[territory_versions.Unit]:
     """The province of an agency code, then the one it was merged into."""
     code = PROVINCE_UNIT.get(organisation_id.split(".")[0])
-    found = [unit for unit in territory.units() if unit.code == code]
+    found = [unit for unit in territory_versions.units() if unit.code == code]
     for unit in found[-1:]:
         heir = territory.target(unit)
         if unit.valid_to is not None and heir is not None:
@@ -206,7 +208,7 @@ def _province(organisation_id: str) -> list[territory.Unit]:
     return found
 
 
-def _kept_code(units: list[territory.Unit], borne: set[tuple[str, date]]) -> list[territory.Unit]:
+def _kept_code(units: list[territory_versions.Unit], borne: set[tuple[str, date]]) -> list[territory_versions.Unit]:
     """The territory before and after the change of January 2025 under one code and another name.
 
     Xã Hiệp Hòa took in a neighbour and was called Quế Tân: its committee went on. Whose name another agency
@@ -214,11 +216,11 @@ def _kept_code(units: list[territory.Unit], borne: set[tuple[str, date]]) -> lis
     """
     if not units:
         return []
-    day = territory.FIRST_CHANGE
+    day = territory_versions.FIRST_CHANGE
     after = territory.following(units[-1]) if units[-1].valid_to == day else None
     if after and after.code == units[-1].code and (after.code, after.since) not in borne:
         return units + territory.history(after)
-    before = territory.at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
+    before = territory_versions.at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
     if before and territory.following(before) == units[0] and (before.code, before.since) not in borne:
         return territory.history(before) + units
     return units
@@ -265,13 +267,13 @@ def _told(version: Version) -> dict[str, str | None]:
 
 def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:
     """What the rows of agencies say on each day: one version for each change of the territory's code, at least one."""
-    served: dict[str, list[territory.Unit]] = defaultdict(list)
+    served: dict[str, list[territory_versions.Unit]] = defaultdict(list)
     for place in places:
         served[place.organisation_id].append(place.unit)
     return [version for o in organisations for version in _versions(o, served[o.organisation_id])]
 
 
-def _versions(organisation: Organisation, units: list[territory.Unit]) -> Iterator[Version]:
+def _versions(organisation: Organisation, units: list[territory_versions.Unit]) -> Iterator[Version]:
     if not units:
         yield Version(organisation.organisation_id, CODES_BEGAN, None, None, None)
     for code, same in groupby(units, key=lambda unit: unit.code):

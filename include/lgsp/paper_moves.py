@@ -126,7 +126,7 @@ def _stage(transaction: Transaction, snapshot_id: int) -> None:
 
     A document and its deliveries are one thing: where one of them changed, all of them are told before and after.
     """
-    from lgsp import merge  # it knows the store's module, which makes the table of these sums
+    from lgsp import index_lookups  # it knows the store's module, which makes the table of these sums
 
     transaction.do("drop table if exists pg_temp.touched_document")
     transaction.do(
@@ -144,7 +144,7 @@ def _stage(transaction: Transaction, snapshot_id: int) -> None:
         kept = f"union all select -1, {now}where snapshot_id < {snapshot_id}" if joined else ""
         new = "" if joined else f"where snapshot_id = {snapshot_id}"
         transaction.do(f"drop table if exists pg_temp.{name}_version")
-        with merge.by_key(transaction):
+        with index_lookups.by_key(transaction):
             transaction.do(
                 f"create temporary table {name}_version on commit drop as select 1 as sign, {now}{new} {kept} "
                 f"union all select -1, {columns} from history.{name} where snapshot_to = {snapshot_id}"

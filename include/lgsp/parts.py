@@ -17,17 +17,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp import contract, merge, snapshot, upgrade
+from lgsp import changes, contract, fingerprint, readback, snapshot
 from lgsp.contract import Contract
 from lgsp.errors import PublicationFailed
-from lgsp.snapshot import Building, File, Sums
+from lgsp.readback import Sums
+from lgsp.snapshot import Building, File
 from lgsp.transaction import Transaction
 from lgsp.window import midnight
 
 log = logging.getLogger(__name__)
 
 
-def write(building: Building, transaction: Transaction, touched: merge.Touched) -> list[File]:
+def write(building: Building, transaction: Transaction, touched: changes.Touched) -> list[File]:
     """Write the touched parts from inside the transaction, and take over the others: all files of the snapshot.
 
     Raises PublicationFailed when a file does not hold what SQL holds.
@@ -37,7 +38,7 @@ def write(building: Building, transaction: Transaction, touched: merge.Touched) 
         return list(_files(building, transaction, touched, beside))
 
 
-def _files(building: Building, transaction: Transaction, touched: merge.Touched, beside: Executor) -> Iterator[File]:
+def _files(building: Building, transaction: Transaction, touched: changes.Touched, beside: Executor) -> Iterator[File]:
     known = _known(transaction)
     for shared in contract.every():
         before = {part: file for (table, part), file in known.items() if table == shared.name}
@@ -55,7 +56,7 @@ def _files(building: Building, transaction: Transaction, touched: merge.Touched,
 
 def _known(transaction: Transaction) -> dict[tuple[str, str], File]:
     """The files of the snapshot before, by table and part; without those whose table has other columns now."""
-    shapes = {shared.name: upgrade.shape(shared) for shared in contract.every()}
+    shapes = {shared.name: fingerprint.shape(shared) for shared in contract.every()}
     return {
         (table, part): File(table, part, path, size, sha, Sums(rows, int(content), int(data)))
         for table, part, path, size, sha, rows, content, data, shape in transaction.rows(
@@ -74,7 +75,7 @@ def _written(
         rows = transaction.arrow(f"select {', '.join(shared.names)} from shared.{shared.name} where {where}")
     proof = beside.submit(_counted, transaction, shared, f"shared.{shared.name} where {where}")
     written = building.write(shared, part, rows) if rows.num_rows else None
-    in_file, in_sql = written.sums if written else snapshot.NOTHING, proof.result()
+    in_file, in_sql = written.sums if written else readback.NOTHING, proof.result()
     if (in_file.rows, in_file.content_hash) != in_sql:
         raise PublicationFailed(
             f"{shared.name} {part}: the file read back has {in_file}, SQL has {in_sql}; nothing was published"

@@ -19,6 +19,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from lgsp import files
 from lgsp.errors import SettingError
 from lgsp.ports import free_port
 
@@ -93,7 +94,9 @@ class Server:
                 return
             # whoever was cut short after starting it is helped out here
             self.create_database(DATABASE)
-            _write_private(self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3])
+            files.replace(
+                self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3].encode(), files.PRIVATE
+            )
 
     def stop(self) -> bool:
         """Stop the server; whether there was one to stop."""
@@ -113,7 +116,7 @@ class Server:
 
     def _create(self) -> None:
         if not self._password_file.exists():
-            _write_private(self._password_file, secrets.token_urlsafe(18))
+            files.replace(self._password_file, secrets.token_urlsafe(18).encode(), files.PRIVATE)
         shutil.rmtree(self.data, ignore_errors=True)
         self._run(
             "initdb", "--pgdata", str(self.data), "--username", SUPERUSER,
@@ -186,14 +189,6 @@ def _ordinary_user() -> tuple[list[str], int | None]:
     if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
         return inside, None
     return [], NOBODY
-
-
-def _write_private(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    temporary.replace(path)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from lgsp import records, text
-from lgsp.contract import quoted
+from lgsp.sql import quoted
 
 # Columns that are never shared: hashes, places of bytes, JSON of codes and numbers, what was undone where.
 UNSHARED = frozenset(

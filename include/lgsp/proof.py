@@ -9,8 +9,9 @@ from typing import Any, Literal
 import duckdb
 
 from lgsp import contract
-from lgsp.contract import Rule, quoted
+from lgsp.contract import Rule
 from lgsp.errors import ContractError
+from lgsp.sql import quoted
 
 Side = Literal["fails", "keeps"]
 

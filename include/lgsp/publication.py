@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import adbc_driver_manager
 
-from lgsp import contract, ledger, merge, parts, recovery, snapshot, upgrade
+from lgsp import changes, contract, fingerprint, merge, parts, readback, recovery, results, snapshot
 from lgsp.errors import PublicationFailed
 from lgsp.gate import Judgement
 from lgsp.settings import Settings
@@ -85,14 +85,14 @@ def facts(transaction: Transaction, batches: Sequence[str], as_of: str | None, *
 
 
 def seal(
-    settings: Settings, transaction: Transaction, said: Facts, touched: merge.Touched, judgement: Judgement, seconds: float
+    settings: Settings, transaction: Transaction, said: Facts, touched: changes.Touched, judgement: Judgement, seconds: float
 ) -> None:  # fmt: skip
     """Write the files of a snapshot, and say in the store that it is published: true once the transaction is committed.
 
     Raises PublicationFailed when files and SQL are not equal.
     """
     building = snapshot.begin(settings.shared, said.snapshot_id, said.token)
-    signer = Seal.of(settings.signing_key())
+    signer = Seal.of_installation(settings)
     files = parts.write(building, transaction, touched)
     manifest_sha256 = building.seal(said.manifest, files, signer)
     if side := recovery.remote(settings, transaction):
@@ -117,13 +117,13 @@ def _announce(
     transaction.do(
         f"delete from ledger.check_result where batch_id is null and snapshot_id = {said.snapshot_id}"
     )  # of one that was refused
-    _insert(transaction, "ledger.check_result", ledger.results([judgement], snapshot_id=said.snapshot_id))
+    _insert(transaction, "ledger.check_result", results.results([judgement], snapshot_id=said.snapshot_id))
     transaction.do("delete from ledger.publication_file")
     tables, listed = [], []
     for shared in contract.every():
         mine = [file for file in files if file.table == shared.name]
-        total = sum((file.sums for file in mine), snapshot.NOTHING)
-        shape = upgrade.shape(shared)
+        total = sum((file.sums for file in mine), readback.NOTHING)
+        shape = fingerprint.shape(shared)
         tables.append({"snapshot_id": said.snapshot_id, "table_name": shared.name, "shape": shape, **_sums(total)})
         listed += [
             {"table_name": file.table, "part": file.part, "path": file.path, "bytes": file.bytes, "sha256": file.sha256,
@@ -134,7 +134,7 @@ def _announce(
     _insert(transaction, "ledger.publication_file", listed)
 
 
-def _sums(of: snapshot.Sums) -> dict[str, Any]:
+def _sums(of: readback.Sums) -> dict[str, Any]:
     return {"row_count": of.rows, "content_hash": str(of.content_hash), "data_hash": str(of.data_hash)}
 
 

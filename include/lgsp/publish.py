@@ -14,27 +14,30 @@ import psycopg
 
 from lgsp import (
     balance,
+    changes,
     completeness,
     data_docs,
     database,
     definitions,
     gate,
+    hold,
     indicate,
-    ledger,
+    install,
     link,
     merge,
     publication,
     quarantine,
     records,
     recovery,
-    rollback,
+    results,
     tables,
     turn,
     upgrade,
     working_time,
 )
-from lgsp.errors import LgspError, PublicationRefused
+from lgsp.errors import LgspError
 from lgsp.gate import Judgement
+from lgsp.refusal import PublicationRefused
 from lgsp.settings import Settings
 from lgsp.transaction import Transaction, values
 from lgsp.window import LOCAL
@@ -116,7 +119,7 @@ def run(settings: Settings, overruling: tables.Overruling = tables.NOBODY) -> Pu
     PublicationFailed when both sides could not be proven equal, or another publisher took the turn: then nothing was
     published.
     """
-    database.ensure(settings, is_publishing=True)
+    install.ensure(settings, is_publishing=True)
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         published = _drain(settings, overruling)
@@ -132,7 +135,7 @@ def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str) 
     """Keep what the table rules said of a snapshot that was refused: the transaction that found it is gone."""
     try:
         with database.connect(settings) as connection:
-            ledger.record_results(connection, [judgement], snapshot_id=snapshot_id)
+            results.record_results(connection, [judgement], snapshot_id=snapshot_id)
     except (LgspError, psycopg.Error):
         log.exception("what the table rules said of snapshot %d was not kept", snapshot_id)
     data_docs.publish_tables(settings.docs, snapshot_id, judgement, why)
@@ -141,7 +144,7 @@ def _tell(settings: Settings, snapshot_id: int, judgement: Judgement, why: str) 
 def _drain(settings: Settings, overruling: tables.Overruling) -> Publication | None:
     published: Publication | None = None
     with turn.begin(settings) as mine:
-        if held := rollback.held(mine.transaction):
+        if held := hold.held(mine.transaction):
             log.warning("nothing is published: %s", held)
             return None
         waiting = _with_staging(settings, mine.transaction, _waiting(mine.transaction))
@@ -169,7 +172,7 @@ def _waiting(transaction: Transaction) -> list[Waiting]:
 def _publish(
     settings: Settings, transaction: Transaction, waiting: list[Waiting], overruling: tables.Overruling, is_lost: bool
 ) -> Publication | None:
-    watch, fates, touched = Stopwatch(), merge.Fates(), merge.Touched()
+    watch, fates, touched = Stopwatch(), merge.Fates(), changes.Touched()
     snapshot_id = publication.next_id(transaction)
     link.begin(transaction)
     for group in _groups(waiting):

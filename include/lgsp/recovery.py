@@ -10,11 +10,11 @@ from pathlib import Path
 
 import adbc_driver_manager
 
-from lgsp import database, snapshot
+from lgsp import database, install, pointer, snapshot
 from lgsp.errors import PublicationFailed
+from lgsp.pointer import MANIFEST
 from lgsp.remote import Held, Remote
 from lgsp.settings import Settings
-from lgsp.snapshot import MANIFEST
 from lgsp.transaction import Transaction, publishing
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def run(settings: Settings) -> list[str]:
 
     Raises PublicationFailed when the store or the disk fails: what is there stays readable, and it can be repeated.
     """
-    database.ensure(settings)
+    install.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         with publishing(database.url(settings), settings.publish_lease_seconds) as transaction:
@@ -105,7 +105,7 @@ def _files(root: Path, committed: Committed, turn: int) -> list[str]:
         mended.append(
             f"the files of snapshot {committed.newest} are lost: the next publication writes all of them again"
         )
-    elif committed.newest and (committed.newest not in named or snapshot.current(root) != committed.newest):
+    elif committed.newest and (committed.newest not in named or pointer.current(root) != committed.newest):
         snapshot.enter(root, committed.newest, committed.token)
         mended.append(f"moved the pointer to snapshot {committed.newest}")
     for folder in folders.glob(".*"):
@@ -113,7 +113,7 @@ def _files(root: Path, committed: Committed, turn: int) -> list[str]:
             shutil.rmtree(folder)
             mended.append(f"removed {folder.name}, which was never committed")
     for number in sorted(committed.retired & named):
-        snapshot.retire(root, number)
+        pointer.retire(root, number)
         mended.append(f"removed {number}, which was retired")
     for stray in root.glob(".current.*"):
         stray.unlink()
@@ -128,8 +128,8 @@ def _stranger(root: Path, number: int, committed: Committed) -> str:
     """Remove a snapshot that an older version named before its commit. Raises PublicationFailed for any other."""
     if not (root / "snapshots" / str(number) / MANIFEST).exists():
         return f"left {number} alone, which is no snapshot"
-    if number == committed.newest + 1 and "token" not in snapshot.manifest(root, number):
-        snapshot.retire(root, number)
+    if number == committed.newest + 1 and "token" not in pointer.manifest(root, number):
+        pointer.retire(root, number)
         return f"removed {number}, which was never committed"
     raise PublicationFailed(
         f"{root} holds snapshot {number}, the database knows none after {committed.newest}: is it another database, or an older copy? "

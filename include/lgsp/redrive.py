@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lgsp import check, database, harmonise, ledger, poison, quarantine, sources
+from lgsp import check, database, harmonise, install, ledger, poison, quarantine, sources
 from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.quarantine import Held
 from lgsp.selection import place
@@ -115,7 +115,7 @@ def _pick(
     settings: Settings, quarantine_ids: Sequence[int], rule_id: str | None, source: str | None
 ) -> tuple[list[str], int]:
     """The new batches, and how many records have no landing folder any more."""
-    database.ensure(settings)
+    install.ensure(settings)
     batch_ids, gone = [], 0
     with database.connect(settings) as connection:
         _prove_waiting(connection, quarantine_ids)

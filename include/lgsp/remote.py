@@ -24,7 +24,7 @@ import orjson
 
 from lgsp.bucket import ATTEMPTS, VARIABLE, Bucket, RemoteFailed, Thing, each
 from lgsp.errors import PublicationFailed
-from lgsp.snapshot import CATALOG, MANIFEST, SIGNATURE
+from lgsp.pointer import CATALOG, MANIFEST, SIGNATURE
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lgsp import contract, database, recovery, snapshot, turn
+from lgsp import contract, install, pointer, recovery, turn
 from lgsp.settings import Retention, Settings
 from lgsp.transaction import Transaction, values
 from lgsp.window import LOCAL
@@ -70,7 +70,7 @@ def forgotten(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> 
 
 def run(settings: Settings) -> Retired:
     """Retire what is due. Safe at any time beside readers, and to repeat."""
-    database.ensure(settings)
+    install.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
     with turn.begin(settings) as mine:
         transaction = mine.transaction
@@ -88,7 +88,7 @@ def run(settings: Settings) -> Retired:
         )
         mine.conclude(None)
         for snapshot_id in files:
-            snapshot.retire(settings.shared, snapshot_id)
+            pointer.retire(settings.shared, snapshot_id)
         if files and (side := recovery.remote(settings, transaction)):
             side.retire(files)
     return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in done]))

@@ -6,12 +6,12 @@ it would be without the rollback: whoever goes back mends the cause in the meant
 
 from __future__ import annotations
 
-from lgsp import contract, data_docs, database, merge, publication, tables, turn, upgrade
-from lgsp.errors import LgspError, PublicationFailed
+from lgsp import changes, contract, data_docs, fingerprint, install, merge, publication, tables, turn
+from lgsp.errors import PublicationFailed
 from lgsp.gate import Judgement
 from lgsp.publication import Facts
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, reading
+from lgsp.transaction import Transaction
 
 COUNTS = "taken_count, inserted_count, replaced_count, record_count, dossier_record_count, work_file_record_count"
 
@@ -22,7 +22,7 @@ def run(settings: Settings, wanted: int, decided_by: str, why: str, overruled: t
     Raises PublicationRefused when that snapshot breaks a rule of today that `overruled` does not name, PublicationFailed
     when it cannot be had any more.
     """
-    database.ensure(settings)
+    install.ensure(settings)
     overruling = tables.Overruling(overruled, decided_by, why)
     with turn.begin(settings) as mine:
         said, judgement = _restore(settings, mine.transaction, wanted, overruling)
@@ -34,7 +34,7 @@ def run(settings: Settings, wanted: int, decided_by: str, why: str, overruled: t
 def _restore(
     settings: Settings, transaction: Transaction, wanted: int, overruling: tables.Overruling
 ) -> tuple[Facts, Judgement]:
-    snapshot_id, touched = publication.next_id(transaction), merge.Touched()
+    snapshot_id, touched = publication.next_id(transaction), changes.Touched()
     _must_be_there(transaction, wanted, snapshot_id - 1)
     for shared in contract.every():
         rows = f"select * from history.{shared.name}_as_of({wanted})"
@@ -72,34 +72,9 @@ def _must_be_there(transaction: Transaction, wanted: int, newest: int) -> None:
     shapes = dict(
         transaction.rows(f"select table_name, shape from ledger.publication_table where snapshot_id = {wanted}")
     )
-    other = [shared.name for shared in contract.every() if shapes.get(shared.name) != upgrade.shape(shared)]
+    other = [shared.name for shared in contract.every() if shapes.get(shared.name) != fingerprint.shape(shared)]
     if other:
         raise PublicationFailed(
             f"there is no way back to snapshot {wanted} with this version: another one published {', '.join(other)}, with other columns. "
             "Go back with the version that published it, or read it as it was: its files, or history.<table>_as_of"
         )
-
-
-def held(transaction: Transaction) -> str | None:
-    """Why nothing is published, since when and by whom; None when publishing goes on."""
-    rows = transaction.rows(
-        "select 'on hold since ' || to_char(since, 'YYYY-MM-DD HH24:MI TZ') || ' by ' || decided_by || ' (' || why || '); `lgsp release` lets it go on' "
-        "from ledger.hold where released_at is null"
-    )
-    return str(rows[0][0]) if rows else None
-
-
-def on_hold(settings: Settings) -> str | None:
-    """The same, asked from outside of a turn."""
-    with reading(database.url(settings)) as transaction:
-        return held(transaction)
-
-
-def release(settings: Settings, released_by: str) -> None:
-    """Let publishing go on; the next publication derives every row again. Raises LgspError when it is not on hold."""
-    with database.connect(settings) as connection:
-        found = connection.execute(
-            "update ledger.hold set released_at = now(), released_by = %s where released_at is null", [released_by]
-        )
-        if not found.rowcount:
-            raise LgspError("publishing is not on hold")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lgsp import files
 from lgsp.errors import SettingError
 
 # Longer than any step of a publication is away from the server: linking or writing one group of records.
@@ -158,42 +158,20 @@ class Settings:
             raise SettingError(f"{variable} must be a whole number of at least 1, not {text!r}")
         return int(text)
 
-    def signing_key(self) -> bytes:
-        """The Ed25519 key that signs manifests, as PEM: LGSP_SIGNING_KEY, else one made once and kept in the home.
-
-        It proves that a snapshot came from here; what it proves ends with the home, so a real installation sets it.
-        """
-        from lgsp import signing
-
-        given = self.environment.get("LGSP_SIGNING_KEY")
-        if given:
-            return given.replace("\\n", "\n").encode()
-        return self._kept("signing.key", signing.new_key)
+    @property
+    def signing_key(self) -> str | None:
+        """The Ed25519 key that signs manifests, as PEM, where the environment gives one."""
+        return self.environment.get("LGSP_SIGNING_KEY") or None
 
     def token_key(self) -> bytes:
         """The key of the applicant tokens.
 
-        A real installation (one with its own database) must set LGSP_TOKEN_KEY; with the embedded
-        database a key is made once and kept in the home, readable by its owner only.
+        An installation with its own database must set LGSP_TOKEN_KEY; with the embedded database a key is made once
+        and stored in the home, readable by its owner only. Raises SettingError when it is not set.
         """
         given = self.environment.get("LGSP_TOKEN_KEY")
         if given:
             return given.encode()
         if self.database_url:
             raise SettingError("set LGSP_TOKEN_KEY: the key of the applicant tokens (32 random bytes or more)")
-        return self._kept("token.key", lambda: secrets.token_hex(32).encode())
-
-    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """A secret of this home, made when it is first asked for."""
-        path = self.home / name
-        if not path.exists():
-            temporary = path.with_name(f"{name}.{os.getpid()}")
-            descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(make())
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)  # of two at once the first one's key stays
-            temporary.unlink()
-        return path.read_bytes()
+        return files.make_once(self.home / "token.key", lambda: secrets.token_hex(32).encode())

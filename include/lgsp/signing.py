@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from lgsp import files
 from lgsp.errors import PublicationFailed, SettingError
+from lgsp.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Seal:
                 "LGSP_SIGNING_KEY must be an Ed25519 key as PEM, without a password: `openssl genpkey -algorithm ed25519` makes one"
             )
         return cls(key)
+
+    @classmethod
+    def of_installation(cls, settings: Settings) -> Seal:
+        """The key of LGSP_SIGNING_KEY; without it, one that is made once and stored in the home.
+
+        It proves that a snapshot comes from this installation. A key in the home is lost with the home, so a real
+        installation sets its own.
+        """
+        if settings.signing_key:
+            return cls.of(settings.signing_key.replace("\\n", "\n").encode())
+        return cls.of(files.make_once(settings.home / "signing.key", new_key))
 
     def sign(self, told: bytes) -> bytes:
         """The signature of some bytes: 64 bytes."""

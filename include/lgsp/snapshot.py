@@ -11,63 +11,40 @@ snapshot is built in a folder that bears its publisher's token: only whoever has
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import logging
 import os
-import re
 import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lgsp import catalog
-from lgsp.contract import Column, Contract
-from lgsp.errors import PublicationFailed
+from lgsp import files as durable
+from lgsp.contract import Contract
+from lgsp.files import sync_folder
+from lgsp.pointer import CATALOG, MANIFEST, SIGNATURE, manifest, point
+from lgsp.readback import NOTHING, Sums, read_sums
 from lgsp.signing import Seal
 
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
-LOCK_SECONDS = 30  # to move the pointer takes a millisecond
 EMPTY = "empty"
 # Another user's file, a file with too many names, or a disk without hard links.
 UNLINKABLE = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOTSUP)
 OPEN = ".open"  # a folder of months while it is not known yet which these will be
-MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
-ARROW_TYPES = {
-    "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
-    "timestamp[us, tz=UTC]": "timestamptz", "double": "double precision",
-}  # fmt: skip
 LOW_CARDINALITY = {
     "status", "channel", "submitted_via", "return_method", "online_mode", "applicant_kind", "source", "batch_id", "level", "kind",
     "period", "kpi_id", "state", "service_code", "receiving_organisation_id", "competent_organisation_id", "organisation_id",
     "admin_unit_code", "admin_unit_code_now", "document_type", "priority", "steering_kind", "matched_by", "definition_version",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sums:
-    """How many rows, and the sums of their content hashes: with and without their lineage."""
-
-    rows: int
-    content_hash: int
-    data_hash: int
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(self.rows + other.rows, self.content_hash + other.content_hash, self.data_hash + other.data_hash)
-
-
-NOTHING = Sums(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -102,7 +79,7 @@ class Building:
         folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/{OPEN}/month={part}"
         file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", told.size, digest, NOTHING)
         path = self._place(file)
-        _write(path, told)
+        durable.write(path, told)
         return replace(file, sums=read_sums([path]))
 
     def keep(self, file: File, before: int) -> File | None:
@@ -150,14 +127,14 @@ class Building:
             "tables": _listed(files),
         }
         described = catalog.document(told)
-        _write(self.folder / CATALOG, described)
+        durable.write(self.folder / CATALOG, described)
         told["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(described).hexdigest()}
         manifest = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        _write(self.folder / MANIFEST, manifest)
-        _write(self.folder / SIGNATURE, signer.sign(manifest))
+        durable.write(self.folder / MANIFEST, manifest)
+        durable.write(self.folder / SIGNATURE, signer.sign(manifest))
         for folder, _, _ in os.walk(self.folder):
-            _sync(Path(folder))
-        _sync(self.folder.parent)
+            sync_folder(Path(folder))
+        sync_folder(self.folder.parent)
         return hashlib.sha256(manifest).hexdigest()
 
 
@@ -171,15 +148,6 @@ def encoded(contract: Contract, rows: pa.Table) -> pa.Buffer:
         bloom_filter_options={contract.key[0]: {"ndv": ROW_GROUP, "fpp": 0.01}} if contract.partition else None,
     )  # fmt: skip
     return buffer.getvalue()
-
-
-def replace_file(path: Path, told: pa.Buffer) -> None:
-    """Put other bytes in the place of a file that is not what it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    _write(temporary, told)
-    temporary.replace(path)
-    _sync(path.parent)
 
 
 def begin(root: Path, snapshot_id: int, token: int) -> Building:
@@ -200,54 +168,9 @@ def enter(root: Path, snapshot_id: int, token: int) -> None:
     building, final = Building(root, snapshot_id, token).folder, root / "snapshots" / str(snapshot_id)
     with suppress(FileNotFoundError):
         building.rename(final)
-        _sync(final.parent)
+        sync_folder(final.parent)
     manifest(root, snapshot_id)
     point(root, snapshot_id)
-
-
-def as_written(path: Path) -> Contract:
-    """The table of a file as it was when the file was written: an older version had other columns."""
-    schema = pq.read_schema(path)
-    about = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items()}
-    columns = tuple(Column(column.name, _type(column.type), "", "", False, False, False) for column in schema)
-    return Contract(about["contract"].removeprefix("lgsp."), "", "", "", columns, ())
-
-
-def _type(arrow: pa.DataType) -> str:
-    if pa.types.is_list(arrow):
-        return f"{_type(arrow.value_type)}[]"
-    return ARROW_TYPES[str(arrow)]
-
-
-def read_sums(paths: list[Path]) -> Sums:
-    """Rows and content hashes of some files, as DuckDB reads them back, each over the columns it was written with."""
-    alike: dict[Contract, list[str]] = {}
-    for path in paths:
-        alike.setdefault(as_written(path), []).append(str(path))
-    return sum((_sums(table, group) for table, group in alike.items()), NOTHING)
-
-
-@cache
-def _reader() -> duckdb.DuckDBPyConnection:
-    """The DuckDB of this process that reads files back: to open another costs more than to read a small file."""
-    con = duckdb.connect()
-    con.execute("set threads = 2")
-    return con
-
-
-def _sums(table: Contract, paths: list[str]) -> Sums:
-    con = _reader().cursor()
-    try:
-        con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
-        row = con.execute(
-            f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
-            [paths],
-        ).fetchone()
-    finally:
-        con.close()
-    assert row is not None
-    return Sums(int(row[0]), int(row[1]), int(row[2]))
 
 
 def _listed(files: list[File]) -> dict[str, Any]:
@@ -272,77 +195,3 @@ def _listed(files: list[File]) -> dict[str, Any]:
 def _text(value: Any) -> Any:
     """Hash sums are larger than any JSON reader's integers."""
     return str(value) if isinstance(value, int) and value > 2**53 else value
-
-
-def manifest(root: Path, snapshot_id: int) -> dict[str, Any]:
-    """The manifest of a snapshot. Raises PublicationFailed when there is none."""
-    path = root / "snapshots" / str(snapshot_id) / MANIFEST
-    if not path.exists():
-        raise PublicationFailed(f"snapshot {snapshot_id} has no manifest at {path}; was it retired?")
-    told = orjson.loads(path.read_bytes())
-    assert isinstance(told, dict)
-    return told
-
-
-def current(root: Path) -> int | None:
-    """The snapshot that readers of files see; None before the first."""
-    try:
-        target = os.readlink(root / "current")
-    except FileNotFoundError:
-        return None
-    found = re.fullmatch(r"snapshots/(\d+)", target)
-    return int(found.group(1)) if found else None
-
-
-def point(root: Path, snapshot_id: int) -> None:
-    """Move the pointer to a snapshot; only ever forward."""
-    with _alone(root):
-        now = current(root)
-        if now is not None and now >= snapshot_id and (root / "current").exists():
-            return
-        temporary = root / f".current.{os.getpid()}"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(f"snapshots/{snapshot_id}")
-        temporary.replace(root / "current")
-        _sync(root)
-
-
-def retire(root: Path, snapshot_id: int) -> None:
-    """Take the files of a snapshot away: at once for who comes after, while who reads one of them keeps it."""
-    folder, leaving = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.retired"
-    if folder.exists():
-        folder.rename(leaving)
-    shutil.rmtree(leaving, ignore_errors=True)
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    until = time.monotonic() + LOCK_SECONDS
-    with (root / ".pointer.lock").open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise PublicationFailed(
-                        f"another process has held {file.name} for {LOCK_SECONDS} s: it hangs while it moves the pointer. "
-                        f"End it (`fuser {file.name}` names it), then run `lgsp recover`"
-                    ) from None
-                time.sleep(0.02)
-        yield
-
-
-def _write(path: Path, told: bytes | pa.Buffer) -> None:
-    with path.open("wb") as file:
-        file.write(told)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

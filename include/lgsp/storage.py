@@ -21,6 +21,7 @@ from typing import IO, Any
 import orjson
 import zstandard
 
+from lgsp import files
 from lgsp.errors import ContractError
 
 # Answers between two syncs: durable at the latest when the manifest is written.
@@ -100,9 +101,9 @@ class Pack:
             self._sync()
             self._bodies.close()
         lines = b"".join(orjson.dumps(call) + b"\n" for call in self.calls)
-        _write(self.folder / "calls.jsonl", lines)
+        files.replace(self.folder / "calls.jsonl", lines)
         manifest = {**facts, "calls": len(self.calls), "calls_sha256": hashlib.sha256(lines).hexdigest()}
-        _write(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        files.replace(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
     def move(self, folder: Path) -> None:
         """Go on in another folder; what was appended goes along."""
@@ -154,17 +155,3 @@ class Batch:
                         f"{self.folder}: answer {call.number} is not what was landed: restore it from a copy"
                     )
                 yield call, body
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lgsp.contract import quoted
+from lgsp.sql import quoted
 
 if TYPE_CHECKING:
     from lgsp.transaction import Transaction

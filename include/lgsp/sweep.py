@@ -13,11 +13,27 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from lgsp import check, comparison, database, facts, harmonise, land, ledger, privacy, sources, tombstones, values
+from lgsp import (
+    calls,
+    check,
+    comparison,
+    database,
+    facts,
+    harmonise,
+    install,
+    land,
+    ledger,
+    privacy,
+    source_client,
+    sources,
+    tombstones,
+    values,
+)
 from lgsp.comparison import Absent, Difference, List
 from lgsp.errors import BatchRefused, ContractError, LgspError
-from lgsp.extract import Client, Reader
+from lgsp.extract import Reader
 from lgsp.settings import Settings
+from lgsp.source_client import Client
 from lgsp.sources import Source
 from lgsp.storage import Pack
 from lgsp.tombstones import NEXT, Tombstone
@@ -115,7 +131,7 @@ def run(
     again was refused, and SourceFailed or SourceRefused as landing does. Repeating it changes nothing further.
     """
     source = sources.load(source_name)
-    database.ensure(settings)
+    install.ensure(settings)
     settings.token_key()
     done = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by)
     with database.connect(settings) as connection:
@@ -146,7 +162,7 @@ def _compare(done: Sweep) -> str | None:
     folder = done.settings.landing / done.source.name / f"sweep-{done.lists[0].sweep_id}"
     pack = Pack(folder)
     try:
-        with land.asking(done.settings, done.source) as (client, caller):
+        with source_client.connect(done.settings, done.source) as (client, caller):
             for swept in done.lists:
                 _compare_list(done, swept, client, Reader(caller, pack))
         stones = [stone for swept in done.lists for stone in swept.tombstones]
@@ -287,7 +303,7 @@ def _bury(done: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
             ledger.overrule(
                 connection, batch, "MASS_DELETION", done.accepted_by, "what a sweep found deleted is accepted"
             )
-        ledger.record_calls(connection, batch.batch_id, pack.calls)
+        calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(connection, batch.batch_id, "landed", declared_count=len(stones), fetched_count=len(stones))
     return batch.batch_id
 

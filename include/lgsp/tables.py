@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lgsp import contract, gate, merge
+from lgsp import changes, contract, gate
 from lgsp.contract import Rule
-from lgsp.errors import PublicationRefused
+from lgsp.refusal import PublicationRefused
 from lgsp.transaction import Transaction
 
 SHOWN_KEYS = 5
@@ -36,7 +36,7 @@ NOBODY = Overruling()
 
 
 def judge(
-    transaction: Transaction, snapshot_id: int, touched: merge.Touched, overruling: Overruling = NOBODY
+    transaction: Transaction, snapshot_id: int, touched: changes.Touched, overruling: Overruling = NOBODY
 ) -> gate.Judgement:
     """Ask every table rule of the tables that a publication touched.
 

@@ -15,13 +15,14 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from lgsp.database import PUBLISH_LOCK
 from lgsp.errors import CommitFailed, SettingError
 from lgsp.settings import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
+# An advisory lock of this program's: one publisher at a time.
+PUBLISH_LOCK = 0x16_59_02
 LOCK_NOT_AVAILABLE = "55P03"
 # Whoever has the turn, and has left the server waiting in the middle of sending or receiving rows for longer than the lease.
 HANGING = f"""

@@ -6,7 +6,6 @@ row is derived again. Files are written again when the columns of their table ar
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from lgsp import contract, link, merge, records, reference, working_time
-from lgsp.contract import Contract
+from lgsp import changes, contract, link, records, reference, working_time
+from lgsp.fingerprint import mark, shape
 from lgsp.transaction import Transaction
 
 # What derives dossiers, documents and completeness from records, beside the columns and the calendar.
@@ -25,19 +24,12 @@ DERIVING = (
 )  # fmt: skip
 
 
-def shape(table: Contract) -> str:
-    """A mark of what a table's files look like: another one means that they must be written again."""
-    columns = [f"{column.name} {column.type}" for column in table.columns]
-    cut = table.partition.name if table.partition else ""
-    return _mark([table.version, cut, *table.key, *columns])
-
-
 @cache
 def derived_by() -> str:
     """A mark of what makes shared rows of records."""
     program = [files("lgsp").joinpath(name).read_text() for name in DERIVING]
     kinds = [f"{kind.name} {kind.columns}" for kind in records.KINDS.values()]
-    return _mark(
+    return mark(
         [*program, *kinds, *map(shape, contract.every()), working_time.vocabulary(), *map(str, reference.calendar())]
     )
 
@@ -78,7 +70,7 @@ def all_documents(transaction: Transaction) -> Iterator[None]:
         yield
 
 
-def old_files(transaction: Transaction, touched: merge.Touched, is_lost: bool) -> None:
+def old_files(transaction: Transaction, touched: changes.Touched, is_lost: bool) -> None:
     """Count all parts of the tables whose files have other columns than today, or are lost, as touched."""
     for table in contract.every():
         told = "select distinct shape from ledger.publication_file where table_name = $1::text"
@@ -97,7 +89,3 @@ def missing(accepted: Path) -> list[str]:
             there = set(pq.read_schema(staged).names)
             found += [f"{kind.name}.{name}" for name in wanted if name not in there]
     return found
-
-
-def _mark(parts: list[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -21,20 +21,24 @@ from lgsp import (
     balance,
     contract,
     database,
+    fingerprint,
     indicate,
+    install,
     movements,
     paper_moves,
     parts,
+    pointer,
+    readback,
     recovery,
     signing,
-    snapshot,
     upgrade,
 )
 from lgsp.contract import Contract
 from lgsp.errors import NothingPublished, PublicationFailed
+from lgsp.pointer import MANIFEST, SIGNATURE
+from lgsp.readback import Sums
 from lgsp.remote import Held, Remote
 from lgsp.settings import Settings
-from lgsp.snapshot import MANIFEST, SIGNATURE, Sums
 from lgsp.transaction import Transaction, reading
 
 # A publisher is that long between its commit and the pointer, at most.
@@ -62,7 +66,7 @@ def run(settings: Settings, snapshot_id: int | None = None) -> tuple[int, list[T
     Raises PublicationFailed when there is no such snapshot, when a file, its manifest or its signature was altered or
     replaced, and when readers are led to another snapshot than the newest.
     """
-    database.ensure(settings)
+    install.ensure(settings)
     try:
         with reading(database.url(settings)) as transaction:
             return _run(settings, transaction, snapshot_id)
@@ -95,7 +99,7 @@ def _run(settings: Settings, transaction: Transaction, snapshot_id: int | None) 
         rows = f"shared.{name}" if wanted == newest else f"history.{name}_as_of({wanted})"
         is_known = wanted == newest or _is_told(shared, told.shapes[name], is_written=bool(paths))
         in_sql = parts.sums(transaction, shared, rows) if is_known and not told.history_retired else None
-        proofs.append(TableProof(name, expected, snapshot.read_sums(paths) if signed else None, in_sql))
+        proofs.append(TableProof(name, expected, readback.read_sums(paths) if signed else None, in_sql))
     side = recovery.remote(settings, transaction)
     if side and not told.files_retired:
         side.prove(folder, Held(wanted, told.token, told.manifest_sha256))
@@ -107,7 +111,7 @@ def _run(settings: Settings, transaction: Transaction, snapshot_id: int | None) 
 def _is_told(shared: Contract, shape: str | None, is_written: bool) -> bool:
     """Whether SQL still has the columns that an older snapshot of a table was published with."""
     if not is_written:
-        return shape == upgrade.shape(shared)
+        return shape == fingerprint.shape(shared)
     return shared.name in contract.names() and set(shared.names) <= set(contract.load(shared.name).names)
 
 
@@ -156,7 +160,7 @@ def files(folder: Path, public_key: bytes, at_least: int = 1) -> tuple[int, list
         raise PublicationFailed(f"{path} is of snapshot {manifest['snapshot_id']}, older than snapshot {at_least}")
     _prove_files(folder, manifest)
     proofs = [
-        TableProof(name, expected, snapshot.read_sums(sorted((folder / name).rglob("*.parquet"))), None)
+        TableProof(name, expected, readback.read_sums(sorted((folder / name).rglob("*.parquet"))), None)
         for name, expected in sorted(_listed(manifest).items())
     ]
     return int(manifest["snapshot_id"]), proofs
@@ -201,7 +205,7 @@ def _prove_manifest(folder: Path, wanted: int, told: _Told) -> dict[str, Any]:
     if hashlib.sha256(path.read_bytes()).hexdigest() != told.manifest_sha256:
         raise PublicationFailed(f"{path} is not the manifest that was published")
     if told.public_key is None:  # of a version that did not sign yet
-        return snapshot.manifest(folder.parent.parent, wanted)
+        return pointer.manifest(folder.parent.parent, wanted)
     return _signed(path, told.public_key.encode())
 
 
@@ -240,7 +244,7 @@ def _prove_files(folder: Path, manifest: dict[str, Any]) -> None:
 
 def _prove_pointers(settings: Settings, side: Remote | None, newest: int) -> None:
     """Readers of files are led to the newest snapshot, or to one that was published meanwhile."""
-    pointers: dict[str, Callable[[], int | None]] = {"files": lambda: snapshot.current(settings.shared)}
+    pointers: dict[str, Callable[[], int | None]] = {"files": lambda: pointer.current(settings.shared)}
     if side is not None:
         pointers[str(side.bucket)] = lambda: held.snapshot_id if (held := side.current()) else None
     until = time.monotonic() + POINTER_SECONDS
@@ -285,7 +289,7 @@ def _kinds(counts: Iterable[int]) -> str:
 
 def _published_as(name: str, paths: list[Path]) -> Contract:
     """The table as its files have it: after an upgrade the store has columns that were not published yet."""
-    shapes = {snapshot.as_written(path) for path in paths}
+    shapes = {readback.as_written(path) for path in paths}
     if len(shapes) != 1:
         raise PublicationFailed(f"the files of {name} were written by several versions: publish again to have one")
     return shapes.pop()

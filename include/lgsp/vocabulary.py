@@ -14,7 +14,7 @@ import duckdb
 from duckdb.func import SPECIAL
 
 from lgsp import codelist, phones, reference, text, values
-from lgsp.contract import quoted
+from lgsp.sql import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

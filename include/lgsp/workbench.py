@@ -16,11 +16,11 @@ import duckdb
 import pyarrow as pa
 
 from lgsp import addresses, fields, matching, opening, organisations, profile, records, review, text, vocabulary
-from lgsp.contract import quoted
 from lgsp.errors import ContractError
 from lgsp.selection import Selection
 from lgsp.settings import Settings
 from lgsp.sources import Source
+from lgsp.sql import quoted
 from lgsp.storage import Batch
 from lgsp.window import Window
 

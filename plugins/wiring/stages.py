@@ -93,9 +93,9 @@ def publish() -> int:
 
     publication = publish.run(connections.settings())
     if publication is None:
-        from lgsp import rollback
+        from lgsp import hold
 
-        raise AirflowSkipException(rollback.on_hold(connections.settings()) or "no checked batch waits to be published")
+        raise AirflowSkipException(hold.on_hold(connections.settings()) or "no checked batch waits to be published")
     return publication.snapshot_id
 
 
@@ -135,10 +135,10 @@ def verify() -> str:
 @task(retries=0)
 def fresh() -> list[str]:
     """How far each source's data reaches; fails when one has fallen behind."""
-    from lgsp import completeness, database
+    from lgsp import database, freshness
 
     with database.connect(connections.settings()) as connection:
-        found = completeness.freshness(connection, datetime.now(LOCAL))
+        found = freshness.freshness(connection, datetime.now(LOCAL))
     if not any(one.covered_until for one in found):
         raise AirflowSkipException("nothing was published yet: there is nothing to watch")
     if stale := [str(one) for one in found if not one.is_fresh]:

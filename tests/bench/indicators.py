@@ -17,7 +17,8 @@ import click
 import psutil
 import pyarrow as pa
 
-from lgsp import contract, database, definitions, indicate, merge, movements, publish
+from lgsp import contract, database, definitions, indicate, install, merge, movements, publish
+from lgsp.changes import Touched
 from lgsp.postgres import Server
 from lgsp.province import World, agencies, services
 from lgsp.settings import Settings
@@ -51,7 +52,7 @@ def main(dossiers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="lgsp-bench-") as home:
         settings = Settings.from_env({"LGSP_HOME": home, "LGSP_TOKEN_KEY": "only-for-measuring"})
         try:
-            database.init(settings)
+            install.init(settings)
             _fill(settings, dossiers)
             for name, snapshot_id, changes in (("everything", 1, ()), ("a day", 2, _day(LAST + timedelta(days=1))),
                                                ("the next day", 3, _day(LAST + timedelta(days=2))), ("corrections", 4, (_corrections(),))):  # fmt: skip
@@ -67,7 +68,7 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
         dossier, days = contract.load("dossier"), LAST + timedelta(days=min(snapshot_id - 1, 2) + 1)
         for query in changes:
             merge.stage_query(transaction, dossier, query)
-            merge.table(transaction, dossier, "s.dossier_id in (select dossier_id from new_dossier)", snapshot_id, merge.Touched())  # fmt: skip
+            merge.table(transaction, dossier, "s.dossier_id in (select dossier_id from new_dossier)", snapshot_id, Touched())  # fmt: skip
         for source in ("one_stop_shop", "online_services"):
             transaction.do(
                 "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
@@ -77,7 +78,7 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
         for made in ("period", "held"):
             transaction.do(publish._sql("sql", made))
         server = psutil.Process(transaction.one("select pg_backend_pid()"))
-        begun, used, touched = time.monotonic(), sum(server.cpu_times()[:2]), merge.Touched()
+        begun, used, touched = time.monotonic(), sum(server.cpu_times()[:2]), Touched()
         is_every = indicate.begin(transaction, snapshot_id, is_all=False)
         told = [f"sums {time.monotonic() - begun:.2f} s"]
         for table in publish.INDICATORS:
@@ -157,11 +158,11 @@ def _list(transaction: Transaction) -> None:
         for s, a in services.offerings()
     ]  # fmt: skip
     for name in definitions.NAMES:
-        merge.whole(transaction, name, publish._sql("sql/tables", name), 1, merge.Touched())
+        merge.whole(transaction, name, publish._sql("sql/tables", name), 1, Touched())
     for name, rows in (("organisation", everyone), ("service", every), ("service_offering", offered)):
         shared = contract.load(name)
         merge.stage(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
-        merge.table(transaction, shared, "true", 1, merge.Touched())
+        merge.table(transaction, shared, "true", 1, Touched())
 
 
 if __name__ == "__main__":

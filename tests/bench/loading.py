@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lgsp import contract, database, gate, merge, publication, snapshot, tables, turn
+from lgsp import changes, contract, gate, install, merge, pointer, publication, tables, turn
 from lgsp.postgres import Server
 from lgsp.settings import Settings
 from tests.bench.base import seed, steps
@@ -129,7 +129,7 @@ def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
     for rows in loads:
         begun = time.monotonic()
         with turn.begin(settings) as mine:
-            transaction, touched = mine.transaction, merge.Touched()
+            transaction, touched = mine.transaction, changes.Touched()
             said = publication.facts(transaction, [], None)
             transaction.do("create temporary table scope_dossier (dossier_id text primary key) on commit drop")
             for start in range(0, rows.num_rows, AT_ONCE):
@@ -147,7 +147,7 @@ def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
             mine.conclude(said)
         taken.append(time.monotonic() - begun)
     held = sum(pq.read_metadata(path).num_rows for path in (settings.shared / "current" / TABLE).rglob("*.parquet"))
-    assert held == snapshot.manifest(settings.shared, 2)["tables"][TABLE]["rows"] == _truth(loads)
+    assert held == pointer.manifest(settings.shared, 2)["tables"][TABLE]["rows"] == _truth(loads)
     return taken
 
 
@@ -179,7 +179,7 @@ def _truth(loads: list[pa.Table]) -> int:
 @contextmanager
 def _server(folder: Path) -> Any:
     """A store of its own in a folder, running."""
-    database.ensure(_settings(folder))
+    install.ensure(_settings(folder))
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ import click
 import psycopg
 import pyarrow.parquet as pq
 
-from lgsp import database, publish
+from lgsp import database, install, publish
 from lgsp.postgres import Server
 from lgsp.settings import Settings
 from tests.bench.base import Change, Press, seed
@@ -79,7 +79,7 @@ def _base(home: Path, events: int) -> Path:
         Server(base).stop()
         shutil.rmtree(base, ignore_errors=True)
         settings = Settings.from_env(_environment(base))
-        database.ensure(settings)
+        install.ensure(settings)
         begun = time.monotonic()
         records = Press(settings, seed(home / "seed"), events).base()
         click.echo(f"base: {records:,} records printed in {time.monotonic() - begun:.0f} s")
@@ -108,7 +108,7 @@ def _copied(home: Path, base: Path) -> Iterator[Settings]:
     subprocess.run(["cp", "-a", "--reflink=auto", f"{base}/.", copy], check=True)  # keeps hard links
     settings = Settings.from_env(_environment(copy))
     try:
-        database.ensure(settings)
+        install.ensure(settings)
         with database.connect(settings) as connection:  # what a copy costs is no part of what is measured
             connection.execute("checkpoint")
         yield settings
@@ -129,7 +129,7 @@ def _measure(settings: Settings) -> dict[str, Any]:
 
 
 def _published(settings: Settings) -> dict[str, Any]:
-    database.ensure(settings)
+    install.ensure(settings)
     metered: list[_Metered] = []
 
     def watch() -> _Metered:

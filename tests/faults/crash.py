@@ -25,7 +25,7 @@ from pathlib import Path
 import click
 import psycopg
 
-from lgsp import database, publish, recovery, retention, rollback
+from lgsp import install, publish, recovery, retention, rollback
 from lgsp.errors import LgspError
 from lgsp.postgres import Server
 from lgsp.settings import Settings
@@ -206,7 +206,7 @@ def a_server() -> Iterator[tuple[Server, Path]]:
             connection.execute("select pg_reload_conf()")
         server.create_database(TEMPLATE)
         environment = {"LGSP_HOME": str(folder / "template"), "LGSP_DATABASE_URL": server.url(TEMPLATE)}
-        database.init(Settings.from_env({**environment, "LGSP_TOKEN_KEY": "only-for-tests"}))
+        install.init(Settings.from_env({**environment, "LGSP_TOKEN_KEY": "only-for-tests"}))
         yield server, folder
     finally:
         server.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from lgsp import contract, database, parts, recovery, snapshot, verify
+from lgsp import contract, database, parts, pointer, recovery, verify
 from lgsp.postgres import Server
 from lgsp.province import World, serving
 from lgsp.settings import Settings
@@ -71,7 +71,7 @@ def newest(installation: Installation) -> int:
 
 def pointed(installation: Installation) -> int:
     """The snapshot that readers of files see; 0 before the first."""
-    return snapshot.current(installation.settings.shared) or 0
+    return pointer.current(installation.settings.shared) or 0
 
 
 def see_a_whole_snapshot(installation: Installation) -> None:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from lgsp import publish, snapshot
-from lgsp.database import PUBLISH_LOCK
+from lgsp import pointer, publish
 from lgsp.errors import PublicationFailed
+from lgsp.transaction import PUBLISH_LOCK
 from tests.faults import stores
 from tests.integration.conftest import Installation
 
@@ -95,7 +95,7 @@ def test_p8_f33_a_publisher_that_hung_after_its_commit_is_finished_by_the_next_o
 def test_p8_f33_a_process_that_hangs_while_it_moves_the_pointer_is_named_to_the_next_one(
     harmed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(pointer, "LOCK_SECONDS", 0.1)
     with (harmed.settings.shared / ".pointer.lock").open("w") as hanging:
         fcntl.flock(hanging, fcntl.LOCK_EX)
         with pytest.raises(PublicationFailed, match=r"has held .*pointer\.lock"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from lgsp import contract, snapshot
+from lgsp import contract, pointer, snapshot
 from lgsp.postgres import Server
 from tests.faults import readers
 from tests.faults.reading import KINDS, Judged, Read, Seen
@@ -67,7 +67,7 @@ class Overtaken(LocalFileSystem):  # type: ignore[misc]
 
     def _step(self) -> None:
         if self.left == 0:
-            snapshot.point(self.root, 2)
+            pointer.point(self.root, 2)
         self.left -= 1
 
     def ls(self, *arguments: Any, **options: Any) -> Any:
@@ -106,7 +106,7 @@ def test_p1_a_plain_reader_overtaken_at_any_step_sees_one_snapshot_or_is_told_th
     while True:
         root = tmp_path / str(len(seen))
         before, after = _snapshot(root, 1, ("2026-06", "2026-07")), _snapshot(root, 2, months)
-        snapshot.point(root, 1)
+        pointer.point(root, 1)
         files = Overtaken(root, len(seen))
         try:
             told = sorted(pd.read_parquet(root / "current" / "zero_activity", filesystem=files)["state"])

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from lgsp import check, database, harmonise, land, ledger, publish
+from lgsp.install import init
 from lgsp.postgres import Server
 from lgsp.province import World, serving
 from lgsp.settings import Settings
@@ -41,7 +42,7 @@ def server() -> Iterator[Server]:
             connection.execute(f"alter system set {setting} = off")
         connection.execute("select pg_reload_conf()")
     running.create_database(TEMPLATE)
-    database.init(_settings(running, TEMPLATE, home / "template", {}))
+    init(_settings(running, TEMPLATE, home / "template", {}))
     yield running
     running.stop()
     shutil.rmtree(home)

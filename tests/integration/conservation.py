@@ -25,10 +25,12 @@ from lgsp import (
     harmonise,
     land,
     ledger,
+    pointer,
     publish,
     quarantine,
     redrive,
     snapshot,
+    source_client,
     sweep,
     verify,
 )
@@ -78,7 +80,7 @@ class Conservation(RuleBasedStateMachine):
         self.connection = psycopg.connect(database.url(self.store.settings), autocommit=True)
         self.patch = pytest.MonkeyPatch()
         self.systems = Systems()
-        self.patch.setattr(land, "asking", self.systems.asking)
+        self.patch.setattr(source_client, "connect", self.systems.asking)
         self.is_mended = False
         self.accepted: set[tuple[Key, str, str]] = set()
         self.discarded: set[tuple[Key, str]] = set()
@@ -368,7 +370,7 @@ class Conservation(RuleBasedStateMachine):
             "history.dossier",
         )
         return [self._rows(f"select * from {table} order by 1, 2") for table in tables] + [
-            snapshot.current(self.store.settings.shared)
+            pointer.current(self.store.settings.shared)
         ]
 
     def _snapshots(self) -> int:

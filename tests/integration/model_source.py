@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from lgsp import database, extract, ledger
+from lgsp import client, database, ledger
 from lgsp.extract import Keys, Reader, Reading
 from lgsp.settings import Settings
 from lgsp.sources import Source
@@ -157,7 +157,7 @@ class Systems:
         self.forgotten[source].clear()
 
     @contextmanager
-    def asking(self, settings: Settings, source: Source) -> Iterator[tuple[extract.Client, None]]:
+    def asking(self, settings: Settings, source: Source) -> Iterator[tuple[client.Client, None]]:
         """In place of `land.asking`: the same questions, answered by this process."""
         yield _Client(self, source.name), None
 

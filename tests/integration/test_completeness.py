@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lgsp import completeness, database, reference
+from lgsp import completeness, database, freshness, reference
 from lgsp.cli_completeness import completeness as command
 from lgsp.errors import LgspError
 from lgsp.province import World, agencies, score
@@ -301,7 +301,7 @@ def test_freshness_is_where_coverage_ends_and_an_old_day_read_again_makes_nothin
     store.publish(covers=[(ONE_STOP, FIRST, FIRST), (PORTAL, FIRST, date(2026, 5, 8))])
     store.publish(covers=[(ONE_STOP, date(2026, 4, 1), date(2026, 4, 2))])
     with database.connect(store.settings) as connection:
-        papers, shop, portal = completeness.freshness(connection, now)
+        papers, shop, portal = freshness.freshness(connection, now)
     assert (portal.is_fresh, portal.behind, portal.holes) == (True, timedelta(hours=7), ())
     assert (shop.is_fresh, shop.covered_until) == (False, datetime(2026, 5, 5, tzinfo=LOCAL))
     assert [(a.astimezone(LOCAL).date(), b.astimezone(LOCAL).date()) for a, b in shop.holes] == [

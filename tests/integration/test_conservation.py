@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from lgsp import database, ledger
+from lgsp import database, ledger, transaction
 from lgsp.postgres import Server
 from tests.integration.conftest import Installation, installed
 from tests.integration.conservation import RECENT, Conservation
@@ -117,7 +117,9 @@ def _publish_by_hand(store: Installation, **counts: int) -> None:
     """A publication after one of ten records, with a batch that brought three; as whoever would write it by hand."""
     told = {**PUBLICATION, **counts}
     with database.connect(store.settings) as connection:
-        connection.execute("select pg_advisory_xact_lock(%s), nextval('ledger.publish_token')", [database.PUBLISH_LOCK])
+        connection.execute(
+            "select pg_advisory_xact_lock(%s), nextval('ledger.publish_token')", [transaction.PUBLISH_LOCK]
+        )
         turn = "(select last_value from ledger.publish_token)"
         for snapshot_id, count in ((1, 10), (2, 3)):
             batch = ledger.open_batch(connection, ONE_STOP, DAY)

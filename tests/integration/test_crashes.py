@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 
-from lgsp import contract, database, parts, publish, recovery, snapshot, verify
+from lgsp import contract, database, parts, pointer, publish, recovery, verify
 from lgsp.errors import PublicationFailed
 from lgsp.signing import Seal
 from lgsp.transaction import reading
@@ -41,14 +41,14 @@ def _see_a_whole_snapshot(installation: Installation) -> None:
     """SQL shows exactly what its newest publication says; the files show that snapshot or the one before, whole."""
     settings = installation.settings
     newest = installation.query("select coalesce(max(snapshot_id), 0) as n from ledger.publication")[0]["n"]
-    pointed = snapshot.current(settings.shared) or 0
+    pointed = pointer.current(settings.shared) or 0
     assert newest - 1 <= pointed <= newest
     if newest:
         with reading(database.url(settings)) as transaction:
             shown = {c.name: parts.sums(transaction, c, f"shared.{c.name}") for c in contract.every()}
         assert {name: f"{sums.rows} {sums.data_hash}" for name, sums in shown.items()} == installation.data_hashes()
     if pointed:
-        found, proofs = verify.files(settings.shared / "current", Seal.of(settings.signing_key()).public)
+        found, proofs = verify.files(settings.shared / "current", Seal.of_installation(settings).public)
         assert found == pointed and all(proof.is_equal for proof in proofs)
 
 
@@ -94,7 +94,7 @@ def test_a_crash_after_the_commit_is_repaired_by_the_next_publisher(installation
         "moved the pointer to snapshot 2",
         "removed .3.1, which was never committed",
     ]
-    assert snapshot.current(root) == 2 and not half.exists()
+    assert pointer.current(root) == 2 and not half.exists()
     assert recovery.run(installation.settings) == []
     (root / "snapshots" / ".9.999999").mkdir()  # of a later turn than any that can be mending
     assert recovery.run(installation.settings) == []

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lgsp import contract, database, definitions, indicate, merge, paper_moves, publish, tables
+from lgsp import changes, contract, database, definitions, indicate, merge, paper_moves, publish, tables
 from lgsp.postgres import Server
 from lgsp.transaction import Transaction, publishing
 from lgsp.window import LOCAL
@@ -161,7 +161,7 @@ def _agencies(ended: int | None) -> list[dict[str, Any]]:
 
 def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> bool:
     """Whether it changed anything."""
-    shared, touched = contract.load(name), merge.Touched()
+    shared, touched = contract.load(name), changes.Touched()
     merge.stage(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
     merge.table(turn, shared, scope, snapshot_id, touched)
     return bool(touched.rows[name])
@@ -174,9 +174,9 @@ def _lists(turn: Transaction, change: Change, snapshot_id: int) -> bool:
         not change.is_day_off
     ):
         turn.do(f"update record.working_day set is_working_day = {not change.is_day_off} where day_on = '{MONDAY}'")
-        merge.whole(turn, "working_day", publish._sql("sql/tables", "working_day"), snapshot_id, merge.Touched())
+        merge.whole(turn, "working_day", publish._sql("sql/tables", "working_day"), snapshot_id, changes.Touched())
     for name in (name for name in definitions.NAMES if name != "manual_indicator"):
-        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, merge.Touched())
+        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, changes.Touched())
     claims = [
         {"indicator_id": indicator_id, "organisation_id": agency, "period": "quarter", "period_start": date(2026, 1, 1),
          "amount": amount, "unit": indicator_id.partition("_")[0], "told_by": "a report"}
@@ -221,7 +221,7 @@ def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     is_redefined = _facts(turn, change, snapshot_id)
     is_every = indicate.begin(turn, snapshot_id, is_all=is_redefined)
     scope = indicate.scope("document_kpi", is_every)
-    merge.whole(turn, "document_kpi", indicate.query("document_kpi"), snapshot_id, merge.Touched(), scope)
+    merge.whole(turn, "document_kpi", indicate.query("document_kpi"), snapshot_id, changes.Touched(), scope)
 
 
 def _differing(turn: Transaction) -> list[tuple[Any, ...]]:
@@ -352,7 +352,7 @@ def test_what_was_reported_is_told_beside_the_data_and_warned_about_where_it_can
     assert _value(turn, vnd, "ALL", "ALL", "quarter") == (1_500_000_000, 38_000, pytest.approx(39473.68421))
     claimed = "select kpi_id, organisation_id, level, is_plausible from shared.document_kpi where kpi_id like 'claimed%' order by 1"
     assert turn.rows(claimed) == [(hours, "ALL", "ALL", False), (vnd, "ALL", "ALL", True)]
-    touched = merge.Touched()
+    touched = changes.Touched()
     touched.add("document_kpi", ["2026-01"], 1)
     judgement = tables.judge(turn, 2, touched)  # a warning does not stop the publication
     (warned,) = [verdict for verdict in judgement.verdicts if not verdict.is_passed]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from lgsp import snapshot
+from lgsp import pointer
 from lgsp.errors import BatchRefused, SourceRefused
 from lgsp.province import World, serving
 from lgsp.settings import Settings
@@ -146,7 +146,7 @@ def test_f13_a_count_that_never_agrees_is_refused_and_the_last_snapshot_stays(
                 again.run(source)
     refused = again.query("select source, why from ledger.batch where state = 'refused'")
     assert {row["source"] for row in refused} == off.keys() and all("RECONCILIATION" in row["why"] for row in refused)
-    assert again.publish() is None and again.data_hashes() == before and snapshot.current(again.settings.shared) == 1
+    assert again.publish() is None and again.data_hashes() == before and pointer.current(again.settings.shared) == 1
 
 
 def test_f6_wrong_credentials_name_the_connection_and_not_the_secret(

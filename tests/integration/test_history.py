@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lgsp import contract, database, history, merge
+from lgsp import changes, contract, database, history, merge
 from lgsp.contract import Column, Contract
+from lgsp.install import init
 from lgsp.postgres import Server
 from lgsp.transaction import Transaction, publishing
 from tests.integration.conftest import WHOLE, Installation, installed
@@ -73,7 +74,7 @@ def _row(table: Contract, key: int, said: int, snapshot_id: int) -> str:
 def _publish(turn: Transaction, table: Contract, snapshot_id: int, world: dict[int, int]) -> None:
     rows = [_row(table, key, said, snapshot_id) for key, said in world.items()]
     merge.stage_query(turn, table, " union all ".join(rows) or f"{_row(table, 1, 1, snapshot_id)} where false")
-    merge.table(turn, table, "true", snapshot_id, merge.Touched())
+    merge.table(turn, table, "true", snapshot_id, changes.Touched())
     turn.do(f"{ANNOUNCE} ({snapshot_id}, now() + interval '1 second' * {snapshot_id}, '', 0, {turn.token})")
 
 
@@ -254,8 +255,8 @@ def test_the_functions_of_an_older_version_make_way_for_other_columns_and_come_b
     ]
     with monkeypatch.context() as patch:
         patch.setattr(contract, "every", lambda: older)
-        database.init(store.settings)
-    database.init(store.settings)
+        init(store.settings)
+    init(store.settings)
     with database.connect(store.settings) as connection:
         assert not any(history.is_outdated(connection, table) for table in contract.every())
         for call in ("dossier_as_of(0)", "dossier_changes(0)"):
@@ -263,4 +264,4 @@ def test_the_functions_of_an_older_version_make_way_for_other_columns_and_come_b
             told = [column.name for column in found if column.name not in ("change", "changed_in")]
             assert told == list(today.names)
         connection.execute("create view shared.of_a_reader as select dossier_id from history.dossier_as_of(1)")
-    database.init(store.settings)  # what need not be altered is replaced in place, under whoever builds on it
+    init(store.settings)  # what need not be altered is replaced in place, under whoever builds on it

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lgsp import contract, database, definitions, indicate, merge, publish
+from lgsp import changes, contract, database, definitions, indicate, merge, publish
 from lgsp.postgres import Server
 from lgsp.transaction import Transaction, publishing
 from lgsp.window import LOCAL
@@ -33,7 +33,7 @@ def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains, with the definitions of the indicators, and June 2026 and three of its weeks."""
     with publishing(database.url(empty.settings)) as transaction:
         for name in definitions.NAMES:
-            merge.whole(transaction, name, publish._sql("sql/tables", name), 1, merge.Touched())
+            merge.whole(transaction, name, publish._sql("sql/tables", name), 1, changes.Touched())
         transaction.do("""
             create temporary table period on commit drop as select 'week' as period, day_on::date as period_start, day_on::date + 7 as period_end,
                 (day_on::date + 7)::timestamp at time zone 'Asia/Ho_Chi_Minh' as as_of, true as is_covered
@@ -46,7 +46,7 @@ def turn(empty: Installation) -> Iterator[Transaction]:
 def _plant(turn: Transaction, name: str, *rows: Row, scope: str = "true", snapshot_id: int = 1) -> None:
     shared = contract.load(name)
     merge.stage(turn, shared, pa.Table.from_pylist(list(rows), schema=shared.arrow_schema()))
-    merge.table(turn, shared, scope, snapshot_id, merge.Touched())
+    merge.table(turn, shared, scope, snapshot_id, changes.Touched())
 
 
 def _about(name: str, version: str = "1.0") -> Row:
@@ -72,7 +72,7 @@ def _compute(turn: Transaction, name: str, affected: str = "select 'ALL'", snaps
     turn.do("drop table if exists pg_temp.affected")
     each = affected if "period" in affected else f"select w.organisation_id, period, period_start from period cross join ({affected}) w(organisation_id)"  # fmt: skip
     turn.do(f"create temporary table affected on commit drop as {each}")
-    merge.whole(turn, name, indicate.query(name), snapshot_id, merge.Touched(), indicate.scope(name, is_every=False))
+    merge.whole(turn, name, indicate.query(name), snapshot_id, changes.Touched(), indicate.scope(name, is_every=False))
 
 
 EVERYBODY = "select distinct organisation_id from shared.service_kpi"

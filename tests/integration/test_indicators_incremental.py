@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lgsp import contract, database, definitions, indicate, merge, movements, publish
+from lgsp import changes, contract, database, definitions, indicate, merge, movements, publish
 from lgsp.postgres import Server
 from lgsp.transaction import Transaction, publishing
 from tests.integration.conftest import SOURCES, WHOLE, Installation, installed
@@ -252,7 +252,7 @@ def _listed(change: Change) -> dict[str, list[dict[str, Any]]]:
 def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> None:
     shared = contract.load(name)
     merge.stage(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
-    merge.table(turn, shared, scope, snapshot_id, merge.Touched())
+    merge.table(turn, shared, scope, snapshot_id, changes.Touched())
 
 
 def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
@@ -268,7 +268,7 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
             f"where definition_version = '{version}' and kpi_id in (select kpi_id from record.indicator_definition where definition_version = '2.0')"
         )
     for name in definitions.NAMES:
-        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, merge.Touched())
+        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, changes.Touched())
     for name, listed in _listed(change).items():
         _merge(turn, name, listed, "true", snapshot_id)
     for source, reach in zip(("one_stop_shop", "online_services"), change.reaches, strict=True):
@@ -296,7 +296,7 @@ def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     for name in publish.INDICATORS:
         shared = contract.load(name)
         merge.stage_query(turn, shared, indicate.query(name))
-        merge.table(turn, shared, indicate.scope(name, is_every), snapshot_id, merge.Touched())
+        merge.table(turn, shared, indicate.scope(name, is_every), snapshot_id, changes.Touched())
 
 
 def _differing(turn: Transaction, name: str) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lgsp import territory
+from lgsp import territory, territory_versions
 from lgsp.postgres import Server
 from lgsp.province import World, agencies, serving
 from lgsp.window import LOCAL, Window
@@ -39,26 +39,30 @@ def dossiers(through_the_merger: Installation) -> list[dict[str, Any]]:
     )
 
 
-def _served(day: date) -> dict[str, territory.Unit]:
+def _served(day: date) -> dict[str, territory_versions.Unit]:
     """The unit of each agency on a day, as the simulated province knows it."""
     found = {}
     for agency in agencies.load():
-        code = ("49" if day < territory.MERGER else "48") if agency.level == agencies.PROVINCE else agency.unit_code
-        unit = territory.at(code, day)
+        code = (
+            ("49" if day < territory_versions.MERGER else "48")
+            if agency.level == agencies.PROVINCE
+            else agency.unit_code
+        )
+        unit = territory_versions.at(code, day)
         if unit is not None and agency in agencies.in_force(day):
             found[agency.new_code] = unit
     return found
 
 
 def _now(code: str, day: date) -> str | None:
-    unit = territory.at(code, day)
+    unit = territory_versions.at(code, day)
     assert unit is not None, f"{code} meant no unit on {day}"
     target = territory.target(unit)
     return target.code if target else None
 
 
 def test_both_sides_of_the_merger_are_there(dossiers: list[dict[str, Any]]) -> None:
-    before = [d for d in dossiers if d["day_on"] < territory.MERGER]
+    before = [d for d in dossiers if d["day_on"] < territory_versions.MERGER]
     assert min(len(before), len(dossiers) - len(before)) > 150
     assert all(d["receiving_organisation_id"] != "UNKNOWN" and d["service_code"] != "UNKNOWN" for d in dossiers)
 
@@ -68,7 +72,7 @@ def test_every_dossier_lies_where_its_agency_served_on_the_day(dossiers: list[di
         # an agency that ended between submission and receipt keeps the dossier it was handed
         unit = _served(dossier["day_on"]).get(dossier["receiving_organisation_id"])
         if unit is None:
-            assert dossier["day_on"] >= territory.MERGER > _submitted_on(dossier), dossier
+            assert dossier["day_on"] >= territory_versions.MERGER > _submitted_on(dossier), dossier
         else:
             assert dossier["admin_unit_code"] == unit.code, dossier
             assert dossier["admin_unit_code_now"] == _now(unit.code, dossier["day_on"]), dossier
@@ -118,7 +122,7 @@ def test_applicants_live_in_a_commune_of_the_day_they_applied(dossiers: list[dic
     assert len(told) > 100
     as_was: Counter[str | None] = Counter()
     for dossier in told:
-        unit = territory.at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
+        unit = territory_versions.at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
         assert unit is not None and unit.level == "commune", dossier
         target = territory.target(unit)
         as_was[target.code if target else None] += 1
@@ -126,9 +130,9 @@ def test_applicants_live_in_a_commune_of_the_day_they_applied(dossiers: list[dic
 
 
 def test_new_communes_do_what_the_districts_did(dossiers: list[dict[str, Any]]) -> None:
-    new = {a.new_code for a in agencies.load() if a.valid_from == territory.MERGER}
+    new = {a.new_code for a in agencies.load() if a.valid_from == territory_versions.MERGER}
     received = [d for d in dossiers if d["receiving_organisation_id"] in new]
-    assert len(received) > 100 and all(_submitted_on(d) >= territory.MERGER for d in received)
+    assert len(received) > 100 and all(_submitted_on(d) >= territory_versions.MERGER for d in received)
     assert all(d["dossier_id"].startswith(f"{d['receiving_organisation_id']}-") for d in received)
 
 

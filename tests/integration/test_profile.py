@@ -10,8 +10,9 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import completeness, database, harmonise, land, ledger, poison, usual
+from lgsp import database, freshness, harmonise, land, ledger, poison, usual
 from lgsp.cli_drift import drift
+from lgsp.install import ensure
 from lgsp.storage import Batch, Pack
 from lgsp.window import Window, midnight
 from tests.integration.conftest import WHOLE, Installation
@@ -24,7 +25,7 @@ MONDAY = date(2022, 6, 6)
 def connection(install: Callable[..., Installation]) -> Iterator[ledger.Connection]:
     """A store of its own, with nothing in it."""
     settings = install({}).settings
-    database.ensure(settings)
+    ensure(settings)
     with database.connect(settings) as connection:
         yield connection
 
@@ -110,7 +111,7 @@ def test_the_newest_record_is_of_the_newest_day_that_a_window_could_bring(connec
     batch = planted(connection, MONDAY, [5, 5, 0])
     connection.execute("insert into ledger.batch_day values (%s, 'dossier', '2202-06-07', 1)", [batch.batch_id])
     planted(connection, MONDAY + timedelta(days=3), [5], state="refused")
-    reach = {one.source: one.newest_record_on for one in completeness.freshness(connection, batch.window.end)}
+    reach = {one.source: one.newest_record_on for one in freshness.freshness(connection, batch.window.end)}
     assert reach == {SOURCE: MONDAY + timedelta(days=1), "online_services": None, "documents": None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,25 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from lgsp import contract, database, mending, publish, recovery, retention, rollback, snapshot, verify
+from lgsp import (
+    contract,
+    database,
+    hold,
+    mending,
+    pointer,
+    publish,
+    recovery,
+    retention,
+    rollback,
+    verify,
+)
 from lgsp.cli import main
 from lgsp.errors import LgspError, PublicationFailed
 from lgsp.postgres import Server
 from lgsp.remote import Remote
 from lgsp.settings import Settings
 from lgsp.signing import Seal
-from lgsp.transaction import publishing
+from lgsp.transaction import PUBLISH_LOCK, publishing
 from tests.integration.conftest import WHOLE, Installation, copied
 
 Copies = Callable[[], Installation]
@@ -68,7 +80,7 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
     store: Installation, tmp_path: Path
 ) -> None:
     settings, newest = store.settings, _folder(store, 2)
-    public = Seal.of(settings.signing_key()).public
+    public = Seal.of_installation(settings).public
 
     def refuse(why: str, wanted: int | None = None) -> None:
         with pytest.raises(PublicationFailed, match=why):
@@ -99,14 +111,14 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
     refuse("the manifest does not know")
     stranger.unlink()
 
-    manifest = newest / snapshot.MANIFEST
+    manifest = newest / pointer.MANIFEST
     told = manifest.read_bytes()
     manifest.write_bytes(told.replace(b'"verdict": "pass"', b'"verdict": "fail"'))
     refuse("is not the manifest that was published")
     with pytest.raises(PublicationFailed, match="does not bear the signature"):
         verify.files(newest, public)
     manifest.write_bytes(told)
-    signature = newest / snapshot.SIGNATURE
+    signature = newest / pointer.SIGNATURE
     signed = signature.read_bytes()
     signature.write_bytes(bytes(64))
     refuse("does not bear the signature")
@@ -163,7 +175,7 @@ def test_p9_a_rollback_is_a_new_audited_snapshot_and_publishing_waits_until_it_i
     before = _hashes(store, 2)
     assert rollback.run(store.settings, 1, "Lan", "snapshot 2 has wrong agencies") == 3
     assert _hashes(store, 3) == _hashes(store, 1) != before
-    assert snapshot.current(store.settings.shared) == 3
+    assert pointer.current(store.settings.shared) == 3
     _, proofs = verify.run(store.settings)
     assert all(proof.is_equal and proof.in_sql for proof in proofs)
     (told,) = store.query("select kind, restores, as_of from shared.snapshot where snapshot_id = 3")
@@ -172,7 +184,7 @@ def test_p9_a_rollback_is_a_new_audited_snapshot_and_publishing_waits_until_it_i
         "restores": 1,
         "as_of": store.query("select as_of from shared.snapshot where snapshot_id = 1")[0]["as_of"],
     }
-    manifest = snapshot.manifest(store.settings.shared, 3)
+    manifest = pointer.manifest(store.settings.shared, 3)
     assert (manifest["restores"], manifest["decided_by"], manifest["why"]) == (
         1,
         "Lan",
@@ -181,13 +193,13 @@ def test_p9_a_rollback_is_a_new_audited_snapshot_and_publishing_waits_until_it_i
     assert manifest["previous"]["snapshot_id"] == 2
 
     store.run("one_stop_shop")  # read again while publishing is on hold: it waits
-    assert store.publish() is None and snapshot.current(store.settings.shared) == 3
+    assert store.publish() is None and pointer.current(store.settings.shared) == 3
     said = CliRunner().invoke(main, ["status"], env=dict(store.settings.environment)).output
     assert "on hold since" in said and "readers of files see" not in said
-    assert "by Lan (back to snapshot 1: snapshot 2 has wrong agencies)" in str(rollback.on_hold(store.settings))
-    rollback.release(store.settings, "Lan")
+    assert "by Lan (back to snapshot 1: snapshot 2 has wrong agencies)" in str(hold.on_hold(store.settings))
+    hold.release(store.settings, "Lan")
     with pytest.raises(LgspError, match="not on hold"):
-        rollback.release(store.settings, "Lan")
+        hold.release(store.settings, "Lan")
     again = store.publish()
     assert again and again.snapshot_id == 4 and _hashes(store, 4) == before
     for wanted in (1, 2, 3, 4):
@@ -199,7 +211,7 @@ def test_there_is_no_way_back_to_what_is_published_or_never_was(store: Installat
         rollback.run(store.settings, 2, "Lan", "why not")
     with pytest.raises(PublicationFailed, match=r"no way back to snapshot 9: it was never published"):
         rollback.run(store.settings, 9, "Lan", "why not")
-    assert store.publish() is None and rollback.on_hold(store.settings) is None
+    assert store.publish() is None and hold.on_hold(store.settings) is None
 
 
 def _aged(store: Installation, days: int) -> None:
@@ -304,7 +316,7 @@ def test_a_folder_of_nobodys_and_files_that_cannot_be_linked_hold_up_nobody(
     def refused(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(snapshot.os, "link", refused)
+    monkeypatch.setattr(os, "link", refused)
     assert rollback.run(store.settings, 1, "Lan", "to write all files") == 3
     assert all(proof.is_equal for proof in verify.run(store.settings)[1])
 
@@ -313,7 +325,7 @@ def test_after_a_crash_between_commit_and_name_verify_says_what_mends_it(
     store: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = _folder(store, 2)
-    token = snapshot.manifest(store.settings.shared, 2)["token"]
+    token = pointer.manifest(store.settings.shared, 2)["token"]
     folder.rename(folder.with_name(f".2.{token}"))
     monkeypatch.setattr(verify, "POINTER_SECONDS", 0.2)
     with pytest.raises(PublicationFailed, match="run `lgsp recover`"):
@@ -354,7 +366,7 @@ def test_sums_that_were_never_made_are_made_by_the_next_publication_and_accuse_n
 def test_p8_who_hangs_in_the_middle_of_a_transfer_is_cut_off_by_the_next_in_turn(store: Installation) -> None:
     url = str(store.settings.database_url)
     with psycopg.connect(url, autocommit=True) as hanging:
-        hanging.execute("select pg_advisory_lock(%s)", [database.PUBLISH_LOCK])
+        hanging.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
         with pytest.raises(psycopg.OperationalError), hanging.cursor() as cursor:
             # as a publisher that was stopped while it sends rows: the server waits for the client, in no transaction timeout's reach
             with cursor.copy("copy ledger.hold from stdin"):

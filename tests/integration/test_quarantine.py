@@ -11,7 +11,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import check, codelist, database, harmonise, land, ledger, quarantine, records, redrive
+from lgsp import check, codelist, database, harmonise, install, land, ledger, quarantine, records, redrive
 from lgsp.cli import main
 from lgsp.errors import LgspError
 from lgsp.storage import Pack
@@ -25,7 +25,7 @@ RULE = "DOS_RECEIVED_FUTURE"  # which somebody may accept
 @pytest.fixture
 def store(installation: Installation) -> Installation:
     """An installation whose ledger is there and empty."""
-    database.init(installation.settings)
+    install.init(installation.settings)
     return installation
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lgsp import database, link
+from lgsp import database, install, link
 from tests.integration.conftest import Installation
 
 BEFORE = "create index document_4 on record.document using gin (also_replaces)"
@@ -16,14 +16,14 @@ def test_an_index_over_all_messages_is_made_again_over_those_that_replace_severa
         connection.execute(BEFORE)
         connection.execute("update ledger.installation set made_of = 'an older version'")
     assert installation.query(DEFINED) != wanted
-    database.ensure(installation.settings)
+    install.ensure(installation.settings)
     assert installation.query(DEFINED) == wanted and "WHERE" in wanted[0]["indexdef"]
 
 
 def test_an_index_that_is_as_it_should_be_is_left_alone(installation: Installation) -> None:
     files = "select relname, pg_relation_filenode(oid) as file from pg_class where relnamespace = 'record'::regnamespace order by 1"
     before = installation.query(files)
-    database.init(installation.settings)
+    install.init(installation.settings)
     assert installation.query(files) == before
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, definitions, records
+from lgsp import contract, database, definitions, install, records
 from lgsp.settings import Settings
 from tests.integration.conftest import WHOLE, Installation
 
@@ -72,7 +72,7 @@ EXCEPTIONS = {
 USES = {
     "lgsp_reader": {"shared", "history"},
     "lgsp_operator": {"shared", "history", "ledger"},
-    "lgsp_writer": set(database.SCHEMAS),
+    "lgsp_writer": set(install.SCHEMAS),
 }
 # What runs with the owner's rights: it asks the ledger something for those who may not read there.
 AS_OWNER = {
@@ -104,7 +104,7 @@ def _found(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
     """What each role may do with each object, as PostgreSQL says: by role, kind and name."""
     with database.connect(installation.settings) as connection:
         cursor = connection.cursor(row_factory=psycopg.rows.tuple_row)
-        rows = cursor.execute(RIGHTS, {"schemas": list(database.SCHEMAS), "roles": list(ROLES)}).fetchall()
+        rows = cursor.execute(RIGHTS, {"schemas": list(install.SCHEMAS), "roles": list(ROLES)}).fetchall()
     return {(role, f"{schema} {kind}", name): set(may) for role, schema, kind, name, may in rows}
 
 
@@ -144,7 +144,7 @@ def test_an_object_without_a_line_in_the_grid_and_a_right_too_many_are_found(ins
         connection.execute("grant truncate on shared.dossier to lgsp_writer")
     with pytest.raises(AssertionError, match="truncate"):
         _is_as_the_grid_says(installation)
-    database.init(installation.settings)
+    install.init(installation.settings)
     assert _is_as_the_grid_says(installation), "an upgrade takes back what an older version granted"
 
 
@@ -166,7 +166,7 @@ def test_no_role_may_create_own_or_become_another(published: Installation) -> No
     schemas = published.query(
         "select role, schema, has_schema_privilege(role, schema, 'usage') as uses, has_schema_privilege(role, schema, 'create') as creates "
         "from unnest(%s::text[]) role cross join unnest(%s::text[]) schema",
-        list(ROLES), list(database.SCHEMAS),
+        list(ROLES), list(install.SCHEMAS),
     )  # fmt: skip
     assert [row for row in schemas if row["creates"]] == []
     assert {(row["role"], row["schema"]) for row in schemas if row["uses"]} == {
@@ -176,7 +176,7 @@ def test_no_role_may_create_own_or_become_another(published: Installation) -> No
         "select distinct pg_get_userbyid(owner) as name from (select relowner as owner, relnamespace as space from pg_class "
         "union all select proowner, pronamespace from pg_proc union all select nspowner, oid from pg_namespace) o "
         "join pg_namespace n on n.oid = space where nspname = any(%s)",
-        list(database.SCHEMAS),
+        list(install.SCHEMAS),
     )
     assert owners == [{"name": "lgsp_owner"}]
     assert published.query(
@@ -190,7 +190,7 @@ def test_s5_every_function_is_bound_to_our_schemas_and_few_run_as_the_owner(publ
         "select oid::regprocedure::text as name, prosecdef as as_owner, prosqlbody is not null "
         "or exists (select from unnest(proconfig) c where c like 'search_path=%%') as is_bound "
         "from pg_proc where pronamespace = any(%s::text[]::regnamespace[])",
-        list(database.SCHEMAS),
+        list(install.SCHEMAS),
     )
     assert len(functions) > 2 * len(contract.names())
     assert [row["name"] for row in functions if not row["is_bound"]] == []

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, indicate, publish, snapshot, tables
+from lgsp import contract, database, indicate, pointer, publish, tables
 from lgsp.contract import Rule
-from lgsp.errors import PublicationRefused
+from lgsp.refusal import PublicationRefused
 from lgsp.transaction import publishing
 from tests.integration.conftest import Installation
 
@@ -64,7 +64,7 @@ def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_i
     overruled = {"BALANCE_06A": {"by": "Lan", "why": "the form is not read this week"}}
     (told,) = installation.query("select verdict, overruled from shared.snapshot where snapshot_id = 2")
     assert told == {"verdict": "overruled", "overruled": overruled}
-    manifest = snapshot.manifest(installation.settings.shared, 2)
+    manifest = pointer.manifest(installation.settings.shared, 2)
     assert (manifest["verdict"], manifest["overruled"]) == ("overruled", overruled)
 
 

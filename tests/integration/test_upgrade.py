@@ -13,7 +13,21 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, contract, database, harmonise, history, land, link, reference, snapshot, upgrade, verify
+from lgsp import (
+    check,
+    contract,
+    database,
+    harmonise,
+    history,
+    install,
+    land,
+    link,
+    readback,
+    reference,
+    snapshot,
+    upgrade,
+    verify,
+)
 from lgsp.errors import PublicationFailed
 from lgsp.postgres import Server
 from lgsp.window import Window
@@ -35,7 +49,7 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _forget() -> None:
-    for known in (contract.load, contract.names, contract.rules, database._program, upgrade.derived_by):
+    for known in (contract.load, contract.names, contract.rules, install._program, upgrade.derived_by):
         known.cache_clear()
 
 
@@ -139,7 +153,7 @@ def test_the_first_publication_derives_every_row_and_writes_every_file_again(old
     assert before == _organisations(old_store) != []
     for name in contract.names():
         written = (old_store.settings.shared / "current" / name).rglob("*.parquet")
-        assert {snapshot.as_written(path).names for path in written} == {contract.load(name).names}
+        assert {readback.as_written(path).names for path in written} == {contract.load(name).names}
 
 
 def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installation: Installation) -> None:
@@ -193,11 +207,11 @@ def test_batches_that_an_older_version_checked_are_refused_with_the_remedy_and_h
 def test_a_column_that_became_required_is_asked_of_new_rows_at_once_and_of_all_when_none_lacks_it(
     old_store: Installation,
 ) -> None:
-    database.ensure(old_store.settings)
+    install.ensure(old_store.settings)
     with pytest.raises(psycopg.errors.CheckViolation, match="paused_working_minutes"):
         old_store.query("update shared.dossier set paused_working_minutes = null returning 1")
     old_store.publish()
-    database.init(old_store.settings)
+    install.init(old_store.settings)
     with pytest.raises(psycopg.errors.NotNullViolation, match="paused_working_minutes"):
         old_store.query("update shared.dossier set paused_working_minutes = null returning 1")
 
@@ -206,7 +220,7 @@ def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_public
     installation: Installation, published: Installation
 ) -> None:
     installation.run_all()
-    database.ensure(installation.settings)
+    install.ensure(installation.settings)
     with database.connect(installation.settings) as connection:
         for statement in history.dropped(contract.load("dossier")):
             connection.execute(statement)
@@ -237,15 +251,15 @@ def test_corrected_reference_files_reach_the_shared_tables_without_being_asked(
 def test_a_right_more_in_a_new_version_is_granted_by_itself(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database.ensure(installation.settings)
+    install.ensure(installation.settings)
     may = "select has_table_privilege('lgsp_operator', 'record.dossier', 'select') as is_so"
     assert not installation.query(may)[0]["is_so"]
     with monkeypatch.context() as patch:
-        patch.setattr(database, "GRANTS", database.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
-        database._program.cache_clear()
-        database.ensure(installation.settings)
+        patch.setattr(install, "GRANTS", install.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
+        install._program.cache_clear()
+        install.ensure(installation.settings)
         assert installation.query(may)[0]["is_so"]
-    database._program.cache_clear()
+    install._program.cache_clear()
 
 
 def test_everything_is_derived_again_in_groups_when_there_are_many_documents(

@@ -14,7 +14,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from lgsp import territory
+from lgsp import territory_versions
 from tests.recomputation.facts import Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL
@@ -124,7 +124,7 @@ def institution_map(facts: Facts, every: list[Ratios], index: list[Row], told: D
 def _territories(facts: Facts, period: Period) -> dict[str, str]:
     """Who answers for each territory on the last day of a period; for the whole province nobody but ALL."""
     code = _OLD_PROVINCE if period.last_day < MERGER else _NEW_PROVINCE
-    assert territory.at(code, period.last_day) is not None
+    assert territory_versions.at(code, period.last_day) is not None
     found = {code: ALL}
     for agency in sorted(facts.agencies, key=lambda agency: agency.valid_from):
         is_there = agency.valid_from <= period.last_day and (

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from lgsp import completeness
 from lgsp.cli_completeness import completeness as command
-from lgsp.completeness import Freshness, Gap
+from lgsp.completeness import Gap
+from lgsp.freshness import Freshness
 from lgsp.province import World, agencies, feeds, score_feeds
 from lgsp.province.calendar import day_date, day_number
 from lgsp.window import LOCAL

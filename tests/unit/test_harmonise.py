@@ -15,7 +15,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, fields, ledger, organisations, records, sources
+from lgsp import check, corrections, fields, ledger, organisations, records, sources
 from lgsp.errors import ContractError
 from lgsp.flagging import Decided
 from lgsp.storage import Batch, Pack
@@ -279,7 +279,7 @@ def test_a_correction_that_cannot_be_made_names_its_file(correction: dict[str, s
         "reported_on": "x",
         "status": "open",
     }
-    changes = {"corrections": (fields.Correction(**{**line, **correction}),)}
+    changes = {"corrections": (corrections.Correction(**{**line, **correction}),)}
     with pytest.raises(ContractError, match=rf"corrections\.yml.*{told}"):
         harmonise("one_stop_shop", [one_stop()], source_changes=changes)
 
@@ -287,8 +287,8 @@ def test_a_correction_that_cannot_be_made_names_its_file(correction: dict[str, s
 def test_codes_and_names_can_be_corrected_too() -> None:
     line: dict[str, Any] = {"list": "dossiers", "reason": "x", "reported_on": "x", "status": "open"}
     changes = {"corrections": (
-        fields.Correction(**line, field="dossierStatus.id", says="44", means="4"),
-        fields.Correction(**line, field="agency.name", says="UBND Cẩm Than", means="UBND xã Cẩm Thanh"),
+        corrections.Correction(**line, field="dossierStatus.id", says="44", means="4"),
+        corrections.Correction(**line, field="agency.name", says="UBND Cẩm Than", means="UBND xã Cẩm Thanh"),
     )}  # fmt: skip
     row = harmonise(
         "one_stop_shop", [one_stop(dossierStatus={"id": 44}, agency={"name": "UBND Cẩm Than"})], source_changes=changes

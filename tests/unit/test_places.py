@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp import territory
+from lgsp import territory, territory_versions
 
 BEFORE, BETWEEN, NOW = date(2024, 6, 1), date(2025, 3, 1), date(2026, 6, 1)
 DAYS = st.dates(date(2016, 4, 1), date(2027, 12, 31))
@@ -18,7 +18,11 @@ def codes(name: str, level: str, parents: set[str], day: date) -> list[str]:
 
 
 def districts(province: str, day: date) -> set[str]:
-    return {u.code for u in territory.units() if u.level == "district" and u.parent_code == province and u.holds(day)}
+    return {
+        u.code
+        for u in territory_versions.units()
+        if u.level == "district" and u.parent_code == province and u.holds(day)
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def districts(province: str, day: date) -> set[str]:
     ],
 )
 def test_a_code_means_another_territory_on_another_day(code: str, names: list[str | None]) -> None:
-    found = [territory.at(code, day) for day in (BEFORE, BETWEEN, NOW)]
+    found = [territory_versions.at(code, day) for day in (BEFORE, BETWEEN, NOW)]
     assert [unit and unit.name for unit in found] == names
 
 
@@ -60,7 +64,7 @@ def test_names_that_differ_only_in_accents_are_never_taken_for_each_other(
     ],
 )  # fmt: skip
 def test_a_code_gets_back_the_zeros_a_spreadsheet_took(told: str | None, level: str, code: str | None) -> None:
-    assert territory.padded(told, level) == code
+    assert territory_versions.padded(told, level) == code
 
 
 def test_a_name_that_several_districts_have_is_told_apart_by_its_district() -> None:
@@ -87,11 +91,14 @@ def test_a_name_of_the_draft_plan_means_no_unit(name: str) -> None:
 
 
 def test_pho_yen_was_a_town_until_it_became_a_city() -> None:
-    found = [territory.at("172", day) for day in (date(2021, 7, 1), date(2022, 4, 9), date(2022, 4, 10), BETWEEN, NOW)]
+    found = [
+        territory_versions.at("172", day)
+        for day in (date(2021, 7, 1), date(2022, 4, 9), date(2022, 4, 10), BETWEEN, NOW)
+    ]
     assert [unit and unit.kind for unit in found] == ["thị xã", "thị xã", "thành phố", "thành phố", None]
     for name in ("Phổ Yên", "thị xã Phổ Yên", "Thành phố Phổ Yên"):
         assert codes(name, "district", {"19"}, BEFORE) == ["172"]
-    assert [u.name for u in territory.units() if u.code == "05902"][:2] == ["Xã Tân Phú", "Phường Tân Phú"]
+    assert [u.name for u in territory_versions.units() if u.code == "05902"][:2] == ["Xã Tân Phú", "Phường Tân Phú"]
 
 
 @pytest.mark.parametrize(
@@ -121,44 +128,44 @@ def test_a_vuong_is_two_communes_before_the_merger_and_one_after() -> None:
 
 
 def test_every_spelling_belongs_to_a_unit_of_its_code() -> None:
-    named = {(unit.code, unit.name) for unit in territory.units()}
-    assert {(row["code"], row["name"]) for row in territory.rows("unit_spellings")} <= named
-    changed = {(row["code"], row["name"]) for row in territory.rows("unit_changes")}
-    assert changed | {(row["code"], row["former_name"]) for row in territory.rows("unit_changes")} <= named
+    named = {(unit.code, unit.name) for unit in territory_versions.units()}
+    assert {(row["code"], row["name"]) for row in territory_versions.rows("unit_spellings")} <= named
+    changed = {(row["code"], row["name"]) for row in territory_versions.rows("unit_changes")}
+    assert changed | {(row["code"], row["former_name"]) for row in territory_versions.rows("unit_changes")} <= named
 
 
 def test_a_unit_keeps_its_code_when_it_becomes_a_ward() -> None:
-    found = [territory.at("20593", day) for day in (date(2023, 4, 9), date(2023, 4, 10))]
+    found = [territory_versions.at("20593", day) for day in (date(2023, 4, 9), date(2023, 4, 10))]
     assert [unit and unit.name for unit in found] == ["Xã Điện Minh", "Phường Điện Minh"]
-    assert [line.legal_basis for line in territory.crosswalk() if line.effective_on == date(2023, 4, 10)].count(
-        "NQ 727/NQ-UBTVQH15"
-    ) == 6
+    assert [
+        line.legal_basis for line in territory_versions.crosswalk() if line.effective_on == date(2023, 4, 10)
+    ].count("NQ 727/NQ-UBTVQH15") == 6
     assert codes("xã Điện Minh", "commune", {"507"}, BEFORE) == ["20593"]
 
 
 def test_two_communes_of_thai_nguyen_end_without_a_known_line() -> None:
-    lost = [u for u in territory.units() if u.level != "district" and territory.target(u) is None]
-    assert {unit.code for unit in lost} == territory.WITHOUT_LINE == {"05704", "05782"}
-    assert {unit.valid_to for unit in lost} == {territory.FIRST_CHANGE}
+    lost = [u for u in territory_versions.units() if u.level != "district" and territory.target(u) is None]
+    assert {unit.code for unit in lost} == territory_versions.WITHOUT_LINE == {"05704", "05782"}
+    assert {unit.valid_to for unit in lost} == {territory_versions.FIRST_CHANGE}
 
 
 @given(DAYS)
 def test_sums_as_they_were_are_sums_as_they_are_now(day: date) -> None:
-    living = [u for u in territory.units() if u.holds(day)]
-    now = Counter({u.code: 0 for u in territory.units() if u.valid_to is None})
+    living = [u for u in territory_versions.units() if u.holds(day)]
+    now = Counter({u.code: 0 for u in territory_versions.units() if u.valid_to is None})
     for unit in living:
-        if unit.level == "commune" and unit.code not in territory.WITHOUT_LINE:
+        if unit.level == "commune" and unit.code not in territory_versions.WITHOUT_LINE:
             found = territory.target(unit)
             assert found is not None and found.valid_to is None and found.level == "commune", unit
             now[found.code] += 1
-    known = [u for u in living if u.level == "commune" and u.code not in territory.WITHOUT_LINE]
+    known = [u for u in living if u.level == "commune" and u.code not in territory_versions.WITHOUT_LINE]
     assert sum(now.values()) == len(known)
     assert all(count for code, count in now.items() if len(code) == 5 and code != "20333")
 
 
 @given(DAYS)
 def test_a_dissolved_district_is_nowhere_today(day: date) -> None:
-    for unit in territory.units():
+    for unit in territory_versions.units():
         if unit.level == "district" and unit.holds(day):
             found = territory.target(unit)
             assert (found and found.name) == ("Đặc khu Hoàng Sa" if unit.code == "498" else None)
@@ -166,27 +173,29 @@ def test_a_dissolved_district_is_nowhere_today(day: date) -> None:
 
 def test_versions_of_a_code_never_overlap_and_every_line_joins_two_units() -> None:
     ends: dict[str, date | None] = {}
-    for unit in territory.units():
+    for unit in territory_versions.units():
         if unit.code in ends:
             assert (end := ends[unit.code]) is not None and end <= unit.valid_from
         ends[unit.code] = unit.valid_to
-    for line in territory.crosswalk():
-        assert territory.at(line.from_code, line.effective_on - timedelta(days=1)), line
-        assert territory.at(line.to_code, line.effective_on), line
+    for line in territory_versions.crosswalk():
+        assert territory_versions.at(line.from_code, line.effective_on - timedelta(days=1)), line
+        assert territory_versions.at(line.to_code, line.effective_on), line
         assert line.relation in ("unchanged", "renamed", "merged", "split", "absorbed")
         assert line.weight == (None if line.relation == "split" else 1.0)
 
 
 def test_four_units_were_split_and_their_counts_follow_the_default() -> None:
-    split = {line.from_code for line in territory.crosswalk() if line.relation == "split"}
+    split = {line.from_code for line in territory_versions.crosswalk() if line.relation == "split"}
     assert split == {"20296", "05461", "05467", "05932"}
-    old = territory.at("05467", BEFORE)
+    old = territory_versions.at("05467", BEFORE)
     assert old is not None and (new := territory.target(old)) is not None and new.name == "Phường Gia Sàng"
 
 
 def test_every_line_of_a_change_names_its_act() -> None:
-    for line in territory.crosswalk():
+    for line in territory_versions.crosswalk():
         assert line.legal_basis or line.relation == "unchanged", line
-    assert {u.legal_basis for u in territory.units() if u.code == "05845" and u.since == territory.FIRST_CHANGE} == {
-        "NQ 1240/NQ-UBTVQH15"
-    }
+    assert {
+        u.legal_basis
+        for u in territory_versions.units()
+        if u.code == "05845" and u.since == territory_versions.FIRST_CHANGE
+    } == {"NQ 1240/NQ-UBTVQH15"}

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from lgsp import organisations, territory
+from lgsp import organisations, territory_versions
 from lgsp.province import World, agencies, services
 from lgsp.province.calendar import day_date, day_number, local_days
 from lgsp.province.dossiers import ONLINE, Dossiers
@@ -37,10 +37,10 @@ def test_every_dossier_is_received_by_an_agency_in_force_from_an_applicant_of_a_
 
 def test_districts_and_old_communes_receive_nothing_from_the_merger_on():
     found = dossiers()
-    after = local_days(found.submitted) >= day_number(territory.MERGER)
+    after = local_days(found.submitted) >= day_number(territory_versions.MERGER)
     receiving = [EVERYONE[index] for index in set(found.agency[after].tolist())]
     assert {a.level for a in receiving} == {agencies.PROVINCE, agencies.COMMUNE}
-    assert all(a.valid_from == territory.MERGER for a in receiving if a.level == agencies.COMMUNE)
+    assert all(a.valid_from == territory_versions.MERGER for a in receiving if a.level == agencies.COMMUNE)
     district_services = {s.index for s in services.load() if s.agency_level == agencies.DISTRICT}
     assert set(found.service[after].tolist()) & district_services
 
@@ -49,17 +49,17 @@ def test_a_silent_commune_receives_nothing_and_an_offline_one_nothing_online():
     found = dossiers()
     silent = [a.index for a in EVERYONE if a.is_silent]
     offline = [a.index for a in EVERYONE if a.is_offline]
-    assert any(EVERYONE[index].valid_from == territory.MERGER for index in silent)
-    assert any(EVERYONE[index].valid_from == territory.MERGER for index in offline)
+    assert any(EVERYONE[index].valid_from == territory_versions.MERGER for index in silent)
+    assert any(EVERYONE[index].valid_from == territory_versions.MERGER for index in offline)
     assert not np.isin(found.agency, silent).any()
     assert not np.isin(found.agency[found.channel == ONLINE], offline).any()
 
 
 def test_the_communes_of_july_2025_are_those_of_the_reference_with_codes_of_the_new_style():
-    new = [a for a in EVERYONE if a.valid_from == territory.MERGER]
+    new = [a for a in EVERYONE if a.valid_from == territory_versions.MERGER]
     assert [a.code for a in new] == [a.new_code for a in new] == [f"H47.{n}" for n in range(101, 179)]
     for agency in new:
-        unit = territory.at(agency.unit_code, territory.MERGER)
+        unit = territory_versions.at(agency.unit_code, territory_versions.MERGER)
         assert unit is not None and agency.name == f"UBND {unit.name[0].lower()}{unit.name[1:]}"
     found = dossiers()
     last = int(np.flatnonzero(found.agency >= len(agencies.before_merger()))[-1])
@@ -69,7 +69,7 @@ def test_the_communes_of_july_2025_are_those_of_the_reference_with_codes_of_the_
 def test_every_agency_that_ended_names_the_one_that_serves_its_territory():
     for agency in EVERYONE:
         if agency.valid_to is None:
-            assert agency.level == agencies.PROVINCE or agency.valid_from == territory.MERGER
+            assert agency.level == agencies.PROVINCE or agency.valid_from == territory_versions.MERGER
         elif agency.level == agencies.COMMUNE:
             assert agency.successor is not None
             heir = EVERYONE[agency.successor]
@@ -78,7 +78,10 @@ def test_every_agency_that_ended_names_the_one_that_serves_its_territory():
     wednesday = by_name["UBND xã Cẩm Thanh"]
     assert wednesday.successor == by_name["UBND phường Hội An Đông"].index
     dissolved = by_name["UBND huyện Nông Sơn"]
-    assert (dissolved.valid_to, dissolved.successor) == (territory.FIRST_CHANGE, by_name["UBND huyện Quế Sơn"].index)
+    assert (dissolved.valid_to, dissolved.successor) == (
+        territory_versions.FIRST_CHANGE,
+        by_name["UBND huyện Quế Sơn"].index,
+    )
 
 
 def test_the_agencies_ends_are_those_the_platform_derives_from_their_names():

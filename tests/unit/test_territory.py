@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lgsp import codelist, organisations, territory
+from lgsp import codelist, organisations, territory, territory_versions
 
 
-def _at(day: date, level: str, province: set[str]) -> list[territory.Unit]:
+def _at(day: date, level: str, province: set[str]) -> list[territory_versions.Unit]:
     return [
         u
-        for u in territory.units()
+        for u in territory_versions.units()
         if u.level == level
         and u.valid_from <= day
         and (u.valid_to is None or day < u.valid_to)
@@ -35,7 +35,7 @@ def test_da_nang_has_94_communes_after_the_merger() -> None:
 
 
 def test_a_code_is_reused_under_another_name() -> None:
-    names = [unit.name for unit in territory.units() if unit.code == "20656"]
+    names = [unit.name for unit in territory_versions.units() if unit.code == "20656"]
     assert list(dict.fromkeys(names)) == ["Xã Quế Trung", "Thị trấn Trung Phước", "Xã Nông Sơn"]
 
 
@@ -49,17 +49,17 @@ def test_da_nang_has_56_communes_before_2025_and_47_after() -> None:
 
 def test_every_old_commune_is_somewhere_today_and_every_district_is_gone() -> None:
     today = territory.today()
-    for unit in territory.units():
+    for unit in territory_versions.units():
         now = today[(unit.code, unit.valid_from)]
         if unit.level == "district" and unit.code != "498":
             assert now is None, unit
-        elif unit.level == "commune" and unit.code not in territory.WITHOUT_LINE:
+        elif unit.level == "commune" and unit.code not in territory_versions.WITHOUT_LINE:
             assert now is not None, unit
 
 
 def test_exactly_one_line_of_the_crosswalk_is_the_default() -> None:
     lines: dict[tuple[str, date], int] = {}
-    for line in territory.crosswalk():
+    for line in territory_versions.crosswalk():
         lines[line.from_code, line.effective_on] = lines.get((line.from_code, line.effective_on), 0) + line.is_default
     assert set(lines.values()) == {1}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp import codelist, phones, territory, text
+from lgsp import codelist, phones, territory_versions, text
 from lgsp.province import agencies, damage
 
 
@@ -59,7 +59,7 @@ def test_accents_tell_communes_apart() -> None:
 
 def test_no_two_units_of_one_parent_and_one_day_share_a_key() -> None:
     codes = defaultdict(set)
-    for unit in territory.units():
+    for unit in territory_versions.units():
         codes[unit.parent_code, unit.valid_from, text.key(unit.name)].add(unit.code)
     assert [where for where, found in codes.items() if len(found) > 1] == []
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp import province, territory, text
+from lgsp import province, territory_versions, text
 from lgsp.province import agencies, damage, people, registry
 
 _DATA = Path(province.__file__).parent / "data"
-UNITS = sorted({unit.name for unit in territory.units()})
+UNITS = sorted({unit.name for unit in territory_versions.units()})
 PEOPLE = [people.person(n * 0x9E3779B97F4A7C15 % 2**64, is_firm=False) for n in range(2000)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp import province, territory, text
+from lgsp import province, territory_versions, text
 from lgsp.province import agencies, damage, people, registry
 from lgsp.text.charsets import TCVN3
 from lgsp.text.syllables import ONSETS, RHYMES, is_syllable
@@ -20,7 +20,7 @@ _DATA = Path(province.__file__).parent / "data"
 
 
 def _official() -> list[str]:
-    found = {unit.name for unit in territory.units()} | set(registry._SUBJECTS)
+    found = {unit.name for unit in territory_versions.units()} | set(registry._SUBJECTS)
     found |= {agency.name for agency in agencies.load()} | {agency.short_name for agency in agencies.load()}
     for name in ("services.csv", "agencies.csv"):
         with (_DATA / name).open(encoding="utf-8") as file:

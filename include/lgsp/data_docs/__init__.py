@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from lgsp import profile, sources
+from lgsp import drift, files, sources
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,7 +64,7 @@ def publish(
         for (rule, agency), count in found.most_common(HELD)
     ]
     title, mine = sources.load(batch.source).title, folder / batch.source
-    told = {"batch": row, "held": held, "drift": profile.told(connection, batch.batch_id)}
+    told = {"batch": row, "held": held, "drift": drift.drift_of(connection, batch.batch_id)}
     rows = connection.execute(
         "select batch_id as name, state, why, fetched_count, accepted_count, quarantined_count from ledger.batch "
         "where source = %s and state in ('checked', 'refused', 'published') order by created_at desc, batch_id desc limit %s",
@@ -125,7 +125,7 @@ def _write_index(folder: Path, title: str, runs: Sequence[Any]) -> None:
     there = [run for run in runs if (folder / str(run["name"])).is_dir()]
     for run in there[KEPT:]:
         shutil.rmtree(folder / str(run["name"]), ignore_errors=True)
-    _replace(folder / "index.html", _template("runs.html").render(title=title, runs=there[:KEPT]))
+    files.replace(folder / "index.html", _template("runs.html").render(title=title, runs=there[:KEPT]).encode())
 
 
 @cache
@@ -147,9 +147,3 @@ def _offline(page: str) -> str:
     return page.replace(
         "</head>", f"<style>{style}footer,.navbar,.modal,button,script{{display:none}}</style></head>", 1
     )
-
-
-def _replace(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # two batches of one source may be checked at once
-    temporary.write_text(content)
-    temporary.replace(path)

@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import Any
 
 from lgsp import contract, indicate, movements, paper_moves
-from lgsp.contract import quoted
 from lgsp.explain.question import Question
 from lgsp.ledger import Connection
+from lgsp.sql import quoted
 from lgsp.sums import Sums
 from lgsp.transaction import Transaction
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from lgsp import territory
+from lgsp import territory, territory_versions
 
 _DATA = Path(__file__).parent / "data" / "agencies.csv"
 _UNITS = Path(__file__).parent.parent / "reference" / "admin_units_2024_to_2025.csv"
@@ -181,12 +181,15 @@ def load() -> tuple[Agency, ...]:
 
 def _ended(agency: Agency, serving: dict[tuple[str, date], int]) -> Agency:
     """The agency with the day its territory ended under its code, and the agency that took its place."""
-    if agency.level == PROVINCE or agency.valid_from == territory.MERGER:
+    if agency.level == PROVINCE or agency.valid_from == territory_versions.MERGER:
         return agency
-    for day, began in ((territory.FIRST_CHANGE, CODES_BEGAN), (territory.MERGER, territory.MERGER)):
-        unit = territory.at(agency.unit_code, day - timedelta(days=1))
+    for day, began in (
+        (territory_versions.FIRST_CHANGE, CODES_BEGAN),
+        (territory_versions.MERGER, territory_versions.MERGER),
+    ):
+        unit = territory_versions.at(agency.unit_code, day - timedelta(days=1))
         heir = territory.following(unit) if unit and unit.valid_to == day else unit
-        if heir is None or day == territory.MERGER or heir.code != agency.unit_code:
+        if heir is None or day == territory_versions.MERGER or heir.code != agency.unit_code:
             successor = serving[heir.code, began] if heir else None
             return replace(agency, valid_to=day, successor=successor)
     raise ValueError(f"the province: {agency.name} outlives its territory {agency.unit_code}")
@@ -198,7 +201,7 @@ def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
     Silent are those most of whose predecessors were; of each district that took nothing online one commune goes on so,
     when another is there for those who come online.
     """
-    rows = [row for row in territory.rows("crosswalk_2025") if row["old_province_code"] == "49"]
+    rows = [row for row in territory_versions.rows("crosswalk_2025") if row["old_province_code"] == "49"]
     names = {row["new_ward_code"]: row["new_ward"] for row in rows}
     regions = {row["new_ward_code"]: row["old_district_code"] for row in rows}
     silent = {agency.unit_code for agency in old if agency.is_silent}
@@ -221,7 +224,7 @@ def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
             code,
             "",
             regions[code],
-            territory.MERGER,
+            territory_versions.MERGER,
         )
         for n, code in enumerate(sorted(names))
     ]
@@ -251,8 +254,8 @@ def in_force(day: date) -> tuple[Agency, ...]:
 def address(agency: Agency) -> tuple[tuple[str, str], ...]:
     """Name and code of the province, district and commune an agency serves, as of its own time; empty where it has none."""
     day = max(agency.valid_from, CODES_BEGAN)
-    province = "49" if agency.valid_from < territory.MERGER else "48"
-    units = (territory.at(code, day) for code in (province, agency.district_code, agency.unit_code))
+    province = "49" if agency.valid_from < territory_versions.MERGER else "48"
+    units = (territory_versions.at(code, day) for code in (province, agency.district_code, agency.unit_code))
     return tuple((unit.name, unit.code) if unit else ("", "") for unit in units)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from lgsp import files
 from lgsp.errors import LgspError
 from lgsp.province.calendar import LOCAL, midnight
 from lgsp.province.serving import serving
@@ -106,9 +107,7 @@ def _announce(path: Path, connections: dict[str, Any], world: World) -> None:
         "from": world.start.isoformat(),
         "to": world.end.isoformat(),
     }
-    draft = path.with_name(f"{path.name}.part")
-    draft.write_text(json.dumps(ready, ensure_ascii=False, indent=2), encoding="utf-8")
-    draft.replace(path)
+    files.replace(path, json.dumps(ready, ensure_ascii=False, indent=2).encode())
 
 
 @province.command()

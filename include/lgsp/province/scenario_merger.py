@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from lgsp import territory
+from lgsp import territory_versions
 from lgsp.province import agencies, scenario_planting, services
 from lgsp.province.calendar import WorkCalendar
 from lgsp.province.dossiers import Dossiers
@@ -20,7 +20,7 @@ _ONLINE_EVERY = 3
 def dossiers(seed: int, calendar: WorkCalendar, start: date, end: date) -> Dossiers:
     """Some before the merger at all agencies of then, and after it as many as each new commune is to have."""
     counts = _counts(np.random.default_rng([seed, 7]))
-    spans = ((start, territory.MERGER), (territory.MERGER, _HALF), (_HALF, end + timedelta(days=1)))
+    spans = ((start, territory_versions.MERGER), (territory_versions.MERGER, _HALF), (_HALF, end + timedelta(days=1)))
     plan = scenario_planting.joined(
         each
         for first, until in spans
@@ -31,7 +31,7 @@ def dossiers(seed: int, calendar: WorkCalendar, start: date, end: date) -> Dossi
 
 def _counts(rng: np.random.Generator) -> dict[int, int]:
     """How many dossiers each new commune receives in the first half of July; all some, the quiet ones a handful."""
-    new = [a for a in agencies.load() if a.valid_from == territory.MERGER]
+    new = [a for a in agencies.load() if a.valid_from == territory_versions.MERGER]
     awake = [a.index for a in new if not a.is_silent]
     busy = rng.choice(awake, BUSY_COMMUNES, replace=False).tolist()
     counts = {a.index: int(rng.integers(2, 6) if a.is_silent else rng.integers(8, 30)) for a in new}
@@ -44,7 +44,7 @@ def _counts(rng: np.random.Generator) -> dict[int, int]:
 def _plans(first: date, days: list[int], counts: dict[int, int]) -> Iterator[Plan]:
     offered = scenario_planting.offered(services.usual(), first)
     for agency in agencies.in_force(first):
-        if agency.index not in offered or (agency.is_silent and first < territory.MERGER):
+        if agency.index not in offered or (agency.is_silent and first < territory_versions.MERGER):
             continue
         count = counts.get(agency.index, len(days) // 2)
         if first == _HALF:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from lgsp import territory
+from lgsp import territory_versions
 from lgsp.province import agencies
 from lgsp.province.agencies import Agency
 
@@ -109,7 +109,7 @@ def load() -> tuple[Service, ...]:
 
 
 def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
-    if agency.valid_from == territory.MERGER:  # the communes of July 2025 took over what the districts did
+    if agency.valid_from == territory_versions.MERGER:  # the communes of July 2025 took over what the districts did
         return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
     if service.agency_level != agency.level:
         return False

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp import territory
+from lgsp import territory_versions
 from lgsp.province import agencies, people, services
 from lgsp.province.calendar import Seconds, day_number, local_days
 
@@ -20,11 +20,14 @@ def receiving(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitt
     a neighbour, and one that takes nothing online those who come online.
     """
     day = local_days(submitted)
-    if not len(day) or int(day.max()) < day_number(territory.FIRST_CHANGE):
+    if not len(day) or int(day.max()) < day_number(territory_versions.FIRST_CHANGE):
         return agency
-    after_first, after_merger = day >= day_number(territory.FIRST_CHANGE), day >= day_number(territory.MERGER)
-    now = np.where(after_first, _heirs(territory.FIRST_CHANGE)[agency], agency)
-    now = np.where(after_merger, _heirs(territory.MERGER)[now], now)
+    after_first, after_merger = (
+        day >= day_number(territory_versions.FIRST_CHANGE),
+        day >= day_number(territory_versions.MERGER),
+    )
+    now = np.where(after_first, _heirs(territory_versions.FIRST_CHANGE)[agency], agency)
+    now = np.where(after_merger, _heirs(territory_versions.MERGER)[now], now)
     lot = people.mix(np.arange(len(now), dtype=np.uint64) + np.uint64(seed * 131 + 29)).astype(np.int64) >> 8
     everyone = agencies.load()
     is_closed = np.array([a.level == agencies.DISTRICT or a.is_silent for a in everyone])
@@ -39,8 +42,10 @@ def receiving(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitt
 def homes(home: _Numbers, submitted: Seconds) -> _Numbers:
     """The commune (as its agency) in which each applicant lives on the day, when before the merger it was `home`."""
     day = local_days(submitted)
-    now = np.where(day >= day_number(territory.FIRST_CHANGE), _heirs(territory.FIRST_CHANGE)[home], home)
-    return np.where(day >= day_number(territory.MERGER), _heirs(territory.MERGER)[now], now)
+    now = np.where(
+        day >= day_number(territory_versions.FIRST_CHANGE), _heirs(territory_versions.FIRST_CHANGE)[home], home
+    )
+    return np.where(day >= day_number(territory_versions.MERGER), _heirs(territory_versions.MERGER)[now], now)
 
 
 def procedures(service: _Numbers, submitted: Seconds) -> _Numbers:
@@ -63,5 +68,7 @@ def _heirs(day: date) -> _Numbers:
 @cache
 def _open_communes() -> dict[str, _Numbers]:
     """The communes of July 2025 that take everything, by the district they lay in."""
-    new = [a for a in agencies.load() if a.valid_from == territory.MERGER and not a.is_silent and not a.is_offline]
+    new = [
+        a for a in agencies.load() if a.valid_from == territory_versions.MERGER and not a.is_silent and not a.is_offline
+    ]
     return {region: np.array([a.index for a in new if a.region == region]) for region in {a.region for a in new}}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from lgsp import territory
+from lgsp import territory_versions
 from lgsp.province import agencies, defects, one_stop_shop, online_services
 from lgsp.province.calendar import day_date, local_days
 from lgsp.province.defects import BIT
@@ -150,13 +150,13 @@ def _is_of_another_time(seen: Seen, has_home: bool) -> bool:
     agency, home = agencies.load()[seen.agency], agencies.load()[seen.home]
     if agency.valid_to is not None and agency.valid_to <= day:
         return True
-    told, now = (territory.at(home.unit_code, on) for on in (home.valid_from, day))
+    told, now = (territory_versions.at(home.unit_code, on) for on in (home.valid_from, day))
     return has_home and told is not None and (now is None or _meaning(now) != _meaning(told))
 
 
-def _meaning(unit: territory.Unit) -> tuple[date, str]:
+def _meaning(unit: territory_versions.Unit) -> tuple[date, str]:
     """Since when its code has meant this territory, and its name without xã or phường."""
-    return unit.since, territory.parted(unit.name)[1]
+    return unit.since, territory_versions.parted(unit.name)[1]
 
 
 def _papers(world: "World", as_of: int) -> Iterator[tuple[str, Key]]:

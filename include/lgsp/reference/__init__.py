@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from lgsp import contract, territory
+from lgsp import contract, territory_versions
 from lgsp.reference import overrides
 
 FIRST_DAY = date(2020, 1, 1)
@@ -67,7 +67,7 @@ def _units() -> list[dict[str, Any]]:
             "kind": unit.kind, "parent_code": unit.parent_code, "valid_to": unit.valid_to,
             "legal_basis": unit.legal_basis,
         }
-        for unit in territory.units()
+        for unit in territory_versions.units()
     ]  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _crosswalk() -> list[dict[str, Any]]:
             "relation": line.relation, "is_default": line.is_default,
             "weight": line.weight, "legal_basis": line.legal_basis,
         }
-        for line in territory.crosswalk()
+        for line in territory_versions.crosswalk()
     ]  # fmt: skip
 
 

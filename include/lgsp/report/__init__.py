@@ -9,12 +9,12 @@ of an older snapshot that somebody names is kept beside it, in a folder `snapsho
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lgsp import files
 from lgsp.report import reading, words
 from lgsp.report.periods import MONTHS
 
@@ -73,14 +73,8 @@ def _folder(folder: Path, snapshot: reading.Snapshot) -> Path:
     return folder if snapshot.is_newest else folder / f"snapshot-{snapshot.snapshot_id}"
 
 
-def _written(folder: Path, name: str, files: dict[str, bytes]) -> tuple[Path, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return tuple(_replaced(folder / f"{name}.{kind}", content) for kind, content in files.items())
-
-
-def _replaced(path: Path, content: bytes) -> Path:
-    """Write a file so that a reader finds the old one whole or the new one whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-    return path
+def _written(folder: Path, name: str, contents: dict[str, bytes]) -> tuple[Path, ...]:
+    paths = tuple(folder / f"{name}.{kind}" for kind in contents)
+    for path, content in zip(paths, contents.values(), strict=True):
+        files.replace(path, content)
+    return paths

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from lgsp import files
 from lgsp.runtime.processes import Known
 
 STARTING, READY, FAILED, STOPPED = "starting", "ready", "failed", "stopped"
@@ -55,6 +56,4 @@ def load(home: Path) -> Stack:
 
 def save(home: Path, stack: Stack) -> None:
     """Write the stack down, whole or not at all."""
-    temporary = path(home).with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(stack), indent=1))
-    temporary.replace(path(home))
+    files.replace(path(home), json.dumps(asdict(stack), indent=1).encode())

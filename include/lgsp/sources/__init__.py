@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lgsp.corrections import Correction
 from lgsp.errors import ContractError
-from lgsp.fields import Correction
 
 FOLDER = Path(__file__).parent
 

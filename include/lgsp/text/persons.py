@@ -52,10 +52,10 @@ class _Word:
 @cache
 def _unit_names() -> frozenset[str]:
     """Names of territories that could be a person's, in small letters and without their kind."""
-    from lgsp import territory  # which itself compares names by their keys
+    from lgsp import territory_versions  # which itself compares names by their keys
 
     kinds = r"^(?:xã|phường|thị trấn|thị xã|thành phố|huyện|quận|đặc khu|tỉnh) "
-    return frozenset(re.sub(kinds, "", unit.name.lower()) for unit in territory.units())
+    return frozenset(re.sub(kinds, "", unit.name.lower()) for unit in territory_versions.units())
 
 
 def without_persons(value: str | None) -> str | None:

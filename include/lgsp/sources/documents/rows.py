@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lgsp import poison, records
-from lgsp.contract import quoted
 from lgsp.sources.documents import edxml, messages
+from lgsp.sql import quoted
 from lgsp.workbench import Workbench
 
 ORGANISATIONS = """

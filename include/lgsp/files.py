@@ -1,0 +1,62 @@
+"""Durable files: replaced atomically, and secrets that are made once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PRIVATE = 0o600
+
+
+def write(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
+    """Write a file and flush it to disk. Not atomic: use `replace` where somebody may read the path meanwhile."""
+    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
+    """Write or replace a file atomically and durably: a reader sees the old file or the new one, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        write(temporary, content, mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def make_once(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The content of a private file; `make` provides it when the file does not exist. Of two processes the first wins."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
+        write(temporary, make(), PRIVATE)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
+        sync_folder(path.parent)
+    return path.read_bytes()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid4().hex}.new")
