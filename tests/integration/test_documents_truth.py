@@ -36,7 +36,7 @@ def office(papers: World, server: Server, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_every_document_says_what_is_true(office: Installation, papers: World) -> None:
-    documents, _ = truth_papers.documents(papers.papers, AS_OF)
+    documents, _ = truth_papers.document_tables(papers.papers, AS_OF)
     wanted = {row["document_id"]: row for row in documents.to_pylist()}
     found = {row["document_id"]: row for row in office.query("select * from shared.document")}
     assert found.keys() == wanted.keys() and len(found) > 300
@@ -48,7 +48,7 @@ def test_every_document_says_what_is_true(office: Installation, papers: World) -
 
 
 def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> None:
-    documents, _ = truth_papers.documents(papers.papers, AS_OF)
+    documents, _ = truth_papers.document_tables(papers.papers, AS_OF)
     wanted = {row["document_id"]: row["subject"] for row in documents.to_pylist() if not row["has_person"]}
     found = {row["document_id"]: row["subject"] for row in office.query("select * from shared.document")}
     assert {key: found[key] for key in wanted if found[key] != wanted[key]} == {}
@@ -56,7 +56,7 @@ def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> 
 
 
 def test_every_delivery_says_what_is_true(office: Installation, papers: World) -> None:
-    _, deliveries = truth_papers.documents(papers.papers, AS_OF)
+    _, deliveries = truth_papers.document_tables(papers.papers, AS_OF)
     found = {(r["document_id"], r["recipient_organisation_id"]): r for r in office.query("select * from shared.document_delivery")}  # fmt: skip
     wanted = {(r["document_id"], r["recipient_organisation_id"]): r for r in deliveries.to_pylist()}
     assert found.keys() == wanted.keys()

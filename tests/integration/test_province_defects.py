@@ -23,10 +23,10 @@ UNMARKED = {"D30", "closed-at-receipt"}  # the portal's own way of telling, in e
 
 
 @cache
-def world(chosen="none"):
-    if chosen == "none":
-        return World.generate("tiny", SEED, START, END, dossiers_count=1_200, defects_chosen=chosen)
-    clean, rates = world(), defects.chosen(chosen)
+def world(ids="none"):
+    if ids == "none":
+        return World.generate("tiny", SEED, START, END, dossiers_count=1_200, defects_chosen=ids)
+    clean, rates = world(), defects.chosen(ids)
     return replace(clean, rates=rates, marks=defects.mark(SEED, clean.dossiers, rates))
 
 

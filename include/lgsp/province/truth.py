@@ -194,8 +194,8 @@ def of(world: "World", as_of: int) -> Truth:
     """The truth of a world at an instant."""
     view = world.view(as_of)
     found = published(view)
-    documents, deliveries = truth_papers.documents(world.papers, as_of)
-    files = truth_papers.work_files(world.papers, as_of)
+    documents, deliveries = truth_papers.document_tables(world.papers, as_of)
+    files = truth_papers.work_file_table(world.papers, as_of)
     tables = {
         "dossiers": _dossier_table(view, found),
         "documents": documents,

@@ -33,7 +33,7 @@ def _day(values: list[int | None]) -> pa.Array:
     return pa.array(values, pa.int32()).cast(pa.date32())
 
 
-def documents(papers: Papers, as_of: int) -> tuple[pa.Table, pa.Table]:
+def document_tables(papers: Papers, as_of: int) -> tuple[pa.Table, pa.Table]:
     """Documents that stand, one row each, and their deliveries, one row per recipient.
 
     `subject` is what a perfect reader publishes; empty where it tells of persons (`has_person`) or says nothing.
@@ -104,7 +104,7 @@ def _goes_back(course: dict[str, int]) -> bool:
     )
 
 
-def work_files(papers: Papers, as_of: int) -> pa.Table:
+def work_file_table(papers: Papers, as_of: int) -> pa.Table:
     """Files that are open or closed by now, without secret ones."""
     shown = [f for f in papers.work_files if f.opened_at <= as_of and not f.is_secret]
     everyone = agencies.load()
