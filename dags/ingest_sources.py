@@ -19,7 +19,7 @@ found by the ledger, not by red squares.
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from lgsp import sources
+from lgsp.schema import sources
 from wiring import assets, defaults, stages, windows
 
 

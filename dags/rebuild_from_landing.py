@@ -14,7 +14,7 @@ passes.
 
 from airflow.sdk import DAG, Param
 
-from lgsp import sources
+from lgsp.schema import sources
 from wiring import assets, defaults, stages, windows
 
 with DAG(

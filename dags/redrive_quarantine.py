@@ -15,7 +15,8 @@ With nothing to drive again the run is skipped.
 
 from airflow.sdk import DAG, Param
 
-from lgsp import quarantine, sources
+from lgsp.check import quarantine
+from lgsp.schema import sources
 from wiring import assets, defaults, stages
 
 with DAG(

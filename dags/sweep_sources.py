@@ -16,7 +16,7 @@ sweep found.
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from lgsp import sources
+from lgsp.schema import sources
 from wiring import assets, defaults, stages, windows
 
 with DAG(

@@ -10,7 +10,7 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse
 
-from lgsp import sources as descriptions
+from lgsp.schema import sources as descriptions
 from lgsp.settings import Settings
 from wiring import folders
 

@@ -36,7 +36,7 @@ from docker.engine import (
     succeeds,
     wait,
 )
-from lgsp.ports import free_port
+from lgsp.store.ports import free_port
 
 PROJECT = "lgsp-compose-test"
 IMAGE = "lgsp:compose-test"

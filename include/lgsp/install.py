@@ -6,15 +6,16 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 
 import psycopg
 
-from lgsp import alterations, contract, definitions, history, indicate, records, sql
-from lgsp.database import connect
+from lgsp import sql
 from lgsp.errors import SettingError
+from lgsp.indicators import compute, definitions
+from lgsp.schema import contract, records
 from lgsp.settings import LEASE_SECONDS, Settings
-from lgsp.transaction import PUBLISH_LOCK
+from lgsp.store import connect, history, migrations
+from lgsp.store.transaction import PUBLISH_LOCK
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
 
 def init(settings: Settings) -> None:
     """Create or upgrade schemas, tables, roles and reference data; safe to repeat, and beside running readers."""
-    from lgsp import reference
+    from lgsp.vietnam import working_days
 
     with connect(settings) as connection:
         if connection.info.server_version < OLDEST:
@@ -90,10 +91,10 @@ def init(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(f"revoke all on schema {schema} from public")
-        for statements in (alterations.statements(connection), _tables(), alterations.obligations(connection)):
+        for statements in (migrations.statements(connection), _tables(), migrations.obligations(connection)):
             for statement in statements:
                 connection.execute(statement)
-        reference.load(connection, reference.tables() | definitions.tables(settings.definitions))
+        working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
         if has_roles:
             _own(connection)
             connection.execute(GRANTS)
@@ -130,9 +131,9 @@ def _definitions(settings: Settings) -> str:
 
 @cache
 def _program() -> str:
-    from lgsp import reference
+    from lgsp.vietnam import working_days
 
-    return hashlib.sha256("\n".join([*_tables(), GRANTS, repr(reference.tables())]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*_tables(), GRANTS, repr(working_days.tables())]).encode()).hexdigest()
 
 
 def _tables() -> Iterator[str]:
@@ -149,8 +150,8 @@ def _tables() -> Iterator[str]:
         yield kind.ddl()
     yield RESTRICTED
     for name in LEDGERS:
-        yield files("lgsp").joinpath(f"{name}.sql").read_text()
-    yield from indicate.statements()
+        yield sql.read("lgsp.store", f"ddl/{name}.sql")
+    yield from compute.statements()
     yield _table_rules()
     yield from history.statements()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset
 
-from lgsp import sources
+from lgsp.schema import sources
 
 
 def checked(source: str) -> Asset:

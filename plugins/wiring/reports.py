@@ -64,9 +64,9 @@ def week_of_run(context: Any) -> date:
     """The first day of the week that this run writes."""
     if asked := context["params"]["week"]:
         return date.fromisoformat(asked)
-    from lgsp.report import week
+    from lgsp.report import weekly_digest
 
-    return week.week_of(local_day(context["dag_run"].run_after)) - timedelta(days=7)
+    return weekly_digest.week_of(local_day(context["dag_run"].run_after)) - timedelta(days=7)
 
 
 def periods_of_run(context: Any) -> dict[str, date]:

@@ -40,7 +40,7 @@ def pick() -> list[str]:
     chosen = params["quarantine_ids"] or [], params["rule_id"], params["source"]
     if not any(chosen):
         raise AirflowFailException("say which rows: give quarantine_ids, rule_id or source")
-    from lgsp import redrive
+    from lgsp.maintain import redrive
 
     batches = redrive.pick(connections.settings(), *chosen)
     if not batches:
@@ -67,7 +67,7 @@ def check(batch_ids: list[str]) -> list[str]:
 @task
 def tell(batch_ids: list[str]) -> str:
     """What driving rows again changed: how many passed, and what still holds the others."""
-    from lgsp import redrive
+    from lgsp.maintain import redrive
 
     return str(redrive.outcome(connections.settings(), batch_ids))
 
@@ -77,7 +77,7 @@ def sweep(source: str) -> str:
     """Compare a source with what is known here, key by key, and mend what differs; what was found, in words."""
     context = get_current_context()
     span, params = windows.of_sweep(context, source), context["params"]
-    from lgsp import sweep
+    from lgsp.maintain import sweep
 
     accepted_by = f"run {context['run_id']} of sweep_sources" if params["accept_deletions"] else None
     swept = sweep.run(
@@ -93,7 +93,7 @@ def publish() -> int:
 
     publication = publish.run(connections.settings())
     if publication is None:
-        from lgsp import hold
+        from lgsp.publish import hold
 
         raise AirflowSkipException(hold.on_hold(connections.settings()) or "no checked batch waits to be published")
     return publication.snapshot_id
@@ -102,7 +102,7 @@ def publish() -> int:
 @task(pool=defaults.PUBLISH_POOL)
 def recover() -> list[str]:
     """Repair what a crash left; what was mended, in words."""
-    from lgsp import recovery
+    from lgsp.snapshots import recovery
 
     return recovery.run(connections.settings())
 
@@ -110,7 +110,7 @@ def recover() -> list[str]:
 @task(pool=defaults.PUBLISH_POOL)
 def retire() -> str:
     """Take away what nobody may still be reading; what it was, in words."""
-    from lgsp import retention
+    from lgsp.maintain import retention
 
     return str(retention.run(connections.settings()))
 
@@ -118,8 +118,8 @@ def retire() -> str:
 @task
 def verify() -> str:
     """Prove the newest snapshot; fails when a side is not what was published, skipped before the first."""
-    from lgsp import verify
     from lgsp.errors import NothingPublished, PublicationFailed
+    from lgsp.maintain import verify
 
     try:
         snapshot_id, proofs = verify.run(connections.settings())
@@ -135,9 +135,10 @@ def verify() -> str:
 @task(retries=0)
 def fresh() -> list[str]:
     """How far each source's data reaches; fails when one has fallen behind."""
-    from lgsp import database, freshness
+    from lgsp import store
+    from lgsp.check import freshness
 
-    with database.connect(connections.settings()) as connection:
+    with store.connect(connections.settings()) as connection:
         found = freshness.freshness(connection, datetime.now(LOCAL))
     if not any(one.covered_until for one in found):
         raise AirflowSkipException("nothing was published yet: there is nothing to watch")
@@ -149,9 +150,10 @@ def fresh() -> list[str]:
 @task(retries=0)
 def complete() -> None:
     """Fails when records of the last 30 days are missing, naming source, days, cause and agencies."""
-    from lgsp import completeness, database
+    from lgsp import store
+    from lgsp.check import completeness
 
-    with database.connect(connections.settings()) as connection:
+    with store.connect(connections.settings()) as connection:
         newest = completeness.newest_day(connection)
         gaps = completeness.gaps(connection, None, newest - timedelta(days=29), newest, "missing") if newest else []
     if gaps:
@@ -161,9 +163,10 @@ def complete() -> None:
 @task(retries=0)
 def quarantine_age() -> None:
     """Fails when rows have been in quarantine for too long, naming source, rule and whom to ask."""
-    from lgsp import database, quarantine
+    from lgsp import store
+    from lgsp.check import quarantine
 
-    with database.connect(connections.settings()) as connection:
+    with store.connect(connections.settings()) as connection:
         aged = quarantine.aged(connection)
     if aged:
         raise AirflowFailException(

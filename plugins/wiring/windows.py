@@ -54,7 +54,7 @@ def of_sweep(context: Any, source: str) -> Window:
 
     Raises SettingError, which is never retried, when the operator's range cannot be meant.
     """
-    from lgsp import sweep
+    from lgsp.maintain import sweep
 
     params, until = context["params"], context["dag_run"].run_after
     start, end = params["range_from"], params["range_to"]

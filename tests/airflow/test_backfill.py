@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from lgsp import sources
-from lgsp.runtime import backfill as backfills
-from lgsp.runtime.airflow_api import Airflow
+from lgsp.local import backfill as backfills
+from lgsp.local.airflow_api import Airflow
+from lgsp.schema import sources
 from lgsp.window import Window
 
 TODAY = date(2022, 6, 10)

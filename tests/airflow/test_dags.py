@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import pytest
 
-from lgsp import sources
+from lgsp.schema import sources
 from lgsp.window import LOCAL, Window
 
 INGEST = [f"ingest_{name}" for name in sources.names()]

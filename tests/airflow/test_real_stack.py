@@ -10,9 +10,9 @@ from datetime import timedelta
 import psutil
 import pytest
 
-from lgsp.runtime import backfill as backfills
-from lgsp.runtime import control, environment, province, stack
-from lgsp.runtime.processes import wait_until_gone
+from lgsp.local import airflow_environment, lifecycle, province, stack
+from lgsp.local import backfill as backfills
+from lgsp.local.processes import wait_until_gone
 from lgsp.settings import Settings
 from lgsp.window import Window
 
@@ -26,9 +26,9 @@ def settings(tmp_path_factory):
     home = tmp_path_factory.mktemp("stack")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     settings = Settings.from_env({**clean, "LGSP_HOME": str(home)})
-    control.up(settings, province.Simulation("tiny", days=10))
+    lifecycle.up(settings, province.Simulation("tiny", days=10))
     yield settings
-    control.down(settings)
+    lifecycle.down(settings)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def published(settings):
 
 
 def test_the_ledger_says_that_exactly_the_two_days_were_backfilled(settings, published):
-    from lgsp import ledger
+    from lgsp.store import ledger
 
     days, told = published
     asked = days.window.days()
@@ -73,8 +73,8 @@ def test_the_same_days_again_change_nothing(settings, published):
 def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, published):
     from playwright.sync_api import sync_playwright
 
-    running = control.running(settings)
-    password = environment.passwords(settings)["reader"]
+    running = lifecycle.running(settings)
+    password = airflow_environment.passwords(settings)["reader"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_context().new_page()
@@ -99,14 +99,14 @@ def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, publishe
 
 
 def test_a_killed_supervisor_leaves_nothing_that_stop_does_not_find(settings):
-    running = control.running(settings)
+    running = lifecycle.running(settings)
     family = [process for child in running.children for process in psutil.Process(child.pid).children(recursive=True)]
     os.kill(running.supervisor.pid, signal.SIGKILL)
     assert wait_until_gone(running.supervisor, seconds=10)
-    with pytest.raises(control.NotUp):
-        control.running(settings)
+    with pytest.raises(lifecycle.NotUp):
+        lifecycle.running(settings)
 
-    control.down(settings)
+    lifecycle.down(settings)
 
     assert not [child for child in running.children if child.is_alive()]
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

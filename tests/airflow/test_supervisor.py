@@ -11,9 +11,9 @@ import time
 import psutil
 import pytest
 
-from lgsp.runtime import stack
-from lgsp.runtime.processes import Known, end, start
-from lgsp.runtime.supervisor import Supervisor
+from lgsp.local import stack
+from lgsp.local.processes import Known, end, start
+from lgsp.local.supervisor import Supervisor
 from lgsp.settings import Settings
 
 QUIET = "import time; time.sleep(600)"

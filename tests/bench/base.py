@@ -15,8 +15,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from lgsp import check, database, harmonise, land, ledger, sources
+from lgsp import check, harmonise, land, store
+from lgsp.schema import sources
 from lgsp.settings import Settings
+from lgsp.store import ledger
 from lgsp.window import LOCAL, Window
 from tests.bench.throughput import YEAR, serving
 
@@ -128,7 +130,7 @@ class Press:
             yield con
 
     def _print(self, con: duckdb.DuckDBPyConnection, source: str, window: Window, lists: list[Path]) -> int:
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             batch_id = ledger.open_batch(connection, source, window).batch_id
         folder = self.settings.staging / batch_id / "accepted"
         folder.mkdir(parents=True)
@@ -146,7 +148,7 @@ class Press:
     def _documents(self, con: duckdb.DuckDBPyConnection, seeded: Path) -> int:
         days = seeded.name.split(".")[1].split("_")
         window = Window.of(days[0], days[1])
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             batch_id = ledger.open_batch(connection, "documents", window).batch_id
         folder, count = self.settings.staging / batch_id / "accepted", 0
         folder.mkdir(parents=True)
@@ -159,7 +161,7 @@ class Press:
         return count
 
     def _check(self, batch_id: str, records: int) -> None:
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             ledger.advance(
                 connection, batch_id, "checked",
                 declared_count=records, fetched_count=records, accepted_count=records,

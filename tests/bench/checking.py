@@ -20,9 +20,11 @@ from typing import Any
 import click
 import duckdb
 
-from lgsp import check, contract, database, harmonise, land, ledger
+from lgsp import check, harmonise, land, store
+from lgsp.harmonise.context import duck
+from lgsp.schema import contract
 from lgsp.settings import Settings
-from lgsp.workbench import duck
+from lgsp.store import ledger
 from tests.bench.throughput import YEAR, serving
 
 SEED = 12_000
@@ -45,7 +47,7 @@ def stage(settings: Settings, rows: int) -> str:
         )
     many.replace(seed)
     (folder / "repeated").write_text("0")
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         ledger.advance(connection, landed, "harmonised", fetched_count=rows, declared_count=rows)
     return landed
 
@@ -54,7 +56,7 @@ def bare(settings: Settings, batch_id: str) -> None:
     """Evaluate every rule, write what passes, fetch the keys of what does not."""
     staged = settings.staging / batch_id / "harmonised" / "dossier.parquet"
     rules = contract.rules("dossier")
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         end = ledger.batch(connection, batch_id).window.end
     with duck(settings) as con:
         flags = ", ".join(f'not coalesce({rule.bad}, false) as "{rule.id}"' for rule in rules)
@@ -87,7 +89,7 @@ def _run(work: str, batch_id: str) -> None:
 
     settings = Settings.from_env()
     if work == "gated":  # what is compiled once in a process: templates, models, registries
-        from lgsp import gate
+        from lgsp.check import gate
 
         rule = contract.rules("batch")[:1]
         gate.facts("batch", {rule[0].id: True}, rule, {})

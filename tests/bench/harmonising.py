@@ -17,22 +17,24 @@ from typing import Any
 import click
 import duckdb
 
-from lgsp import database, harmonise, land, ledger, opening, vocabulary, workbench
+from lgsp import harmonise, land, store
+from lgsp.harmonise import context, duckdb_functions, parse_pages, stage
 from lgsp.settings import Settings
+from lgsp.store import ledger
 from tests.bench.throughput import YEAR, serving
 
 SOURCES = ("one_stop_shop", "online_services")
 # What is timed: each part without those that it calls.
 PARTS: tuple[tuple[Any, str, str], ...] = (
-    (vocabulary, "load", "vocabulary"),
-    (opening, "_explode", "unpack, cut into records, hash"),
-    (opening, "_audit", "look at every field name"),
-    (opening, "_read_words", "treat distinct texts"),
-    (opening, "read", "take out and treat fields"),
-    (workbench.Workbench, "organisations", "agencies"),
-    (workbench.Workbench, "_match", "match spellings of agencies"),
-    (workbench.Workbench, "_applicant_places", "place applicants"),
-    (workbench.Workbench, "stage", "records in one language, written"),
+    (duckdb_functions, "load", "vocabulary"),
+    (parse_pages, "_explode", "unpack, cut into records, hash"),
+    (parse_pages, "_audit", "look at every field name"),
+    (parse_pages, "_read_words", "treat distinct texts"),
+    (parse_pages, "read", "take out and treat fields"),
+    (context.Workbench, "organisations", "agencies"),
+    (context.Workbench, "_match", "match spellings of agencies"),
+    (context.Workbench, "_applicant_places", "place applicants"),
+    (context.Workbench, "stage", "records in one language, written"),
 )
 
 
@@ -63,7 +65,7 @@ class Parts:
 @contextmanager
 def _one_thread(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The workbench's DuckDB on one thread."""
-    with workbench.duck(settings) as connection:
+    with context.duck(settings) as connection:
         connection.execute("set threads = 1")
         yield connection
 
@@ -74,13 +76,13 @@ def measure(settings: Settings) -> None:
     parts = Parts()
     for holder, name, told in PARTS:
         setattr(holder, name, parts.timed(told, getattr(holder, name)))
-    harmonise.duck = _one_thread  # type: ignore[attr-defined]
+    stage.duck = _one_thread  # type: ignore[attr-defined]
     for source in SOURCES:
         parts.seconds.clear()
         begun = time.process_time()
         harmonise.run(settings, ids[source])
         seconds = time.process_time() - begun
-        with database.connect(settings) as connection:
+        with store.connect(settings) as connection:
             count = sum(ledger.batch(connection, batch_id).counts["fetched_count"] for batch_id in ids[source])
         click.echo(
             f"{source}: {count:,} dossiers in {len(ids[source])} batches, {count / seconds:,.0f} a second and core"

@@ -17,13 +17,17 @@ import click
 import psutil
 import pyarrow as pa
 
-from lgsp import contract, database, definitions, indicate, install, merge, movements, publish
-from lgsp.changes import Touched
-from lgsp.postgres import Server
-from lgsp.province import World, agencies, services
+from lgsp import install, store
+from lgsp.indicators import compute, definitions, dossier_flows
+from lgsp.publish import merge, reference_tables, stage
+from lgsp.schema import contract
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing, reading
+from lgsp.snapshots.changes import Touched
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing, reading
 from lgsp.window import LOCAL
+from lgsp_province import World
+from lgsp_province.world import agencies, services
 
 FIRST, LAST = date(2025, 11, 1), date(2026, 10, 31)
 SEED_DOSSIERS = 50_000
@@ -57,14 +61,14 @@ def main(dossiers: int) -> None:
             for name, snapshot_id, changes in (("everything", 1, ()), ("a day", 2, _day(LAST + timedelta(days=1))),
                                                ("the next day", 3, _day(LAST + timedelta(days=2))), ("corrections", 4, (_corrections(),))):  # fmt: skip
                 _measure(settings, name, snapshot_id, changes)
-            with reading(database.url(settings)) as transaction:
-                assert movements.differing(transaction) == 0
+            with reading(store.url(settings)) as transaction:
+                assert dossier_flows.differing(transaction) == 0
         finally:
             Server(Path(home)).stop()
 
 
 def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str, ...]) -> None:
-    with publishing(database.url(settings)) as transaction:
+    with publishing(store.url(settings)) as transaction:
         dossier, days = contract.load("dossier"), LAST + timedelta(days=min(snapshot_id - 1, 2) + 1)
         for query in changes:
             merge.stage_query(transaction, dossier, query)
@@ -74,22 +78,21 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
                 "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
                 f"('{source}.{snapshot_id}', '{source}', '{FIRST} 00:00+07', '{days} 00:00+07', 'published', '')"
             )
-        transaction.do(publish._sql("sql", "clock"), "")
-        for made in ("period", "held"):
-            transaction.do(publish._sql("sql", made))
+        compute.stage_periods(transaction)
+        compute.stage_quarantined(transaction)
         server = psutil.Process(transaction.one("select pg_backend_pid()"))
         begun, used, touched = time.monotonic(), sum(server.cpu_times()[:2]), Touched()
-        is_every = indicate.begin(transaction, snapshot_id, is_all=False)
+        is_every = compute.begin(transaction, snapshot_id, is_all=False)
         told = [f"sums {time.monotonic() - begun:.2f} s"]
-        for table in publish.INDICATORS:
+        for table in stage.INDICATORS:
             since = time.monotonic()
             merge.whole(
                 transaction,
                 table,
-                indicate.query(table),
+                compute.query(table),
                 snapshot_id,
                 touched,
-                indicate.scope(table, is_every),
+                compute.scope(table, is_every),
             )
             told.append(f"{table} {time.monotonic() - since:.2f} s ({touched.rows[table]:,} rows)")
         click.echo(
@@ -124,7 +127,7 @@ def _fill(settings: Settings, dossiers: int) -> None:
     truth = world.truth(int(datetime(LAST.year, LAST.month, LAST.day, tzinfo=LOCAL).timestamp()) + 86_400)
     seed = truth.tables["dossiers"].drop_columns(["agency_code", "event_count"])
     copies = -(-dossiers // seed.num_rows)
-    with publishing(database.url(settings)) as transaction:
+    with publishing(store.url(settings)) as transaction:
         transaction.do(
             f"create temporary table seed as select {', '.join(seed.column_names)} from shared.dossier limit 0"
         )
@@ -137,7 +140,7 @@ def _fill(settings: Settings, dossiers: int) -> None:
         )
         _list(transaction)
         transaction.commit()
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         connection.execute("analyze")
 
 
@@ -157,8 +160,7 @@ def _list(transaction: Transaction) -> None:
          "integrated_on": s.integrated_on}
         for s, a in services.offerings()
     ]  # fmt: skip
-    for name in definitions.NAMES:
-        merge.whole(transaction, name, publish._sql("sql/tables", name), 1, Touched())
+    reference_tables.publish(transaction, 1, Touched(), definitions.NAMES)
     for name, rows in (("organisation", everyone), ("service", every), ("service_offering", offered)):
         shared = contract.load(name)
         merge.stage(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))

@@ -25,9 +25,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lgsp import changes, contract, gate, install, merge, pointer, publication, tables, turn
-from lgsp.postgres import Server
+from lgsp import install
+from lgsp.check import gate
+from lgsp.publish import merge, publication, session, table_rules
+from lgsp.schema import contract
 from lgsp.settings import Settings
+from lgsp.snapshots import changes, pointer
+from lgsp.store.embedded_postgres import Server
 from tests.bench.base import seed, steps
 
 DLT = "dlt[postgres,parquet,filesystem]==1.31.0"
@@ -128,7 +132,7 @@ def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
     settings, taken = _settings(folder), []
     for rows in loads:
         begun = time.monotonic()
-        with turn.begin(settings) as mine:
+        with session.begin(settings) as mine:
             transaction, touched = mine.transaction, changes.Touched()
             said = publication.facts(transaction, [], None)
             transaction.do("create temporary table scope_dossier (dossier_id text primary key) on commit drop")
@@ -142,7 +146,7 @@ def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
             if said.snapshot_id == 1:  # is asked every rule, also of tables that are empty
                 for rule in contract.rules("table"):
                     touched.add(rule.table, ["2025-11"], 0)
-            judgement = tables.judge(transaction, said.snapshot_id, touched, tables.NOBODY)
+            judgement = table_rules.judge(transaction, said.snapshot_id, touched, table_rules.NOBODY)
             publication.seal(settings, transaction, said, touched, judgement, 0.0)
             mine.conclude(said)
         taken.append(time.monotonic() - begun)

@@ -26,9 +26,10 @@ import click
 import psycopg
 import pyarrow.parquet as pq
 
-from lgsp import database, install, publish
-from lgsp.postgres import Server
+from lgsp import install, publish, store
+from lgsp.publish import stage
 from lgsp.settings import Settings
+from lgsp.store.embedded_postgres import Server
 from tests.bench.base import Change, Press, seed
 
 CHANGES = (
@@ -97,7 +98,7 @@ def _base(home: Path, events: int) -> Path:
 def _settle(settings: Settings) -> None:
     """What happens to a store by itself before the next day comes."""
     shutil.rmtree(settings.staging)
-    with psycopg.connect(database.url(settings), autocommit=True) as connection:
+    with psycopg.connect(store.url(settings), autocommit=True) as connection:
         connection.execute("vacuum (freeze, analyze)")
         connection.execute("alter system set autovacuum = off")  # not while something is measured
 
@@ -109,7 +110,7 @@ def _copied(home: Path, base: Path) -> Iterator[Settings]:
     settings = Settings.from_env(_environment(copy))
     try:
         install.ensure(settings)
-        with database.connect(settings) as connection:  # what a copy costs is no part of what is measured
+        with store.connect(settings) as connection:  # what a copy costs is no part of what is measured
             connection.execute("checkpoint")
         yield settings
     finally:
@@ -136,7 +137,7 @@ def _published(settings: Settings) -> dict[str, Any]:
         metered.append(_Metered(settings.home))
         return metered[0]
 
-    publish.Stopwatch = watch  # type: ignore[assignment, misc]
+    stage.Stopwatch = watch  # type: ignore[assignment, misc]
     begun = time.monotonic()
     done = publish.run(settings)
     took = time.monotonic() - begun
@@ -161,7 +162,7 @@ def _written(snapshots: Path, snapshot_id: int) -> dict[str, int]:
     return {"parts": len(new), "rows": sum(pq.read_metadata(path).num_rows for path in new)}
 
 
-class _Metered(publish.Stopwatch):
+class _Metered(stage.Stopwatch):
     """How long each part of a publication took, and the seconds of the processor it took here and in PostgreSQL."""
 
     def __init__(self, home: Path) -> None:

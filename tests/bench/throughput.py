@@ -25,11 +25,13 @@ from typing import Any
 
 import click
 
-from lgsp import check, database, harmonise, land, ledger, publish, sources
-from lgsp.postgres import Server
-from lgsp.province.defects import RATES
+from lgsp import check, harmonise, land, publish, store
+from lgsp.schema import sources
 from lgsp.settings import Settings
+from lgsp.store import ledger
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
+from lgsp_province.defects.rates import RATES
 
 # A plain loop cannot read records that are none, nor keys in another case: the others are all there.
 PLAIN_DEFECTS = ",".join(name for name, rate in RATES.items() if rate and name not in ("poison", "D42"))
@@ -59,7 +61,7 @@ def pipeline(settings: Settings) -> dict[str, Any]:
     _timed(stages, "harmonise", lambda: harmonise.run(settings, ids))
     _timed(stages, "check", lambda: check.run(settings, ids))
     publication = _timed(stages, "publish", lambda: publish.run(settings))
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         batches = ledger.batches(connection, "published")
     assert publication is not None
     return {
@@ -75,7 +77,7 @@ def floor(settings: Settings) -> dict[str, Any]:
     import psycopg
 
     begun, count = time.monotonic(), 0
-    with psycopg.connect(database.url(settings)) as connection:
+    with psycopg.connect(store.url(settings)) as connection:
         connection.execute("create table if not exists public.floor (source text, key text, changed text, record text)")
         for source in sources.names():
             with connection.cursor().copy("copy public.floor from stdin") as copy:

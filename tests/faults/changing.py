@@ -7,9 +7,11 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp import database, ledger, records
+from lgsp import store
+from lgsp.schema import records
 from lgsp.settings import Settings
-from lgsp.transaction import reading
+from lgsp.store import ledger
+from lgsp.store.transaction import reading
 from lgsp.window import Window
 
 SOURCES = ("one_stop_shop", "online_services")
@@ -29,7 +31,7 @@ CHANGED = {
 def batches(settings: Settings, size: int) -> list[str]:
     """One checked batch of each source that has dossiers, an hour further on, with newer versions of `size` records."""
     made = []
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         for source in SOURCES:
             row = connection.execute(
                 "select max(window_to) as reached from ledger.batch where source = %s and state = 'published'", [source]
@@ -54,5 +56,5 @@ def _newer(settings: Settings, source: str, batch_id: str, size: int) -> pa.Tabl
     query = (
         f"select {columns}, {tokens} from record.dossier where source = '{source}' order by md5(source_key || $1::text) limit {size}"
     ).replace("$1::text", f"'{batch_id}'")
-    with reading(database.url(settings)) as transaction:
+    with reading(store.url(settings)) as transaction:
         return transaction.arrow(query)

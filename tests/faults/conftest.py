@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lgsp.postgres import Server
+from lgsp.store.embedded_postgres import Server
 from tests.faults import stores
 from tests.faults.stores import Store
 from tests.integration.conftest import Installation, server

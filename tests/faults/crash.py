@@ -25,10 +25,12 @@ from pathlib import Path
 import click
 import psycopg
 
-from lgsp import install, publish, recovery, retention, rollback
+from lgsp import install, publish
 from lgsp.errors import LgspError
-from lgsp.postgres import Server
+from lgsp.maintain import retention, rollback
 from lgsp.settings import Settings
+from lgsp.snapshots import recovery
+from lgsp.store.embedded_postgres import Server
 from tests.faults import stores
 from tests.faults.points import Call, Commands, Run
 from tests.faults.stores import State, Store

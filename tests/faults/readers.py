@@ -25,10 +25,10 @@ from typing import Any
 import click
 import psycopg
 
-from lgsp import database, publish
-from lgsp.postgres import Server
-from lgsp.province import World, serving
+from lgsp import publish, store
 from lgsp.settings import Settings
+from lgsp.store.embedded_postgres import Server
+from lgsp_province import World, serving
 from tests.faults import changing, reading
 from tests.faults.reading import KINDS, Judged, Published, Read, Seen
 from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation
@@ -84,7 +84,7 @@ def run(settings: Settings, seconds: float, readers: int, size: int = 200, round
     Each phase lasts so many seconds, cut into rounds so that a machine that is busy with other things slows all phases
     alike; those that publish last until two publications were measured.
     """
-    report, url = Report(), database.url(settings)
+    report, url = Report(), store.url(settings)
     phase, ready, out = PROCESSES.Value("i", reading.BETWEEN), PROCESSES.Semaphore(0), PROCESSES.Queue()
     kinds = [list(KINDS)[number % len(KINDS)] for number in range(readers)]
     workers = [
@@ -121,7 +121,7 @@ def _add(report: Report, kind: str, reads: list[Read] | str, published: Publishe
 
 def _published(settings: Settings) -> Published:
     told: dict[int, dict[str, reading.Sums]] = {}
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         for row in connection.execute("select snapshot_id as s, table_name as t, row_count as n, content_hash::text as h from ledger.publication_table").fetchall():  # fmt: skip
             told.setdefault(int(str(row["s"])), {})[str(row["t"])] = (int(str(row["n"])), int(str(row["h"])))
     return told

@@ -15,7 +15,7 @@ import psycopg
 import pyarrow.parquet as pq
 from psycopg import IsolationLevel
 
-from lgsp import contract
+from lgsp.schema import contract
 
 # Tables that hang together, and that nearly every publication changes.
 TABLES = ("dossier", "dossier_event", "service_kpi", "zero_activity")

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import psycopg
 
-from lgsp import contract, database, parts, pointer, recovery, verify
-from lgsp.postgres import Server
-from lgsp.province import World, serving
+from lgsp import store
+from lgsp.maintain import verify
+from lgsp.schema import contract
 from lgsp.settings import Settings
-from lgsp.transaction import reading
+from lgsp.snapshots import partitions, pointer, recovery
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import reading
 from lgsp.window import LOCAL, Window
+from lgsp_province import World, serving
 from tests.integration.conftest import FIRST, Installation, copied, installed
 
 DAYS = 4
@@ -91,11 +94,11 @@ def see_a_whole_snapshot(installation: Installation) -> None:
 
 
 def _see_in_sql(settings: Settings, wanted: int) -> None:
-    with reading(database.url(settings)) as transaction:
+    with reading(store.url(settings)) as transaction:
         query = "select table_name, content_hash::text from ledger.publication_table where snapshot_id = $1"
         told = dict(transaction.rows(query, wanted))
         for shared in contract.every():
-            found = parts.sums(transaction, shared, f"shared.{shared.name}")
+            found = partitions.sums(transaction, shared, f"shared.{shared.name}")
             assert told[shared.name] == str(found.content_hash), (
                 f"SQL shows another {shared.name} than snapshot {wanted}"
             )

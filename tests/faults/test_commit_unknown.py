@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from lgsp import recovery
-from lgsp.cli import main
+from lgsp.cli.main import main
 from lgsp.errors import SettingError
+from lgsp.snapshots import recovery
 from tests.faults import proxy, stores
 from tests.integration.conftest import Installation
 

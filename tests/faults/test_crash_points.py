@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lgsp.cli import main
+from lgsp.cli.main import main
 from tests.faults import crash, stores
 from tests.faults.crash import Scene, Undisturbed
 from tests.faults.points import Commands

@@ -14,16 +14,17 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from lgsp import pointer, publish
+from lgsp import publish
 from lgsp.errors import PublicationFailed
-from lgsp.transaction import PUBLISH_LOCK
+from lgsp.snapshots import pointer
+from lgsp.store.transaction import PUBLISH_LOCK
 from tests.faults import stores
 from tests.integration.conftest import Installation
 
 LEASE_SECONDS = 5
 PATIENCE = 120
 # Everything is imported before the turn begins: the lease is short.
-PUBLISH = "import great_expectations; from lgsp import publish; from lgsp.cli import main; main(['publish'])"
+PUBLISH = "import great_expectations; from lgsp import publish; from lgsp.cli.main import main; main(['publish'])"
 
 
 def _publisher(installation: Installation) -> subprocess.Popen[str]:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from lgsp import contract, pointer, snapshot
-from lgsp.postgres import Server
+from lgsp.schema import contract
+from lgsp.snapshots import pointer, writer
+from lgsp.store.embedded_postgres import Server
 from tests.faults import readers
 from tests.faults.reading import KINDS, Judged, Read, Seen
 from tests.integration import conftest
@@ -82,7 +83,7 @@ class Overtaken(LocalFileSystem):  # type: ignore[misc]
 def _snapshot(root: Path, number: int, months: tuple[str, ...]) -> list[str]:
     """A snapshot of one table with a row in each month; what its rows say."""
     table = contract.load("zero_activity")
-    building = snapshot.begin(root, number, number)
+    building = writer.begin(root, number, number)
     files = []
     for month in months:
         row = {

@@ -20,7 +20,7 @@ import lgsp
 def main() -> None:
     """Serve orders until the input ends."""
     for module in pkgutil.walk_packages(lgsp.__path__, "lgsp."):
-        if not module.name.startswith(("lgsp.runtime", "lgsp.province")):
+        if not module.name.startswith(("lgsp.local",)):
             importlib.import_module(module.name)
     importlib.import_module("great_expectations")
     for line in sys.stdin:
@@ -43,7 +43,7 @@ def _command(order: dict[str, Any], gate: int) -> None:
     os.read(gate, 1)
     code = 0
     try:
-        importlib.import_module("lgsp.cli").main(order["arguments"])
+        importlib.import_module("lgsp.cli.main").main(order["arguments"])
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:  # noqa: BLE001 what escapes the command is what is looked for

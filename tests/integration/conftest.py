@@ -17,12 +17,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from lgsp import check, database, harmonise, land, ledger, publish
+from lgsp import check, harmonise, land, publish, store
 from lgsp.install import init
-from lgsp.postgres import Server
-from lgsp.province import World, serving
 from lgsp.settings import Settings
+from lgsp.store import ledger
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import LOCAL, Window
+from lgsp_province import World, serving
 
 FIRST = date(2026, 7, 30)  # a Thursday: the first week is whole
 MIDNIGHT = datetime(2026, 8, 11, tzinfo=LOCAL)
@@ -100,12 +101,12 @@ class Installation:
 
     def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a query against the store."""
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             return connection.execute(statement, parameters).fetchall()
 
     def batch(self, batch_id: str) -> ledger.Batch:
         """A batch as the ledger knows it."""
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             return ledger.batch(connection, batch_id)
 
     def data_hashes(self) -> dict[str, str]:

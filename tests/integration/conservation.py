@@ -18,24 +18,15 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lgsp import (
-    check,
-    codelist,
-    database,
-    harmonise,
-    land,
-    ledger,
-    pointer,
-    publish,
-    quarantine,
-    redrive,
-    snapshot,
-    source_client,
-    sweep,
-    verify,
-)
-from lgsp.storage import Batch
-from lgsp.transaction import Transaction
+from lgsp import check, harmonise, land, publish, store
+from lgsp.check import quarantine
+from lgsp.land import source_client
+from lgsp.land.archive import Batch
+from lgsp.maintain import redrive, sweep, verify
+from lgsp.schema import codelists
+from lgsp.snapshots import pointer, writer
+from lgsp.store import ledger
+from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL, Window
 from tests.integration.conftest import Installation
 from tests.integration.model_source import (
@@ -77,7 +68,7 @@ class Conservation(RuleBasedStateMachine):
         super().__init__()
         self.install = install
         self.store = install()
-        self.connection = psycopg.connect(database.url(self.store.settings), autocommit=True)
+        self.connection = psycopg.connect(store.url(self.store.settings), autocommit=True)
         self.patch = pytest.MonkeyPatch()
         self.systems = Systems()
         self.patch.setattr(source_client, "connect", self.systems.asking)
@@ -193,9 +184,9 @@ class Conservation(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_mended)
     @rule()
     def mend_the_code_list(self) -> None:
-        genuine, known = codelist.load.__wrapped__, codelist.load("dossier_status")
+        genuine, known = codelists.load.__wrapped__, codelists.load("dossier_status")
         mended = {source: {**meanings, "77": "finished"} for source, meanings in known.items()}
-        self.patch.setattr(codelist, "load", lambda name: mended if name == "dossier_status" else genuine(name))
+        self.patch.setattr(codelists, "load", lambda name: mended if name == "dossier_status" else genuine(name))
         self.is_mended = True
 
     @precondition(lambda self: self.held)
@@ -211,7 +202,7 @@ class Conservation(RuleBasedStateMachine):
         if not (open_rows := self._rows(query, DUE, not is_accepted)):
             return
         quarantine_id, source, source_key, record_hash, rule_id = open_rows[place % len(open_rows)]
-        with database.connect(self.store.settings) as connection:
+        with store.connect(self.store.settings) as connection:
             (quarantine.accept if is_accepted else quarantine.discard)(
                 connection, quarantine_id, "an", "as it should be"
             )
@@ -230,7 +221,7 @@ class Conservation(RuleBasedStateMachine):
     @rule(place=st.floats(0, 1), where=st.sampled_from(sorted(STATEMENTS)))
     def publish_while_the_power_fails(self, place: float, where: str) -> None:
         before, known, left = self._seen(), self._snapshots(), [round(place * STATEMENTS[where])]
-        of: Any = Transaction if where in ("do", "rows") else snapshot
+        of: Any = Transaction if where in ("do", "rows") else writer
         genuine = getattr(of, where)
 
         def cut(*given: Any, **named: Any) -> Any:

@@ -14,11 +14,12 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from lgsp import client, database, ledger
-from lgsp.extract import Keys, Reader, Reading
+from lgsp.land.archive import Batch
+from lgsp.land.reader import Keys, Reader, Reading
+from lgsp.land.source_client import Client
+from lgsp.schema.sources import Source
 from lgsp.settings import Settings
-from lgsp.sources import Source
-from lgsp.storage import Batch
+from lgsp.store import connect, ledger
 from lgsp.window import LOCAL, Window
 from tests.integration.conftest import Installation
 from tests.samples import AGENCY, LISTS, one_stop, online
@@ -157,7 +158,7 @@ class Systems:
         self.forgotten[source].clear()
 
     @contextmanager
-    def asking(self, settings: Settings, source: Source) -> Iterator[tuple[client.Client, None]]:
+    def asking(self, settings: Settings, source: Source) -> Iterator[tuple[Client, None]]:
         """In place of `land.asking`: the same questions, answered by this process."""
         yield _Client(self, source.name), None
 
@@ -236,11 +237,11 @@ SPAN = Window.of_days(DAYS[0], DAYS[-1])
 
 def fed_in_another_order(store: Installation, other: Installation) -> list[str]:
     """What was landed, and what was decided, in another installation that takes it up in another order."""
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         once = [b for source in (ONE_STOP, PORTAL) for b in ledger.overlapping(connection, source, SPAN)]
     random.Random(len(once)).shuffle(once)
     batch_ids = []
-    with database.connect(other.settings) as connection:
+    with connect(other.settings) as connection:
         for batch in once:
             again = ledger.open_batch(connection, batch.source, batch.window, purpose=batch.purpose)
             shutil.copytree(store.settings.landing / batch.landing_path, other.settings.landing / again.landing_path)

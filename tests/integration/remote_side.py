@@ -18,8 +18,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp.bucket import Bucket
-from lgsp.remote import Held, Remote
+from lgsp.snapshots.object_store import Held, Remote
+from lgsp.snapshots.s3 import Bucket
 
 AT_ONCE = timedelta(0)
 

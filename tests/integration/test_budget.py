@@ -7,13 +7,13 @@ import time
 
 import psycopg
 
-from lgsp import database
-from lgsp.budget import Budget
+from lgsp import store
+from lgsp.land.rate_limit import Budget
 from tests.integration.conftest import Installation
 
 
 def test_p14_two_runs_together_make_no_more_calls_than_one_may(installation: Installation) -> None:
-    url = database.url(installation.settings)
+    url = store.url(installation.settings)
     per_minute, calls = 1200, 30
     moments: list[float] = []
 

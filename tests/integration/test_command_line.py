@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from lgsp.cli import main
-from lgsp.province import World, serving
+from lgsp.cli.main import main
+from lgsp_province import World, serving
 from tests.integration.conftest import MIDNIGHT, SOURCES, Installation
 
 WINDOW = ("--from", "2026-07-30", "--to", "2026-08-11")

@@ -7,19 +7,23 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from lgsp import completeness, database, freshness, reference
-from lgsp.cli_completeness import completeness as command
+from lgsp import sql
+from lgsp.check import completeness, freshness
+from lgsp.cli.completeness import completeness as command
 from lgsp.errors import LgspError
-from lgsp.province import World, agencies, score
 from lgsp.settings import Settings
-from lgsp.transaction import Transaction, publishing
+from lgsp.store import connect, url
+from lgsp.store.transaction import Transaction, publishing
+from lgsp.vietnam import working_days
 from lgsp.window import LOCAL, Window
+from lgsp_province import World
+from lgsp_province.score import score
+from lgsp_province.world import agencies
 from tests.integration.conftest import Installation
 
 ONE_STOP, PORTAL, PAPERS = "one_stop_shop", "online_services", "documents"
@@ -41,7 +45,7 @@ class Store:
         """Let a source list agencies."""
         ended = f'"{until}"' if until else "null"
         versions = f'[{{"valid_from": "2016-04-01", "valid_to": {ended}}}]'
-        with database.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             for agency in agencies:
                 connection.execute(
                     "insert into record.organisation (source, source_key, source_updated_at, organisation_id, name, versions) values (%s, %s, now(), %s, %s, %s)",
@@ -52,11 +56,11 @@ class Store:
         self, records: Iterable[Record] = (), covers: Iterable[tuple[str, date, date]] = (), is_all: bool = False
     ) -> None:
         """One publication: newest versions of records, and windows from one day to another (inclusive)."""
-        with publishing(database.url(self.settings)) as transaction:
+        with publishing(url(self.settings)) as transaction:
             ids = [self._batch(transaction, source, Window.of_days(first, last)) for source, first, last in covers]
             self._merge(transaction, list(records))
             completeness.gather(transaction)
-            transaction.do(files("lgsp").joinpath("sql", "held.sql").read_text())
+            transaction.do(sql.load("lgsp.indicators", "inputs/quarantined_records"))
             completeness.refresh(transaction, ids, is_all)
             for batch_id in ids:
                 transaction.do("update ledger.batch set state = 'published' where batch_id = $1::text", batch_id)
@@ -101,7 +105,7 @@ class Store:
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a query."""
-        with database.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     def whole(self) -> list[dict[str, Any]]:
@@ -110,7 +114,7 @@ class Store:
 
     def derive_from_nothing(self) -> None:
         """Forget every state, and count and derive everything again from the records."""
-        with database.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             connection.execute("truncate ledger.completeness")
         self.publish(is_all=True)
 
@@ -132,7 +136,7 @@ def store(make: Callable[[], Store]) -> Store:
 
 def _working(first: date, count: int) -> list[date]:
     days = (first + timedelta(days=n) for n in range(3 * count + 30))
-    return [day for day in days if reference.is_working(day)][:count]
+    return [day for day in days if working_days.is_working(day)][:count]
 
 
 def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: str = BUSY, channel: str = "counter", service: str = "1.000001") -> list[Record]:  # fmt: skip
@@ -157,7 +161,7 @@ def test_a_silence_that_its_past_explains_is_a_zero_until_it_does_not(store: Sto
 
 
 def _gaps(store: Store, **options: Any) -> list[completeness.Gap]:
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         return completeness.gaps(connection, None, FIRST, FIRST + timedelta(days=400), **options)
 
 
@@ -208,7 +212,7 @@ def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(stor
 
 def test_a_batch_that_is_no_window_covers_nothing(store: Store) -> None:
     store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute("update ledger.batch set purpose = 'sweep'")
     store.publish()
     assert store.states() == {}
@@ -239,7 +243,7 @@ def test_an_agency_is_asked_for_only_while_it_is_in_force_and_listed(store: Stor
 
 def test_held_records_were_received(store: Store) -> None:
     store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute(
             "insert into ledger.quarantine (source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, organisation_id, occurred_on, batch_id) "
             "select source, 'x', 'dossier', 'R', '1', '', '', 'h', now(), %s, %s, batch_id from ledger.batch",
@@ -247,7 +251,7 @@ def test_held_records_were_received(store: Store) -> None:
         )
     store.publish()
     assert store.states() == {FIRST: "received"}
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute("update ledger.quarantine set state = 'discarded'")
     store.publish()
     assert store.states() == {FIRST: "zero"}
@@ -300,7 +304,7 @@ def test_freshness_is_where_coverage_ends_and_an_old_day_read_again_makes_nothin
     now = datetime(2026, 5, 9, 7, tzinfo=LOCAL)
     store.publish(covers=[(ONE_STOP, FIRST, FIRST), (PORTAL, FIRST, date(2026, 5, 8))])
     store.publish(covers=[(ONE_STOP, date(2026, 4, 1), date(2026, 4, 2))])
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         papers, shop, portal = freshness.freshness(connection, now)
     assert (portal.is_fresh, portal.behind, portal.holes) == (True, timedelta(hours=7), ())
     assert (shop.is_fresh, shop.covered_until) == (False, datetime(2026, 5, 5, tzinfo=LOCAL))
@@ -326,7 +330,7 @@ def test_each_planted_break_is_told_from_silence_and_the_dataset_is_right_beside
     report = score.compare(settings, world, as_of)
     assert report.feeds is not None and report.feeds.broken >= 3 * 15
     assert report.missed == []
-    with database.connect(settings) as connection:
+    with connect(settings) as connection:
         gaps = completeness.gaps(connection, None, world.start, world.end)
         refused = connection.execute("select source, why from ledger.batch where state = 'refused'").fetchall()
     silent = [agency.new_code for agency in agencies.in_force(world.end) if agency.is_silent]
@@ -361,5 +365,5 @@ def test_the_command_line_shows_what_is_missing_and_takes_a_word_on_it(
 
 def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
     """The rows of a query."""
-    with database.connect(settings) as connection:
+    with connect(settings) as connection:
         return connection.execute(query.encode()).fetchall()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from lgsp import database, ledger, transaction
-from lgsp.postgres import Server
+from lgsp.store import connect, ledger, transaction
+from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import Installation, installed
 from tests.integration.conservation import RECENT, Conservation
 from tests.integration.model_source import DUE, NOON, ONE_STOP, PORTAL, SPAN, STATUS, Change
@@ -116,7 +116,7 @@ PUBLICATION = {
 def _publish_by_hand(store: Installation, **counts: int) -> None:
     """A publication after one of ten records, with a batch that brought three; as whoever would write it by hand."""
     told = {**PUBLICATION, **counts}
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute(
             "select pg_advisory_xact_lock(%s), nextval('ledger.publish_token')", [transaction.PUBLISH_LOCK]
         )
@@ -162,7 +162,7 @@ def test_the_database_refuses_a_batch_of_which_one_record_is_nowhere_or_twice(st
         "ignored_count",
         "accepted_count" if state == "checked" else "published_count",
     )
-    with database.connect(bare.settings) as connection:
+    with connect(bare.settings) as connection:
         batch = ledger.open_batch(connection, ONE_STOP, DAY)
         if state == "published":
             ledger.advance(connection, batch.batch_id, "checked")

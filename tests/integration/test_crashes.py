@@ -13,10 +13,13 @@ from datetime import timedelta
 
 import pytest
 
-from lgsp import contract, database, parts, pointer, publish, recovery, verify
+from lgsp import publish, store
 from lgsp.errors import PublicationFailed
-from lgsp.signing import Seal
-from lgsp.transaction import reading
+from lgsp.maintain import verify
+from lgsp.schema import contract
+from lgsp.snapshots import partitions, pointer, recovery
+from lgsp.snapshots.signing import Seal
+from lgsp.store.transaction import reading
 from lgsp.window import Window
 from tests.integration.conftest import WHOLE, Installation
 
@@ -44,8 +47,8 @@ def _see_a_whole_snapshot(installation: Installation) -> None:
     pointed = pointer.current(settings.shared) or 0
     assert newest - 1 <= pointed <= newest
     if newest:
-        with reading(database.url(settings)) as transaction:
-            shown = {c.name: parts.sums(transaction, c, f"shared.{c.name}") for c in contract.every()}
+        with reading(store.url(settings)) as transaction:
+            shown = {c.name: partitions.sums(transaction, c, f"shared.{c.name}") for c in contract.every()}
         assert {name: f"{sums.rows} {sums.data_hash}" for name, sums in shown.items()} == installation.data_hashes()
     if pointed:
         found, proofs = verify.files(settings.shared / "current", Seal.of_installation(settings).public)

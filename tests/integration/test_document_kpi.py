@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lgsp import changes, contract, database, definitions, indicate, merge, paper_moves, publish, tables
-from lgsp.postgres import Server
-from lgsp.transaction import Transaction, publishing
+from lgsp import sql, store
+from lgsp.indicators import compute, definitions, document_flows
+from lgsp.publish import merge, reference_tables, table_rules
+from lgsp.schema import contract
+from lgsp.snapshots import changes
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from lgsp.window import LOCAL
 from tests.integration.conftest import Installation, installed
 
@@ -112,7 +115,7 @@ def empty(
 @pytest.fixture
 def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains."""
-    with publishing(database.url(empty.settings)) as transaction:
+    with publishing(store.url(empty.settings)) as transaction:
         yield transaction
 
 
@@ -174,9 +177,8 @@ def _lists(turn: Transaction, change: Change, snapshot_id: int) -> bool:
         not change.is_day_off
     ):
         turn.do(f"update record.working_day set is_working_day = {not change.is_day_off} where day_on = '{MONDAY}'")
-        merge.whole(turn, "working_day", publish._sql("sql/tables", "working_day"), snapshot_id, changes.Touched())
-    for name in (name for name in definitions.NAMES if name != "manual_indicator"):
-        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, changes.Touched())
+        reference_tables.publish(turn, snapshot_id, changes.Touched(), ["working_day"])
+    reference_tables.publish(turn, snapshot_id, changes.Touched(), set(definitions.NAMES) - {"manual_indicator"})
     claims = [
         {"indicator_id": indicator_id, "organisation_id": agency, "period": "quarter", "period_start": date(2026, 1, 1),
          "amount": amount, "unit": indicator_id.partition("_")[0], "told_by": "a report"}
@@ -211,27 +213,26 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> bool:
             "organisation_id, occurred_on, batch_id) "
             f"values ('documents', '{number}', '{kind}', 'R', '1', '', '', '', {whose}, '{_day(day)}', 'documents.{snapshot_id}')"
         )
-    turn.do(publish._sql("sql", "clock"), "")
-    for made in ("period", "held"):
-        turn.do(publish._sql("sql", made))
+    compute.stage_periods(turn)
+    compute.stage_quarantined(turn)
     return is_redefined
 
 
 def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     is_redefined = _facts(turn, change, snapshot_id)
-    is_every = indicate.begin(turn, snapshot_id, is_all=is_redefined)
-    scope = indicate.scope("document_kpi", is_every)
-    merge.whole(turn, "document_kpi", indicate.query("document_kpi"), snapshot_id, changes.Touched(), scope)
+    is_every = compute.begin(turn, snapshot_id, is_all=is_redefined)
+    scope = compute.scope("document_kpi", is_every)
+    merge.whole(turn, "document_kpi", compute.query("document_kpi"), snapshot_id, changes.Touched(), scope)
 
 
 def _differing(turn: Transaction) -> list[tuple[Any, ...]]:
     """The rows that computing everything gives otherwise."""
     for table in ("affected", "part", "tally", "standing"):
         turn.do(f"drop table if exists pg_temp.{table}")
-    turn.do(files("lgsp").joinpath("sql", "indicators", "every.sql").read_text())
-    indicate.prepare(turn)
+    turn.do(sql.load("lgsp.indicators", "inputs/all_dossiers"))
+    compute.prepare(turn)
     shared = contract.load("document_kpi")
-    merge.stage_query(turn, shared, indicate.query("document_kpi"))
+    merge.stage_query(turn, shared, compute.query("document_kpi"))
     columns = ", ".join(shared.data_names)
     known, made = f"select {columns} from shared.document_kpi", f"select {columns} from new_document_kpi"
     return turn.rows(f"({known} except all {made}) union all ({made} except all {known})")
@@ -253,11 +254,11 @@ def _value(turn: Transaction, kpi_id: str, agency: str, level: str, period: str 
 def test_what_is_counted_where_papers_changed_is_what_counting_everything_says(
     changes: list[Change], empty: Installation
 ) -> None:
-    with publishing(database.url(empty.settings)) as turn:
+    with publishing(store.url(empty.settings)) as turn:
         for snapshot_id, change in enumerate(changes, 1):
             _publish(turn, change, snapshot_id)
-            assert paper_moves.differing(turn) == 0
-            assert turn.rows(paper_moves._sql("held")) == []
+            assert document_flows.differing(turn) == 0
+            assert turn.rows(sql.load("lgsp.indicators", "document_flows/stored_rows")) == []
             assert _differing(turn) == []
 
 
@@ -266,7 +267,7 @@ def test_what_is_counted_where_papers_changed_is_what_counting_everything_says(
 def test_an_indicator_counts_what_counting_the_papers_one_by_one_gives(
     changes: list[Change], empty: Installation
 ) -> None:
-    with publishing(database.url(empty.settings)) as turn:
+    with publishing(store.url(empty.settings)) as turn:
         for snapshot_id, change in enumerate(changes, 1):
             _publish(turn, change, snapshot_id)
         key = "kpi_id, organisation_id, period, period_start"
@@ -354,7 +355,7 @@ def test_what_was_reported_is_told_beside_the_data_and_warned_about_where_it_can
     assert turn.rows(claimed) == [(hours, "ALL", "ALL", False), (vnd, "ALL", "ALL", True)]
     touched = changes.Touched()
     touched.add("document_kpi", ["2026-01"], 1)
-    judgement = tables.judge(turn, 2, touched)  # a warning does not stop the publication
+    judgement = table_rules.judge(turn, 2, touched)  # a warning does not stop the publication
     (warned,) = [verdict for verdict in judgement.verdicts if not verdict.is_passed]
     assert (warned.rule.id, warned.rule.severity, warned.blocks) == ("DOC_CLAIM_PLAUSIBLE", "warning", False)
     assert warned.sample_keys == ("claimed_hours_per_document ALL ALL quarter 2026-01-01",)

@@ -15,14 +15,15 @@ from typing import Any
 import orjson
 import pytest
 
-from lgsp import check, database, harmonise, ledger, publish
-from lgsp.postgres import Server
-from lgsp.province import hostile
-from lgsp.storage import Pack
+from lgsp import check, harmonise, publish, store
+from lgsp.land.archive import Pack
+from lgsp.store import ledger
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
+from lgsp_province.defects import hostile_edxml
 from tests.integration.conftest import Installation, installed
 from tests.integration.test_documents_truth import everything
-from tests.unit.test_documents import edoc, state
+from tests.unit.sources.test_documents_rows import edoc, state
 
 AGENCIES = [{"orgCode": code, "orgName": name, "parentCode": ""} for code, name in (
     ("000.00.07.H47", "Sở Thông tin và Truyền thông"), ("000.00.20.H47", "UBND TP.Hội An"), ("000.25.20.H47", "UBND xã Cẩm Thanh"))]  # fmt: skip
@@ -36,7 +37,7 @@ def _post(
     installation: Installation, *sent: Message, work_files: tuple[dict[str, Any], ...] = (),
     beside: dict[str, dict[str, Any]] | None = None, publishes: bool = True,
 ) -> None:  # fmt: skip
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         batch = ledger.open_batch(connection, "documents", DAY)
     pack = Pack(installation.settings.landing / batch.landing_path)
     rows = [
@@ -50,7 +51,7 @@ def _post(
     for name, request, answer in answers:
         pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
     pack.seal({"declared": len(sent) + len(work_files), "read": len(sent) + len(work_files), "gap": 0})
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         ledger.advance(connection, batch.batch_id, "landed")
     check.run(installation.settings, harmonise.run(installation.settings, [batch.batch_id]))
     if publishes:
@@ -265,11 +266,11 @@ def test_what_nobody_understands_is_in_quarantine_with_its_reason(
 def test_s11_each_hostile_message_is_in_quarantine_and_the_others_are_published(
     post: Callable[..., None], installation: Installation
 ) -> None:
-    bad = [(f"bad{number}", "10:20:00", xml) for number, xml in enumerate(hostile.messages())]
+    bad = [(f"bad{number}", "10:20:00", xml) for number, xml in enumerate(hostile_edxml.messages())]
     for start in range(0, len(bad), 5):  # of a few rows, five may be in quarantine
         post(("good", "10:20:00", edoc()), *bad[start : start + 5], publishes=start + 5 >= len(bad))
     rows = {row["source_key"]: row["reason"] for row in installation.query("select * from ledger.quarantine")}
-    assert rows.keys() == {f"bad{number}" for number in range(len(hostile.messages()))}
+    assert rows.keys() == {f"bad{number}" for number in range(len(hostile_edxml.messages()))}
     assert all("trouble" in reason and "root:" not in reason for reason in rows.values()), rows
     assert [row["document_id"] for row in installation.query("select * from shared.document")] == [ID]
 

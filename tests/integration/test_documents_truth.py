@@ -8,9 +8,10 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import codelist
-from lgsp.postgres import Server
-from lgsp.province import World, serving, truth_papers
+from lgsp.schema import codelists
+from lgsp.store.embedded_postgres import Server
+from lgsp_province import World, serving
+from lgsp_province.truth.documents import document_tables
 from tests.integration.conftest import FIRST, MIDNIGHT, Installation, installed
 
 AS_OF = int(MIDNIGHT.timestamp())
@@ -36,11 +37,11 @@ def office(papers: World, server: Server, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_every_document_says_what_is_true(office: Installation, papers: World) -> None:
-    documents, _ = truth_papers.document_tables(papers.papers, AS_OF)
+    documents, _ = document_tables(papers.papers, AS_OF)
     wanted = {row["document_id"]: row for row in documents.to_pylist()}
     found = {row["document_id"]: row for row in office.query("select * from shared.document")}
     assert found.keys() == wanted.keys() and len(found) > 300
-    types = codelist.meanings("document_type", "documents")
+    types = codelists.meanings("document_type", "documents")
     open_ = [name for name in documents.column_names if name not in ("subject", "has_person", "sent_at")]
     for key, row in wanted.items():
         row["document_type"] = types[row["document_type"].lower()]
@@ -48,7 +49,7 @@ def test_every_document_says_what_is_true(office: Installation, papers: World) -
 
 
 def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> None:
-    documents, _ = truth_papers.document_tables(papers.papers, AS_OF)
+    documents, _ = document_tables(papers.papers, AS_OF)
     wanted = {row["document_id"]: row["subject"] for row in documents.to_pylist() if not row["has_person"]}
     found = {row["document_id"]: row["subject"] for row in office.query("select * from shared.document")}
     assert {key: found[key] for key in wanted if found[key] != wanted[key]} == {}
@@ -56,7 +57,7 @@ def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> 
 
 
 def test_every_delivery_says_what_is_true(office: Installation, papers: World) -> None:
-    _, deliveries = truth_papers.document_tables(papers.papers, AS_OF)
+    _, deliveries = document_tables(papers.papers, AS_OF)
     found = {(r["document_id"], r["recipient_organisation_id"]): r for r in office.query("select * from shared.document_delivery")}  # fmt: skip
     wanted = {(r["document_id"], r["recipient_organisation_id"]): r for r in deliveries.to_pylist()}
     assert found.keys() == wanted.keys()

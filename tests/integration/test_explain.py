@@ -14,14 +14,17 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from lgsp import contract, database, explain
-from lgsp.cli import main
+from lgsp import explain
+from lgsp.cli.main import main
 from lgsp.errors import LgspError
-from lgsp.explain import COUNTED, NOT_COUNTED, Explanation, span, trace
-from lgsp.postgres import Server
-from lgsp.province import World, serving
+from lgsp.explain import COUNTED, NOT_COUNTED, Explanation, lineage
+from lgsp.indicators import periods
+from lgsp.schema import contract
 from lgsp.settings import Settings
+from lgsp.store import connect
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window, midnight
+from lgsp_province import World, serving
 from tests.integration.conftest import FIRST, Installation, copied, installed
 
 OF_DOSSIERS = (
@@ -37,13 +40,13 @@ WEEK, MONTH = "2026-08-06", "2026-08"
 def _explained(
     store: Installation, kpi: str, organisation: str = "ALL", period: str = MONTH, **more: Any
 ) -> Explanation:
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         return explain.number(connection, kpi, organisation, period, **more)
 
 
-def _traced(store: Installation, kind: str, key: str, **more: Any) -> trace.Trace:
-    with database.connect(store.settings) as connection:
-        return trace.row(store.settings, connection, kind, key, **more)
+def _traced(store: Installation, kind: str, key: str, **more: Any) -> lineage.Trace:
+    with connect(store.settings) as connection:
+        return lineage.row(store.settings, connection, kind, key, **more)
 
 
 def _differing(explained: Explanation, rows: list[dict[str, Any]], columns: dict[str, str]) -> list[Any]:
@@ -62,7 +65,7 @@ def _differing(explained: Explanation, rows: list[dict[str, Any]], columns: dict
 @pytest.mark.parametrize("kpi_id", [*OF_DOSSIERS, *OF_PAPERS])
 def test_every_agency_s_number_is_what_its_rows_make(published: Installation, kpi_id: str, period: str) -> None:
     table = "document_kpi" if kpi_id in OF_PAPERS else "service_kpi"
-    asked = span.read(period)
+    asked = periods.read(period)
     explained = _explained(published, kpi_id, period=period)
     columns = {"numerator": "numerator", "denominator": "denominator", "excluded": "excluded_count", "quarantined": "quarantined_count"}  # fmt: skip
     if kpi_id in COUNTS:
@@ -219,7 +222,7 @@ def test_papers_lead_to_the_bytes_that_were_landed(published: Installation, kind
 def test_versions_are_told_apart_in_a_store_whose_columns_stand_in_another_order(own: Installation) -> None:
     (row,) = own.query("select min(dossier_id) as key from shared.dossier where status is not null")
     names = contract.load("dossier").names
-    with database.connect(own.settings) as connection:
+    with connect(own.settings) as connection:
         connection.execute(
             f"insert into history.dossier ({', '.join(names)}, snapshot_from, snapshot_to) "
             f"select {', '.join(names)}, 0, 1 from shared.dossier where dossier_id = %s",
@@ -258,7 +261,7 @@ def test_a_number_that_its_rows_do_not_make_ends_with_1(own: Installation, lgsp:
     asked = ("on_time", "--period", MONTH, "--json")
     honest = lgsp(*asked)
     assert honest.exit_code == 0 and json.loads(honest.stdout)["is_proven"]
-    with database.connect(own.settings) as connection:
+    with connect(own.settings) as connection:
         connection.execute(
             "update shared.service_kpi set numerator = numerator - 1 where kpi_id = 'on_time' and organisation_id = 'ALL' "
             "and level = 'ALL' and period = 'month' and period_start = '2026-08-01'"
@@ -269,7 +272,7 @@ def test_a_number_that_its_rows_do_not_make_ends_with_1(own: Installation, lgsp:
 
 
 def test_a_reported_figure_leads_to_who_reported_it_and_the_documents_it_is_divided_by(own: Installation) -> None:
-    with database.connect(own.settings) as connection:
+    with connect(own.settings) as connection:
         connection.execute(
             "insert into shared.manual_indicator select 'hours_saved', 'ALL', 'month', '2026-08-01', 3000, 'hours', 'Văn phòng', null, null, 1"
         )

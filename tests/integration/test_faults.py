@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from lgsp import pointer
 from lgsp.errors import BatchRefused, SourceRefused
-from lgsp.province import World, serving
 from lgsp.settings import Settings
+from lgsp.snapshots import pointer
 from lgsp.window import Window
+from lgsp_province import World, serving
 from tests.integration.conftest import MIDNIGHT, SOURCES, WHOLE, Installation
 
 SURVIVED = {

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lgsp import check, contract, data_docs, database, flagging, gate, harmonise, ledger, publish
-from lgsp.cli import main
+from lgsp import check, harmonise, publish, store
+from lgsp.check import data_docs, gate, row_rules
+from lgsp.cli.main import main
 from lgsp.errors import BatchRefused
-from lgsp.storage import Pack
+from lgsp.land.archive import Pack
+from lgsp.schema import contract
+from lgsp.store import ledger
 from lgsp.window import Window
 from tests.integration.conftest import Installation
 from tests.samples import DAY, LISTS, one_stop
@@ -29,13 +32,13 @@ def harmonised(installation: Installation) -> Callable[..., str]:
     def take(*rows: dict[str, Any]) -> str:
         import orjson
 
-        with database.connect(installation.settings) as connection:
+        with store.connect(installation.settings) as connection:
             batch = ledger.open_batch(connection, "one_stop_shop", DAY)
         pack = Pack(installation.settings.landing / batch.landing_path)
         for name, answer in {**LISTS["one_stop_shop"], "dossiers": {"content": list(rows)}}.items():
             pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
         pack.seal({"declared": len(rows), "read": len(rows), "gap": 0})
-        with database.connect(installation.settings) as connection:
+        with store.connect(installation.settings) as connection:
             ledger.advance(connection, batch.batch_id, "landed")
         return harmonise.run(installation.settings, [batch.batch_id])[0]
 
@@ -57,7 +60,7 @@ def test_a_rule_that_can_no_longer_fail_refuses_the_batch(
     batch_id = harmonised(one_stop(), _bad(1))
     whole = contract.rules
     for dead in ("DOS_STATUS_MAPPED", "DOS_ID_DUMMY"):  # one that holds rows, one that only warns
-        monkeypatch.setattr(flagging.contract, "rules", lambda kind, dead=dead: tuple(
+        monkeypatch.setattr(row_rules.contract, "rules", lambda kind, dead=dead: tuple(
             replace(rule, bad="false") if rule.id == dead else rule for rule in whole(kind)))  # fmt: skip
         with pytest.raises(BatchRefused, match=f"CANARY .*dossier: {dead}"):
             check.run(installation.settings, [batch_id])
@@ -97,7 +100,7 @@ def test_a_batch_of_which_one_rule_holds_many_rows_passes_when_somebody_says_so(
     batch_id = harmonised(one_stop(), *map(_bad, range(6)))
     with pytest.raises(BatchRefused, match=r"DOS_STATUS_MAPPED .*QUARANTINED_SHARE"):
         check.run(installation.settings, [batch_id])
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         ledger.overrule(
             connection, ledger.batch(connection, batch_id), "QUARANTINED_SHARE", "an", "a new code, asked about"
         )
@@ -161,7 +164,7 @@ def test_the_pages_of_the_newest_runs_are_kept_and_no_more(installation: Install
     judgement = gate.Judgement(
         "rows · dossier", [verdict], "<html><head></head><script src='https://x'></script>GX</html>"
     )
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         for number in range(data_docs.KEPT + 3):
             window = Window.of_days(date(2026, 8, 1 + number), date(2026, 8, 1 + number))
             batch = ledger.open_batch(connection, "one_stop_shop", window)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.samples import AGENCY
-from tests.unit.test_harmonise import SAMPLES, harmonise, judged
+from tests.unit.harmonise.test_stage import SAMPLES, harmonise, judged
 
 weird = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from lgsp import contract, database
+from lgsp import store
+from lgsp.schema import contract
 from tests.integration.conftest import Installation
 
 VALUES = [0.0, 0.99875, 1 / 3, 89.995, 999_999.5, 1_000_000.25, 9_375_000.0, 1.5e9, 3.2e15, -2.5]
@@ -15,7 +16,7 @@ VALUES = [0.0, 0.99875, 1 / 3, 89.995, 999_999.5, 1_000_000.25, 9_375_000.0, 1.5
 def test_a_number_of_any_size_has_one_hash(published: Installation, value: float) -> None:
     table = contract.load("document_kpi")
     row = f"(select {value!r}::double precision as value) t"
-    with database.connect(published.settings) as connection:
+    with store.connect(published.settings) as connection:
         found = connection.execute(f"select {table.hash_sql('postgresql', ('value',))} as hash from {row}".encode()).fetchone()  # fmt: skip
     assert found == {"hash": duckdb.sql(f"select {table.hash_sql('duckdb', ('value',))} from {row}").fetchall()[0][0]}
 

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lgsp import changes, contract, database, history, merge
-from lgsp.contract import Column, Contract
 from lgsp.install import init
-from lgsp.postgres import Server
-from lgsp.transaction import Transaction, publishing
+from lgsp.publish import merge
+from lgsp.schema import contract
+from lgsp.schema.contract import Column, Contract
+from lgsp.snapshots import changes
+from lgsp.store import connect, history, url
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from tests.integration.conftest import WHOLE, Installation, installed
 
 # A row's key and what it says, by number; a key that is not named is not there. One such world for each snapshot.
@@ -48,7 +51,7 @@ def twice(installation: Installation) -> Installation:
 @pytest.fixture
 def announced(empty: Installation) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """Three empty snapshots, published a day after the other from 1 August on; the first can be told no more."""
-    with publishing(database.url(empty.settings)) as turn, database.connect(empty.settings) as connection:
+    with publishing(url(empty.settings)) as turn, connect(empty.settings) as connection:
         for number in (1, 2, 3):
             told = (
                 f"({number}, timestamptz '2026-08-01 06:00+07' + interval '1 day' * {number - 1}, '', 0, {turn.token})"
@@ -120,7 +123,7 @@ def test_a_copy_of_any_snapshot_is_brought_to_any_later_one_by_the_changes_alone
 ) -> None:
     table = contract.load(name)
     shown: list[Rows] = [{}]
-    with publishing(database.url(empty.settings)) as turn:
+    with publishing(url(empty.settings)) as turn:
         for number, world in enumerate(worlds, start=1):
             _publish(turn, table, number, world)
             shown.append(_rows(turn, table, f"shared.{name}"))
@@ -148,7 +151,7 @@ def test_a_copy_of_any_snapshot_is_brought_to_any_later_one_by_the_changes_alone
 
 
 def test_a_reader_finds_every_snapshot_as_it_was_published_whatever_its_search_path(twice: Installation) -> None:
-    with psycopg.connect(database.url(twice.settings)) as connection:
+    with psycopg.connect(url(twice.settings)) as connection:
         published = connection.execute(
             "select snapshot_id, table_name, row_count, content_hash::text from ledger.publication_table"
         ).fetchall()
@@ -257,7 +260,7 @@ def test_the_functions_of_an_older_version_make_way_for_other_columns_and_come_b
         patch.setattr(contract, "every", lambda: older)
         init(store.settings)
     init(store.settings)
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         assert not any(history.is_outdated(connection, table) for table in contract.every())
         for call in ("dossier_as_of(0)", "dossier_changes(0)"):
             found = connection.execute(f"select * from history.{call}").description or []

@@ -9,9 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lgsp import changes, contract, database, definitions, indicate, merge, publish
-from lgsp.postgres import Server
-from lgsp.transaction import Transaction, publishing
+from lgsp import store
+from lgsp.indicators import compute, definitions
+from lgsp.publish import merge, reference_tables
+from lgsp.schema import contract
+from lgsp.snapshots import changes
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from lgsp.window import LOCAL
 from tests.integration.conftest import Installation, installed
 
@@ -31,9 +35,8 @@ def empty(server: Server, quiet_province: dict[str, Row], tmp_path_factory: pyte
 @pytest.fixture
 def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains, with the definitions of the indicators, and June 2026 and three of its weeks."""
-    with publishing(database.url(empty.settings)) as transaction:
-        for name in definitions.NAMES:
-            merge.whole(transaction, name, publish._sql("sql/tables", name), 1, changes.Touched())
+    with publishing(store.url(empty.settings)) as transaction:
+        reference_tables.publish(transaction, 1, changes.Touched(), definitions.NAMES)
         transaction.do("""
             create temporary table period on commit drop as select 'week' as period, day_on::date as period_start, day_on::date + 7 as period_end,
                 (day_on::date + 7)::timestamp at time zone 'Asia/Ho_Chi_Minh' as as_of, true as is_covered
@@ -72,7 +75,7 @@ def _compute(turn: Transaction, name: str, affected: str = "select 'ALL'", snaps
     turn.do("drop table if exists pg_temp.affected")
     each = affected if "period" in affected else f"select w.organisation_id, period, period_start from period cross join ({affected}) w(organisation_id)"  # fmt: skip
     turn.do(f"create temporary table affected on commit drop as {each}")
-    merge.whole(turn, name, indicate.query(name), snapshot_id, changes.Touched(), indicate.scope(name, is_every=False))
+    merge.whole(turn, name, compute.query(name), snapshot_id, changes.Touched(), compute.scope(name, is_every=False))
 
 
 EVERYBODY = "select distinct organisation_id from shared.service_kpi"
@@ -383,5 +386,5 @@ def test_what_an_agency_offered_ends_with_it_though_the_portal_goes_on_listing_i
             f"values ('online_services', '{name}', now(), '', '', 'b', '1.000001', '{name}', 4, {until_sql})"
         )
     turn.do("update record.service_offering set organisation_id = 'gone', service_code = '1.000002' where source_key = 'gone earlier'")  # fmt: skip
-    found = turn.rows(f"select organisation_id, service_code, valid_to from ({publish._sql('sql/tables', 'service_offering')}) o order by 1, 2")  # fmt: skip
+    found = turn.rows(f"select organisation_id, service_code, valid_to from ({reference_tables.query('service_offering')}) o order by 1, 2")  # fmt: skip
     assert found == [("gone", "1.000001", MONTH), ("gone", "1.000002", MONTH), ("here", "1.000001", None)]

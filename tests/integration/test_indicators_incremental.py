@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lgsp import changes, contract, database, definitions, indicate, merge, movements, publish
-from lgsp.postgres import Server
-from lgsp.transaction import Transaction, publishing
+from lgsp import sql, store
+from lgsp.indicators import compute, definitions, dossier_flows
+from lgsp.publish import merge, reference_tables, stage
+from lgsp.schema import contract
+from lgsp.snapshots import changes
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from tests.integration.conftest import SOURCES, WHOLE, Installation, installed
 
 BEGIN = date(2026, 1, 8)  # a Thursday
@@ -205,7 +208,7 @@ def empty(
 @pytest.fixture
 def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains."""
-    with publishing(database.url(empty.settings)) as transaction:
+    with publishing(store.url(empty.settings)) as transaction:
         yield transaction
 
 
@@ -267,8 +270,7 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
             f"update record.indicator_definition set {end} = '{_day(DECREE)}' "
             f"where definition_version = '{version}' and kpi_id in (select kpi_id from record.indicator_definition where definition_version = '2.0')"
         )
-    for name in definitions.NAMES:
-        merge.whole(turn, name, publish._sql("sql/tables", name), snapshot_id, changes.Touched())
+    reference_tables.publish(turn, snapshot_id, changes.Touched(), definitions.NAMES)
     for name, listed in _listed(change).items():
         _merge(turn, name, listed, "true", snapshot_id)
     for source, reach in zip(("one_stop_shop", "online_services"), change.reaches, strict=True):
@@ -282,8 +284,7 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
             "insert into ledger.completeness (source, organisation_id, day_on, state) "
             f"values ('one_stop_shop', '{agency}', '{_day(day)}', 'missing')"
         )
-    turn.do(publish._sql("sql", "clock"), "")
-    turn.do(publish._sql("sql", "period"))
+    compute.stage_periods(turn)
     turn.do("create temporary table held (organisation_id text, occurred_on date) on commit drop")
     for agency_or_none, day in change.held:
         told = f"'{agency_or_none}'" if agency_or_none else "null"
@@ -292,18 +293,18 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
 
 def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     _facts(turn, change, snapshot_id)
-    is_every = indicate.begin(turn, snapshot_id, is_all=False)
-    for name in publish.INDICATORS:
+    is_every = compute.begin(turn, snapshot_id, is_all=False)
+    for name in stage.INDICATORS:
         shared = contract.load(name)
-        merge.stage_query(turn, shared, indicate.query(name))
-        merge.table(turn, shared, indicate.scope(name, is_every), snapshot_id, changes.Touched())
+        merge.stage_query(turn, shared, compute.query(name))
+        merge.table(turn, shared, compute.scope(name, is_every), snapshot_id, changes.Touched())
 
 
 def _differing(turn: Transaction, name: str) -> list[tuple[Any, ...]]:
     """The rows of an indicator table that computing all of it gives otherwise."""
     shared = contract.load(name)
     columns = ", ".join(shared.data_names)
-    merge.stage_query(turn, shared, indicate.query(name))
+    merge.stage_query(turn, shared, compute.query(name))
     known, made = f"select {columns} from shared.{name}", f"select {columns} from new_{name}"
     return turn.rows(f"({known} except all {made}) union all ({made} except all {known})")
 
@@ -312,8 +313,8 @@ def _everything(turn: Transaction) -> None:
     """Affect everybody in every period, as after an upgrade."""
     for table in ("affected", "part", "tally", "standing"):
         turn.do(f"drop table if exists pg_temp.{table}")
-    turn.do(files("lgsp").joinpath("sql", "indicators", "every.sql").read_text())
-    indicate.prepare(turn)
+    turn.do(sql.load("lgsp.indicators", "inputs/all_dossiers"))
+    compute.prepare(turn)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -324,13 +325,13 @@ def _everything(turn: Transaction) -> None:
 def test_what_is_computed_where_something_changed_is_what_computing_everything_says(
     changes: list[Change], empty: Installation
 ) -> None:
-    with publishing(database.url(empty.settings)) as turn:
+    with publishing(store.url(empty.settings)) as turn:
         for snapshot_id, change in enumerate(changes, 1):
             _publish(turn, change, snapshot_id)
-            assert movements.differing(turn) == 0
-            assert turn.rows(files("lgsp").joinpath("sql", "movements", "of_no_procedure.sql").read_text()) == []
+            assert dossier_flows.differing(turn) == 0
+            assert turn.rows(sql.load("lgsp.indicators", "dossier_flows/without_procedure")) == []
             _everything(turn)
-            for name in publish.INDICATORS:
+            for name in stage.INDICATORS:
                 assert _differing(turn, name) == []
 
 
@@ -339,7 +340,7 @@ def test_what_is_computed_where_something_changed_is_what_computing_everything_s
 def test_indicators_count_what_counting_the_dossiers_one_by_one_gives(
     dossiers: dict[int, dict[str, Any] | None], reach: int, offerings: tuple[tuple[Any, ...], ...], empty: Installation
 ) -> None:
-    with publishing(database.url(empty.settings)) as turn:
+    with publishing(store.url(empty.settings)) as turn:
         _publish(turn, Change(dossiers, (reach, reach), offerings=offerings), 1)
         for name, counted in (("form_06a", FORM), ("service_kpi", _kpi())):
             key = [column for column in contract.load(name).key if column not in ("level", "definition_version")]
@@ -357,7 +358,7 @@ def test_a_store_that_has_no_sums_or_other_definitions_computes_everything_again
         turn.do("update shared.form_06a set received_online = 0")
         turn.do(lost)
         _publish(turn, Change({}, (20, 20)), snapshot_id)
-        assert movements.differing(turn) == 0
+        assert dossier_flows.differing(turn) == 0
         assert turn.one("select sum(received_online)::int from shared.form_06a where period = 'year'") == 6
 
 
@@ -395,11 +396,10 @@ def test_following_the_whole_way_indicators_say_what_computing_everything_says(i
         for source, window in windows:
             installation.run(source, window)
         assert installation.publish() is not None
-        with publishing(database.url(installation.settings)) as turn:
-            assert movements.differing(turn) == 0
-            turn.do(publish._sql("sql", "clock"), "")
-            for made in ("period", "held"):
-                turn.do(publish._sql("sql", made))
+        with publishing(store.url(installation.settings)) as turn:
+            assert dossier_flows.differing(turn) == 0
+            compute.stage_periods(turn)
+            compute.stage_quarantined(turn)
             _everything(turn)
-            for name in publish.INDICATORS:
+            for name in stage.INDICATORS:
                 assert _differing(turn, name) == []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lgsp import contract, database, parts, snapshot, verify
-from lgsp.transaction import reading
+from lgsp import store
+from lgsp.maintain import verify
+from lgsp.schema import contract
+from lgsp.snapshots import partitions, writer
+from lgsp.store.transaction import reading
 from tests.integration.conftest import WHOLE, Installation
 
 EARLIER, LATER = WHOLE.split(6)
@@ -27,10 +30,10 @@ def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
         record.getMessage() for record in caplog.records if "the part is written from SQL" in record.getMessage()
     ] == [f"{path} is not the file that was published: the part is written from SQL"]
     assert all(proof.is_equal for proof in verify.run(installation.settings)[1])
-    with reading(database.url(installation.settings)) as transaction:
+    with reading(store.url(installation.settings)) as transaction:
         for table in contract.every():
             for path in (shared / "current" / table.name).rglob("*.parquet"):
                 month = path.parent.name.removeprefix("month=")
-                where = parts.within(table, month) if table.partition and month != table.name else "true"
+                where = partitions.within(table, month) if table.partition and month != table.name else "true"
                 rows = transaction.arrow(f"select {', '.join(table.names)} from shared.{table.name} where {where}")
-                assert path.read_bytes() == snapshot.encoded(table, rows).to_pybytes(), path
+                assert path.read_bytes() == writer.encoded(table, rows).to_pybytes(), path

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from lgsp import territory, territory_versions
-from lgsp.postgres import Server
-from lgsp.province import World, agencies, serving
+from lgsp.store.embedded_postgres import Server
+from lgsp.vietnam import territories, territory_versions
 from lgsp.window import LOCAL, Window
+from lgsp_province import World, serving
+from lgsp_province.world import agencies
 from tests.integration.conftest import Installation, installed
 
 FIRST, LAST = date(2025, 5, 1), date(2025, 8, 31)
@@ -57,7 +58,7 @@ def _served(day: date) -> dict[str, territory_versions.Unit]:
 def _now(code: str, day: date) -> str | None:
     unit = territory_versions.at(code, day)
     assert unit is not None, f"{code} meant no unit on {day}"
-    target = territory.target(unit)
+    target = territories.target(unit)
     return target.code if target else None
 
 
@@ -124,7 +125,7 @@ def test_applicants_live_in_a_commune_of_the_day_they_applied(dossiers: list[dic
     for dossier in told:
         unit = territory_versions.at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
         assert unit is not None and unit.level == "commune", dossier
-        target = territory.target(unit)
+        target = territories.target(unit)
         as_was[target.code if target else None] += 1
     assert sum(as_was.values()) == len(told) and None not in as_was
 

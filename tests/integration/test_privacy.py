@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import privacy, records
-from lgsp.province import World, people
+from lgsp.check import personal_data
+from lgsp.schema import records
+from lgsp_province import World
+from lgsp_province.world import people
 from tests.integration.conftest import Installation
 
 
@@ -88,9 +90,9 @@ def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: s
     )
     with duckdb.connect() as con:
         pq.write_table(sound, tmp_path / f"{kind.name}.parquet")
-        assert privacy.scan(con, tmp_path, records.KINDS.values()) == []
+        assert personal_data.scan(con, tmp_path, records.KINDS.values()) == []
         spoilt = sound.set_column(sound.schema.get_field_index(column), column, pa.array([value]))
         pq.write_table(spoilt, tmp_path / f"{kind.name}.parquet")
-        (found,) = privacy.scan(con, tmp_path, records.KINDS.values())
+        (found,) = personal_data.scan(con, tmp_path, records.KINDS.values())
     assert (found.kind, found.column, found.what) == (kind.name, column, what)
     assert value not in str(found)

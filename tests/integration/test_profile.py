@@ -10,10 +10,13 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import database, freshness, harmonise, land, ledger, poison, usual
-from lgsp.cli_drift import drift
+from lgsp import harmonise, land, store
+from lgsp.check import baselines, freshness
+from lgsp.cli.drift import drift
 from lgsp.install import ensure
-from lgsp.storage import Batch, Pack
+from lgsp.land import json_sanitiser
+from lgsp.land.archive import Batch, Pack
+from lgsp.store import ledger
 from lgsp.window import Window, midnight
 from tests.integration.conftest import WHOLE, Installation
 
@@ -26,7 +29,7 @@ def connection(install: Callable[..., Installation]) -> Iterator[ledger.Connecti
     """A store of its own, with nothing in it."""
     settings = install({}).settings
     ensure(settings)
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         yield connection
 
 
@@ -65,7 +68,7 @@ def weeks(connection: ledger.Connection, count: int, **told: Any) -> None:
 
 def test_a_day_is_compared_with_its_weekday(connection: ledger.Connection) -> None:
     weeks(connection, 9)
-    [day] = usual.volumes(connection, planted(connection, MONDAY, [211], state="harmonised"))
+    [day] = baselines.volumes(connection, planted(connection, MONDAY, [211], state="harmonised"))
     assert day.is_unusual and not day.is_suspicious_zero
     # two of the nine Mondays were holidays
     assert day.told == "Monday 6 June 2022: expected 800–1,200, got 211 (median of 7 Mondays 1,000)"
@@ -74,12 +77,12 @@ def test_a_day_is_compared_with_its_weekday(connection: ledger.Connection) -> No
 def test_nothing_on_a_working_day_is_suspicious_until_it_was_read_once(connection: ledger.Connection) -> None:
     weeks(connection, 3)
     empty = planted(connection, MONDAY, [0], state="harmonised")
-    assert [day.is_suspicious_zero for day in usual.volumes(connection, empty)] == [True]
+    assert [day.is_suspicious_zero for day in baselines.volumes(connection, empty)] == [True]
     without = planted(connection, MONDAY, [1010], state="harmonised")
     connection.execute("update ledger.batch_day set kind = 'other' where batch_id = %s", [without.batch_id])
-    assert [day.lacks for day in usual.volumes(connection, without)] == [("dossier where 1,002 are usual",)]
+    assert [day.lacks for day in baselines.volumes(connection, without)] == [("dossier where 1,002 are usual",)]
     planted(connection, MONDAY, [1010])
-    assert usual.volumes(connection, empty) == []
+    assert baselines.volumes(connection, empty) == []
 
 
 def test_a_day_that_an_older_version_read_was_read_before(connection: ledger.Connection) -> None:
@@ -87,14 +90,14 @@ def test_a_day_that_an_older_version_read_was_read_before(connection: ledger.Con
     before = planted(connection, MONDAY, [1010])
     for table in ("batch_day", "field_profile"):  # an older version kept neither
         connection.execute(f"delete from ledger.{table} where batch_id = %s", [before.batch_id])
-    assert usual.volumes(connection, planted(connection, MONDAY, [0], state="harmonised")) == []
+    assert baselines.volumes(connection, planted(connection, MONDAY, [0], state="harmonised")) == []
 
 
 def test_what_was_read_late_teaches_no_lower_bound(connection: ledger.Connection) -> None:
     first = MONDAY - timedelta(days=42)
     planted(connection, first, [300] * 42)  # a backfill in one window: most of its records changed again since
     today = planted(connection, MONDAY, [950], state="harmonised")
-    [day] = usual.volumes(connection, today)
+    [day] = baselines.volumes(connection, today)
     assert day.expected is not None and day.expected.low == 0 and day.expected.middle == 300
 
 
@@ -103,7 +106,7 @@ def test_a_rebuilt_batch_is_judged_as_its_bytes_were(connection: ledger.Connecti
     before = planted(connection, MONDAY, [5])
     again = planted(connection, MONDAY, [5], state="harmonised", rebuilt_from=before,
                     read_at=before.window.end + timedelta(days=300))  # fmt: skip
-    [day] = usual.volumes(connection, again)
+    [day] = baselines.volumes(connection, again)
     assert day.is_unusual and day.expected is not None and day.expected.low > 0
 
 
@@ -117,11 +120,11 @@ def test_the_newest_record_is_of_the_newest_day_that_a_window_could_bring(connec
 
 def test_a_field_that_is_suddenly_empty_reaches_the_limit(connection: ledger.Connection) -> None:
     weeks(connection, 2)
-    [null] = usual.nulls(connection, planted(connection, MONDAY, [1000], state="harmonised", nulls=0.61))
+    [null] = baselines.nulls(connection, planted(connection, MONDAY, [1000], state="harmonised", nulls=0.61))
     assert null.is_limit
     assert null.told == "dossiers.appliedDate: empty in 61% of 1,000 records, usually in 2% (median of 10 batches)"
     late = planted(connection, MONDAY, [1000], state="harmonised", nulls=0.61, read_at=midnight(date(2023, 1, 1)))
-    assert usual.nulls(connection, late) == []  # nothing was read so late before: what is finished then is more
+    assert baselines.nulls(connection, late) == []  # nothing was read so late before: what is finished then is more
 
 
 def altered(installed: Installation, batch_id: str, alter: Callable[[dict[str, Any]], None]) -> None:
@@ -131,7 +134,7 @@ def altered(installed: Installation, batch_id: str, alter: Callable[[dict[str, A
     answers = list(landed.bodies(landed.calls()))
     pack = Pack(folder)
     for call, body in answers:
-        told = poison.loads(body)
+        told = json_sanitiser.loads(body)
         if call.list == "dossiers":
             told["content"] = [record for record in told["content"] if record and "appliedDate" in record]
             for record in told["content"]:
@@ -151,7 +154,7 @@ def test_what_drifted_in_a_batch_is_recorded_and_told(installation: Installation
         "select * from ledger.field_profile where batch_id = %s and field = 'procedure.code'", usual_id
     )
     assert (name["record_count"], name["json_types"]) == (fetched, ["string"])
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         for n in range(1, 5):  # the same again in the weeks before, as if it had been published
             clone(connection, usual_id, timedelta(days=-12 * n))
 

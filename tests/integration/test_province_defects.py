@@ -9,8 +9,12 @@ from functools import cache
 import orjson
 import pytest
 
-from lgsp.province import World, defects, one_stop_shop, online_services, truth, truth_ledger, wording
-from lgsp.province.calendar import midnight
+from lgsp_province import World
+from lgsp_province.defects.rates import BIT, DEFECT, RATES, chosen, mark
+from lgsp_province.systems import one_stop_shop_records, online_services_records
+from lgsp_province.truth import ledger, truth
+from lgsp_province.world import wording
+from lgsp_province.world.calendar import midnight
 
 START, END, SEED = date(2026, 6, 1), date(2026, 6, 10), 5
 AS_OF = midnight(date(2026, 6, 11))
@@ -18,7 +22,7 @@ ONE_STOP, PORTAL = "one_stop_shop", "online_services"
 OF_DOCUMENTS = {"D32", "D36", "D37", "redelivered", "uuid-document-id", "secret", "status-form", "private-subject"}
 OF_CALLS = {"D38"}
 OF_LISTS = {"D18", "D19"}  # these change the lists and the keys, not a field
-DEFECTS = sorted(defects.RATES.keys() - OF_DOCUMENTS - OF_CALLS)
+DEFECTS = sorted(RATES.keys() - OF_DOCUMENTS - OF_CALLS)
 UNMARKED = {"D30", "closed-at-receipt"}  # the portal's own way of telling, in every world
 
 
@@ -26,15 +30,15 @@ UNMARKED = {"D30", "closed-at-receipt"}  # the portal's own way of telling, in e
 def world(ids="none"):
     if ids == "none":
         return World.generate("tiny", SEED, START, END, dossiers_count=1_200, defects_chosen=ids)
-    clean, rates = world(), defects.chosen(ids)
-    return replace(clean, rates=rates, marks=defects.mark(SEED, clean.dossiers, rates))
+    clean, rates = world(), chosen(ids)
+    return replace(clean, rates=rates, marks=mark(SEED, clean.dossiers, rates))
 
 
 @cache
 def records(chosen="none"):
     """Every record by source and row, as a client reads it off the wire."""
-    view, renderer = world(chosen).view(AS_OF), one_stop_shop.Renderer()
-    systems = ((ONE_STOP, view.one_stop, renderer.dossier), (PORTAL, view.portal, online_services.dossier))
+    view, renderer = world(chosen).view(AS_OF), one_stop_shop_records.Renderer()
+    systems = ((ONE_STOP, view.one_stop, renderer.dossier), (PORTAL, view.portal, online_services_records.dossier))
     return {
         (source, seen.row): json.loads(orjson.dumps(render(seen)))
         for source, system, render in systems
@@ -47,12 +51,12 @@ def told(chosen):
     """The truth's ledger of the dossier systems: flaws by source and row."""
     view = world(chosen).view(AS_OF)
     keys = {
-        (ONE_STOP, one_stop_shop.dossier_id(s.row, s.submitted)): s.row
+        (ONE_STOP, one_stop_shop_records.dossier_id(s.row, s.submitted)): s.row
         for s in view.each(view.one_stop, view.one_stop.listing.rows)
     }
     keys |= {(PORTAL, s.portal_code): s.row for s in view.each(view.portal, view.portal.listing.rows)}
     found = defaultdict(list)
-    for flaw in truth_ledger.defects(world(chosen), view).to_pylist():
+    for flaw in ledger.defects(world(chosen), view).to_pylist():
         if flaw["source"] != "documents" and flaw["defect"] not in UNMARKED:
             found[flaw["source"], keys[flaw["source"], flaw["source_key"]]].append(flaw)
     return dict(found)
@@ -98,12 +102,12 @@ def test_a_doubled_record_is_listed_twice_and_a_second_code_stands_in_the_portal
 
 @cache
 def everything_marked():
-    return defects.mark(SEED, world().dossiers, defects.RATES | {"schema-drift": 0.005})
+    return mark(SEED, world().dossiers, RATES | {"schema-drift": 0.005})
 
 
-@pytest.mark.parametrize("mark", sorted(defects.BIT))
+@pytest.mark.parametrize("mark", sorted(BIT))
 def test_switching_one_defect_off_moves_no_other(mark):
-    alone = world(defects.DEFECT[mark])
+    alone = world(DEFECT[mark])
     assert alone.marks.has(mark).any()
     assert (alone.marks.has(mark) == everything_marked().has(mark)).all()
 
@@ -172,7 +176,7 @@ def test_a_dossier_stays_when_only_one_of_its_records_is_in_quarantine():
 @pytest.mark.parametrize("defect", ["D25", "D26", "D28", "unknown-status"])
 def test_a_daily_reader_never_sees_a_quarantined_record_as_it_was_before(defect):
     found = world(defect)
-    marks = [name for name in defects.BIT if defects.DEFECT[name] == defect]
+    marks = [name for name in BIT if DEFECT[name] == defect]
     for day in range(2, 12):
         view = found.view(midnight(date(2026, 6, day)))
         for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
@@ -181,5 +185,5 @@ def test_a_daily_reader_never_sees_a_quarantined_record_as_it_was_before(defect)
 
 
 def test_drift_and_error_pages_are_off_unless_named():
-    assert defects.chosen("all")["schema-drift"] == defects.chosen("all")["D38"] == 0
-    assert defects.chosen("schema-drift")["schema-drift"] > 0 and defects.chosen("D38")["D38"] > 0
+    assert chosen("all")["schema-drift"] == chosen("all")["D38"] == 0
+    assert chosen("schema-drift")["schema-drift"] > 0 and chosen("D38")["D38"] > 0

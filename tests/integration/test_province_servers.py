@@ -14,8 +14,8 @@ from functools import cache
 import pytest
 import requests
 
-from lgsp.province import World, serving
-from lgsp.province.calendar import LOCAL, instant
+from lgsp_province import World, serving
+from lgsp_province.world.calendar import LOCAL, instant
 
 START, END = date(2026, 6, 1), date(2026, 6, 10)
 AS_OF = datetime(2026, 6, 11, tzinfo=LOCAL)
@@ -403,7 +403,7 @@ def test_serve_announces_itself_and_ends_on_sigterm(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "lgsp.province",
+        "lgsp_province",
         "serve",
         "--size",
         "tiny",

@@ -14,25 +14,19 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from lgsp import (
-    contract,
-    database,
-    hold,
-    mending,
-    pointer,
-    publish,
-    recovery,
-    retention,
-    rollback,
-    verify,
-)
-from lgsp.cli import main
+from lgsp import publish
+from lgsp.cli.main import main
 from lgsp.errors import LgspError, PublicationFailed
-from lgsp.postgres import Server
-from lgsp.remote import Remote
+from lgsp.maintain import repair, retention, rollback, verify
+from lgsp.publish import hold
+from lgsp.schema import contract
 from lgsp.settings import Settings
-from lgsp.signing import Seal
-from lgsp.transaction import PUBLISH_LOCK, publishing
+from lgsp.snapshots import pointer, recovery
+from lgsp.snapshots.object_store import Remote
+from lgsp.snapshots.signing import Seal
+from lgsp.store import connect
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import PUBLISH_LOCK, publishing
 from tests.integration.conftest import WHOLE, Installation, copied
 
 Copies = Callable[[], Installation]
@@ -86,7 +80,7 @@ def test_s22_f43_an_altered_row_file_manifest_or_signature_and_an_older_manifest
         with pytest.raises(PublicationFailed, match=why):
             verify.run(settings, wanted)
 
-    with database.connect(settings) as connection:
+    with connect(settings) as connection:
         connection.execute(
             "update shared.dossier set extension_count = coalesce(extension_count, 0) + 1 where dossier_id = (select min(dossier_id) from shared.dossier)"
         )
@@ -151,22 +145,22 @@ def test_a_lost_or_altered_file_is_written_again_from_sql_byte_for_byte(store: I
     for path in files:
         path.write_bytes(b"rot")
     shutil.rmtree(_folder(store, 2) / "document")
-    mended = mending.run(store.settings)
+    mended = repair.run(store.settings)
     assert len(mended) == len(list(_folder(store, 2).rglob("*.parquet")))
-    mending.run(store.settings, 1)
+    repair.run(store.settings, 1)
     assert {path: path.read_bytes() for path in files} == before
     for wanted in (1, 2):
         assert all(proof.is_equal for proof in verify.run(store.settings, wanted)[1])
-    assert mending.run(store.settings) == []
-    with database.connect(store.settings) as connection:
+    assert repair.run(store.settings) == []
+    with connect(store.settings) as connection:
         connection.execute("update shared.dossier set extension_count = coalesce(extension_count, 0) + 1")
     next(_folder(store, 2).joinpath("dossier").rglob("*.parquet")).unlink()
     with pytest.raises(PublicationFailed, match="cannot be written again: SQL gives other bytes"):
-        mending.run(store.settings)
+        repair.run(store.settings)
 
 
 def _another_key() -> bytes:
-    from lgsp.signing import new_key
+    from lgsp.snapshots.signing import new_key
 
     return new_key()
 
@@ -243,7 +237,7 @@ def test_p10_what_was_replaced_goes_after_its_time_and_the_current_snapshot_neve
     assert all(proof.is_equal for proof in verify.run(store.settings)[1])
     with (
         pytest.raises(psycopg.errors.CheckViolation, match="is current: it cannot be retired"),
-        database.connect(store.settings) as connection,
+        connect(store.settings) as connection,
     ):
         connection.execute("update ledger.publication set files_retired_at = now() where snapshot_id = 2")
     assert recovery.run(store.settings) == []
@@ -351,13 +345,13 @@ def test_other_columns_are_proven_as_far_as_they_are_told_and_are_no_way_back(st
 def test_sums_that_were_never_made_are_made_by_the_next_publication_and_accuse_nobody_before(
     store: Installation,
 ) -> None:
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute("delete from record.movement")
     assert all(proof.is_equal for proof in verify.run(store.settings)[1])
     store.publish()
     assert store.query("select count(*) as n from record.movement")[0]["n"] > 0
     verify.run(store.settings)
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         connection.execute("update record.movement set received_other = received_other + 1 where service_code <> ''")
     with pytest.raises(PublicationFailed, match="sums of moves are not those of its dossiers"):
         verify.run(store.settings)

@@ -11,11 +11,15 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import check, codelist, database, harmonise, install, land, ledger, quarantine, records, redrive
-from lgsp.cli import main
+from lgsp import check, harmonise, install, land
+from lgsp.check import quarantine
+from lgsp.cli.main import main
 from lgsp.errors import LgspError
-from lgsp.storage import Pack
-from lgsp.transaction import publishing
+from lgsp.land.archive import Pack
+from lgsp.maintain import redrive
+from lgsp.schema import codelists, records
+from lgsp.store import connect, ledger, url
+from lgsp.store.transaction import publishing
 from tests.integration.conftest import Installation
 from tests.samples import AGENCY, DAY, LISTS, one_stop
 
@@ -49,7 +53,7 @@ def _dossier(number: int, **changes: Any) -> dict[str, Any]:
 
 def _feed(store: Installation, *pages: list[dict[str, Any]]) -> str:
     """Some pages of dossiers, landed, checked and published; the id of their batch."""
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         batch = ledger.open_batch(connection, "one_stop_shop", DAY)
     pack = Pack(store.settings.landing / batch.landing_path)
     answers = [*copy.deepcopy(LISTS["one_stop_shop"]).items(), *(("dossiers", {"content": page}) for page in pages)]
@@ -57,7 +61,7 @@ def _feed(store: Installation, *pages: list[dict[str, Any]]) -> str:
         pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
     count = sum(map(len, pages))
     pack.seal({"declared": count, "read": count, "gap": 0})
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         ledger.advance(connection, batch.batch_id, "landed")
     _on(store, [batch.batch_id])
     return batch.batch_id
@@ -86,7 +90,7 @@ def _row(**changes: Any) -> dict[str, Any]:
 
 def _batch(store: Installation, *rows: dict[str, Any], **about: Any) -> ledger.Batch:
     """A checked batch that holds some rows."""
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         batch = ledger.open_batch(connection, "one_stop_shop", DAY, **about)
         quarantine.keep(connection, batch, list(rows))
         ledger.advance(connection, batch.batch_id, "checked")
@@ -95,7 +99,7 @@ def _batch(store: Installation, *rows: dict[str, Any], **about: Any) -> ledger.B
 
 def _landed(store: Installation, *rows: dict[str, Any]) -> ledger.Batch:
     """A checked batch whose rows are at the places they tell of a landing folder that is there."""
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         batch = ledger.open_batch(connection, "one_stop_shop", DAY)
         told = [{**row, "raw_pointer": f"{batch.batch_id}#{row['raw_pointer'].partition('#')[2]}"} for row in rows]
         quarantine.keep(connection, batch, told)
@@ -106,7 +110,7 @@ def _landed(store: Installation, *rows: dict[str, Any]) -> ledger.Batch:
 
 def _again(store: Installation, batch_id: str, *rows: dict[str, Any]) -> None:
     """The check of a batch of re-driven records, which holds some rows again."""
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         batch = ledger.batch(connection, batch_id)
         pointers = [f"{batch_id}#{row['raw_pointer'].partition('#')[2]}" for row in rows]
         quarantine.keep(connection, batch, [{**row, "raw_pointer": to} for row, to in zip(rows, pointers, strict=True)])
@@ -120,7 +124,7 @@ def _states(store: Installation) -> list[tuple[str, str]]:
 
 def _merged(store: Installation, batch: ledger.Batch, *good: tuple[str, str, str]) -> None:
     """A publication that brings good dossiers, each as (key, change time, bytes), and then looks what they correct."""
-    with publishing(database.url(store.settings)) as transaction:
+    with publishing(url(store.settings)) as transaction:
         for kind in records.FACTS:
             transaction.temporary(f"incoming_{kind.name}", f"record.{kind.name}")
         for key, changed, raw in good:
@@ -137,7 +141,7 @@ def _merged(store: Installation, batch: ledger.Batch, *good: tuple[str, str, str
 def test_what_is_held_again_is_the_same_row_with_the_newest_reason(store: Installation) -> None:
     first = _batch(store, _row())
     later = _batch(store, _row(reason="received 2063", rule_version="1.1.0"))
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         quarantine.keep(connection, first, [_row(reason="an old batch, checked again")])
     (row,) = store.query("select reason, rule_version, batch_id, state from ledger.quarantine")
     assert row == {"reason": "received 2063", "rule_version": "1.1.0", "batch_id": later.batch_id, "state": "open"}
@@ -182,7 +186,7 @@ def test_a_row_passes_only_with_a_checked_batch_and_comes_back_when_it_fails_lat
         )
         assert redrive.outcome(store.settings, [batch_id]).passed == passed
         assert _states(store) == [("a1", after)]
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         quarantine.keep(connection, landed, [_row()])
     assert _states(store) == [("a1", "redriven")], "an older batch that is checked again knows nothing newer"
     _batch(store, _row())
@@ -196,7 +200,7 @@ def test_an_accepted_row_waits_until_its_whole_record_passed(store: Installation
     (first,) = redrive.pick(store.settings)
     _again(store, first, _row(), other)
     assert redrive.outcome(store.settings, [first]).held == {RULE: 1, "DOS_STATUS_MAPPED": 1}
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         quarantine.accept(connection, quarantine.listing(connection, rule_id=RULE)[0].quarantine_id, "an", "on paper")
     redrive.outcome(store.settings, [first])
     (second,) = redrive.pick(store.settings, rule_id=RULE)
@@ -226,7 +230,7 @@ def test_a_landing_that_is_gone_stops_nobody_and_secrets_stay_where_they_are(sto
     assert "landing gone: 1 records, discard them" in str(told) and told.refused
     assert store.batch(told.batch_ids[0]).state == "failed", "one that cannot be read waits for nobody"
     assert redrive.pick(store.settings, rule_id="SECRET_DOC") == []
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         for held in quarantine.listing(connection, rule_id="DOC_NUMBER"):
             with pytest.raises(LgspError, match="SECRET_DOC holds the record"):
                 redrive.raw(store.settings, held)
@@ -235,7 +239,7 @@ def test_a_landing_that_is_gone_stops_nobody_and_secrets_stay_where_they_are(sto
 def test_rows_that_an_older_version_told_by_other_hashes_are_one_row(store: Installation) -> None:
     landed = _landed(store, _row(record_hash="said1"), _row(record_hash="said2"), _row(rule_id="DOS_KEY"))
     before = store.query("select max(quarantine_id) as id from ledger.quarantine where rule_id = %s", RULE)
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         again = ledger.open_batch(connection, "one_stop_shop", DAY, rebuilt_from=landed)
         elsewhere = ledger.open_batch(connection, "one_stop_shop", DAY)
         for batch, place in ((again, "#2:0"), (elsewhere, "#2:1")):
@@ -253,7 +257,7 @@ def test_a_decision_needs_a_reason_an_open_row_and_a_rule_that_may_be_waived(sto
         _row(source_key="d1", kind="document", rule_id="SECRET_DOC"),
         _row(source_key="?", rule_id="DOS_KEY"),
     )
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         status, secret, _ = sorted(row.quarantine_id for row in quarantine.listing(connection))
         with pytest.raises(LgspError, match="no row 999 in quarantine"):
             quarantine.accept(connection, 999, "an", "seen")
@@ -273,7 +277,7 @@ def test_only_what_waited_too_long_is_aged(store: Installation) -> None:
     store.query(
         "update ledger.quarantine set created_at = now() - interval '20 days' where source_key <> 'a3' returning 1"
     )
-    with database.connect(store.settings) as connection:
+    with connect(store.settings) as connection:
         (found,) = quarantine.aged(connection)
         assert (found.source, found.rule_id, found.records, found.oldest_days) == ("one_stop_shop", RULE, 2, 20)
         assert quarantine.aged(connection, 21) == []
@@ -292,10 +296,10 @@ def test_one_call_drives_all_rows_of_a_mended_code_list_again(
     )
     assert list(_shared(store)) == ["1"]
     assert {row["source_key"] for row in lgsp("list", "--rule", "DOS_STATUS_MAPPED", "--json")} == {"a2", "a3", "a4"}
-    genuine = codelist.load.__wrapped__
-    known = codelist.load("dossier_status")
+    genuine = codelists.load.__wrapped__
+    known = codelists.load("dossier_status")
     mended = {**known, "one_stop_shop": {**known["one_stop_shop"], "77": "finished"}}
-    monkeypatch.setattr(codelist, "load", lambda name: mended if name == "dossier_status" else genuine(name))
+    monkeypatch.setattr(codelists, "load", lambda name: mended if name == "dossier_status" else genuine(name))
 
     told = lgsp("redrive", "--rule", "DOS_STATUS_MAPPED")
     assert told.startswith("3 driven again: 1 passed, 2 still in quarantine (") and "DOS_STATUS_MAPPED 1" in told

@@ -23,8 +23,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from lgsp import contract
-from lgsp.contract import Contract
+from lgsp.schema import contract
+from lgsp.schema.contract import Contract
 from tests.integration.conftest import Installation
 
 Row = tuple[Any, ...]

@@ -11,9 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
-from lgsp import check, codelist, database, harmonise, land, ledger, link, publish
-from lgsp.postgres import Server
-from lgsp.storage import Pack
+from lgsp import check, harmonise, land, publish, store
+from lgsp.land.archive import Pack
+from lgsp.publish import link_dossiers
+from lgsp.schema import codelists
+from lgsp.store import ledger
+from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import Installation, installed
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 
@@ -23,7 +26,7 @@ Feed = Callable[..., list[str]]
 def _feed(
     installation: Installation, source: str, *rows: dict[str, Any], publishes: bool = True, **lists: Any
 ) -> list[str]:
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         batch = ledger.open_batch(connection, source, DAY)
     pack = Pack(installation.settings.landing / batch.landing_path)
     dossiers = {"content": list(rows)} if source == "one_stop_shop" else {"error_code": "0", "result": list(rows)}
@@ -37,7 +40,7 @@ def _feed(
             pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
     count = len(rows)
     pack.seal({"declared": count, "read": count, "gap": 0})
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         ledger.advance(connection, batch.batch_id, "landed")
     ids = check.run(installation.settings, harmonise.run(installation.settings, [batch.batch_id]))
     if publishes:
@@ -147,7 +150,7 @@ def test_a_receipt_links_only_with_procedure_agency_and_day(case: str, many: Ins
 def test_a_record_that_changes_its_code_leaves_the_other_side_whole(
     at_once: int, feed: Feed, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "RECORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", at_once)
     minted = f"{AGENCY}-260803-98765"
     feed("one_stop_shop", one_stop(receiptCode=""))
     feed("online_services", online(MaHoSo=minted, MaHoSoKhac=f"{AGENCY}-260803-0001"))
@@ -182,11 +185,11 @@ def test_a_mended_code_list_and_a_rebuild_bring_the_row_back(
     feed("one_stop_shop", one_stop(dossierStatus={"id": 77}))
     assert _dossiers(installation) == {}
     mended = {
-        **codelist.load("dossier_status"),
-        "one_stop_shop": {**codelist.load("dossier_status")["one_stop_shop"], "77": "finished"},
+        **codelists.load("dossier_status"),
+        "one_stop_shop": {**codelists.load("dossier_status")["one_stop_shop"], "77": "finished"},
     }
-    genuine = codelist.load.__wrapped__
-    monkeypatch.setattr(codelist, "load", lambda name: mended if name == "dossier_status" else genuine(name))
+    genuine = codelists.load.__wrapped__
+    monkeypatch.setattr(codelists, "load", lambda name: mended if name == "dossier_status" else genuine(name))
     again = land.landed(installation.settings, "one_stop_shop", DAY)
     check.run(installation.settings, harmonise.run(installation.settings, again))
     publish.run(installation.settings)
@@ -280,7 +283,7 @@ def test_a_revocation_by_uuid_finds_its_document(feed: Feed, installation: Insta
 def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
-    from lgsp.cli import main
+    from lgsp.cli.main import main
 
     for name, value in installation.settings.environment.items():
         monkeypatch.setenv(name, value)

@@ -17,9 +17,9 @@ from botocore.exceptions import ConnectionClosedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lgsp.bucket import Bucket, RemoteFailed
 from lgsp.errors import PublicationFailed, SettingError
-from lgsp.remote import Held, Remote
+from lgsp.snapshots.object_store import Held, Remote
+from lgsp.snapshots.s3 import Bucket, RemoteFailed
 from tests.integration.remote_side import (
     AT_ONCE,
     Publisher,

@@ -10,8 +10,8 @@ import pytest
 
 from lgsp import check, harmonise, land
 from lgsp.errors import SourceFailed
-from lgsp.province import World, serving
 from lgsp.window import Window, midnight
+from lgsp_province import World, serving
 from tests.integration.conftest import FIRST, MIDNIGHT, SOURCES, WHOLE, Installation
 
 # What depends on which windows were read, not on what the records say: how far the feeds reach is the same here.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lgsp import database, install, link
+from lgsp import install, store
+from lgsp.publish import link_dossiers
 from tests.integration.conftest import Installation
 
 BEFORE = "create index document_4 on record.document using gin (also_replaces)"
@@ -11,7 +12,7 @@ DEFINED = "select indexdef from pg_indexes where schemaname = 'record' and index
 
 def test_an_index_over_all_messages_is_made_again_over_those_that_replace_several(installation: Installation) -> None:
     wanted = installation.query(DEFINED)
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         connection.execute("drop index record.document_4")
         connection.execute(BEFORE)
         connection.execute("update ledger.installation set made_of = 'an older version'")
@@ -28,7 +29,7 @@ def test_an_index_that_is_as_it_should_be_is_left_alone(installation: Installati
 
 
 def test_each_id_is_looked_up_in_the_index(installation: Installation) -> None:
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         for told in ("scope_document (document_id)", "scope_told (told_id)"):
             connection.execute(f"create temporary table {told} as select 'id' || n from generate_series(1, 5000) n")
         connection.execute(
@@ -37,8 +38,8 @@ def test_each_id_is_looked_up_in_the_index(installation: Installation) -> None:
         )
         for way in ("seqscan", "hashjoin", "mergejoin"):
             connection.execute(f"set local enable_{way} = off")
-        plan = connection.execute(f"explain {link.REPLACING}").fetchall()
-        found = connection.execute(f"select distinct source_key from ({link.REPLACING}) r").fetchall()
+        plan = connection.execute(f"explain {link_dossiers.REPLACING}").fetchall()
+        found = connection.execute(f"select distinct source_key from ({link_dossiers.REPLACING}) r").fetchall()
         connection.rollback()
     assert any("Bitmap Index Scan on document_4" in str(row) for row in plan)
     assert [row["source_key"] for row in found] == ["3"]

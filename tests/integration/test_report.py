@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from lgsp import database, report
-from lgsp.cli import main
+from lgsp import report, store
+from lgsp.cli.main import main
 from lgsp.errors import LgspError, NothingPublished, SettingError
-from lgsp.postgres import Server
-from lgsp.report.numbers import Numbers, hundred
+from lgsp.report.formatting import Numbers, hundred
 from lgsp.settings import Settings
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
 from tests.integration.conftest import FIRST, WHOLE, Installation, copied
 
@@ -33,7 +33,7 @@ def _statements(page: str) -> dict[str, str]:
 
 
 def _asked(published: Installation, statement: str) -> list[dict[str, Any]]:
-    with database.connect(published.settings) as connection:
+    with store.connect(published.settings) as connection:
         return connection.execute(statement.encode()).fetchall()
 
 
@@ -117,7 +117,7 @@ def test_a_score_is_in_the_class_whose_bound_it_reaches_to_the_last_digit(
     own: Installation, tmp_path: Path, points: float, told: str
 ) -> None:
     assert 0.57 * 100 < 57, "what a binary fraction makes of it"
-    with database.connect(own.settings) as connection:
+    with store.connect(own.settings) as connection:
         row: Any = connection.execute(
             "update shared.index_766 set points = %(points)s, maximum = 100, value = %(points)s / 100::double precision "
             "where component = 'total' and period = 'month' and period_start = '2026-08-01' and organisation_id <> 'ALL' "
@@ -136,7 +136,7 @@ def test_who_may_only_read_what_is_shared_can_write_every_report(published: Inst
     told = published.settings
     address = f"{told.database_url}?options=-crole%3Dlgsp_reader"
     reader = Settings.from_env({**told.environment, "LGSP_DATABASE_URL": address})
-    with database.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with store.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("select * from ledger.publication")
     for name, settings in (("ours", told), ("theirs", reader)):
         report.weekly(settings, FIRST, out=tmp_path / name)
@@ -153,11 +153,11 @@ def test_a_store_that_is_not_as_it_should_be_is_left_alone_and_told(
     with pytest.raises(NothingPublished, match="`lgsp init` makes them"):
         report.weekly(empty.settings)
     assert empty.query("select to_regnamespace('shared') is null as is_untouched") == [{"is_untouched": True}]
-    with database.connect(own.settings) as connection:
+    with store.connect(own.settings) as connection:
         connection.execute("drop function history.zero_activity_as_of(bigint)")
     with pytest.raises(SettingError, match="`lgsp init` upgrades it"):
         report.weekly(own.settings, FIRST)
-    with database.connect(own.settings) as connection:
+    with store.connect(own.settings) as connection:
         connection.execute("revoke usage on schema shared from lgsp_reader")
     reader = Settings.from_env({
         **own.settings.environment, "LGSP_DATABASE_URL": f"{own.settings.database_url}?options=-crole%3Dlgsp_reader"

@@ -13,18 +13,22 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from lgsp import codelist, database, ledger, matching, organisations, review, text
-from lgsp.cli_organisations import organisations as commands
+from lgsp import sql, store
+from lgsp.cli.organisations import organisations as commands
 from lgsp.errors import LgspError
-from lgsp.ledger import Connection
-from lgsp.matching import Match, Matcher
-from lgsp.review import Unmatched
+from lgsp.harmonise.organisations import directory, matcher, review_queue
+from lgsp.harmonise.organisations.matcher import Match, Matcher
+from lgsp.harmonise.organisations.review_queue import Unmatched
+from lgsp.schema import codelists
 from lgsp.settings import Settings
+from lgsp.store import ledger
+from lgsp.store.ledger import Connection
+from lgsp.vietnam import text
 from lgsp.window import Window
 from tests.integration.conftest import Installation
 
 SOURCE = "one_stop_shop"
-DIRECTORY = organisations.directory([
+DIRECTORY = directory.directory([
     ("H47", "UBND tỉnh Quảng Nam", "province", None, "b#1:0"),
     ("H47.20", "UBND thành phố Hội An", "district", "H47", "b#1:1"),
     ("H47.20.25", "UBND xã Cẩm Thanh", "commune", "H47.20", "b#1:2"),
@@ -48,7 +52,7 @@ def settings(install: Callable[..., Installation]) -> Settings:
 
 @pytest.fixture
 def connection(settings: Settings) -> Iterator[Connection]:
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         yield connection
 
 
@@ -61,9 +65,9 @@ def batch_id(connection: Connection) -> str:
     return _batch(connection, "2026-08-01", "2026-08-02")
 
 
-def _proposed(connection: Connection, batch_id: str, *unmatched: Unmatched) -> review.Review:
-    review.propose(connection, SOURCE, batch_id, unmatched or [_seen(MISSPELT)], DIRECTORY)
-    return review.listing(connection, is_whole=True)[0]
+def _proposed(connection: Connection, batch_id: str, *unmatched: Unmatched) -> review_queue.Review:
+    review_queue.propose(connection, SOURCE, batch_id, unmatched or [_seen(MISSPELT)], DIRECTORY)
+    return review_queue.listing(connection, is_whole=True)[0]
 
 
 def test_an_unknown_spelling_waits_with_its_candidates(connection: Connection, batch_id: str) -> None:
@@ -74,8 +78,8 @@ def test_an_unknown_spelling_waits_with_its_candidates(connection: Connection, b
 
 def test_two_forms_of_one_key_are_one_question(connection: Connection, batch_id: str) -> None:
     forms = [_seen(MISSPELT, 2), _seen(MISSPELT.upper(), 5, date(2026, 7, 31))]
-    assert review.propose(connection, SOURCE, batch_id, forms, DIRECTORY) == 1
-    (asked,) = review.listing(connection)
+    assert review_queue.propose(connection, SOURCE, batch_id, forms, DIRECTORY) == 1
+    (asked,) = review_queue.listing(connection)
     assert (asked.record_count, asked.first_seen_on) == (7, date(2026, 7, 31))
 
 
@@ -83,31 +87,33 @@ def test_a_second_batch_adds_its_records_and_a_repeated_one_does_not(connection:
     _proposed(connection, batch_id)
     later = _batch(connection, "2026-08-02", "2026-08-03")
     again = _batch(connection, "2026-08-01", "2026-08-02", rebuilt_from=ledger.batch(connection, batch_id))
-    assert [review.propose(connection, SOURCE, id_, [_seen(MISSPELT, 4)], DIRECTORY) for id_ in (later, again)] == [
+    assert [
+        review_queue.propose(connection, SOURCE, id_, [_seen(MISSPELT, 4)], DIRECTORY) for id_ in (later, again)
+    ] == [
         0,
         0,
     ]
-    assert review.listing(connection)[0].record_count == 8
+    assert review_queue.listing(connection)[0].record_count == 8
 
 
 def test_an_accepted_decision_feeds_the_matcher(connection: Connection, batch_id: str) -> None:
     asked = _proposed(connection, batch_id)
-    decided = review.accept(connection, asked.review_id, None, "Lan", "one letter too many")
+    decided = review_queue.accept(connection, asked.review_id, None, "Lan", "one letter too many")
     assert (decided.state, decided.organisation_id, decided.decided_by) == ("accepted", "H47.20.25", "Lan")
-    matcher = Matcher(DIRECTORY, review.accepted(connection, SOURCE))
+    matcher = Matcher(DIRECTORY, review_queue.accepted(connection, SOURCE))
     assert matcher.match("ubnd xã Cẩm  Thanhh") == Match("H47.20.25", "review")
-    assert review.accepted(connection, "documents") == {}, "each source has its own habits"
+    assert review_queue.accepted(connection, "documents") == {}, "each source has its own habits"
 
 
 def test_a_decided_spelling_is_not_asked_again(connection: Connection, batch_id: str) -> None:
     asked = _proposed(connection, batch_id)
-    review.reject(connection, asked.review_id, "Lan")
+    review_queue.reject(connection, asked.review_id, "Lan")
     later = _batch(connection, "2026-08-02", "2026-08-03")
-    assert review.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY) == 0
-    assert review.listing(connection) == []
-    (remembered,) = review.listing(connection, is_whole=True)
+    assert review_queue.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY) == 0
+    assert review_queue.listing(connection) == []
+    (remembered,) = review_queue.listing(connection, is_whole=True)
     assert (remembered.state, remembered.record_count) == ("rejected", 6)
-    assert review.accepted(connection, SOURCE) == {}
+    assert review_queue.accepted(connection, SOURCE) == {}
 
 
 def test_a_spelling_that_a_rebuilt_batch_no_longer_holds_unexplained_waits_no_more(
@@ -115,34 +121,39 @@ def test_a_spelling_that_a_rebuilt_batch_no_longer_holds_unexplained_waits_no_mo
 ) -> None:
     asked = _proposed(connection, batch_id)
     other = _batch(connection, "2026-08-02", "2026-08-03")
-    review.propose(connection, SOURCE, other, [_seen(MISSPELT, 4)], DIRECTORY)
+    review_queue.propose(connection, SOURCE, other, [_seen(MISSPELT, 4)], DIRECTORY)
     again = _batch(connection, "2026-08-01", "2026-08-02", rebuilt_from=ledger.batch(connection, batch_id))
-    assert review.propose(connection, SOURCE, again, [_seen("UBND xã Tam Dần")], DIRECTORY) == 1
-    assert {one.alias: one.record_count for one in review.listing(connection)} == {MISSPELT: 4, "UBND xã Tam Dần": 3}
-    review.propose(connection, SOURCE, other, [], DIRECTORY)
-    assert [one.alias for one in review.listing(connection)] == ["UBND xã Tam Dần"]
-    assert review.one(connection, asked.review_id).record_count == 0, "it is remembered, and waits for nobody"
+    assert review_queue.propose(connection, SOURCE, again, [_seen("UBND xã Tam Dần")], DIRECTORY) == 1
+    assert {one.alias: one.record_count for one in review_queue.listing(connection)} == {
+        MISSPELT: 4,
+        "UBND xã Tam Dần": 3,
+    }
+    review_queue.propose(connection, SOURCE, other, [], DIRECTORY)
+    assert [one.alias for one in review_queue.listing(connection)] == ["UBND xã Tam Dần"]
+    assert review_queue.one(connection, asked.review_id).record_count == 0, "it is remembered, and waits for nobody"
 
 
 def test_a_decision_taken_while_a_batch_was_harmonised_is_told(
     connection: Connection, batch_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = _proposed(connection, batch_id)
-    used = review.accepted(connection, SOURCE)
-    review.accept(connection, asked.review_id, None, "Lan")
+    used = review_queue.accepted(connection, SOURCE)
+    review_queue.accept(connection, asked.review_id, None, "Lan")
     later = _batch(connection, "2026-08-02", "2026-08-03")
-    review.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, used)
+    review_queue.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, used)
     (told,) = [record.getMessage() for record in caplog.records]
     assert later in told and MISSPELT in told and f"lgsp rebuild {SOURCE} --from 2026-08-02 --to 2026-08-03" in told
     caplog.clear()
-    review.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, review.accepted(connection, SOURCE))
+    review_queue.propose(
+        connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, review_queue.accepted(connection, SOURCE)
+    )
     assert caplog.records == []
 
 
 def test_every_decision_is_kept_with_who_and_why(connection: Connection, batch_id: str) -> None:
     asked = _proposed(connection, batch_id)
-    review.reject(connection, asked.review_id, "Lan", "unreadable")
-    review.accept(connection, asked.review_id, "000.25.20.H47", "Minh", "asked the ward")
+    review_queue.reject(connection, asked.review_id, "Lan", "unreadable")
+    review_queue.accept(connection, asked.review_id, "000.25.20.H47", "Minh", "asked the ward")
     rows = connection.execute(
         "select state, organisation_id, decided_by, why from ledger.organisation_decision order by decision_id"
     ).fetchall()
@@ -154,8 +165,8 @@ def test_every_decision_is_kept_with_who_and_why(connection: Connection, batch_i
 def test_accents_alone_are_never_decided_without_naming_the_agency(connection: Connection, batch_id: str) -> None:
     asked = _proposed(connection, batch_id, _seen("UBND xã Tam Dần"))
     with pytest.raises(LgspError, match="accents alone"):
-        review.accept(connection, asked.review_id, None, "Lan")
-    assert review.accept(connection, asked.review_id, "H47.36.23", "Lan").organisation_id == "H47.36.23"
+        review_queue.accept(connection, asked.review_id, None, "Lan")
+    assert review_queue.accept(connection, asked.review_id, "H47.36.23", "Lan").organisation_id == "H47.36.23"
 
 
 @pytest.mark.parametrize(
@@ -170,19 +181,19 @@ def test_a_decision_that_says_too_little_is_refused(
 ) -> None:
     asked = _proposed(connection, batch_id, _seen(alias))
     with pytest.raises(LgspError, match=reason):
-        review.accept(connection, asked.review_id, organisation_id, who)
-    assert review.listing(connection)[0].state == "open"
+        review_queue.accept(connection, asked.review_id, organisation_id, who)
+    assert review_queue.listing(connection)[0].state == "open"
 
 
 def test_a_decision_about_nothing_is_refused(connection: Connection) -> None:
     with pytest.raises(LgspError, match="there is no review 7"):
-        review.reject(connection, 7, "Lan")
+        review_queue.reject(connection, 7, "Lan")
 
 
 def test_a_spelling_with_a_person_in_it_never_reaches_the_ledger(connection: Connection, batch_id: str) -> None:
     personal = [_seen("UBND xã Cẩm Thanh (ông Nguyễn Văn Tám)"), _seen("UBND xã Cẩm Thanh 0905 000 000")]
-    assert review.propose(connection, SOURCE, batch_id, personal, DIRECTORY) == 0
-    assert review.listing(connection, is_whole=True) == []
+    assert review_queue.propose(connection, SOURCE, batch_id, personal, DIRECTORY) == 0
+    assert review_queue.listing(connection, is_whole=True) == []
 
 
 def test_a_ward_named_after_a_person_may_be_asked_about(connection: Connection, batch_id: str) -> None:
@@ -193,23 +204,23 @@ def test_a_ward_named_after_a_person_may_be_asked_about(connection: Connection, 
 def test_the_windows_that_hold_a_spelling_are_told_together_where_they_touch(connection: Connection) -> None:
     for start, end in (("2026-08-01", "2026-08-02"), ("2026-08-02", "2026-08-03"), ("2026-08-09", "2026-08-10")):
         asked = _proposed(connection, _batch(connection, start, end))
-    told = [str(window) for window in review.windows(connection, asked.review_id)]
+    told = [str(window) for window in review_queue.windows(connection, asked.review_id)]
     assert told == ["2026-08-01..2026-08-03", "2026-08-09..2026-08-10"]
 
 
 def test_decisions_become_data_that_means_the_same(
     connection: Connection, batch_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    review.accept(connection, _proposed(connection, batch_id).review_id, None, "Lan")
-    exported = review.aliases_yaml(connection)
+    review_queue.accept(connection, _proposed(connection, batch_id).review_id, None, "Lan")
+    exported = review_queue.aliases_yaml(connection)
     assert yaml.safe_load(exported)[SOURCE] == {text.key(MISSPELT): "H47.20.25"}
     (tmp_path / "organisation_alias.yml").write_text(exported)
-    monkeypatch.setattr(codelist, "FOLDER", tmp_path)
-    monkeypatch.setattr(codelist, "load", codelist.load.__wrapped__)
-    monkeypatch.setattr(matching, "_listed", matching._listed.__wrapped__)
+    monkeypatch.setattr(codelists, "FOLDER", tmp_path)
+    monkeypatch.setattr(codelists, "load", codelists.load.__wrapped__)
+    monkeypatch.setattr(matcher, "_listed", matcher._listed.__wrapped__)
     assert Matcher(DIRECTORY, source=SOURCE).match(MISSPELT) == Match("H47.20.25", "alias")
     assert Matcher(DIRECTORY, source="documents").match(MISSPELT) is None
-    assert review.aliases_yaml(connection) == exported, "exporting twice changes nothing more"
+    assert review_queue.aliases_yaml(connection) == exported, "exporting twice changes nothing more"
 
 
 @pytest.fixture
@@ -227,7 +238,7 @@ def lgsp(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_an_operator_decides_at_the_command_line(lgsp: Any, settings: Settings) -> None:
     assert "nothing waits" in lgsp("review")
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         _proposed(connection, _batch(connection, "2026-08-01", "2026-08-02"), _seen(MISSPELT), _seen("UBND xã Tam Dần"))
     listed = lgsp("review", "--source", SOURCE)
     assert "3 records since 2026-08-01  UBND xã Cẩm Thanhh" in listed and "ONLY ACCENTS DIFFER" in listed
@@ -245,7 +256,7 @@ def test_a_mistake_at_the_command_line_says_what_to_do(lgsp: Any) -> None:
 
 
 def test_the_newest_batch_says_what_a_decision_means(connection: Connection) -> None:
-    statement = Path(review.__file__).with_name("sql").joinpath("tables", "organisation_alias.sql").read_text()
+    statement = sql.load("lgsp.publish", "reference/organisation_alias")
 
     def published(*rows: tuple[str, str | None, str | None, str]) -> list[tuple[Any, ...]]:
         connection.execute("truncate record.organisation_alias")

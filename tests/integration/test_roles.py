@@ -8,8 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, definitions, install, records
+from lgsp import install
+from lgsp.indicators import definitions
+from lgsp.schema import contract, records
 from lgsp.settings import Settings
+from lgsp.store import connect, url
 from tests.integration.conftest import WHOLE, Installation
 
 ROLES = ("public", "lgsp_reader", "lgsp_operator", "lgsp_writer")
@@ -102,7 +105,7 @@ from object cross join unnest(%(roles)s::text[]) role
 
 def _found(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
     """What each role may do with each object, as PostgreSQL says: by role, kind and name."""
-    with database.connect(installation.settings) as connection:
+    with connect(installation.settings) as connection:
         cursor = connection.cursor(row_factory=psycopg.rows.tuple_row)
         rows = cursor.execute(RIGHTS, {"schemas": list(install.SCHEMAS), "roles": list(ROLES)}).fetchall()
     return {(role, f"{schema} {kind}", name): set(may) for role, schema, kind, name, may in rows}
@@ -134,12 +137,12 @@ def test_s1_every_role_may_do_with_every_object_what_the_grid_says_and_nothing_e
 
 
 def test_an_object_without_a_line_in_the_grid_and_a_right_too_many_are_found(installation: Installation) -> None:
-    with database.connect(installation.settings) as connection:
+    with connect(installation.settings) as connection:
         connection.execute("create table ledger.unthought (a int)")
     with pytest.raises(AssertionError, match=r"ledger table.*unthought.*has no line in the grid"):
         _is_as_the_grid_says(installation)
     assert all(may == set() for (_, _, name), may in _found(installation).items() if name == "unthought"), "S2"
-    with database.connect(installation.settings) as connection:
+    with connect(installation.settings) as connection:
         connection.execute("drop table ledger.unthought")
         connection.execute("grant truncate on shared.dossier to lgsp_writer")
     with pytest.raises(AssertionError, match="truncate"):
@@ -233,7 +236,7 @@ TRIED = {
 @pytest.fixture(scope="module")
 def store(published: Installation) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the published store; every test rolls back what it did."""
-    with psycopg.connect(database.url(published.settings)) as connection:
+    with psycopg.connect(url(published.settings)) as connection:
         yield connection
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lgsp import contract, database, records
-from lgsp.province import World, defects, score, score_dataset, score_text, score_world
-from lgsp.province.cli import province
-from lgsp.province.score_world import Known
+from lgsp import store
+from lgsp.schema import contract, records
 from lgsp.settings import Settings
 from lgsp.window import LOCAL
+from lgsp_province import World
+from lgsp_province.cli import province
+from lgsp_province.defects import rates
+from lgsp_province.score import dataset, score, text_report
+from lgsp_province.score.world import Known, know
 
 FIRST, LAST, MIDNIGHT = date(2022, 4, 1), date(2022, 4, 30), datetime(2022, 5, 1, tzinfo=LOCAL)
 RATES = {
@@ -48,7 +51,7 @@ def settings(world: World) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def known(world: World) -> Known:
-    return score_world.know(world, MIDNIGHT)
+    return know(world, MIDNIGHT)
 
 
 @pytest.fixture
@@ -58,14 +61,14 @@ def spoil(settings: Settings) -> Iterator[Callable[[str, str, str, object], None
 
     def change(table: str, condition: str, column: str, value: object) -> None:
         place = table if "." in table else f"shared.{table}"
-        with database.connect(settings) as connection:
+        with store.connect(settings) as connection:
             (row,) = connection.execute(f"select {column} as value from {place} where {condition}").fetchall()
             assert row["value"] != value
             undo.append((f"update {place} set {column} = %s where {condition}", row["value"]))
             connection.execute(f"update {place} set {column} = %s where {condition}", [value])
 
     yield change
-    with database.connect(settings) as connection:
+    with store.connect(settings) as connection:
         for statement, value in undo:
             connection.execute(statement, [value])
 
@@ -91,7 +94,7 @@ def test_f18_a_published_world_meets_every_expectation(settings: Settings, world
     assert {table.name: table.wrong for table in report.tables.values() if table.wrong} == {}
     bare = {line.defect for line in report.defects.values() if not line.planted}
     assert bare <= NEVER_SETTLED, "every class of defect is in the world"
-    assert {f"D{number:02d}" for number in range(1, 43)} | defects.RATES.keys() <= report.defects.keys()
+    assert {f"D{number:02d}" for number in range(1, 43)} | rates.RATES.keys() <= report.defects.keys()
     assert BROKEN <= {rule.rule_id for rule in report.rules if rule.is_planted}, "every rule that can be is broken"
     assert {rule.rule_id for rule in report.rules} == {r.id for k in records.FACTS for r in contract.rules(k.name)}
 
@@ -133,7 +136,7 @@ def test_a_wrong_agency_is_seen(
 def test_a_person_in_a_subject_is_seen(
     what: str, settings: Settings, world: World, known: Known, spoil: Callable[[str, str, str, object], None]
 ) -> None:
-    from lgsp.province import people
+    from lgsp_province.world import people
 
     somebody = [people.person(seen.applicant, False) for seen in known.seen.values() if not seen.is_firm]
     person = next(person for person in somebody if person.email)
@@ -164,7 +167,7 @@ def test_a_rule_that_lets_records_pass_or_catches_sound_ones_is_seen(
     def of(record: tuple[str, str]) -> str:
         return f"source = '{record[0]}' and source_key = '{record[1]}'"
 
-    caught = score_dataset.read(settings).caught
+    caught = dataset.read(settings).caught
     sound = ("one_stop_shop", known.leading[_sound(known, True)][1])
     spoil("record.dossier", of(sound), "quality_flags", ["DOS_ID_DUMMY"])
     spoil("record.dossier", of(min(caught["DOS_CODE_DATE"])), "quality_flags", [])
@@ -178,7 +181,7 @@ def test_a_rule_that_lets_records_pass_or_catches_sound_ones_is_seen(
     told = {rule.rule_id: rule for rule in report.rules}
     assert told["DOS_ID_DUMMY"].wrong == (sound,) and told["DOS_ID_DUMMY"].recall == 1
     assert told["DOS_END_FUTURE"].wrong == told["DOS_RECEIVED_FUTURE"].missed == (min(caught["DOS_RECEIVED_FUTURE"]),)
-    text = "\n".join(score_text.lines(report))
+    text = "\n".join(text_report.lines(report))
     assert f"DOS_ID_DUMMY: {' '.join(sound)} was caught, and nothing says that it breaks it" in text
 
 

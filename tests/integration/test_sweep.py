@@ -10,13 +10,14 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from lgsp import check, harmonise, land, sweep
-from lgsp.cli_sweep import sweep as command
+from lgsp import check, harmonise, land
+from lgsp.cli.sweep import sweep as command
 from lgsp.errors import BatchRefused
-from lgsp.province import World, serving
-from lgsp.province.calendar import instant
-from lgsp.province.one_stop_shop import dossier_id
+from lgsp.maintain import sweep
 from lgsp.settings import Settings
+from lgsp_province import World, serving
+from lgsp_province.systems.one_stop_shop_records import dossier_id
+from lgsp_province.world.calendar import instant
 from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation
 
 Connections = dict[str, dict[str, Any]]

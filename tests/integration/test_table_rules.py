@@ -7,10 +7,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from lgsp import contract, database, indicate, pointer, publish, tables
-from lgsp.contract import Rule
-from lgsp.refusal import PublicationRefused
-from lgsp.transaction import publishing
+from lgsp import publish, store
+from lgsp.indicators import compute
+from lgsp.publish import table_rules
+from lgsp.publish.refusal import PublicationRefused
+from lgsp.schema import contract
+from lgsp.schema.contract import Rule
+from lgsp.snapshots import pointer
+from lgsp.store.transaction import publishing
 from tests.integration.conftest import Installation
 
 RULES = contract.rules("table")
@@ -27,12 +31,12 @@ def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(
 ) -> None:
     assert rule.proof and rule.owner and rule.meaning_vi and rule.why
     for side, expected in (("fails", 1), ("keeps", 0)):
-        with database.connect(installation.settings) as connection:
+        with store.connect(installation.settings) as connection:
             connection.execute(f"truncate shared.{rule.table}, ledger.completeness")
             _insert(connection, "ledger.completeness", contract.sample("completeness"))
             _insert(connection, f"shared.{rule.table}", contract.sample(rule.table) | rule.proof[side])
-        with publishing(database.url(installation.settings)) as transaction:
-            assert tables.failing(transaction, rule)[:2] == (expected, 1), side
+        with publishing(store.url(installation.settings)) as transaction:
+            assert table_rules.failing(transaction, rule)[:2] == (expected, 1), side
 
 
 def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_it_on_by_name(
@@ -42,12 +46,12 @@ def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_i
     installation.publish()
     before = installation.data_hashes()
     installation.run("online_services")
-    whole = indicate.query
+    whole = compute.query
     spoilt = "select *, received_total + 1 as wrong from ({}) q"
     columns = ", ".join("wrong as received_total" if name == "received_total" else name
                         for name in contract.load("form_06a").names if name != "snapshot_id")  # fmt: skip
     monkeypatch.setattr(
-        indicate, "query",
+        compute, "query",
         lambda table: f"select {columns} from ({spoilt.format(whole(table))}) s" if table == "form_06a" else whole(table),
     )  # fmt: skip
     with pytest.raises(PublicationRefused, match=r"BALANCE_06A .* rows of form_06a fail, such as H47"):
@@ -58,7 +62,7 @@ def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_i
     )
     assert not result["is_passed"] and result["sample_keys"]
     assert "Không đạt" in (installation.settings.docs / "publication" / "2" / "index.html").read_text()
-    named = tables.Overruling(("BALANCE_06A",), "Lan", "the form is not read this week")
+    named = table_rules.Overruling(("BALANCE_06A",), "Lan", "the form is not read this week")
     published = publish.run(installation.settings, named)
     assert published and published.snapshot_id == 2
     overruled = {"BALANCE_06A": {"by": "Lan", "why": "the form is not read this week"}}
@@ -72,6 +76,6 @@ def test_a_publication_whose_counts_are_off_by_one_cannot_be_committed(published
     for column in ("taken_count", "inserted_count", "record_count", "dossier_record_count", "work_file_record_count"):
         with (
             pytest.raises(psycopg.errors.CheckViolation, match="snapshot"),
-            database.connect(published.settings) as connection,
+            store.connect(published.settings) as connection,
         ):
             connection.execute(f"update ledger.publication set {column} = {column} + 1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lgsp.province import World
+from lgsp_province import World
 from tests.integration.conftest import MIDNIGHT, Installation
 
 

@@ -13,23 +13,15 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import (
-    check,
-    contract,
-    database,
-    harmonise,
-    history,
-    install,
-    land,
-    link,
-    readback,
-    reference,
-    snapshot,
-    upgrade,
-    verify,
-)
+from lgsp import check, harmonise, install, land, store
 from lgsp.errors import PublicationFailed
-from lgsp.postgres import Server
+from lgsp.maintain import verify
+from lgsp.publish import link_dossiers, rederive
+from lgsp.schema import contract
+from lgsp.snapshots import readback, writer
+from lgsp.store import history
+from lgsp.store.embedded_postgres import Server
+from lgsp.vietnam import working_days
 from lgsp.window import Window
 from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
 
@@ -49,7 +41,7 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _forget() -> None:
-    for known in (contract.load, contract.names, contract.rules, install._program, upgrade.derived_by):
+    for known in (contract.load, contract.names, contract.rules, install._program, rederive.derived_by):
         known.cache_clear()
 
 
@@ -88,7 +80,7 @@ def _filled(installation: Installation) -> Installation:
         gone = (*RECORD.get(staged.stem, ()), "phone_token")
         rows = pq.read_table(staged)
         pq.write_table(rows.drop_columns([name for name in rows.column_names if name in gone]), staged)
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         for table, columns in RECORD.items():
             connection.execute(f"alter table record.{table} " + ", ".join(f"drop column {name}" for name in columns))
             if table != "dossier":  # how a record was read is no part of its hash
@@ -162,7 +154,7 @@ def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installati
     flags = "select document_id, quality_flags from shared.document order by 1"
     expected = installation.query(flags)
     assert any(row["quality_flags"] for row in expected)
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         connection.execute("update record.document set quality_flags = null")
         connection.execute("update ledger.installation set derived_by = 'an older version'")
     installation.publish()
@@ -180,7 +172,7 @@ def test_a_publication_that_fails_leaves_the_deriving_to_the_next(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(snapshot.Building, "seal", full)
+        patch.setattr(writer.Building, "seal", full)
         with pytest.raises(PublicationFailed, match="the last snapshot stays: no space"):
             old_store.publish()
     lacking = "select count(*) as n from shared.dossier where paused_working_minutes is null"
@@ -221,7 +213,7 @@ def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_public
 ) -> None:
     installation.run_all()
     install.ensure(installation.settings)
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         for statement in history.dropped(contract.load("dossier")):
             connection.execute(statement)
         for schema in ("shared", "history"):
@@ -237,11 +229,11 @@ def test_corrected_reference_files_reach_the_shared_tables_without_being_asked(
 ) -> None:
     installation.run_all(BEFORE)
     installation.publish()
-    days = reference.calendar()
+    days = working_days.calendar()
     announced = replace(days[-1], is_working_day=not days[-1].is_working_day, name="Nghỉ theo thông báo")
     _forget()
     with monkeypatch.context() as patch:
-        patch.setattr(reference, "calendar", lambda: (*days[:-1], announced))
+        patch.setattr(working_days, "calendar", lambda: (*days[:-1], announced))
         assert installation.publish() is not None, "another calendar may move what falls due"
         found = installation.query("select name from shared.working_day where day_on = %s", announced.day_on)
         assert [row["name"] for row in found] == ["Nghỉ theo thông báo"]
@@ -267,9 +259,9 @@ def test_everything_is_derived_again_in_groups_when_there_are_many_documents(
 ) -> None:
     installation.run_all()
     installation.publish()
-    with database.connect(installation.settings) as connection:
+    with store.connect(installation.settings) as connection:
         connection.execute("update shared.document set page_count = -1")
         connection.execute("update ledger.installation set derived_by = 'an older version'")
-    monkeypatch.setattr(link, "RECORDS_AT_ONCE", 7)
+    monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", 7)
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lgsp import database
-from lgsp.postgres import Server
-from lgsp.transaction import Transaction, publishing
+from lgsp import store
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from tests.integration import test_indicators_incremental as incremental
 from tests.integration.conftest import Installation, installed
 from tests.integration.test_indicators_incremental import PLAIN, Change
@@ -30,7 +30,7 @@ def empty(
 @pytest.fixture
 def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains."""
-    with publishing(database.url(empty.settings)) as transaction:
+    with publishing(store.url(empty.settings)) as transaction:
         yield transaction
 
 

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
 
-from lgsp.province import agencies, feeds
+from lgsp_province.defects import broken_feeds
+from lgsp_province.world import agencies
 from tests.recomputation.facts import Agency, Dossier, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import is_carried_over, is_in_force, is_open, is_overdue
@@ -64,7 +65,7 @@ def _course(dossier: Dossier) -> str:
 def _days_in_doubt(facts: Facts) -> dict[str | None, set[date]]:
     """The days of which something is missing, by agency; under None those of everybody."""
     found: dict[str | None, set[date]] = defaultdict(set)
-    for _, agency, day in feeds.missing_days(facts.world.feeds, facts.world.calendar):
+    for _, agency, day in broken_feeds.missing_days(facts.world.feeds, facts.world.calendar):
         found[None if agency is None else agencies.load()[agency].new_code].add(day)
     return found
 

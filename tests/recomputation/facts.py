@@ -8,10 +8,12 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from lgsp.province import World, agencies, services, truth
-from lgsp.province.calendar import LOCAL, midnight
-from lgsp.province.lives import ACCEPTED, FINISHED, PAUSES, RETURNED, SUPPLEMENT
-from lgsp.province.view import Seen
+from lgsp_province import World
+from lgsp_province.truth import truth
+from lgsp_province.world import agencies, services
+from lgsp_province.world.calendar import LOCAL, midnight
+from lgsp_province.world.lives import ACCEPTED, FINISHED, PAUSES, RETURNED, SUPPLEMENT
+from lgsp_province.world.view import Seen
 
 MODES = {2: "information", 3: "partial", 4: "full"}
 CLOSED = ("withdrawn", "not_accepted")

@@ -14,7 +14,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from lgsp import territory_versions
+from lgsp.vietnam import territory_versions
 from tests.recomputation.facts import Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL

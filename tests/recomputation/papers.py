@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 
-from lgsp.province.calendar import LOCAL
+from lgsp_province.world.calendar import LOCAL
 from tests.recomputation.facts import UNKNOWN, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL, is_in_force

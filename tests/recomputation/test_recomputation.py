@@ -19,10 +19,12 @@ from typing import Any
 
 import pytest
 
-from lgsp import contract, database, publish
-from lgsp.postgres import Server
-from lgsp.province import World, score_feeds, serving
+from lgsp import publish, store
+from lgsp.schema import contract
 from lgsp.settings import Settings
+from lgsp.store.embedded_postgres import Server
+from lgsp_province import World, serving
+from lgsp_province.score import feeds
 from tests.recomputation import activity, index, papers, service
 from tests.recomputation.comparing import differences, told
 from tests.recomputation.facts import Facts
@@ -64,7 +66,7 @@ class Both:
 
     def differences(self, table: str, ours: list[Row]) -> list[str]:
         """One line for each row that is not the same on both sides."""
-        with database.connect(self.settings) as connection:
+        with store.connect(self.settings) as connection:
             rows = connection.execute(f"select * from shared.{table}".encode()).fetchall()
         return differences(table, tuple(contract.load(table).key), ours, rows)
 
@@ -89,9 +91,9 @@ def publishing(world: World, home: Path) -> Iterator[Settings]:
             environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()}
             environment |= {f"LGSP_REQUESTS_PER_MINUTE_{name.upper()}": "6000000" for name in connections}
             settings = Settings.from_env({**environment, "LGSP_HOME": str(home), "LGSP_DEFINITIONS": str(told)})
-            for part in score_feeds.parts(world):
+            for part in feeds.parts(world):
                 for source, window in part:
-                    score_feeds.read(settings, source, window, world)
+                    feeds.read(settings, source, window, world)
                 publish.run(settings)
             yield settings
     finally:
@@ -127,7 +129,7 @@ def test_who_received_nothing_is_who_we_find(both: Both) -> None:
 def test_who_offers_nothing_is_not_asked_what_was_received(both: Both) -> None:
     idle = {agency.id for agency in both.facts.agencies} - {offering.agency for offering in both.facts.offerings}
     assert idle, "the office of the province itself offers nothing"
-    with database.connect(both.settings) as connection:
+    with store.connect(both.settings) as connection:
         rows = connection.execute("select distinct organisation_id from shared.zero_activity").fetchall()
     assert not idle & {row["organisation_id"] for row in rows}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from lgsp import definitions
+from lgsp.indicators import definitions
 
 
 def _until(text: str) -> date | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lgsp.postgres import Server
-from lgsp.province import World, scenario, serving
 from lgsp.settings import Settings
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import LOCAL, Window
+from lgsp_province import World, serving
+from lgsp_province.scenarios import scenario
 from tests.integration.conftest import SOURCES, Installation, installed, server
 
 __all__ = ["server"]

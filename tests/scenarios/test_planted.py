@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lgsp.province import World, agencies, scenario
-from lgsp.province.calendar import day_number, local_days
-from lgsp.province.cli import province
-from lgsp.province.dossiers import ONLINE, Dossiers
-from lgsp.province.lives import NEVER
+from lgsp_province import World
+from lgsp_province.cli import province
+from lgsp_province.scenarios import scenario
+from lgsp_province.world import agencies
+from lgsp_province.world.calendar import day_number, local_days
+from lgsp_province.world.dossiers import ONLINE, Dossiers
+from lgsp_province.world.lives import NEVER
 
 EVERYONE = agencies.load()
 SMALL = [each.name for each in scenario.SCENARIOS if not each.papers]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lgsp import sources
-from lgsp.province import World, serving
-from lgsp.runtime import environment, supervisor
+from lgsp.local import airflow_environment, supervisor
+from lgsp.schema import sources
 from lgsp.settings import Settings, connection_variable
+from lgsp_province import World, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer"}
@@ -55,8 +55,8 @@ def example() -> dict[str, str]:
 
 def test_airflow_runs_with_the_tested_settings(services: dict[str, Any], tmp_path: Path) -> None:
     told = {"LGSP_HOME": str(tmp_path), "LGSP_AIRFLOW_DATABASE_URL": "postgresql://somewhere/airflow"}
-    tested = environment.airflow(Settings.from_env(told), 8080, {})
-    names = {name for name in tested if name.startswith("AIRFLOW__")} | environment.TUNING.keys()
+    tested = airflow_environment.airflow(Settings.from_env(told), 8080, {})
+    names = {name for name in tested if name.startswith("AIRFLOW__")} | airflow_environment.TUNING.keys()
     ours = services["scheduler"]["environment"]
     assert {name for name in ours if name.startswith("AIRFLOW__")} - CONTAINERS <= names
     assert names - ONE_MACHINE <= ours.keys()

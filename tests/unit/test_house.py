@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lgsp import codelist, contract, dictionary, sources
-from lgsp.cli import main
+from lgsp.cli.main import main
+from lgsp.schema import codelists, contract, dictionary, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [path for folder in ("include", "plugins", "dags") for path in (ROOT / folder).rglob("*.py")]
@@ -88,7 +88,7 @@ def test_a_source_is_a_folder_that_describes_itself(name: str) -> None:
 
 
 def test_every_code_list_says_what_it_is() -> None:
-    assert all((codelist.FOLDER / f"{name}.yml").read_text().startswith("#") for name in codelist.names())
+    assert all((codelists.FOLDER / f"{name}.yml").read_text().startswith("#") for name in codelists.names())
 
 
 def test_a_rule_that_cannot_be_compiled_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

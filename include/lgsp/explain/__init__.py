@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from lgsp.explain import contributions, reasons
 from lgsp.explain import question as questions
-from lgsp.explain import reasons, span, units
 from lgsp.explain.question import Question
-from lgsp.explain.span import FORMS as FORMS
-from lgsp.ledger import Connection
+from lgsp.indicators import periods
+from lgsp.indicators.periods import FORMS as FORMS
+from lgsp.store.ledger import Connection
 
 COUNTED, NOT_COUNTED, EXCLUDED, QUARANTINED, OUTSIDE = "counted", "not_counted", "excluded", "quarantined", "outside"
 VERDICTS = (COUNTED, NOT_COUNTED, EXCLUDED, QUARANTINED, OUTSIDE)
@@ -83,8 +84,8 @@ def number(
 
 def _counted(connection: Connection, asked: Question) -> Explanation:
     """A number of things, one by one."""
-    found = units.contributions(connection, asked)
-    facts = units.facts(connection, asked, {unit["kind"] for unit in found})
+    found = contributions.contributions(connection, asked)
+    facts = contributions.facts(connection, asked, {unit["kind"] for unit in found})
     rows = tuple(_row(asked, unit, facts.get(unit["unit_id"], {})) for unit in found)
     differences, notes = _compared(connection, asked, rows)
     return Explanation(asked, rows, (), differences, notes)
@@ -168,7 +169,7 @@ def _composed(connection: Connection, asked: Question) -> Explanation:
 
 def _through(connection: Connection, asked: Question, kpi: str) -> Explanation:
     """A number that repeats another one, with what that one is made of."""
-    when = span.written(asked.span.period, asked.span.start)
+    when = periods.written(asked.span.period, asked.span.start)
     other = questions.ask(connection, kpi, asked.organisation_id, when, asked.snapshot.snapshot_id)
     same = {"numerator": "numerator", "denominator": "denominator"}
     if other.table == "index_766":

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from lgsp import contract, showing
 from lgsp.errors import LgspError
-from lgsp.explain import span
-from lgsp.explain.span import Span
-from lgsp.ledger import Connection
-from lgsp.text import keys
+from lgsp.indicators import periods
+from lgsp.indicators.periods import Span
+from lgsp.schema import contract
+from lgsp.store import snapshot_lookup
+from lgsp.store.ledger import Connection
+from lgsp.vietnam.text import comparison_key
 
 # The numbers that a row of these tables holds; a question names one of them after a dot.
 FORM = tuple(name for name in contract.load("form_06a").names if name.split("_")[0] in ("received", "finished", "open"))
@@ -59,7 +60,7 @@ class Question:
 
 def snapshot(connection: Connection, snapshot_id: int | None) -> Snapshot:
     """The newest publication, or an older one. Raises LgspError when there is none, or its history was retired."""
-    shown = showing.find(connection, snapshot_id)
+    shown = snapshot_lookup.find(connection, snapshot_id)
     return Snapshot(shown.snapshot_id, shown.published_at, shown.is_newest)
 
 
@@ -77,7 +78,7 @@ def ask(
     `kpi` is an indicator, with a part after a dot where its table has several (`form_06a.open_late`, `index_766.3c`,
     `zero_activity.online`); `organisation` is a code, a name or ALL, `level` narrows ALL to the agencies of a level.
     """
-    of, asked = snapshot(connection, snapshot_id), span.read(period)
+    of, asked = snapshot(connection, snapshot_id), periods.read(period)
     kpi_id, _, part = kpi.partition(".")
     definitions = _definitions(connection, of, kpi_id)
     table = definitions[0]["table_name"]
@@ -137,10 +138,10 @@ def _organisation(connection: Connection, of: Snapshot, told: str) -> tuple[str,
         f"from {of.table('organisation')} order by organisation_id, valid_from"
     ).fetchall()
     names = {row["organisation_id"]: row["name"] for row in rows}
-    meant = keys.key(told)
+    meant = comparison_key.key(told)
     for is_meant in (
         lambda row: told in (row["organisation_id"], row["code_old"], row["code_new"]),
-        lambda row: keys.key(row["name"]) == meant,
+        lambda row: comparison_key.key(row["name"]) == meant,
         lambda row: told == row["admin_unit_code"],
     ):
         found = sorted({row["organisation_id"] for row in rows if is_meant(row)})
@@ -210,7 +211,7 @@ def _nothing(
     rows = connection.execute(
         f"select distinct period, period_start from {of.table(table)} where {scope} order by 1, 2", values
     ).fetchall()
-    same = [span.written(row["period"], row["period_start"]) for row in rows if row["period"] == asked.period]
+    same = [periods.written(row["period"], row["period_start"]) for row in rows if row["period"] == asked.period]
     if same:
         near = same[-PERIODS_TOLD:]
         return f"{told} is not published for {asked}; there is {', '.join(near)}{' and older' if len(same) > len(near) else ''}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lgsp import files
-from lgsp.report import reading, words
+from lgsp.report import snapshot_reader, translations
 from lgsp.report.periods import MONTHS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "PERIODS", "Report", "index", "weekly"]
 
-LANGUAGES, PERIODS = words.LANGUAGES, tuple(MONTHS)
+LANGUAGES, PERIODS = translations.LANGUAGES, tuple(MONTHS)
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,13 @@ def weekly(
     Raises SettingError for a day that begins no week or a snapshot that cannot be told any more, NothingPublished where
     the snapshot says nothing of the week.
     """
-    from lgsp.report import page, sheets, week
+    from lgsp.report import html, sheets
+    from lgsp.report.weekly_digest import read
 
-    with reading.opened(settings, snapshot_id) as snapshot:
-        found = week.read(snapshot, period_start)
+    with snapshot_reader.opened(settings, snapshot_id) as snapshot:
+        found = read(snapshot, period_start)
         folder = out or _folder(settings.reports / "weekly" / str(found.start), snapshot)
-        files = {"html": page.of_week(found, language).encode(), "xlsx": sheets.of_week(found, language)}
+        files = {"html": html.of_week(found, language).encode(), "xlsx": sheets.of_week(found, language)}
     return Report("week", found.start, snapshot.snapshot_id, _written(folder, f"digest.{language}", files))
 
 
@@ -60,16 +61,16 @@ def index(
     settings: Settings, period: str, period_start: date | None = None, language: str = "vi", snapshot_id: int | None = None, out: Path | None = None
 ) -> Report:  # fmt: skip
     """Write the index of a month, quarter or half_year, by default of the newest that is over; as `weekly` does."""
-    from lgsp.report import page, ranking, sheets
+    from lgsp.report import html, index_766, sheets
 
-    with reading.opened(settings, snapshot_id) as snapshot:
-        found = ranking.read(snapshot, period, period_start)
+    with snapshot_reader.opened(settings, snapshot_id) as snapshot:
+        found = index_766.read(snapshot, period, period_start)
         folder = out or _folder(settings.reports / "index" / period / str(found.start), snapshot)
-        files = {"html": page.of_index(found, language).encode(), "xlsx": sheets.of_index(found, language)}
+        files = {"html": html.of_index(found, language).encode(), "xlsx": sheets.of_index(found, language)}
     return Report(period, found.start, snapshot.snapshot_id, _written(folder, f"index.{language}", files))
 
 
-def _folder(folder: Path, snapshot: reading.Snapshot) -> Path:
+def _folder(folder: Path, snapshot: snapshot_reader.Snapshot) -> Path:
     return folder if snapshot.is_newest else folder / f"snapshot-{snapshot.snapshot_id}"
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lgsp.report.numbers import Numbers
+from lgsp.report.formatting import Numbers
 
 INK, MUTED, LINE = "#14202b", "#51606f", "#e3e8ee"
 ACCENT, SECOND = "#0d4477", "#b4530a"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from lgsp.errors import SettingError
-from lgsp.months import LENGTHS, shifted
+from lgsp.indicators.months import LENGTHS, shifted
 
 MONTHS = {period: LENGTHS[period] for period in ("month", "quarter", "half_year")}
 

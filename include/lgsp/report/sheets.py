@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from lgsp.report import page, words, workbook
-from lgsp.report.numbers import Numbers, hundred
-from lgsp.report.ranking import GROUPS, Index
-from lgsp.report.reading import Answer, Row, Snapshot
-from lgsp.report.week import LISTS, Week
+from lgsp.report import html, translations, workbook
+from lgsp.report.formatting import Numbers, hundred
+from lgsp.report.index_766 import GROUPS, Index
+from lgsp.report.snapshot_reader import Answer, Row, Snapshot
+from lgsp.report.weekly_digest import LISTS, Week
 from lgsp.report.workbook import Column, Sheet
 
 KINDS = {"ratio": "ratio", "points": "points", "hours": "points"}
@@ -18,8 +18,8 @@ KINDS = {"ratio": "ratio", "points": "points", "hours": "points"}
 
 def of_week(week: Week, language: str) -> bytes:
     """The workbook of a weekly digest."""
-    spoken, numbers = words.of(language), Numbers(language)
-    known = page.used(week.answers, week.definitions)
+    spoken, numbers = translations.of(language), Numbers(language)
+    known = html.used(week.answers, week.definitions)
     about = _about(
         week.snapshot, week.as_of, f"{spoken['weekly_title']} {numbers.span(week.start, week.end)}", language
     )
@@ -35,8 +35,8 @@ def of_week(week: Week, language: str) -> bytes:
 
 def of_index(index: Index, language: str) -> bytes:
     """The workbook of an index report."""
-    spoken, numbers = words.of(language), Numbers(language)
-    known = page.used(index.answers, index.definitions)
+    spoken, numbers = translations.of(language), Numbers(language)
+    known = html.used(index.answers, index.definitions)
     about = _about(
         index.snapshot, index.as_of, f"{spoken['index_title']}, {numbers.period(index.period, index.start)}", language
     )
@@ -45,7 +45,7 @@ def of_index(index: Index, language: str) -> bytes:
 
 
 def _about(snapshot: Snapshot, as_of: datetime, title: str, language: str) -> str:
-    spoken = words.of(language)
+    spoken = translations.of(language)
     at = Numbers(language).instant(as_of)
     return f"{title} · {spoken['snapshot']} {snapshot.snapshot_id} · {spoken['as_of']} {at}"
 
@@ -56,7 +56,7 @@ def _columns(spoken: dict[str, str], *told: tuple[str, str, int]) -> list[Column
 
 def _digest(name: str, about: str, answer: Answer, known: dict[str, Row], language: str) -> Sheet:
     """A section of the digest: its sentences, and the figures they are made of."""
-    spoken = words.of(language)
+    spoken = translations.of(language)
     columns = _columns(
         spoken, ("number", "count", 6), ("agency", "text", 40), ("above", "text", 30), ("level", "text", 14), ("indicator", "text", 28),
         ("this_week", "count", 12), ("last_week", "count", 12), ("numerator", "count", 12), ("denominator", "count", 12),
@@ -76,7 +76,7 @@ def _digest(name: str, about: str, answer: Answer, known: dict[str, Row], langua
 
 def _values(name: str, about: str, answer: Answer, known: dict[str, Row], language: str) -> Sheet:
     """Values of an indicator over weeks, levels or agencies."""
-    spoken = words.of(language)
+    spoken = translations.of(language)
     columns = _columns(
         spoken, ("agency", "text", 40), ("level", "text", 14), ("first_day", "day", 14), ("indicator", "text", 28), ("value", "ratio", 12),
         ("last_week", "ratio", 12), ("numerator", "count", 12), ("denominator", "count", 12), ("version", "text", 10),
@@ -92,7 +92,7 @@ def _values(name: str, about: str, answer: Answer, known: dict[str, Row], langua
 
 
 def _map(week: Week, about: str, language: str) -> Sheet:
-    spoken, classes = words.of(language), {row["scope"]: row[f"label_{language}"] for row in week.legend.rows}
+    spoken, classes = translations.of(language), {row["scope"]: row[f"label_{language}"] for row in week.legend.rows}
     columns = _columns(
         spoken, ("territory", "text", 30), ("district", "text", 28), ("code", "text", 10), ("level", "text", 14), ("score", "points", 14), ("class", "text", 18),
         ("numerator", "points", 12), ("denominator", "points", 12), ("version", "text", 10),
@@ -109,7 +109,7 @@ def _map(week: Week, about: str, language: str) -> Sheet:
 
 
 def _ranking(index: Index, about: str, language: str) -> Sheet:
-    spoken, classes = words.of(language), {row["scope"]: row[f"label_{language}"] for row in index.legend.rows}
+    spoken, classes = translations.of(language), {row["scope"]: row[f"label_{language}"] for row in index.legend.rows}
     columns = _columns(
         spoken, ("rank", "count", 7), ("agency", "text", 40), ("above", "text", 30), ("level", "text", 14), ("score", "points", 12), ("class", "text", 14),
         ("before", "points", 12), ("points", "points", 10), ("maximum", "points", 10), ("coverage", "ratio", 10),
@@ -128,7 +128,7 @@ def _ranking(index: Index, about: str, language: str) -> Sheet:
 
 
 def _components(index: Index, about: str, language: str) -> Sheet:
-    spoken = words.of(language)
+    spoken = translations.of(language)
     names = {row["organisation_id"]: row["name"] for row in index.total.rows} | {"ALL": spoken["level_ALL"]}
     columns = _columns(
         spoken, ("agency", "text", 40), ("component", "text", 10), ("indicator", "text", 40), ("group", "text", 20), ("value", "ratio", 10), ("full_at", "ratio", 10),
@@ -145,7 +145,7 @@ def _components(index: Index, about: str, language: str) -> Sheet:
 
 
 def _annex(about: str, answers: Iterable[Answer], known: dict[str, Row], language: str) -> list[Sheet]:
-    spoken = words.of(language)
+    spoken = translations.of(language)
     told = ("name", "numerator", "denominator", "excluded")
     definitions: list[Sequence[Any]] = [
         (row["kpi_id"], row["definition_version"], *(row[f"{name}_{language}"] for name in told), row["legal_basis"])

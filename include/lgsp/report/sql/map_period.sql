@@ -1,7 +1,7 @@
 -- The newest month or quarter with a map that was over by then; the one that runs where there is none.
 select period, period_start, metric
-from history.institution_map_as_of({snapshot})
-where period in ('month', 'quarter') and period_start < {end}
+from history.institution_map_as_of(${snapshot})
+where period in ('month', 'quarter') and period_start < ${end}
 group by period, period_start, metric
 order by min(as_of) >= (period_start + case period when 'month' then interval '1 month' else interval '3 months' end) at time zone 'Asia/Ho_Chi_Minh' desc,
     metric = 'index_766' desc, period_start desc, period

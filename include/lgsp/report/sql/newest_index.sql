@@ -1,5 +1,5 @@
 -- The newest such period whose end the data have reached.
 select max(period_start) as period_start
-from history.index_766_as_of({snapshot})
-where period = {period} and organisation_id = 'ALL' and component = 'total'
-    and as_of >= (period_start + {length}::interval) at time zone 'Asia/Ho_Chi_Minh'
+from history.index_766_as_of(${snapshot})
+where period = ${period} and organisation_id = 'ALL' and component = 'total'
+    and as_of >= (period_start + ${length}::interval) at time zone 'Asia/Ho_Chi_Minh'

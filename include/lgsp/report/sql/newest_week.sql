@@ -1,5 +1,5 @@
 -- The newest week whose end the data have reached.
 select max(period_start) as period_start
-from history.service_kpi_as_of({snapshot})
+from history.service_kpi_as_of(${snapshot})
 where period = 'week' and organisation_id = 'ALL' and level = 'ALL'
     and as_of >= (period_start + 7)::timestamp at time zone 'Asia/Ho_Chi_Minh'

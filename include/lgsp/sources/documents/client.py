@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
-from lgsp import extract
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.extract import Keys, Reader, Reading, RepeatedPage, promised
-from lgsp.http import Answer, Caller, Signature
-from lgsp.sources import Source
+from lgsp.land.http_client import Answer, Caller, Signature
+from lgsp.land.reader import Keys, Reader, Reading, RepeatedPage, promised, steadily
+from lgsp.schema.sources import Source
 from lgsp.window import Window
 
 PAGE = 1000
@@ -77,7 +76,7 @@ class Client:
                 found[:] = [(str(row.get("docId")), str(row.get("createdTime"))) for row in rows]
             return {name: reading}
 
-        if not (reading := extract.steadily(reader, f"{name} {span}", read)[name]).is_steady:
+        if not (reading := steadily(reader, f"{name} {span}", read)[name]).is_steady:
             raise SourceFailed(f"{span}: {reading.read} {name} were listed where {reading.declared} were declared")
         for key, changed in found:
             keys.add(key, changed)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from lgsp import text
-from lgsp.organisations import identify
-from lgsp.sources.documents import profile, wording
+from lgsp.harmonise.organisations.directory import identify
+from lgsp.sources.documents import codes, edxml_schema
+from lgsp.vietnam import text
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ELEMENTS = 100_000
@@ -53,14 +53,14 @@ class Node:
         if not path:
             yield self
             return
-        wanted = profile.canonical(path[0])
+        wanted = edxml_schema.canonical(path[0])
         for child in self.children:
             if child.name == wanted:
                 yield from child.all(*path[1:])
 
     def deep(self, name: str) -> Iterator[Node]:
         """Every element of a local name, however deep, itself included."""
-        wanted = profile.canonical(name)
+        wanted = edxml_schema.canonical(name)
         return (node for node in self.everything() if node.name == wanted)
 
     def everything(self) -> Iterator[Node]:
@@ -126,7 +126,7 @@ def _read(element: etree._Element, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise Unreadable("is nested too deeply")
     namespace, _, local = str(element.tag).rpartition("}")
-    name = profile.canonical(local)
+    name = edxml_schema.canonical(local)
     if name == NOT_KEPT:
         return Node(name, namespace[1:], "", (), ())
     said, children, has_comment = [element.text or ""], [], False
@@ -184,7 +184,7 @@ def document_id(told: str | None, organ: str | None, day: str | None, code: str 
     """
     for parts in ((text.clean(told) or "").split(",", 2), (organ or "", day or "", code or "")):
         who, when, what = [text.clean(part) or "" for part in parts] if len(parts) == 3 else ("", "", "")
-        identity, on = identify(who), wording.day(when)
+        identity, on = identify(who), codes.day(when)
         if identity is not None and on is not None and what:
             return f"{identity[0]},{on:%Y/%m/%d},{what}"
     return None

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lgsp import text, values
-from lgsp.organisations import identify
-from lgsp.sources.documents import edxml, profile, wording
+from lgsp.harmonise.organisations.directory import identify
+from lgsp.sources.documents import codes, edxml, edxml_schema
 from lgsp.sources.documents.edxml import Node
+from lgsp.vietnam import text, times_and_numbers
 
 # Separators of packed lists. A code of an agency holds none of them.
 PACKED = re.compile(r"[#;,|\s]+")
@@ -88,13 +88,13 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
     root, head = opened
     business = next(root.deep("Bussiness"), None)
     traces = next(root.deep("TraceHeaderList"), None)
-    verdict = profile.judge("Document", tuple(part for part in (head, traces, business) if part is not None))
+    verdict = edxml_schema.judge("Document", tuple(part for part in (head, traces, business) if part is not None))
     sent = [trace.text("Timestamp") for trace in root.deep("TraceHeader")]
     promulgated, due = head.text("PromulgationInfo", "PromulgationDate"), head.text("DueDate")
     subject, undone = _subject(head.text("Subject"))
     return {
         **row,
-        "profile": wording.shown(head.namespace or root.namespace),
+        "profile": codes.shown(head.namespace or root.namespace),
         "profile_violation": verdict.violation,
         "profile_unknown": ", ".join(verdict.unknown) or None,
         **_identity(head, by_name),
@@ -105,8 +105,8 @@ def document(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
         "is_signed": edxml.is_signed(root, message.attachment_names),
         "attachment_count": len(message.attachment_names),
         "subject": subject,
-        "due_on": wording.day(due),
-        "sent_at": min((at for told in sent if (at := wording.moment(told))), default=None),
+        "due_on": codes.day(due),
+        "sent_at": min((at for told in sent if (at := codes.moment(told))), default=None),
         "repairs": _said(undone, PromulgationDate=[promulgated], DueDate=[due], Timestamp=sent),
     }  # fmt: skip
 
@@ -118,23 +118,23 @@ def status(message: Message, by_name: Mapping[str, str]) -> dict[str, Any]:
         return row
     root, head = opened
     about, sender = head.find("ResponseFor"), head.find("From")
-    told, verdict = head.text("StatusCode"), profile.judge("Status", (head,))
+    told, verdict = head.text("StatusCode"), edxml_schema.judge("Status", (head,))
     return {
         **row,
-        "profile": wording.shown(head.namespace or root.namespace),
+        "profile": codes.shown(head.namespace or root.namespace),
         "profile_violation": verdict.violation,
         "document_id": _about(about) if about else None,
         "organisation_id": _agency(sender.text("OrganId"), sender.text("OrganName"), by_name) if sender else None,
-        "status_key": wording.code(told, width=2),
-        "status_source": wording.shown(told),
-        "occurred_at": wording.moment(head.text("Timestamp")),
+        "status_key": codes.code(told, width=2),
+        "status_source": codes.shown(told),
+        "occurred_at": codes.moment(head.text("Timestamp")),
         "repairs": _said([], Timestamp=[head.text("Timestamp")]),
     }
 
 
 def _said(undone: list[str], **times: list[str | None]) -> str | None:
     """What was undone in a message, with what is unusual about its times, each once."""
-    odd = [f"{name}:{oddity}" for name, told in times.items() for each in told if (oddity := wording.time_oddity(each))]
+    odd = [f"{name}:{oddity}" for name, told in times.items() for each in told if (oddity := codes.time_oddity(each))]
     return ",".join(dict.fromkeys([*undone, *odd])) or None
 
 
@@ -149,7 +149,7 @@ def _identity(head: Node, by_name: Mapping[str, str]) -> dict[str, Any]:
     if number is None or (notation is None and "/" in number):
         number, _, notation = code.partition("/")
     return {
-        "document_id": key, "told_id": wording.mark(told), "issuing_organisation_id": issuer or None, "issued_on": wording.day(day),
+        "document_id": key, "told_id": codes.mark(told), "issuing_organisation_id": issuer or None, "issued_on": codes.day(day),
         "number": number or None, "notation": notation or None,
     }  # fmt: skip
 
@@ -159,16 +159,16 @@ def _content(head: Node) -> dict[str, Any]:
         head.text(*path) for path in (("DocumentType", "TypeName"), ("OtherInfo", "Priority"), ("SteeringType",))
     )
     return {
-        "document_type_key": wording.document_type(type_name), "document_type_source": wording.shown(type_name),
-        "priority_key": wording.code(priority), "priority_source": wording.shown(priority),
-        "steering_key": wording.code(steering), "steering_source": wording.shown(steering),
-        "page_count": wording.whole(head.text("OtherInfo", "PageAmount")),
+        "document_type_key": codes.document_type(type_name), "document_type_source": codes.shown(type_name),
+        "priority_key": codes.code(priority), "priority_source": codes.shown(priority),
+        "steering_key": codes.code(steering), "steering_source": codes.shown(steering),
+        "page_count": codes.whole(head.text("OtherInfo", "PageAmount")),
     }  # fmt: skip
 
 
 def _subject(told: str | None) -> tuple[str | None, list[str]]:
     """The abstract without persons, and what was undone in it; a filler says nothing."""
-    if told is None or told in values.fillers():
+    if told is None or told in times_and_numbers.fillers():
         return None, ["Subject:filler"] if told else []
     repaired = text.repair(told)
     undone = [*repaired.treatments, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
@@ -187,10 +187,10 @@ def _business(business: Node | None) -> dict[str, Any]:
     if business is None:
         return {"business_type": NEW, "is_content": True}
     said = business.text("BussinessDocType")
-    kind = wording.code(said) or NEW
+    kind = codes.code(said) or NEW
     row: dict[str, Any] = {
         "business_type": kind if kind in (NEW, REVOCATION, UPDATE, REPLACEMENT) else OTHER,
-        "business_source": wording.shown(said),
+        "business_source": codes.shown(said),
         "paper_source": business.text("Paper"),
         "is_content": not (kind == UPDATE and business.text("BussinessDocumentInfo", "DocumentInfo") == "0"),
     }
@@ -201,8 +201,8 @@ def _business(business: Node | None) -> dict[str, Any]:
     told, more = (all_told[0], all_told[1:]) if all_told else (None, [])
     return {
         **row,
-        "refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": wording.mark(told),
-        "also_replaces": [edxml.document_id(said, None, None, None) or wording.mark(said) for said in more if kind == REPLACEMENT],
+        "refers_to_document_id": edxml.document_id(told, None, None, None), "refers_to_told": codes.mark(told),
+        "also_replaces": [edxml.document_id(said, None, None, None) or codes.mark(said) for said in more if kind == REPLACEMENT],
     }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from lgsp import poison, records
+from lgsp.harmonise.context import Workbench
+from lgsp.land import json_sanitiser
+from lgsp.schema import records
 from lgsp.sources.documents import edxml, messages
 from lgsp.sql import quoted
-from lgsp.workbench import Workbench
 
 ORGANISATIONS = """
 select orgCode as code, orgName as name, null::varchar as level, parentCode as parent_code, raw_pointer from agencies
@@ -102,4 +103,4 @@ def _messages(bench: Workbench) -> Iterator[messages.Message]:
     """Every fetched message; the id is the one we asked for."""
     for call, body in bench.batch.bodies(bench.batch.calls("edocs")):
         source_key = call.request.removeprefix("getEdoc ")
-        yield messages.of(source_key, poison.loads(body), f"{bench.batch_id}#{call.number}:0", call.sha256)
+        yield messages.of(source_key, json_sanitiser.loads(body), f"{bench.batch_id}#{call.number}:0", call.sha256)

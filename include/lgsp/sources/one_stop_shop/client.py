@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from lgsp import extract
 from lgsp.errors import SourceRefused
-from lgsp.extract import Keys, Reader, Reading, RepeatedPage, identity, promised
-from lgsp.http import Caller, Signature
-from lgsp.sources import Source
+from lgsp.land.http_client import Caller, Signature
+from lgsp.land.reader import Keys, Reader, Reading, RepeatedPage, identity, promised, steadily
+from lgsp.schema.sources import Source
 from lgsp.window import Window
 
 PAGE, KEYS = 500, 1000
@@ -59,7 +58,7 @@ class Client:
             reading.declared = reading.read  # nobody counts keys
             return {name: reading}
 
-        for key, changed in extract.steadily(reader, f"{name} {span}", read)[name].seen.items():
+        for key, changed in steadily(reader, f"{name} {span}", read)[name].seen.items():
             keys.add(key, changed)
         return keys
 

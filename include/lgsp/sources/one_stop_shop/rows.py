@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lgsp.workbench import Workbench
+from lgsp.harmonise.context import Workbench
 
 ORGANISATIONS = """
 select child.code, child.name, child.level.code as level, mother.code as parent_code, child.raw_pointer

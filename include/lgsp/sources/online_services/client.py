@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from lgsp import extract
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.extract import Keys, Reader, Reading, RepeatedPage, identity, promised
-from lgsp.http import Answer, Caller, Expired, Signature
-from lgsp.sources import Source
+from lgsp.land.http_client import Answer, Caller, Expired, Signature
+from lgsp.land.reader import Keys, Reader, Reading, RepeatedPage, identity, promised, steadily
+from lgsp.schema.sources import Source
 from lgsp.window import LOCAL, Window
 
 PAGE = 200
@@ -67,7 +66,7 @@ class Client:
             self._pages(reader, "keys", "LayDanhSachHoSo", _bounds(window), reading)
             return {name: reading}
 
-        reading = extract.steadily(reader, f"{name} {window}", read)[name]
+        reading = steadily(reader, f"{name} {window}", read)[name]
         if not reading.is_steady:
             raise SourceFailed(f"{window}: {reading.read} dossiers were listed where {reading.declared} were declared")
         return reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lgsp.workbench import Workbench
+from lgsp.harmonise.context import Workbench
 
 ORGANISATIONS = """
 select MADONVI as code, TENDONVI as name, CAPDONVI as level, MADONVICHA as parent_code, raw_pointer from agencies

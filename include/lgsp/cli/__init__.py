@@ -1,0 +1,1 @@
+"""The command `lgsp`: one module for each group of commands."""

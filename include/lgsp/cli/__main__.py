@@ -1,0 +1,5 @@
+"""`python -m lgsp.cli`: the same as `lgsp`."""
+
+from lgsp.cli.main import main
+
+main()

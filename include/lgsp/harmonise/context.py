@@ -1,0 +1,267 @@
+"""The workbench on which one landed batch becomes typed rows: DuckDB with the shared vocabulary loaded.
+
+A source's `rows.py` opens its lists here, names its agencies and services, and stages its records.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lgsp import sql
+from lgsp.errors import ContractError
+from lgsp.harmonise import duckdb_functions, field_sql, parse_pages, profile
+from lgsp.harmonise.organisations import directory, review_queue
+from lgsp.harmonise.organisations.directory import Organisation, Place
+from lgsp.harmonise.organisations.matcher import Matcher
+from lgsp.land.archive import Batch
+from lgsp.land.record_subset import Selection
+from lgsp.schema import records
+from lgsp.schema.sources import Source
+from lgsp.settings import Settings
+from lgsp.sql import quoted
+from lgsp.vietnam import applicant_addresses, text
+from lgsp.window import Window
+
+log = logging.getLogger(__name__)
+
+MEMORY = "1500MB"
+
+
+@contextmanager
+def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A private in-memory DuckDB, bounded in memory, spilling into the staging area."""
+    spill = settings.staging / "spill"
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)  # what spills may be personal
+    connection = duckdb.connect()
+    try:
+        connection.execute(
+            f"set threads = 2; set memory_limit = '{MEMORY}'; set temp_directory = '{spill}';"
+            "set TimeZone = 'UTC'; set enable_progress_bar = false; set preserve_insertion_order = false"
+        )
+        yield connection
+    finally:
+        connection.close()
+
+
+@dataclass
+class Workbench:
+    """One batch being harmonised."""
+
+    con: duckdb.DuckDBPyConnection
+    source: Source
+    batch: Batch
+    batch_id: str
+    window: Window
+    folder: Path
+    token_key: bytes = field(repr=False)
+    drift: list[parse_pages.Drift] = field(default_factory=list)
+    profile: list[profile.Field] = field(default_factory=list)
+    repairs: list[tuple[str, str, str, int]] = field(
+        default_factory=list
+    )  # what was undone: list, field, treatment, records
+    repeated: int = 0  # records that were listed again and are fetched once
+    accepted: Mapping[str, str] = field(default_factory=dict)  # what reviewers decided that spellings mean
+    directory: list[Organisation] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    is_matched: bool = False
+    unmatched: list[review_queue.Unmatched] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        duckdb_functions.load(self.con, self.source.name, self.token_key)
+        self.con.execute("create table spelled (alias varchar, code varchar, seen_on date, records bigint)")
+        self.con.execute("create table words (sent varchar, text varchar, odd varchar)")
+
+    def open(self, *lists: str) -> None:
+        """Make a table of each landed list, typed and treated as its description says.
+
+        What is new, gone or spelled otherwise is told; by the source's policy something new stops the batch.
+        """
+        for name in lists:
+            listed = field_sql.described(
+                name, self.source.lists[name], str(self.source.path.name), self.source.corrections
+            )
+            drift, looks = parse_pages.read(self.con, self.batch, self.batch_id, listed)
+            self.profile += looks
+            self.repairs += parse_pages.repairs(self.con, name)
+            if not drift:
+                continue
+            self.drift.append(drift)
+            message = f"{self.source.name} {drift}; describe what is new in sources/{self.source.name}/{self.source.path.name}"
+            if self.source.unknown_field == "stop" and drift.new:
+                raise ContractError(message)
+            log.warning(message)
+
+    def tell_retyped(self, retyped: Mapping[str, list[str]]) -> None:
+        """Add to what drifted, by list, the fields that came in a JSON type they never had."""
+        for name, said in retyped.items():
+            drift = next((item for item in self.drift if item.of == name), None)
+            if drift is None:
+                self.drift.append(drift := parse_pages.Drift(name))
+            drift.retyped += said
+            log.warning("%s %s", self.source.name, parse_pages.Drift(name, retyped=said))
+
+    def one(self, query: str) -> Any:
+        """The single value a query gives."""
+        row = self.con.execute(query).fetchone()
+        return row[0] if row else None
+
+    def organisations(self, query: str) -> None:
+        """Take the agencies a query gives as (code, name, level, parent_code, raw_pointer): the batch's own directory."""
+        rows = self.con.execute(f"select * from ({query}) order by raw_pointer").fetchall()
+        self.directory = directory.directory(rows)
+        self.places = directory.places(self.directory)
+        self.table("organisation", directory.rows(self.directory, self.places), directory.COLUMNS)
+        self.table("organisation_key", [
+            {"key": key, "organisation_id": id_} for key, id_ in directory.by_name(self.directory).items()
+        ], "key varchar, organisation_id varchar")  # fmt: skip
+        self.table("organisation_place", [
+            {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
+             "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
+        ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
+        self.con.execute(f"insert into spelled select name, code, null, 0 from ({query}) where name is not null")
+        self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
+
+    def services(self, query: str) -> None:
+        """Take the procedures a query gives: the batch's own catalogue."""
+        self.con.execute(f"create table service as select * from ({query}) where service_code is not null")
+        self.con.execute("create table known_service as select distinct service_code from service")
+        self.stage(
+            records.SERVICE,
+            "select *, service_code as source_key from service qualify row_number() over (partition by service_code order by raw_pointer) = 1",
+        )
+
+    def offerings(self, query: str) -> None:
+        """Take the offers a query gives as procedure at an agency."""
+        self.stage(records.SERVICE_OFFERING, f"""
+            select o.* exclude (organisation_source), organisation.organisation_id,
+                concat_ws('|', o.service_code, organisation.organisation_id, o.valid_from) as source_key
+            from ({query}) o join organisation on organisation.organisation_id = organisation_code(o.organisation_source)
+            where o.service_code is not null
+            qualify row_number() over (partition by o.service_code, organisation.organisation_id, o.valid_from order by o.raw_pointer) = 1
+            """)  # fmt: skip
+
+    def spell(self, query: str) -> None:
+        """Take the spellings a query gives as (name, code, local day)."""
+        self.con.execute(
+            f"insert into spelled select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
+        )
+
+    def dossiers(self) -> None:
+        """Stage the dossiers of the source's `dossiers.sql`, and the spellings of agencies they use."""
+        self._match()
+        self.con.execute(f"create view dossier_read as {self.source.sql('dossiers')}")
+        self.con.execute("""
+            create table agency_sent as select sent, organisation_code(sent) as code, o.organisation_id
+            from (select distinct unnest([organisation_source, competent_source]) as sent from dossier_read)
+            left join organisation o on o.organisation_id = organisation_code(sent) where sent is not null
+            """)
+        self._applicant_places()
+        self.stage(records.DOSSIER, sql.load("lgsp.harmonise", "dossier_record"))
+        self.aliases()
+
+    def _match(self) -> None:
+        """`spelling`: what each spelling of an agency means and from which day to which; those that mean none are kept."""
+        if self.is_matched:
+            return
+        self.is_matched = True
+        names = [
+            name
+            for (name,) in self.con.execute("select distinct alias from spelled where alias is not null").fetchall()
+        ]
+        matcher = Matcher(
+            self.directory, self.accepted, self.source.name, directory.versions(self.directory, self.places)
+        )
+        meanings = {name: matcher.meanings(name) for name in names}
+        self.table("spelling", [
+            {"alias": name, "organisation_id": meaning.match.organisation_id, "matched_by": meaning.match.matched_by,
+             "valid_from": meaning.valid_from, "valid_to": meaning.valid_to}
+            for name, found in meanings.items() for meaning in found
+        ], "alias varchar, organisation_id varchar, matched_by varchar, valid_from date, valid_to date")  # fmt: skip
+        self.table(
+            "spelling_key", [{"alias": name, "key": text.key(name)} for name in names], "alias varchar, key varchar"
+        )
+        rows = self.con.execute("""
+            select s.alias, any_value(k.key), min(s.seen_on), sum(s.records)::bigint from spelled s join spelling_key k using (alias)
+            left join organisation o on o.organisation_id = organisation_code(s.code)
+            where o.organisation_id is null and k.key is not null and s.records > 0
+                and not exists (select 1 from spelling g where g.alias = s.alias and g.matched_by <> 'review')
+            group by s.alias order by s.alias
+            """).fetchall()  # fmt: skip
+        self.unmatched = [review_queue.Unmatched(*row) for row in rows]
+
+    def _applicant_places(self) -> None:
+        """`applicant_place`: which territory an applicant's code and name mean, in each span between two reforms."""
+        self.con.execute(
+            f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in applicant_addresses.reforms())}"
+        )
+        rows = self.con.execute(
+            "select distinct applicant_unit, applicant_unit_name, reform(on_day), arg_max(on_day, on_day) from (select applicant_unit, applicant_unit_name, "
+            "coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as on_day from dossier_read) "
+            "where applicant_unit is not null and on_day is not null group by 1, 2, 3"
+        ).fetchall()
+        found = [(code, name, span, applicant_addresses.meant(code, name, day)) for code, name, span, day in rows]
+        self.table("applicant_place", [
+            {"code": code, "name": name, "span": span, "admin_unit_code": place.unit.code, "is_outdated": place.is_outdated}
+            for code, name, span, place in found if place
+        ], "code varchar, name varchar, span integer, admin_unit_code varchar, is_outdated boolean")  # fmt: skip
+
+    def aliases(self) -> None:
+        """Stage how agencies were spelled, and what each spelling was taken to mean."""
+        self._match()
+        self.stage(
+            records.ORGANISATION_ALIAS,
+            """
+            select concat_ws('|', key, organisation_id) as source_key, key as alias_key, min(clean(alias)) as alias, organisation_id,
+                ['code', 'exact', 'alias', 'review'][min(list_position(['code', 'exact', 'alias', 'review'], matched_by))] as matched_by,
+                min(seen_on) as first_seen_on, null::varchar as raw_pointer
+            from (
+                select k.key, s.alias, s.seen_on, coalesce(by_code.organisation_id, spelling.organisation_id) as organisation_id,
+                    case when by_code.organisation_id is not null then 'code' else spelling.matched_by end as matched_by
+                from spelled s join spelling_key k using (alias)
+                left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
+                left join spelling on spelling.alias = s.alias and by_code.organisation_id is null
+                    and (spelling.valid_from is null or s.seen_on >= spelling.valid_from) and (spelling.valid_to is null or s.seen_on < spelling.valid_to)
+                -- whoever writes persons into the name of an agency gets no alias from it
+                where k.key is not null and without_persons(s.alias) = clean(s.alias)
+            )
+            group by key, organisation_id
+            """,
+        )
+
+    def stage(self, kind: records.Kind, query: str) -> None:
+        """Write one kind of record to the staging area, with its content hash.
+
+        Two versions of one time are told apart by the hash of what the source sent; lists have none, the
+        later batch says what is so now.
+        """
+        changed = "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
+        said = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
+        hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in said)
+        extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
+        exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
+        raw = "" if kind in records.FACTS else "'' as raw_hash, "
+        picked = ""
+        if isinstance(self.batch, Selection) and kind in records.FACTS:
+            picked = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
+        self.con.execute(
+            f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
+            f"{changed} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
+            f"from ({query}) q{picked}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
+        )
+
+    def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
+        """A table of Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
+        self.con.execute(f"create table {name} ({columns})")
+        if rows:
+            names = [column.split()[0] for column in columns.split(",")]
+            self.con.register("given", pa.table({column: [row.get(column) for row in rows] for column in names}))
+            self.con.execute(f"insert into {name} by name select * from given")
+            self.con.unregister("given")

@@ -1,0 +1,84 @@
+"""The vocabulary that the SQL of the sources is written in: macros, code lists, text treatments."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from unicodedata import normalize
+
+import duckdb
+from duckdb.func import SPECIAL
+
+from lgsp import sql
+from lgsp.schema import codelists
+from lgsp.sql import quoted
+from lgsp.vietnam import phones, text, times_and_numbers, working_days
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def calendar_sql() -> str:
+    """The macro `is_day_off(day)`: weekends and holidays, without the weekend days that are worked in exchange."""
+    odd = [day.day_on for day in working_days.calendar() if day.is_working_day is (day.day_on.isoweekday() > 5)]
+    listed = ", ".join(quoted(day.isoformat()) for day in odd)
+    return f"create macro is_day_off(day) as (isodow(day) > 5) <> list_contains([{listed}]::date[], day)"
+
+
+def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
+    """Make the vocabulary known to a connection, with the codes of one source."""
+    for name in codelists.names():
+        told = codelists.load(name)
+        if name == "test_records":
+            for what, field_name in (
+                ("procedure", "procedure_code"),
+                ("service", "procedure_name"),
+                ("agency", "agency_code"),
+                ("applicant", "applicant_name"),
+                ("email", "email"),
+            ):
+                forms = dict.fromkeys(normalize(form, p) for p in told[field_name] for form in ("NFC", "NFD"))
+                pattern = "|".join(f"({form})" for form in forms)
+                con.execute(f"create macro is_test_{what}(x) as regexp_matches(x, {quoted(pattern)})")
+        elif isinstance(told.get("any"), list):
+            listed = [str(item) for item in told["any"]]
+            longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))
+            con.execute(f"create macro is_{name}(x) as length(x) <= {longest} and list_contains([{texts}], x)")
+        else:
+            known = codelists.meanings(name, source)
+            pairs = {normalize(form, code): meaning for form in ("NFD", "NFC") for code, meaning in known.items()}
+            codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
+            con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
+    treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
+        "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (text.without_persons, "VARCHAR"),
+        "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.normal, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
+        "whole_number": (times_and_numbers.whole_number, "BIGINT"),
+    }  # fmt: skip
+    for name, (treatment, type_) in treatments.items():
+        con.create_function(name, _of_something(treatment), ["VARCHAR"], type_, null_handling=SPECIAL)
+    con.execute(calendar_sql())
+    con.execute(sql.load("lgsp.harmonise", "macros"))
+    con.execute(sql.load("lgsp.harmonise", "converters"))
+
+
+def _of_something(treatment: Callable[[str], str | int | None]) -> Callable[[str | None], str | int | None]:
+    return lambda sent: None if sent is None else treatment(sent)
+
+
+def _instant_us(sent: str) -> int | None:
+    found = times_and_numbers.instant(sent)
+    return None if found is None else (found - _EPOCH) // timedelta(microseconds=1)
+
+
+def _tokeniser(key: bytes, purpose: str = "") -> Callable[[str], str]:
+    """Keyed HMAC-SHA-256 of a number, another for each purpose, with the id of the key in front."""
+    key_id = hashlib.sha256(key).hexdigest()[:8]
+
+    def token(number: str) -> str:
+        mark = hmac.digest(key, (purpose + number).encode(), "sha256").hex()
+        return f"{key_id}:{mark}"
+
+    return token

@@ -1,0 +1,78 @@
+"""Harmonise: landed bytes become typed rows in one language; what is unknown is said aloud."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import asdict
+
+from lgsp import store
+from lgsp.check import drift
+from lgsp.harmonise import profile, tombstones
+from lgsp.harmonise.context import Workbench, duck
+from lgsp.harmonise.organisations import review_queue
+from lgsp.land.archive import Batch
+from lgsp.land.record_subset import Selection
+from lgsp.schema import sources
+from lgsp.settings import Settings
+from lgsp.store import ledger
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, batch_ids: list[str]) -> list[str]:
+    """Harmonise batches that were landed; their ids again. Repeating it gives the same rows.
+
+    Raises ContractError when the landed bytes are not what was landed, or (by the source's policy) when a
+    field is unknown.
+    """
+    for batch_id in batch_ids:
+        _harmonise(settings, batch_id)
+    return batch_ids
+
+
+def _harmonise(settings: Settings, batch_id: str) -> None:
+    with store.connect(settings) as connection:
+        batch = ledger.batch(connection, batch_id)
+        if batch.state == "published":  # a task that was cleared: `rebuild` makes a batch of its own
+            return
+        accepted = review_queue.accepted(connection, batch.source)
+        landed = _landed(settings, connection, batch)
+    source = sources.load(batch.source)
+    folder = settings.staging / batch_id / "harmonised"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    with duck(settings) as con:
+        bench = Workbench(con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted)
+        source.code("rows").harmonise(bench)
+        if batch.purpose == "sweep":
+            tombstones.stage(bench)
+        tombstones.lift(bench)
+        as_xml, days = profile.staged(con, folder)
+    picked = len(landed.picked) if isinstance(landed, Selection) else None
+    (folder / "repeated").write_text(str(bench.repeated if picked is None else 0))
+    with store.connect(settings) as connection:
+        if picked is not None:  # of fields and spellings its landing told when it was read whole
+            _advance(connection, batch_id, picked, 0, picked)
+            return
+        looks = bench.profile + as_xml
+        bench.tell_retyped(drift.retyped(connection, batch, looks))
+        ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
+        profile.record(connection, batch_id, looks, days)
+        ledger.record_repairs(connection, batch_id, bench.repairs)
+        review_queue.propose(connection, batch.source, batch_id, bench.unmatched, bench.directory, used=accepted)
+        _advance(connection, batch_id, *(landed.manifest[count] for count in ("declared", "gap", "read")))
+    log.info("%s %s harmonised from %s", batch.source, batch.window, batch.landing_path)
+
+
+def _landed(settings: Settings, connection: ledger.Connection, batch: ledger.Batch) -> Batch:
+    """The landed bytes of a batch: the records picked for it when they are driven again, else all."""
+    folder = settings.landing / batch.landing_path
+    if batch.purpose != "redrive":
+        return Batch.open(folder)
+    rows = connection.execute("select raw_pointer from ledger.redriven_record where batch_id = %s", [batch.batch_id])
+    return Selection.of(folder, [row["raw_pointer"] for row in rows.fetchall()])
+
+
+def _advance(connection: ledger.Connection, batch_id: str, declared: int, gap: int, read: int) -> None:
+    ledger.advance(connection, batch_id, "harmonised", declared_count=declared, gap_count=gap, fetched_count=read)

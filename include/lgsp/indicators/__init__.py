@@ -1,0 +1,1 @@
+"""Definitions of the indicators, and the SQL that computes and updates them."""

@@ -1,0 +1,98 @@
+"""Land: read one window of one source and keep the exact bytes, before anything is parsed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from lgsp import install, store
+from lgsp.errors import LgspError
+from lgsp.land import calls, source_client
+from lgsp.land.archive import Pack
+from lgsp.land.http_client import Caller
+from lgsp.land.reader import Reader
+from lgsp.land.source_client import Client
+from lgsp.schema import sources
+from lgsp.schema.sources import Source
+from lgsp.settings import Settings
+from lgsp.store import ledger
+from lgsp.window import Window
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str, Any] | None = None) -> list[str]:
+    """The ids of the batches that hold a window of a source: one, or several where the window is large.
+
+    `facts` are kept in each manifest, for whoever harmonises the batches.
+
+    Raises SourceFailed when the source does not answer as promised (again may help) and SourceRefused when
+    it does not let us in. Nothing half-landed is ever read.
+    """
+    source = sources.load(source_name)
+    wanted = window.whole_days() if source.whole_days else window
+    install.ensure(settings)
+    settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
+    with source_client.connect(settings, source) as (client, caller):
+        try:
+            parts = _cut(client, source, wanted)
+        except LgspError as error:
+            with store.connect(settings) as connection:
+                ledger.advance(
+                    connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error)
+                )
+            raise
+        return [_land(settings, source, client, caller, part, facts or {}) for part in parts]
+
+
+def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
+    """New batches over the bytes that were landed for a window before, to be harmonised again with the source off."""
+    with store.connect(settings) as connection:
+        batch_ids = []
+        for before in ledger.overlapping(connection, source_name, window):
+            again = ledger.open_batch(
+                connection, before.source, before.window, rebuilt_from=before, purpose=before.purpose
+            )
+            ledger.advance(connection, again.batch_id, "landed", declared_count=before.counts["declared_count"])
+            batch_ids.append(again.batch_id)
+    return batch_ids
+
+
+def _cut(client: Client, source: Source, window: Window) -> list[Window]:
+    """The window in parts that each hold at most a batch of records, by the source's own count; a day is never cut."""
+    if len(window.days()) > source.days_per_batch:
+        return [part for piece in window.split(source.days_per_batch) for part in _cut(client, source, piece)]
+    if len(window.days()) == 1 or client.size(window) <= source.records_per_batch:
+        return [window]
+    half = (len(window.days()) + 1) // 2
+    return [part for piece in window.split(half) for part in _cut(client, source, piece)]
+
+
+def _land(
+    settings: Settings, source: Source, client: Client, caller: Caller, window: Window, facts: Mapping[str, Any]
+) -> str:
+    with store.connect(settings) as connection:
+        batch = ledger.open_batch(connection, source.name, window)
+    pack = Pack(settings.landing / batch.landing_path)
+    try:
+        reader = Reader(caller, pack)
+        client.read_lists(reader)
+        readings = source_client.read_window(client, reader, window)
+        declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
+        gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
+        pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
+                   "to": window.end.isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
+    except (LgspError, OSError) as error:
+        pack.abandon()
+        with store.connect(settings) as connection:
+            calls.record_calls(connection, batch.batch_id, pack.calls)
+            ledger.advance(connection, batch.batch_id, "failed", why=str(error))
+        raise
+    with store.connect(settings) as connection:
+        calls.record_calls(connection, batch.batch_id, pack.calls)
+        ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
+    log.info(
+        "%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared
+    )
+    return batch.batch_id

@@ -1,0 +1,1 @@
+"""What keeps the dataset right afterwards: sweep, redrive, rollback, retention, repair, verify."""

@@ -1,0 +1,251 @@
+"""Contracts: one ODCS 3.1 YAML for each shared table, and everything that is derived from it.
+
+SQL DDL with comments, the Parquet schema with descriptions, the text a row is hashed by, and the row rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lgsp import sql
+from lgsp.errors import ContractError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FOLDER = Path(str(files("lgsp"))) / "contracts"
+RULES = Path(str(files("lgsp"))) / "rules"
+
+SEVERITIES = ("blocker", "error", "warning", "info")
+# What a rule is written for: a row of DuckDB's (of the kind it names), or every row of a shared table in PostgreSQL.
+ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
+SENDS_TO_QUARANTINE = ("blocker", "error")
+
+# Columns that say how a row came here, not what it says: the same dataset may carry others.
+LINEAGE = ("batch_id", "snapshot_id")
+
+# A ratio as a whole number for hashing: the same IEEE operations on both sides, no printing of floats.
+FLOAT_SCALE = 1_000_000_000_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a shared table."""
+
+    name: str
+    type: str
+    description: str
+    meaning_vi: str
+    is_required: bool
+    is_key: bool
+    is_partition: bool
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule about a row: `bad` is a DuckDB predicate that is true for a row that breaks it.
+
+    The row is a harmonised record of kind `kind`; a rule of kind `batch` is asked of the facts of one batch, one of kind
+    `table` of every row of the shared table `table`, in PostgreSQL's SQL. `proof` holds what must be changed in the
+    kind's (or the table's) sample row so that it breaks the rule, and so that it just keeps it.
+    """
+
+    id: str
+    kind: str
+    severity: str
+    bad: str
+    meaning: str
+    meaning_vi: str
+    why: str
+    version: str
+    table: str = ""
+    owner: str = ""
+    shows: tuple[str, ...] = ()
+    mend: str | None = None
+    is_acceptable: bool = True
+    is_relative: bool = False  # to what else the batch holds: it is counted, and never told of a row that is published
+    proof: dict[str, Any] | None = field(default=None, hash=False, compare=False)
+    native: dict[str, Any] | None = field(default=None, hash=False, compare=False)
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether a row that breaks this rule goes to quarantine."""
+        return self.severity in SENDS_TO_QUARANTINE
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One shared table: its columns, key, partition and rules."""
+
+    name: str
+    version: str
+    description: str
+    meaning_vi: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key columns, in order."""
+        return tuple(column.name for column in self.columns if column.is_key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def data_names(self) -> tuple[str, ...]:
+        """The columns that say something, without those that say how the row came here."""
+        return tuple(name for name in self.names if name not in LINEAGE)
+
+    @property
+    def partition(self) -> Column | None:
+        """The column by whose local month the Parquet side is cut, if it is."""
+        return next((column for column in self.columns if column.is_partition), None)
+
+    def part_sql(self, alias: str = "") -> str:
+        """The part a row belongs to (its month as YYYY-MM, or 'all'), in PostgreSQL's SQL."""
+        column = self.partition
+        if column is None:
+            return "'all'"
+        name = f"{alias}{column.name}"
+        local = f"({name} at time zone 'Asia/Ho_Chi_Minh')" if column.type == "timestamptz" else name
+        return f"to_char({local}, 'YYYY-MM')"
+
+    def ddl(self, schema: str, extra: str = "", key: tuple[str, ...] | None = None) -> str:
+        """`create table` with comments, safe to repeat."""
+        key = self.key if key is None else key
+        lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in self.columns]
+        table = f"{schema}.{self.name}"
+        primary = f", primary key ({', '.join(key)})" if key else ""
+        body = ",\n  ".join(lines)
+        comments = [f"comment on table {table} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
+        comments += [
+            f"comment on column {table}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
+            for c in self.columns
+        ]
+        return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n" + "\n".join(comments)
+
+    def arrow_schema(self) -> pa.Schema:
+        """The Parquet schema; every column carries its description."""
+        import pyarrow as pa
+
+        types = {
+            "text": pa.string(), "boolean": pa.bool_(), "integer": pa.int32(), "bigint": pa.int64(), "date": pa.date32(),
+            "timestamptz": pa.timestamp("us", "UTC"), "text[]": pa.list_(pa.string()), "double precision": pa.float64(),
+        }  # fmt: skip
+        fields = [
+            pa.field(c.name, types[c.type], metadata={"description": c.description, "description_vi": c.meaning_vi})
+            for c in self.columns
+        ]
+        about = {"contract": f"lgsp.{self.name}", "version": self.version, "description": self.description}
+        return pa.schema(fields, metadata=about)
+
+    def hash_sql(self, dialect: str, names: tuple[str, ...]) -> str:
+        """A row's 60-bit content hash over `names`, in PostgreSQL's or DuckDB's SQL; both give the same number."""
+        texts = [_text_sql(column, dialect) for column in self.columns if column.name in names]
+        text = "concat_ws(chr(31), " + ", ".join(f"coalesce({text}, '\\N')" for text in texts) + ")"
+        if dialect == "postgresql":
+            return f"('x' || substr(md5({text}), 1, 15))::bit(60)::bigint"
+        return f"('0x' || substr(md5({text}), 1, 15))::bigint"
+
+
+def _text_sql(column: Column, dialect: str) -> str:
+    """A column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
+    name, is_postgresql = column.name, dialect == "postgresql"
+    if column.type == "timestamptz":
+        return (
+            f"(extract(epoch from {name}) * 1000000)::bigint::text" if is_postgresql else f"epoch_us({name})::varchar"
+        )
+    if column.type == "date":
+        return f"to_char({name}, 'YYYY-MM-DD')" if is_postgresql else f"strftime({name}, '%Y-%m-%d')"
+    if column.type == "double precision":
+        # what is too large for that has fewer places, and still fits into 64 bits
+        scaled = f"floor({name} * case when abs({name}) < 1e6 then {FLOAT_SCALE} else 1000 end)"
+        return f"{scaled}::bigint::{'text' if is_postgresql else 'varchar'}"
+    if column.type == "text[]":
+        return f"array_to_string({name}, chr(30))"
+    return f"{name}::{'text' if is_postgresql else 'varchar'}"
+
+
+@cache
+def load(name: str) -> Contract:
+    """One shared table's contract. Raises ContractError when it is missing or says something unknown."""
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    path = FOLDER / f"{name}.yml"
+    if not path.exists():
+        raise ContractError(f"there is no contract {path.name}")
+    told = OpenDataContractStandard.from_file(str(path))
+    table: Any = told.schema_[0] if told.schema_ else None
+    if table is None or table.name != name:
+        raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
+    columns = tuple(
+        Column(
+            name=p.name, type=p.physicalType, description=p.description or "", meaning_vi=p.businessName or "",
+            is_required=bool(p.required), is_key=bool(p.primaryKey), is_partition=bool(p.partitioned),
+        )
+        for p in table.properties
+    )  # fmt: skip
+    rules = tuple(_rule(item, str(told.version), path.name, name) for item in table.quality or [])
+    return Contract(name, str(told.version), table.description or "", table.businessName or "", columns, rules)
+
+
+def _rule(item: Any, version: str, file: str, table: str) -> Rule:
+    if item.engine not in ENGINES or not item.implementation:
+        raise ContractError(f"{file}: rule {item.id} cannot be compiled (type {item.type}, engine {item.engine})")
+    if item.severity not in SEVERITIES:
+        raise ContractError(f"{file}: rule {item.id} has severity {item.severity!r}; known are {', '.join(SEVERITIES)}")
+    told = {p.property: p.value for p in item.customProperties or []}
+    return Rule(
+        id=item.id, kind=ENGINES[item.engine] or told["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
+        meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
+        owner=told.get("owner", ""), mend=told.get("mend"), native=told.get("native"), proof=told.get("proof"),
+        is_relative=bool(told.get("relative", False)), is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
+    )  # fmt: skip
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all shared tables, in alphabetical order."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yml")))
+
+
+def every() -> list[Contract]:
+    """All contracts."""
+    return [load(name) for name in names()]
+
+
+@cache
+def rules(kind: str) -> tuple[Rule, ...]:
+    """The rules that a kind of harmonised record, every batch as a whole (`batch`) or a shared `table` must keep."""
+    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + _of_file(kind)
+
+
+def _of_file(kind: str) -> tuple[Rule, ...]:
+    """The rules of a kind that belongs to no one shared table: `rules/<kind>.yml`."""
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    path = RULES / f"{kind}.yml"
+    if not path.exists():
+        return ()
+    told = OpenDataContractStandard.from_file(str(path))
+    return tuple(
+        _rule(item, str(told.version), path.name, kind) for table in told.schema_ or [] for item in table.quality or []
+    )
+
+
+@cache
+def sample(kind: str) -> dict[str, Any]:
+    """A row of a kind that keeps every rule, from `rules/samples.yml`; a text that begins with `=` is a DuckDB expression."""
+    import yaml
+
+    told = yaml.safe_load((RULES / "samples.yml").read_text())
+    if kind not in told:
+        raise ContractError(f"samples.yml has no row of kind {kind!r}")
+    return dict(told[kind])

@@ -1,0 +1,1 @@
+"""Write, sign, prove, replicate and switch immutable Parquet snapshots."""

@@ -1,0 +1,199 @@
+"""The catalogue of a snapshot: DCAT 3 as JSON-LD, for portals and people who look for data before they read it.
+
+Everything in it comes from the contracts and the manifest, so the same snapshot always gives the same bytes; addresses
+are relative to the catalogue itself, so it stays true wherever the snapshot's folder is copied or served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from lgsp.schema import contract
+from lgsp.schema.contract import Column, Contract
+
+PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
+EU = "http://publications.europa.eu/resource/authority"
+
+# Inline: a reader without a network must be able to parse it.
+CONTEXT = {
+    "adms": "http://www.w3.org/ns/adms#",
+    "csvw": "http://www.w3.org/ns/csvw#",
+    "dcat": "http://www.w3.org/ns/dcat#",
+    "dct": "http://purl.org/dc/terms/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "spdx": "http://spdx.org/rdf/terms#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+    "csvw:column": {"@container": "@list"},
+    "csvw:primaryKey": {"@container": "@list"},
+    "dcat:byteSize": {"@type": "xsd:nonNegativeInteger"},
+    "dcat:startDate": {"@type": "xsd:date"},
+    "dcat:endDate": {"@type": "xsd:date"},
+    "dct:issued": {"@type": "xsd:dateTime"},
+    "dct:modified": {"@type": "xsd:dateTime"},
+    "spdx:checksumValue": {"@type": "xsd:hexBinary"},
+} | {
+    name: {"@type": "@id"}
+    for name in (
+        "dcat:accessURL", "dcat:downloadURL", "dcat:mediaType", "dcat:theme", "dct:accrualPeriodicity", "dct:language",
+        "dct:spatial", "spdx:algorithm",
+    )
+}  # fmt: skip
+
+# The types of a contract as CSV on the Web names them.
+DATATYPES = {
+    "text": "string", "text[]": "string", "boolean": "boolean", "integer": "int", "bigint": "long", "date": "date",
+    "timestamptz": "dateTime", "double precision": "double",
+}  # fmt: skip
+
+TITLE = ("The shared dataset of the province", "Bộ dữ liệu dùng chung của tỉnh")
+ABOUT = (
+    "Administrative procedures, official documents and indicators of all agencies, from three systems harmonised into one: "
+    "every table is of the same snapshot, in SQL and in Parquet",
+    "Thủ tục hành chính, văn bản và chỉ số của mọi cơ quan, hợp nhất từ ba hệ thống: mọi bảng thuộc cùng một lần công bố, bằng SQL và Parquet",
+)
+PUBLISHER = ("The province that runs this installation", "Tỉnh vận hành hệ thống này")
+# No licence is claimed: what others may do with it is for the province to say, and differs from the law of open data.
+RIGHTS = (
+    "Shared between state bodies by default; holds no name, phone, address or identity number",
+    "Dùng chung mặc định giữa các cơ quan nhà nước; không có họ tên, điện thoại, địa chỉ, số định danh",
+)
+KEYWORDS = (("administrative procedures", "thủ tục hành chính"), ("public services", "dịch vụ công"))
+
+
+def document(manifest: Mapping[str, Any]) -> bytes:
+    """The catalogue of the snapshot that a manifest describes, to lie beside it as `catalog.json`.
+
+    A manifest that knows `published_at` gives it as the day of issue; `as_of`, the data's own time, is when it changed.
+    """
+    tables = manifest["tables"]
+    told = {
+        "@context": CONTEXT,
+        "@id": "#catalog",
+        "@type": "dcat:Catalog",
+        "dct:title": _said(*TITLE),
+        "dct:description": _said(*ABOUT),
+        "dct:publisher": {"@id": "#publisher", "@type": "foaf:Agent", "foaf:name": _said(*PUBLISHER)},
+        "dct:language": [f"{EU}/language/VIE", f"{EU}/language/ENG"],
+        "dct:accessRights": {"@type": "dct:RightsStatement", "rdfs:label": _said(*RIGHTS)},
+        "dcat:version": str(manifest["snapshot_id"]),
+        **_times(manifest),
+        "dcat:dataset": [_dataset(shared, manifest) for shared in contract.every() if shared.name in tables],
+    }
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    snapshot_id, table = manifest["snapshot_id"], manifest["tables"][shared.name]
+    english = shared.name.replace("_", " ")
+    keywords = (*KEYWORDS, (english, shared.meaning_vi.lower()))
+    return {
+        "@id": f"#{shared.name}",
+        "@type": "dcat:Dataset",
+        "dct:identifier": f"lgsp.{shared.name}",
+        "dct:title": _said(english, shared.meaning_vi),
+        "dct:description": _said(shared.description, shared.meaning_vi),
+        "dct:publisher": {"@id": "#publisher"},
+        "dcat:keyword": [word for pair in keywords for word in _said(*pair)],
+        "dcat:theme": f"{EU}/data-theme/GOVE",
+        "dcat:version": str(snapshot_id),
+        "adms:versionNotes": _said(
+            "The number of the publication; every table of a catalogue has the same",
+            "Số của lần công bố; mọi bảng trong danh mục cùng một số",
+        ),
+        "dct:accrualPeriodicity": f"{EU}/frequency/DAILY",
+        "dct:conformsTo": {
+            "@type": "dct:Standard", "dct:identifier": f"lgsp.{shared.name}", "dct:title": f"lgsp.{shared.name} {shared.version}",
+            "dcat:version": shared.version,
+        },
+        "dct:extent": {"@type": "dct:SizeOrDuration", "rdf:value": table["rows"], "rdfs:label": f"{table['rows']} rows"},
+        **_times(manifest),
+        **_temporal(table["files"]),
+        "csvw:tableSchema": {
+            "@type": "csvw:Schema", "csvw:primaryKey": list(shared.key), "csvw:column": [_column(c) for c in shared.columns],
+        },
+        "dcat:distribution": [_parquet(shared, table["files"]), _sql(shared, snapshot_id)],
+    }  # fmt: skip
+
+
+def _parquet(shared: Contract, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    about = ("Parquet files, zstd", "Tệp Parquet, nén zstd")
+    if shared.partition:
+        column = shared.partition.name
+        about = (
+            f"Parquet files, zstd, cut by the local month of {column} into folders month=YYYY-MM",
+            f"Tệp Parquet, nén zstd, chia theo tháng của {column} vào thư mục month=YYYY-MM",
+        )
+    told: dict[str, Any] = {
+        "@id": f"#{shared.name}-parquet",
+        "@type": "dcat:Distribution",
+        "dct:title": _said(f"{shared.name} in Parquet", f"{shared.name} bằng Parquet"),
+        "dct:description": _said(*about),
+        "dcat:mediaType": PARQUET,
+        "dcat:accessURL": f"{shared.name}/",
+        "dcat:byteSize": sum(file["bytes"] for file in files),
+    }
+    if len(files) == 1:
+        (file,) = files
+        told["dcat:downloadURL"] = file["path"]
+        told["spdx:checksum"] = {
+            "@type": "spdx:Checksum",
+            "spdx:algorithm": "spdx:checksumAlgorithm_sha256",
+            "spdx:checksumValue": file["sha256"],
+        }
+    return told
+
+
+def _sql(shared: Contract, snapshot_id: int) -> dict[str, Any]:
+    table = f"shared.{shared.name}"
+    as_of = f"history.{shared.name}_as_of({snapshot_id})"
+    return {
+        "@id": f"#{shared.name}-sql",
+        "@type": "dcat:Distribution",
+        "dct:title": _said(f"{shared.name} in SQL", f"{shared.name} bằng SQL"),
+        "dct:description": _said(
+            f"Table {table} in PostgreSQL shows the newest snapshot; {as_of} shows this one",
+            f"Bảng {table} trong PostgreSQL là lần công bố mới nhất; {as_of} là lần này",
+        ),
+        "dct:format": "PostgreSQL",
+        "dcat:accessURL": f"urn:lgsp:sql:{table}",
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "@type": "csvw:Column",
+        "csvw:name": column.name,
+        "csvw:required": column.is_required or column.is_key,
+        "csvw:datatype": {
+            "@type": "csvw:Datatype", "csvw:base": DATATYPES[column.type], "rdfs:label": column.type,
+        },
+        "dct:title": _said(column.name.replace("_", " "), column.meaning_vi),
+        "dct:description": _said(column.description, column.meaning_vi),
+    }  # fmt: skip
+
+
+def _times(manifest: Mapping[str, Any]) -> dict[str, str]:
+    names = {"dct:issued": "published_at", "dct:modified": "as_of"}
+    return {name: datetime.fromisoformat(manifest[key]).isoformat() for name, key in names.items() if manifest.get(key)}
+
+
+def _temporal(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """From the first to the last month that has a file; nothing for a table that is not cut by month."""
+    months = sorted(file["part"] for file in files if re.fullmatch(r"\d{4}-\d{2}", file["part"]))
+    if not months:
+        return {}
+    first, last = (date.fromisoformat(f"{month}-01") for month in (months[0], months[-1]))
+    end = (last + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    period = {"@type": "dct:PeriodOfTime", "dcat:startDate": first.isoformat(), "dcat:endDate": end.isoformat()}
+    return {"dct:temporal": period}
+
+
+def _said(english: str, vietnamese: str) -> list[dict[str, str]]:
+    return [{"@language": "vi", "@value": vietnamese}, {"@language": "en", "@value": english}]

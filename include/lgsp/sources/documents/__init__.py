@@ -1,0 +1,1 @@
+"""The document system (Qoffice), over the national document gateway."""

@@ -1,0 +1,1 @@
+"""The one-stop-shop (một cửa điện tử)."""

@@ -1,0 +1,1 @@
+"""The provincial portal of online public services (dịch vụ công trực tuyến)."""

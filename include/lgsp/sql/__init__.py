@@ -1,8 +1,0 @@
-"""SQL text: literals."""
-
-from __future__ import annotations
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

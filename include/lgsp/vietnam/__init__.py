@@ -1,0 +1,1 @@
+"""Facts of the country: text, names, territories, working days, phone numbers, times, legacy encodings."""

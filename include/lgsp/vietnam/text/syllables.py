@@ -1,0 +1,109 @@
+"""The shape of a Vietnamese syllable: onset, rhyme and tone, enough to tell a word from its ruins."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from lgsp.vietnam.text.surnames import HIGHLAND_WORDS
+
+TONES = "\u0300\u0301\u0303\u0309\u0323"
+
+ONSETS = frozenset({"", *"b c ch d đ g gh gi h k kh l m n ng ngh nh p ph qu r s t th tr v x".split()})
+RHYMES = """
+a ac ach ai am an ang anh ao ap at au ay ăc ăm ăn ăng ăp ăt âc âm ân âng âp ât âu ây
+e ec em en eng eo ep et ê êch êm ên êng ênh êp êt êu
+i ia ich iêc iêm iên iêng iêp iêt iêu im in ing inh ip it iu y yêm yên yêng yêt yêu ym yn ynh yp yt ych
+o oa oac oach oai oam oan oang oanh oao oap oat oay oăc oăm oăn oăng oăt oc oe oen oeo oet oi om on ong op ot
+ô ôc ôi ôm ôn ông ôp ôt ơ ơi ơm ơn ơp ơt
+u ua uân uâng uât uâc uây uc uê uêch uênh ui um un ung uôc uôi uôm uôn uông uôt up ut
+uy uya uych uyên uyêt uyn uynh uyp uyt uyu
+ư ưa ưc ưi ưm ưn ưng ươc ươi ươm ươn ương ươp ươt ươu ưt ưu
+"""
+_VOWELS, _HATS = "aăâeêioôơuưy", "ăâêôơ"
+_STOPS = ("c", "ch", "p", "t")
+_STOP_TONES = "\u0301\u0323"
+_EITHER_STYLE = ("oa", "oe", "uy")
+
+
+def _tone_places(rhyme: str) -> tuple[int, ...]:
+    """On which letters of a rhyme the tone may stand: the hatted one, else the middle of the vowels."""
+    count = sum(letter in _VOWELS for letter in rhyme)
+    hats = [place for place, letter in enumerate(rhyme) if letter in _HATS]
+    if hats:
+        return (hats[-1],)
+    if rhyme in _EITHER_STYLE:
+        return (0, 1)
+    return (1,) if count > 2 or (count == 2 and count < len(rhyme)) else (0,)
+
+
+_TONE_PLACES = {rhyme: _tone_places(rhyme) for rhyme in RHYMES.split()}
+
+# What a word may be cut at; every other sign may be a letter of some font.
+_WORD = re.compile(r"[^\s\x00-\x26\x28-\x40\x5b-\x60\x7b-\x9f'“”‘’…–—•°²³]+")
+_ABBREVIATION = re.compile(r"(?=.*Đ)[BCDĐGHKLMNPQRSTVX]{2,}")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
+# Signs that stand between letters in no language, only in a text of another character set.
+GLUED = re.compile(r"(?<=[^\W\d_])[¡¢¤¥¦¨¬¶¸¹¼½¾µ](?=[^\W\d_])")
+_LONGEST = 12
+_MICROMETRE = "µm"  # which in TCVN3 is a syllable
+
+
+@lru_cache(maxsize=65_536)
+def is_syllable(word: str) -> bool:
+    """Whether a word in NFC has an onset, a rhyme and a tone in its place that go together, whatever its case.
+
+    Words that only the highlands' names have count as well.
+    """
+    if len(word) > _LONGEST:
+        return False
+    if word.lower() in HIGHLAND_WORDS:
+        return True
+    bare, tone, place = "", "", -1
+    for sign in unicodedata.normalize("NFD", word.lower()):
+        if sign not in TONES:
+            bare += sign
+        elif tone:
+            return False
+        else:
+            tone, place = sign, len(unicodedata.normalize("NFC", bare)) - 1
+    bare = unicodedata.normalize("NFC", bare)
+    return any(_goes(bare[length:], tone, place - length) for length in (3, 2, 1, 0) if bare[:length] in ONSETS)
+
+
+def _goes(rhyme: str, tone: str, place: int) -> bool:
+    if rhyme not in _TONE_PLACES:
+        return False
+    return not tone or (place in _TONE_PLACES[rhyme] and (tone in _STOP_TONES or not rhyme.endswith(_STOPS)))
+
+
+@lru_cache(maxsize=65_536)
+def reads_well(word: str, by_font: bool = False) -> bool:
+    """Whether a word is a syllable, small, in capitals or with a first capital, or an abbreviation with Đ in it.
+
+    With `by_font` small letters with signs count as capitals among capitals, as fonts of capitals leave them: PHú.
+    """
+    if _ABBREVIATION.fullmatch(word):
+        return True
+    is_written_well = word.islower() or word.isupper() or (word[0].isupper() and word[1:].islower())
+    if not is_written_well and by_font:
+        basic = "".join(letter for letter in word if letter.isascii())
+        is_written_well = len(basic) > 1 and basic.isupper()
+    return is_written_well and is_syllable(word)
+
+
+def sense(text: str, by_font: bool = False) -> int:
+    """How much a text reads as Vietnamese: words beyond ASCII that are syllables, less those that are none.
+
+    Signs that stand without a basic letter beside them (`§ 3`, `1ª`) are no evidence.
+    """
+    total = 0
+    for word in _WORD.findall(text):
+        if word.isascii() or not _ASCII_LETTER.search(word):
+            continue
+        if word == _MICROMETRE or reads_well(word, by_font):
+            total += 1
+        else:
+            total -= 2 if GLUED.search(word) else 1
+    return total

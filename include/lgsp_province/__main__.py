@@ -1,0 +1,5 @@
+"""`python -m lgsp_province`: the same commands without the rest of the platform."""
+
+from lgsp_province.cli import province
+
+province(prog_name="province")

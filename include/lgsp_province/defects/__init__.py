@@ -1,0 +1,1 @@
+"""The defects of real data, planted at their rates."""

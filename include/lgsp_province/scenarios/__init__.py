@@ -1,0 +1,1 @@
+"""Worlds with planted figures from press reports of real provinces."""

@@ -1,0 +1,1 @@
+"""Compare a published dataset with the truth of its world."""

@@ -1,0 +1,1 @@
+"""The three source systems as HTTP servers."""

@@ -1,0 +1,263 @@
+"""The common HTTP server of the three systems: routing, faults, control and a log, on a real socket."""
+
+import functools
+import ipaddress
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from email.message import Message
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+from lgsp_province.systems.clock import Clock
+from lgsp_province.systems.faults import Fault, Plan
+from lgsp_province.world import wording
+from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, day_date
+
+_log = logging.getLogger(__name__)
+
+JSON, HTML = "application/json;charset=UTF-8", "text/html; charset=utf-8"
+_HTML_ERROR = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_LARGEST_BODY = 1 << 20
+_PLAIN = {"429-bare": 429, "429-seconds": 429, "429-date": 429, "500": 500, "503": 503, "redirect": 302}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a system sees of one call."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: "Message[str, str]"
+    body: bytes
+    faults: tuple[Fault, ...] = ()
+
+    def fault(self, kind: str) -> Fault | None:
+        """The fault of a kind that strikes this call, if one does."""
+        return next((fault for fault in self.faults if fault.kind == kind), None)
+
+    def json(self) -> dict[str, Any]:
+        """The body as an object; `ValueError` for anything else."""
+        value = orjson.loads(self.body)
+        if not isinstance(value, dict):
+            raise ValueError("the body is not a JSON object")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, a body and headers."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> "Response":
+        """A JSON answer."""
+        return cls(status, orjson.dumps(value))
+
+
+class System(ABC):
+    """One of the three source systems; a subclass answers, the server does the rest."""
+
+    name = ""
+
+    def __init__(self, clock: Clock, html_rate: float = 0.0) -> None:
+        self.clock = clock
+        self.plan = Plan()
+        self.hidden: frozenset[str] = frozenset()
+        self.requests: deque[dict[str, Any]] = deque(maxlen=100_000)
+        self._html_rate = html_rate
+        self._calls = 0
+
+    @abstractmethod
+    def answer(self, request: Request) -> Response:
+        """The answer to one call that no fault intercepts."""
+
+    def target(self, request: Request) -> str:
+        """What a fault's `path` is compared with."""
+        return request.path
+
+    @abstractmethod
+    def expire_tokens(self) -> None:
+        """Forget every token."""
+
+    @abstractmethod
+    def unauthorised(self) -> Response:
+        """The answer to a call whose token is no longer known."""
+
+    def hide(self, keys: frozenset[str]) -> None:
+        """Have no records of these keys from now on, nor any sign of them; those hidden before are there again."""
+        self.hidden = keys
+
+    def today(self) -> date:
+        """The local day as of which the system answers."""
+        return day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
+
+    def is_html_due(self) -> bool:
+        """Whether this call meets the proxy's error page, by a fixed pattern at the set rate."""
+        self._calls += 1
+        return (self._calls * 2_654_435_761 % 2**32) / 2**32 < self._html_rate
+
+
+def _planned(fault: Fault) -> Response:
+    headers: dict[str, str] = {}
+    if fault.kind == "429-seconds":
+        headers["Retry-After"] = str(fault.value or 1)
+    elif fault.kind == "429-date":
+        at = datetime.fromtimestamp(time.time() + float(fault.value or 1), UTC)
+        headers["Retry-After"] = format_datetime(at.replace(microsecond=0), usegmt=True)
+    elif fault.kind == "redirect":
+        headers["Location"] = str(fault.value)
+    return Response(_PLAIN[fault.kind], b'{"message":"planned fault"}', JSON, headers)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads a call, lets the system or a fault answer, writes the answer."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "province", ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = 120
+
+    def __init__(self, system: System, *args: Any) -> None:
+        self.system = system
+        super().__init__(*args)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent; calls are kept for `/_province/log`."""
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _read(self) -> Request:
+        split = urlsplit(self.path)
+        length = min(int(self.headers.get("Content-Length") or 0), _LARGEST_BODY)
+        body = self.rfile.read(length) if length else b""
+        return Request(
+            self.command, split.path, dict(parse_qsl(split.query, keep_blank_values=True)), self.headers, body
+        )
+
+    def _serve(self) -> None:
+        request = self._read()
+        if request.path.startswith("/_province/"):
+            self._send(self._control(request))
+            return
+        system = self.system
+        target = system.target(request)
+        faults = tuple(system.plan.strike(target))
+        request = Request(request.method, request.path, request.query, request.headers, request.body, faults)
+        response = self._answered(request)
+        entry = {
+            "method": request.method,
+            "path": self.path,
+            "service": target,
+            "status": response.status,
+            "has_authorization": "Authorization" in self.headers,
+            "faults": [fault.kind for fault in faults],
+        }
+        system.requests.append(entry)
+        self._send(response, request.fault("truncate"), request.fault("slow"))
+
+    def _answered(self, request: Request) -> Response:
+        for fault in request.faults:
+            if fault.kind in _PLAIN:
+                return _planned(fault)
+            if fault.kind == "html-200":
+                return Response(200, _HTML_ERROR, HTML)
+            if fault.kind == "expire-token":
+                self.system.expire_tokens()
+                return self.system.unauthorised()
+        if self.system.is_html_due():
+            return Response(200, _HTML_ERROR, HTML)
+        try:
+            return self.system.answer(request)
+        except (ValueError, KeyError, TypeError) as error:
+            return Response.json({"message": f"bad request: {error}"}, 400)
+
+    def _control(self, request: Request) -> Response:
+        if not ipaddress.ip_address(self.client_address[0]).is_loopback:
+            return Response.json({"message": "not found"}, 404)
+        what = request.path.removeprefix("/_province/")
+        try:
+            if (request.method, what) == ("GET", "log"):
+                return Response.json(list(self.system.requests))
+            if (request.method, what) == ("POST", "clock"):
+                self.system.clock.freeze(wording.from_iso(str(request.json()["as_of"])))
+                return Response.json({"as_of": wording.iso(self.system.clock.now())})
+            if (request.method, what) == ("POST", "hide"):
+                self.system.hide(frozenset(map(str, request.json()["keys"])))
+                return Response.json({"hidden": len(self.system.hidden)})
+            if (request.method, what) == ("POST", "faults"):
+                plan = [Fault.of(entry) for entry in request.json()["plan"]]
+                self.system.plan.replace(plan)
+                return Response.json({"faults": len(plan)})
+        except (ValueError, KeyError, TypeError) as error:
+            return Response.json({"message": str(error)}, 400)
+        return Response.json({"message": "not found"}, 404)
+
+    def _send(self, response: Response, truncate: Fault | None = None, slow: Fault | None = None) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if truncate:
+            self.wfile.write(response.body[: len(response.body) // 2])
+            self.close_connection = True
+        elif slow:
+            self._dribble(response.body, float(slow.value or 0.05))
+        else:
+            self.wfile.write(response.body)
+        self.wfile.flush()
+
+    def _dribble(self, body: bytes, pause: float) -> None:
+        for place in range(len(body)):
+            try:
+                self.wfile.write(body[place : place + 1])
+                self.wfile.flush()
+            except OSError:  # the caller lost patience, which is what a slow answer is for
+                self.close_connection = True
+                return
+            time.sleep(pause)
+
+
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news."""
+        _log.debug("connection of %s ended early", client_address, exc_info=True)
+
+
+def listen(system: System, host: str, port: int) -> tuple[ThreadingHTTPServer, Callable[[], None]]:
+    """Start answering in the background; the server (with its port) and how to stop it."""
+    listener = _Listener((host, port), functools.partial(Handler, system))
+    thread = threading.Thread(target=listener.serve_forever, args=(0.05,), name=system.name, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        listener.shutdown()
+        listener.server_close()
+        thread.join()
+
+    return listener, stop

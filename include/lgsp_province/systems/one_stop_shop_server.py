@@ -1,0 +1,189 @@
+"""The one-stop-shop's routes: Keycloak token, Spring slices, UTC."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lgsp_province.systems import one_stop_shop_records
+from lgsp_province.systems.clock import Clock, Tokens
+from lgsp_province.systems.http_server import Request, Response, System
+from lgsp_province.world import agencies, wording
+from lgsp_province.world.lives import ACCEPTED
+from lgsp_province.world.services import Catalogue
+from lgsp_province.world.view import SystemView, View
+
+CLIENT_ID, CLIENT_SECRET, REALM = "lgsp-demo", "not-a-secret", "digo"
+TOKEN_LIFETIME = 300.0
+LARGEST_PAGE, LARGEST_LIST = 500, 1000
+
+_TOKEN_PATH = f"/auth/realms/{REALM}/protocol/openid-connect/token"
+_DOSSIER = "/pa/dossier/"
+
+
+def _page(request: Request, largest: int) -> tuple[int, int]:
+    page, size = int(request.query.get("page", 0)), int(request.query.get("size", 200))
+    if page < 0 or size < 1:
+        raise ValueError("page begins at 0, size at 1")
+    return page, min(size, largest)
+
+
+def _slice(content: list[Any], page: int, size: int, is_last: bool) -> dict[str, Any]:
+    return {
+        "content": content,
+        "first": page == 0,
+        "last": is_last,
+        "number": page,
+        "size": size,
+        "numberOfElements": len(content),
+        "empty": not content,
+        "sort": {"sorted": True},
+    }
+
+
+def _whole(items: list[dict[str, Any]], request: Request) -> Response:
+    page, size = _page(request, LARGEST_LIST)
+    content = items[page * size : (page + 1) * size]
+    return Response.json(_slice(content, page, size, (page + 1) * size >= len(items)))
+
+
+def touched_one_stop(view: View, row: int, instant: int) -> View:
+    """The same view after one of its dossiers changed once more."""
+    return replace(view, one_stop=view.one_stop.touched(row, instant))
+
+
+def changed_instant(view: View, end: int, value: Any) -> int:
+    """When the planned change between two pages happens: as told, else just before the window ends."""
+    return wording.from_iso(str(value)) if value else min(end, view.as_of) - 1
+
+
+class OneStopShop(System):
+    """Answers as iGate 2.0 does."""
+
+    name = "one_stop_shop"
+
+    def __init__(
+        self, clock: Clock, catalogue: Catalogue, html_rate: float = 0.0, token_lifetime: float = TOKEN_LIFETIME
+    ) -> None:
+        super().__init__(clock, html_rate)
+        self._catalogue = catalogue
+        self._tokens = Tokens("one-stop", token_lifetime)
+        self._renderer = one_stop_shop_records.Renderer()
+        self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._shown: tuple[View, frozenset[str], View] | None = None
+
+    def expire_tokens(self) -> None:
+        self._tokens.clear()
+
+    def unauthorised(self) -> Response:
+        return Response.json({"error": "invalid_token", "error_description": "Token is not active"}, 401)
+
+    def answer(self, request: Request) -> Response:
+        if request.path == _TOKEN_PATH and request.method == "POST":
+            return self._login(request)
+        if request.method != "GET" or not request.path.startswith(("/pa/dossier/", "/ba/agency", "/bd/procedure")):
+            return Response.json({"status": 404, "error": "Not Found", "path": request.path}, 404)
+        if not self._tokens.is_bearer(request.headers.get("Authorization")):
+            return self.unauthorised()
+        routes = {
+            "/pa/dossier/search": self._search,
+            "/pa/dossier/count": self._count,
+            "/pa/dossier/keys": self._keys,
+        }
+        if request.path in routes:
+            return routes[request.path](request)
+        today = self.today()
+        if request.path == "/ba/agency":
+            return _whole([one_stop_shop_records.agency_entry(a.index) for a in agencies.listed(today)], request)
+        if request.path == "/bd/procedure":
+            return _whole(
+                [one_stop_shop_records.procedure_entry(s, today) for s in self._catalogue.listed(today)], request
+            )
+        return self._one(request.path.removeprefix(_DOSSIER))
+
+    def _view(self) -> View:
+        """The view of now, without what is hidden; made once for each."""
+        view, hidden = self.clock.view(), self.hidden
+        if not hidden:
+            return view
+        if self._shown is None or self._shown[0] is not view or self._shown[1] != hidden:
+            found = [row for key in hidden if (row := one_stop_shop_records.dossier_row(key)) is not None]
+            rows = np.array([row for row in found if row < len(view.dossiers)], np.int64)
+            self._shown = (view, hidden, replace(view, one_stop=view.one_stop.without(rows)))
+        return self._shown[2]
+
+    def _login(self, request: Request) -> Response:
+        form = {key: values[0] for key, values in parse_qs(request.body.decode()).items()}
+        if form.get("client_id") != CLIENT_ID or form.get("client_secret") != CLIENT_SECRET:
+            return Response.json({"error": "unauthorized_client"}, 401)
+        if form.get("grant_type") != "client_credentials":
+            return Response.json({"error": "unsupported_grant_type"}, 400)
+        return Response.json(
+            {
+                "access_token": self._tokens.issue(),
+                "expires_in": round(self._tokens.lifetime),
+                "token_type": "Bearer",
+            }
+        )
+
+    def _search(self, request: Request) -> Response:
+        page, size = _page(request, LARGEST_PAGE)
+        view = self._view()
+        start, end = (
+            wording.from_iso(request.query["modified-from"]),
+            wording.from_iso(request.query["modified-to"]),
+        )
+        rows = view.one_stop.listing.window(start, end)
+        wanted = rows[page * size : (page + 1) * size]
+        content = [self._renderer.dossier(seen) for seen in view.seen(view.one_stop, wanted)]
+        if (fault := request.fault("shift-pages")) and len(rows):
+            instant = changed_instant(view, end, fault.value)
+            self.clock.touch(lambda now: touched_one_stop(now, int(rows[0]), instant))
+        return Response.json(_slice(content, page, size, (page + 1) * size >= len(rows)))
+
+    def _count(self, request: Request) -> Response:
+        start, end = (
+            wording.from_iso(request.query["modified-from"]),
+            wording.from_iso(request.query["modified-to"]),
+        )
+        total = len(self._view().one_stop.listing.window(start, end))
+        fault = request.fault("count-off")
+        return Response.json({"total": total + (int(fault.value or 1) if fault else 0)})
+
+    def _by_acceptance(self, view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Existing accepted dossiers and when they were accepted, in that order; made once per view."""
+        if self._accepted is None or self._accepted[0] is not view.one_stop:
+            lives, system = view.dossiers.lives, view.one_stop
+            is_accepted = (system.visible >= 2) & (lives.statuses[:, 1] == ACCEPTED) & ~system.is_deleted
+            rows = np.flatnonzero(is_accepted)
+            rows = rows[np.argsort(lives.times[rows, 1], kind="stable")]
+            self._accepted = (system, rows, lives.times[rows, 1])
+        return self._accepted[1], self._accepted[2]
+
+    def _keys(self, request: Request) -> Response:
+        page, size = _page(request, LARGEST_LIST)
+        view = self._view()
+        rows, accepted = self._by_acceptance(view)
+        bounds = [wording.from_iso(request.query[f"accepted-{side}"]) for side in ("from", "to")]
+        first, last = np.searchsorted(accepted, bounds)
+        wanted = rows[first:last][page * size : (page + 1) * size]
+        content = [
+            {
+                "id": one_stop_shop_records.dossier_id(seen.row, seen.submitted),
+                "code": seen.code,
+                "modifiedDate": wording.iso(seen.modified),
+            }
+            for seen in view.seen(view.one_stop, wanted)
+        ]
+        return Response.json(_slice(content, page, size, (page + 1) * size >= int(last - first)))
+
+    def _one(self, wire_id: str) -> Response:
+        view = self._view()
+        row = one_stop_shop_records.dossier_row(wire_id)
+        if row is not None and row < len(view.dossiers) and view.one_stop.visible[row]:
+            seen = view.seen(view.one_stop, [row])[0]
+            if one_stop_shop_records.dossier_id(row, seen.submitted) == wire_id and not view.one_stop.is_deleted[row]:
+                return Response.json(self._renderer.dossier(seen))
+        return Response.json({"status": 404, "error": "Not Found"}, 404)

@@ -1,0 +1,97 @@
+"""Runs the three servers over one world, and says how to reach them."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from lgsp_province.systems import documents_server, one_stop_shop_server, online_services_server
+from lgsp_province.systems.clock import Clock
+from lgsp_province.systems.documents_server import Documents
+from lgsp_province.systems.faults import Fault
+from lgsp_province.systems.http_server import System, listen
+from lgsp_province.systems.one_stop_shop_server import OneStopShop
+from lgsp_province.systems.online_services_server import OnlineServices
+from lgsp_province.world.calendar import instant
+from lgsp_province.world.world import World
+
+NAMES = ("one_stop_shop", "online_services", "documents")
+
+_CREDENTIALS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "one_stop_shop": (
+        one_stop_shop_server.CLIENT_ID,
+        one_stop_shop_server.CLIENT_SECRET,
+        {"realm": one_stop_shop_server.REALM},
+    ),
+    "online_services": (
+        online_services_server.USERNAME,
+        online_services_server.PASSWORD,
+        {"dstcode": online_services_server.DESTINATION, "madonvi": online_services_server.UNIT},
+    ),
+    "documents": (
+        documents_server.USERNAME,
+        documents_server.PASSWORD,
+        {
+            "application_code": documents_server.APPLICATION,
+            "system_id": documents_server.SYSTEM_ID,
+            "secret_key": documents_server.SECRET_KEY,
+        },
+    ),
+}
+
+
+def _connection(name: str, host: str, port: int) -> dict[str, Any]:
+    """One system's address and fake credentials, in Airflow's JSON form."""
+    login, password, extra = _CREDENTIALS[name]
+    return {
+        "conn_type": "http",
+        "schema": "http",
+        "host": host,
+        "port": port,
+        "login": login,
+        "password": password,
+        "extra": dict(extra),
+    }
+
+
+def systems(world: World, clock: Clock, lifetimes: Mapping[str, float]) -> list[System]:
+    """The three systems; `lifetimes` are seconds by system name, where they differ from the usual."""
+    rate = world.rates["D38"]
+    one_stop, portal, documents = NAMES
+    return [
+        OneStopShop(clock, world.catalogue, rate, lifetimes.get(one_stop, one_stop_shop_server.TOKEN_LIFETIME)),
+        OnlineServices(clock, world.catalogue, rate, lifetimes.get(portal, online_services_server.SESSION_LIFETIME)),
+        Documents(clock, world.papers, world.seed, rate, lifetimes.get(documents, documents_server.TOKEN_LIFETIME)),
+    ]
+
+
+@contextlib.contextmanager
+def serving(
+    world: World,
+    *,
+    as_of: datetime | None = None,
+    faults: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+    host: str = "127.0.0.1",
+    ports: tuple[int, int, int] = (0, 0, 0),
+    lifetimes: Mapping[str, float] | None = None,
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """Serve the province while the block runs; yields the three connections by name.
+
+    Without `as_of` the clock stands at the last local midnight. `faults` are plans by system name.
+    A port of 0 takes a free one.
+    """
+    clock = Clock(world.view, None if as_of is None else instant(as_of))
+    clock.view()
+    with contextlib.ExitStack() as stack:
+        connections = {}
+        for system, port in zip(systems(world, clock, lifetimes or {}), ports, strict=True):
+            system.plan.replace(Fault.of(entry) for entry in (faults or {}).get(system.name, ()))
+            listener, stop = listen(system, host, port)
+            stack.callback(stop)
+            connections[system.name] = _connection(system.name, host, listener.server_address[1])
+        yield connections
+
+
+def serve(world: World, **options: Any) -> contextlib.AbstractContextManager[dict[str, dict[str, Any]]]:
+    """The same as `serving`."""
+    return serving(world, **options)

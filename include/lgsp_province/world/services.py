@@ -1,0 +1,139 @@
+"""Administrative procedures, who offers them, and which decision replaced which."""
+
+import csv
+import functools
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+from lgsp.vietnam import territory_versions
+from lgsp_province.world import agencies
+from lgsp_province.world.agencies import Agency
+
+DATA = Path(str(files("lgsp_province"))) / "data"
+_DATA = DATA / "services.csv"
+_CHANGES = DATA / "service_changes.csv"
+_CATALOGUE_BEGAN = date(2018, 7, 1)
+_COMMON = 12  # services that every commune offers
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One procedure; `is_vertical` ones are handled outside the one-stop, in the portal only.
+
+    From `valid_to` on it is handled as the procedure `replaced_by` instead; `replaces` points back.
+    """
+
+    index: int
+    code: str
+    name: str
+    field_code: str
+    field_name: str
+    online_level: int
+    agency_level: str
+    standard_days: int
+    department: str
+    fee_vnd: int
+    weight: float
+    is_vertical: bool
+    is_integrated: bool
+    integrated_on: date
+    valid_from: date = _CATALOGUE_BEGAN
+    valid_to: date | None = None
+    replaced_by: int | None = None
+    replaces: int | None = None
+
+    @property
+    def wire_id(self) -> str:
+        """The one-stop's internal id of the procedure."""
+        return f"60aa0b12{self.index:016x}"
+
+
+def _service(index: int, row: dict[str, str]) -> Service:
+    level = int(row["online_level"])
+    return Service(
+        index,
+        row["code"],
+        row["name"],
+        row["field_code"],
+        row["field_name"],
+        level,
+        row["agency_level"],
+        int(row["standard_days"]),
+        row["department"],
+        int(row["fee_vnd"]),
+        float(row["weight"]),
+        row["is_vertical"] == "1",
+        level >= 3 and index % 24 != 7,
+        date(2020, 3, 2) + timedelta(days=7 * (index % 60)),
+    )
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Procedures in a fixed order, a dossier names them by their place; and each of them at each agency that offers it."""
+
+    services: tuple[Service, ...]
+    offerings: tuple[tuple[Service, Agency], ...]
+
+    def listed(self, day: date) -> list[Service]:
+        """The procedures that the systems' lists hold on a day: those in force and those abolished by then."""
+        return [service for service in self.services if service.valid_from <= day]
+
+    def offered(self, day: date) -> list[tuple[Service, Agency]]:
+        """The procedures at agencies that the portal's list holds on a day, those that ended by then too."""
+        return [pair for pair in self.offerings if max(pair[0].valid_from, pair[1].valid_from) <= day]
+
+
+@functools.cache
+def load() -> tuple[Service, ...]:
+    """The catalogue, in a fixed order: the procedures of old, then those that replaced some of them (D35)."""
+    with _DATA.open(encoding="utf-8", newline="") as file:
+        found = [_service(index, row) for index, row in enumerate(csv.DictReader(file))]
+    by_code = {service.code: service.index for service in found}
+    with _CHANGES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            old, day = found[by_code[row["code"]]], date.fromisoformat(row["effective_on"])
+            integrated_on = max(day, old.integrated_on)
+            new = replace(
+                old,
+                index=len(found),
+                code=row["new_code"],
+                weight=0.0,
+                valid_from=day,
+                integrated_on=integrated_on,
+                replaces=old.index,
+            )
+            found[old.index] = replace(old, valid_to=day, replaced_by=new.index)
+            found.append(new)
+    return tuple(found)
+
+
+def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
+    if agency.valid_from == territory_versions.MERGER:  # the communes of July 2025 took over what the districts did
+        return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
+    if service.agency_level != agency.level:
+        return False
+    if agency.level == agencies.PROVINCE:
+        return agency.code == f"000.00.{service.department}.H47"
+    number = service.index if service.replaces is None else service.replaces
+    if agency.level == agencies.COMMUNE and number not in common:
+        return (number * 7 + agency.index * 3) % 5 < 2
+    return True
+
+
+@functools.cache
+def offerings() -> tuple[tuple[Service, Agency], ...]:
+    """Every service at every agency that offers it."""
+    commune = [s for s in load() if s.agency_level == agencies.COMMUNE and s.replaces is None]
+    common = {s.index for s in sorted(commune, key=lambda s: -s.weight)[:_COMMON]}
+    return tuple(
+        (service, agency) for agency in agencies.load() for service in load() if _is_offered(service, agency, common)
+    )
+
+
+@functools.cache
+def usual() -> Catalogue:
+    """The catalogue of a world that names no other."""
+    return Catalogue(load(), offerings())

@@ -1,0 +1,48 @@
+"""What a sweep reads again: the narrowest windows that hold it, and few of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lgsp.land.reader import Keys
+from lgsp.maintain import sweep
+from lgsp.window import LOCAL, Window
+
+moments = st.lists(
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1)).map(lambda moment: moment.replace(tzinfo=UTC)), min_size=1
+)
+
+
+@given(moments)
+def test_windows_read_again_hold_every_change_are_few_and_apart(changes: list[datetime]) -> None:
+    windows = sweep.narrowest(changes)
+    assert all(any(window.start <= moment < window.end for window in windows) for moment in changes)
+    assert len(windows) <= sweep.MOST_WINDOWS
+    assert windows == sorted(windows)
+    assert sum((window.end - window.start for window in windows), timedelta()) <= max(changes) - min(changes) + timedelta(seconds=len(windows))  # fmt: skip
+
+
+def test_windows_of_a_source_that_lists_days_are_whole_days() -> None:
+    changes = [datetime(2026, 8, 3, 4, tzinfo=UTC), datetime(2026, 8, 4, 4, tzinfo=UTC)]
+    assert sweep.narrowest(changes, is_whole_days=True) == [Window.of_days(date(2026, 8, 3), date(2026, 8, 4))]
+
+
+def test_a_rolling_range_ends_before_the_day_of_the_sweep() -> None:
+    span = sweep.default_range("one_stop_shop", date(2026, 8, 9), 7)
+    assert span == Window.of_days(date(2026, 8, 2), date(2026, 8, 8))
+
+
+def test_of_a_key_that_is_listed_twice_the_newest_change_counts_and_one_without_a_time_is_no_use() -> None:
+    keys = Keys()
+    for key, changed in (
+        ("a\u200b", "20260803100000"),
+        ("a", "20260804100000"),
+        ("a ", "20260802100000"),
+        ("b", "soon"),
+    ):
+        keys.add(key, changed)
+    assert keys.changed == {"a": datetime(2026, 8, 4, 10, tzinfo=LOCAL)}
+    assert keys.unreadable == 1
