@@ -6,8 +6,6 @@ from functools import cache
 from importlib.resources import as_file, files
 from string import Template
 
-from lgsp.errors import LgspError
-
 
 class _Sql(Template):
     """SQL in which only `${name}` is a placeholder: `$1` and `$$` belong to PostgreSQL."""
@@ -18,12 +16,12 @@ class _Sql(Template):
 def load(package: str, name: str, **parts: object) -> str:
     """The SQL of `sql/<name>.sql` in a package, with each placeholder `${part}` replaced by the part of that name.
 
-    Raises LgspError when a placeholder has no part or a part has no placeholder.
+    Raises ValueError when a placeholder has no part or a part has no placeholder.
     """
     template = _Sql(read(package, f"sql/{name}.sql"))
     wanted = set(template.get_identifiers())
     if wanted != parts.keys():
-        raise LgspError(f"{package}/sql/{name}.sql: placeholders {sorted(wanted)}, but given are {sorted(parts)}")
+        raise ValueError(f"{package}/sql/{name}.sql: placeholders {sorted(wanted)}, but given are {sorted(parts)}")
     return template.substitute({key: str(value) for key, value in parts.items()})
 
 

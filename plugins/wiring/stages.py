@@ -15,9 +15,11 @@ from wiring import assets, connections, defaults, windows
 def land(source: str) -> list[str]:
     """Fetch the run's window from a source and keep the exact bytes."""
     window = windows.of_run(get_current_context())
-    from lgsp import land
+    from lgsp import install, land
 
-    return land.run(connections.settings(source), source, window)
+    settings = connections.settings(source)
+    install.ensure(settings)
+    return land.run(settings, source, window)
 
 
 @task
@@ -89,22 +91,26 @@ def sweep(source: str) -> str:
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
 def publish() -> int:
     """Publish every checked batch in one snapshot; skipped, and nothing announced, when none waits."""
-    from lgsp import publish
+    from lgsp import install, publish
+    from lgsp.publish import hold
 
-    publication = publish.run(connections.settings())
+    settings = connections.settings()
+    install.ensure(settings, is_publishing=True)
+    publication = publish.run(settings)
     if publication is None:
-        from lgsp.publish import hold
-
-        raise AirflowSkipException(hold.on_hold(connections.settings()) or "no checked batch waits to be published")
+        raise AirflowSkipException(hold.on_hold(settings) or "no checked batch waits to be published")
     return publication.snapshot_id
 
 
 @task(pool=defaults.PUBLISH_POOL)
 def recover() -> list[str]:
     """Repair what a crash left; what was mended, in words."""
+    from lgsp import install
     from lgsp.snapshots import recovery
 
-    return recovery.run(connections.settings())
+    settings = connections.settings()
+    install.ensure(settings)
+    return recovery.run(settings)
 
 
 @task(pool=defaults.PUBLISH_POOL)

@@ -13,6 +13,7 @@ from functools import cache
 from statistics import median
 from typing import Any
 
+from lgsp.harmonise.profile import BATCHES_OF_HISTORY
 from lgsp.schema import sources
 from lgsp.store import ledger
 from lgsp.vietnam import working_days
@@ -37,7 +38,6 @@ NEAR_HOLIDAY = 2
 # Days unlike others: too few a year to know them well, so their bounds are wider.
 UNSTEADY, WIDER = (HOLIDAY, NEAR_TET, BESIDE_HOLIDAY, MAKE_UP), 2
 
-BATCHES = 28
 FEWEST_RECORDS, FEWEST_POINTS = 200, 0.10
 # A field that was nearly always there and is now mostly gone is a broken feed, once there are enough records to say so.
 HARDLY_EVER, LIMIT_POINTS, LIMIT_RECORDS = 0.05, 0.50, 1000
@@ -313,7 +313,7 @@ def nulls(connection: ledger.Connection, batch: ledger.Batch) -> list[Null]:
     Compared with the last published batches that were read alike, of days or of longer windows, soon or late: what was
     read long after its days is mostly finished, so fields that come last are seldom empty there.
     """
-    rows = connection.execute(_SHARES, {"batch_id": batch.batch_id, "batches": BATCHES, "prompt": PROMPT,
+    rows = connection.execute(_SHARES, {"batch_id": batch.batch_id, "batches": BATCHES_OF_HISTORY, "prompt": PROMPT,
         "fewest": FEWEST_RECORDS}).fetchall()  # fmt: skip
     found = (
         unusual_null(Share(row["list"], row["field"], row["record_count"], row["null_count"]), row["rates"])

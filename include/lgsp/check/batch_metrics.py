@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from lgsp.check import baselines, gate, personal_data
 from lgsp.check.row_rules import Flagged, count
+from lgsp.harmonise.profile import BATCHES_OF_HISTORY
 from lgsp.schema import records, sources
 from lgsp.store import ledger
 from lgsp.vietnam import working_days
@@ -21,7 +22,6 @@ UNKNOWN_SHARE = 0.2
 # Nobody deletes dossiers by the hundred: a source that lacks more is broken rather than tidied up.
 DELETED_SHARE = 0.02
 NO_LIMIT = 2**62
-BATCHES_OF_HISTORY = 28
 
 COLUMNS = {
     "declared_count": "bigint", "fetched_count": "bigint", "gap_count": "bigint", "placed_count": "bigint",

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lgsp.check import baselines
-from lgsp.harmonise.profile import Field
 from lgsp.store import ledger
 from lgsp.window import Window
-
-
-def retyped(connection: ledger.Connection, batch: ledger.Batch, fields: Sequence[Field]) -> dict[str, list[str]]:
-    """By list, the fields that came in a JSON type they had in none of the source's last published batches.
-
-    A field that never said anything before is none of them, nor is any of a source without history.
-    """
-    rows = connection.execute(
-        "select list, field, array_agg(distinct type) as types from ledger.field_profile, unnest(json_types) type "
-        "where batch_id in (select batch_id from ledger.batch where source = %s and state = 'published' and purpose = 'window' "
-        "and batch_id <> %s order by window_to desc, batch_id desc limit %s) group by list, field",
-        [batch.source, batch.batch_id, baselines.BATCHES],
-    ).fetchall()
-    before = {(row["list"], row["field"]): set(row["types"]) for row in rows}
-    found: dict[str, list[str]] = {}
-    for one in fields:
-        was = before.get((one.list, one.field), set(one.json_types))
-        if came := sorted(set(one.json_types) - was):
-            found.setdefault(one.list, []).append(f"{one.field} ({' and '.join(came)}, was {' or '.join(sorted(was))})")
-    return found
 
 
 @dataclass(frozen=True)

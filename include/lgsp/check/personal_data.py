@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import duckdb
 
 from lgsp.schema import records
 from lgsp.sql import quoted
-from lgsp.vietnam import text
+from lgsp.vietnam import personal_data
+from lgsp.vietnam.personal_data import KEYS_SPARED
 
 # Columns that are never shared: hashes, places of bytes, JSON of codes and numbers, what was undone where.
 UNSHARED = frozenset(
@@ -29,9 +29,6 @@ _SUSPICIOUS = r"[@ ]|\d{8}|\d[ .-]\d{3}[ .-]\d{3}"
 
 # A key that a document database made, or a dossier's code: digits they have, but they are nobody's.
 _MADE = r"[0-9a-f]{24}|(\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}|[A-Z]\d{2}(\.\d{1,3}){0,3})-\d{6}-\d{4,6}"
-
-# A system's own keys may be long numbers; whatever else they hold is looked at.
-NUMBERED = {"source_key": frozenset({"identity", "phone"})}
 
 
 @dataclass(frozen=True)
@@ -64,17 +61,12 @@ def personal(
     for column, type_ in kind.columns.items():
         if column in UNSHARED or not type_.startswith("text"):
             continue
-        spared = NUMBERED.get(column, frozenset()) | (OFFICIAL_NAMES if kind.name in OFFICIAL else frozenset())
+        spared = (KEYS_SPARED if column == "source_key" else frozenset()) | (
+            OFFICIAL_NAMES if kind.name in OFFICIAL else frozenset()
+        )
         for value in _suspicious(con, rows, column, type_):
-            if found := tuple(what for what in text.persons_in(value) if what not in spared):
+            if found := tuple(what for what in personal_data.persons_in(value) if what not in spared):
                 yield column, value, found
-
-
-def nameless(key: str) -> str:
-    """A record's key as it may stand in the ledger: where somebody wrote a person into it, a mark of it."""
-    spared = NUMBERED["source_key"]
-    is_personal = any(what not in spared for what in text.persons_in(key))
-    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:16]}" if is_personal else key
 
 
 def mark(con: duckdb.DuckDBPyConnection, table: str, kind: records.Kind) -> None:

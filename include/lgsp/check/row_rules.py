@@ -20,7 +20,7 @@ from lgsp.errors import ContractError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
 from lgsp.sql import quoted
-from lgsp.vietnam import text
+from lgsp.vietnam.personal_data import mask_key, without_persons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     trial = f"{TRIAL} and source_key is not null and source_updated_at is not null"
     rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {trial}").fetchall()
     con.execute(f"delete from staged where {trial}")
-    return [(personal_data.nameless(key), changed) for key, changed in rows]
+    return [(mask_key(key), changed) for key, changed in rows]
 
 
 def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
@@ -179,7 +179,7 @@ def _counted(
     flags = con.execute(f"select {chosen} from flag where canary is null").fetch_df()
     failed = {rule.id: int((~flags[rule.id]).sum()) for rule in rules}
     keys = {
-        rule.id: [personal_data.nameless(str(key or "?")) for (key,) in con.execute(
+        rule.id: [mask_key(str(key or "?")) for (key,) in con.execute(
             f'select source_key from flag where canary is null and not "{rule.id}" order by source_key limit {SHOWN_KEYS}'
         ).fetchall()]
         for rule in rules if failed[rule.id]
@@ -210,9 +210,9 @@ def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[st
         f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null order by 1, 3'
     ).fetchall()
     return [
-        {"source_key": personal_data.nameless(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": record_hash,
-         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": text.without_persons(organisation_id), "occurred_on": on and date.fromisoformat(on),
-         "reason": f"{rule.meaning}{f': {text.without_persons(values)}' if values else ''}{mend}"}
+        {"source_key": mask_key(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": record_hash,
+         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": without_persons(organisation_id), "occurred_on": on and date.fromisoformat(on),
+         "reason": f"{rule.meaning}{f': {without_persons(values)}' if values else ''}{mend}"}
         for key, changed, record_hash, pointer, organisation_id, on, values in rows
     ]  # fmt: skip
 

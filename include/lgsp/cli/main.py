@@ -71,6 +71,7 @@ def run(source: str, start: str, end: str, is_json: bool) -> None:
     from lgsp import land
 
     settings = Settings.from_env()
+    install.ensure(settings)
     _harmonise_and_check(settings, land.run(settings, source, window(start, end)), is_json)
 
 

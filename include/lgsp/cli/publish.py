@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lgsp import install
 from lgsp.cli.options import FAILED, answering, as_json, as_text, by, decision, local, store, tell
 from lgsp.errors import LgspError
 from lgsp.settings import Settings
@@ -38,6 +39,7 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
     if bool(rules) != bool(why):
         raise LgspError("--overrule and --why belong together: say which rule may be broken, and the reason")
     settings = Settings.from_env()
+    install.ensure(settings, is_publishing=True)
     published = publishing.run(settings, table_rules.Overruling(rules, who, why or ""))
     if published is None:
         tell({"snapshot_id": None, "state": going_back.on_hold(settings) or "nothing to publish"}, is_json)
@@ -114,6 +116,7 @@ def recover(is_mending: bool, snapshot: int | None, is_json: bool) -> None:
     from lgsp.snapshots import recovery
 
     settings = Settings.from_env()
+    install.ensure(settings)
     mended = recovery.run(settings)
     if is_mending:
         mended += [f"wrote {path} again" for path in repair.run(settings, snapshot)]

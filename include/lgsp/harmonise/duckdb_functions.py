@@ -15,7 +15,7 @@ from duckdb.func import SPECIAL
 from lgsp import sql
 from lgsp.schema import codelists
 from lgsp.sql import quoted
-from lgsp.vietnam import phones, text, times_and_numbers, working_days
+from lgsp.vietnam import personal_data, phones, text, times_and_numbers, working_days
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
     treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
-        "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (text.without_persons, "VARCHAR"),
+        "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (personal_data.without_persons, "VARCHAR"),
         "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.normal, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
         "whole_number": (times_and_numbers.whole_number, "BIGINT"),
     }  # fmt: skip

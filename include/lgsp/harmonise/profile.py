@@ -25,6 +25,8 @@ SAMPLED, FEWEST_SAMPLED, MOST_SAMPLED = 1 / 20, 500, 2000
 # What came as XML has no JSON types: its fields are profiled as they were staged.
 XML = (records.DOCUMENT, records.DOCUMENT_STATUS)
 
+BATCHES_OF_HISTORY = 28
+
 NUMBER = "number"
 _TYPES = {"VARCHAR": "string", "BOOLEAN": "boolean", "OBJECT": "object", "ARRAY": "array"}
 
@@ -158,3 +160,23 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
     row = con.execute(f"select count(*) from {table}").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def retyped(connection: ledger.Connection, batch: ledger.Batch, fields: Sequence[Field]) -> dict[str, list[str]]:
+    """By list, the fields that came in a JSON type they had in none of the source's last published batches.
+
+    A field that never said anything before is none of them, nor is any of a source without history.
+    """
+    rows = connection.execute(
+        "select list, field, array_agg(distinct type) as types from ledger.field_profile, unnest(json_types) type "
+        "where batch_id in (select batch_id from ledger.batch where source = %s and state = 'published' and purpose = 'window' "
+        "and batch_id <> %s order by window_to desc, batch_id desc limit %s) group by list, field",
+        [batch.source, batch.batch_id, BATCHES_OF_HISTORY],
+    ).fetchall()
+    before = {(row["list"], row["field"]): set(row["types"]) for row in rows}
+    found: dict[str, list[str]] = {}
+    for one in fields:
+        was = before.get((one.list, one.field), set(one.json_types))
+        if came := sorted(set(one.json_types) - was):
+            found.setdefault(one.list, []).append(f"{one.field} ({' and '.join(came)}, was {' or '.join(sorted(was))})")
+    return found

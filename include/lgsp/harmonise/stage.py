@@ -7,7 +7,6 @@ import shutil
 from dataclasses import asdict
 
 from lgsp import store
-from lgsp.check import drift
 from lgsp.harmonise import profile, tombstones
 from lgsp.harmonise.context import Workbench, duck
 from lgsp.harmonise.organisations import review_queue
@@ -56,7 +55,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
             _advance(connection, batch_id, picked, 0, picked)
             return
         looks = bench.profile + as_xml
-        bench.tell_retyped(drift.retyped(connection, batch, looks))
+        bench.tell_retyped(profile.retyped(connection, batch, looks))
         ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
         profile.record(connection, batch_id, looks, days)
         ledger.record_repairs(connection, batch_id, bench.repairs)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from lgsp.check import personal_data
 from lgsp.errors import SourceFailed
 from lgsp.land.archive import Pack
 from lgsp.land.http_client import Answer, Caller, NotFound
 from lgsp.vietnam import times_and_numbers
+from lgsp.vietnam.personal_data import mask_key
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Reader:
         self, what: str, key: str, method: str, path: str, understand: Callable[[Any], T | None], **request: Any
     ) -> tuple[T | None, int]:
         """What `understand` makes of one record asked for by itself, None where it is not there; and the answer's number."""
-        shown = f"{what} {personal_data.nameless(key)}"
+        shown = f"{what} {mask_key(key)}"
         found: T | None = None
         try:
             found = self.ask("look_ups", method, path, lambda answer: (understand(answer), 1),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lgsp import install, store
+from lgsp import store
 from lgsp.errors import LgspError
 from lgsp.land import calls, source_client
 from lgsp.land.archive import Pack
@@ -32,7 +32,6 @@ def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str
     """
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
-    install.ensure(settings)
     settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
     with source_client.connect(settings, source) as (client, caller):
         try:

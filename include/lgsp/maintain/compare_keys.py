@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any
 
 from lgsp import sql
-from lgsp.check import personal_data
 from lgsp.land.reader import Keys
 from lgsp.schema import records
 from lgsp.sql import quoted
 from lgsp.store.ledger import Connection
+from lgsp.vietnam.personal_data import mask_key
 from lgsp.window import Window
 
 
@@ -130,7 +130,7 @@ def of(connection: Connection, compared: List, keys: Keys, due_until: datetime) 
     unknown = connection.execute(
         "select source_key from listed l where not exists (select 1 from known k where k.source_key = l.source_key)"
     )
-    named = [(personal_data.nameless(row["source_key"]), row["source_key"]) for row in unknown.fetchall()]
+    named = [(mask_key(row["source_key"]), row["source_key"]) for row in unknown.fetchall()]
     with connection.cursor() as cursor:
         cursor.executemany("update listed set named = %s where source_key = %s", [it for it in named if it[0] != it[1]])
     difference = Difference()
@@ -168,7 +168,7 @@ def remember(
     rows = []
     for key, changed_at in {**difference.missing, **difference.changed}.items():
         batch_id = next(batch_id for window, batch_id in read if window.start <= changed_at < window.end)
-        rows.append([compared.source, compared.name, personal_data.nameless(key), changed_at, batch_id])
+        rows.append([compared.source, compared.name, mask_key(key), changed_at, batch_id])
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ledger.swept_record (source, list, source_key, changed_at, batch_id) values (%s, %s, %s, %s, %s) "

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 
 from lgsp import check, harmonise, install, land, store
-from lgsp.check import batch_metrics, personal_data
+from lgsp.check import batch_metrics
 from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.harmonise import tombstones
 from lgsp.harmonise.tombstones import NEXT, Tombstone
@@ -29,6 +29,7 @@ from lgsp.schema.sources import Source
 from lgsp.settings import Settings
 from lgsp.store import ledger
 from lgsp.vietnam import times_and_numbers
+from lgsp.vietnam.personal_data import mask_key
 from lgsp.window import Window, local_day, midnight
 
 log = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ def _compare_list(done: Sweep, swept: Swept, client: Client, reader: Reader) -> 
         *difference.returned,
         *(absent.source_key for absent, _ in gone),
     ]
-    swept.sample_keys = [personal_data.nameless(key) for key in sampled[:SAMPLE]]
+    swept.sample_keys = [mask_key(key) for key in sampled[:SAMPLE]]
 
 
 def _told_besides(difference: Difference) -> list[str]:

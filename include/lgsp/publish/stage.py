@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from lgsp import install, store
+from lgsp import store
 from lgsp.check import completeness, data_docs, gate, quarantine, results
 from lgsp.check.gate import Judgement
 from lgsp.errors import LgspError
@@ -110,7 +110,6 @@ def run(settings: Settings, overruling: table_rules.Overruling = table_rules.NOB
     PublicationFailed when both sides could not be proven equal, or another publisher took the turn: then nothing was
     published.
     """
-    install.ensure(settings, is_publishing=True)
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         published = _drain(settings, overruling)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import adbc_driver_manager
 
-from lgsp import install, store
+from lgsp import store
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, writer
@@ -42,7 +42,6 @@ def run(settings: Settings) -> list[str]:
 
     Raises PublicationFailed when the store or the disk fails: what is there stays readable, and it can be repeated.
     """
-    install.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         with publishing(store.url(settings), settings.publish_lease_seconds) as transaction:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from lgsp.vietnam import phones
+from lgsp.vietnam import phones, territory_versions
 from lgsp.vietnam.text import surnames
 from lgsp.vietnam.text.repair import clean
 
 GONE = "[…]"
+# A system's own keys may be long numbers; whatever else they hold is examined.
+KEYS_SPARED = frozenset({"identity", "phone"})
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _LABEL = (
@@ -52,8 +55,6 @@ class _Word:
 @cache
 def _unit_names() -> frozenset[str]:
     """Names of territories that could be a person's, in small letters and without their kind."""
-    from lgsp.vietnam import territory_versions  # which itself compares names by their keys
-
     kinds = r"^(?:xã|phường|thị trấn|thị xã|thành phố|huyện|quận|đặc khu|tỉnh) "
     return frozenset(re.sub(kinds, "", unit.name.lower()) for unit in territory_versions.units())
 
@@ -238,3 +239,9 @@ def _is_called_after(text: str, words: list[_Word], first: int) -> bool:
     """Whether the words before a name say that it is a street's, a school's or a prize's."""
     begin = words[max(0, first - _LONGEST_PHRASE)].start
     return _CALLED_AFTER.search(text[begin : words[first].start].lower()) is not None
+
+
+def mask_key(key: str) -> str:
+    """A record's key as the ledger may show it: one that holds a person's data becomes a hash."""
+    is_personal = any(kind not in KEYS_SPARED for kind in persons_in(key))
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:16]}" if is_personal else key

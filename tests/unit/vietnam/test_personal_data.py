@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lgsp_province
-from lgsp.vietnam import territory_versions, text
+from lgsp.vietnam import personal_data, territory_versions
 from lgsp_province.defects import text_damage
 from lgsp_province.world import agencies, people, registry
 
@@ -26,8 +26,8 @@ PEOPLE = [people.person(n * 0x9E3779B97F4A7C15 % 2**64, is_firm=False) for n in 
     ],
 )  # fmt: skip
 def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
-    cleaned = text.without_persons(subject) or ""
-    assert text.GONE in cleaned
+    cleaned = personal_data.without_persons(subject) or ""
+    assert personal_data.GONE in cleaned
     assert not any(part in cleaned for part in ("Nguyễn", "Bích", "049094", "0905", "905000000", "@", "Tám"))
 
 
@@ -45,7 +45,7 @@ def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
     ],
 )  # fmt: skip
 def test_names_go_in_any_case_and_after_any_title(subject: str, left: str) -> None:
-    assert text.without_persons(subject) == left and text.persons_in(subject) == ("name",)
+    assert personal_data.without_persons(subject) == left and personal_data.persons_in(subject) == ("name",)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_names_go_in_any_case_and_after_any_title(subject: str, left: str) -> No
     ],
 )  # fmt: skip
 def test_a_name_goes_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
-    assert text.without_persons(re.sub(r"[][]", "", subject)) == re.sub(r"\[.*\]", text.GONE, subject)
+    assert personal_data.without_persons(re.sub(r"[][]", "", subject)) == re.sub(r"\[.*\]", personal_data.GONE, subject)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_name_goes_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
     ],
 )  # fmt: skip
 def test_a_street_a_school_and_a_prize_keep_the_name_they_are_called_after(subject: str) -> None:
-    assert text.without_persons(subject) == subject
+    assert personal_data.without_persons(subject) == subject
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,25 @@ def test_a_street_a_school_and_a_prize_keep_the_name_they_are_called_after(subje
     "Alăng|Zơrâm|Bnướch|Bhnướch|Hốih|Coor|Riah|Ating|Pơloong|Blúp|Briu|Bríu|Bling|Bhling|Arất|Clâu".split("|"),
 )
 def test_names_of_the_highlands_go(name: str) -> None:
-    assert text.without_persons(f"Đơn của {name} Nhiếp, {name.upper()} THỊ MIA") == "Đơn của […], […]"
+    assert personal_data.without_persons(f"Đơn của {name} Nhiếp, {name.upper()} THỊ MIA") == "Đơn của […], […]"
 
 
 @pytest.mark.parametrize("case", [str, str.upper, str.lower])
 def test_every_made_up_applicant_goes_after_a_title(case: type[str]) -> None:
     left = [
-        p.name for p in PEOPLE if text.without_persons(f"của bà {case(p.name)}, xã Tam An") != "của bà […], xã Tam An"
+        p.name
+        for p in PEOPLE
+        if personal_data.without_persons(f"của bà {case(p.name)}, xã Tam An") != "của bà […], xã Tam An"
     ]
     assert left == []
 
 
 def test_every_made_up_applicant_goes_without_a_title() -> None:
-    assert [p.name for p in PEOPLE if text.without_persons(f"Cấp giấy cho {p.name}") != "Cấp giấy cho […]"] == []
-    assert [p for p in PEOPLE if text.without_persons(p.identity_number) != "[…]"] == []
-    assert [p for p in PEOPLE if text.persons_in(f"ĐT {p.phone}") != ("phone",)] == []
+    assert [
+        p.name for p in PEOPLE if personal_data.without_persons(f"Cấp giấy cho {p.name}") != "Cấp giấy cho […]"
+    ] == []
+    assert [p for p in PEOPLE if personal_data.without_persons(p.identity_number) != "[…]"] == []
+    assert [p for p in PEOPLE if personal_data.persons_in(f"ĐT {p.phone}") != ("phone",)] == []
 
 
 @pytest.mark.parametrize(
@@ -126,8 +130,8 @@ def test_every_made_up_applicant_goes_without_a_title() -> None:
     ],
 )  # fmt: skip
 def test_numbers_and_addresses_go_and_are_named(spelling: str, kind: str) -> None:
-    assert text.persons_in(f"liên hệ {spelling}, trước 17 giờ") == (kind,)
-    left = text.without_persons(f"liên hệ {spelling}, trước 17 giờ") or ""
+    assert personal_data.persons_in(f"liên hệ {spelling}, trước 17 giờ") == (kind,)
+    left = personal_data.without_persons(f"liên hệ {spelling}, trước 17 giờ") or ""
     assert not any(sign.isdigit() for sign in left.replace("17", "")) and "@" not in left
 
 
@@ -165,13 +169,13 @@ def test_numbers_and_addresses_go_and_are_named(spelling: str, kind: str) -> Non
     ],
 )  # fmt: skip
 def test_an_official_subject_stays(subject: str) -> None:
-    assert text.without_persons(subject) == subject and text.persons_in(subject) == ()
+    assert personal_data.without_persons(subject) == subject and personal_data.persons_in(subject) == ()
 
 
 @pytest.mark.parametrize("case", [str, str.upper, str.lower])
 def test_every_territory_and_its_agency_stays(case: type[str]) -> None:
     names = [case(name) for unit in UNITS for name in (unit, f"UBND {unit[0].lower()}{unit[1:]}")]
-    assert [name for name in names if text.without_persons(name) != name] == []
+    assert [name for name in names if personal_data.without_persons(name) != name] == []
 
 
 def test_every_agency_service_and_subject_of_the_province_stays() -> None:
@@ -179,7 +183,9 @@ def test_every_agency_service_and_subject_of_the_province_stays() -> None:
     for name in ("services.csv", "agencies.csv"):
         with (_DATA / name).open(encoding="utf-8") as file:
             names |= {value for row in csv.DictReader(file) for value in row.values() if value}
-    assert [name for name in names for name in (name, name.upper(), name.title()) if text.persons_in(name)] == []
+    assert [
+        name for name in names for name in (name, name.upper(), name.title()) if personal_data.persons_in(name)
+    ] == []
 
 
 _PIECES = st.sampled_from(
@@ -194,5 +200,5 @@ _PIECES = st.sampled_from(
     )
 )
 def test_p17_nothing_personal_is_left_the_second_time(value: str) -> None:
-    once = text.without_persons(value)
-    assert text.persons_in(once) == () and text.without_persons(once) == once
+    once = personal_data.without_persons(value)
+    assert personal_data.persons_in(once) == () and personal_data.without_persons(once) == once

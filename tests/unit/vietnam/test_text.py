@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lgsp.schema import codelists
-from lgsp.vietnam import phones, territory_versions, text
+from lgsp.vietnam import personal_data, phones, territory_versions, text
 from lgsp_province.defects import text_damage
 from lgsp_province.world import agencies
 
@@ -89,7 +89,7 @@ def test_cleaning_twice_changes_nothing_more(value: str) -> None:
 
 
 def test_nothing_stays_nothing() -> None:
-    assert text.clean(None) is text.key(None) is text.without_persons(None) is None
+    assert text.clean(None) is text.key(None) is personal_data.without_persons(None) is None
     assert text.clean(" \u00a0\u200b ") is text.clean("<p></p>") is None
 
 

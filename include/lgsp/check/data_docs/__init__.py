@@ -134,7 +134,9 @@ def _write_index(folder: Path, title: str, runs: Sequence[Any]) -> None:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader
 
-    return Environment(loader=PackageLoader("lgsp.check", "data_docs"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("lgsp.check", "data_docs"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def _template(name: str) -> Any:

@@ -17,7 +17,7 @@ from lgsp.harmonise.organisations.directory import Organisation
 from lgsp.harmonise.organisations.matcher import ALIASES, Candidate, Shortlist
 from lgsp.schema import codelists, sources
 from lgsp.store.ledger import Connection
-from lgsp.vietnam import text
+from lgsp.vietnam import personal_data, text
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
@@ -151,12 +151,12 @@ def _merged(unmatched: list[Unmatched]) -> list[Unmatched]:
 
 def _without_persons(unmatched: list[Unmatched], directory: list[Organisation]) -> list[Unmatched]:
     """Those that may be kept: no personal data goes into the ledger, but Phan Đình Phùng may be a ward."""
-    named_after = [_person_in(o.name) for o in directory if text.without_persons(o.name) != o.name]
+    named_after = [_person_in(o.name) for o in directory if personal_data.without_persons(o.name) != o.name]
     wards = re.compile("|".join(map(re.escape, sorted(named_after))) or r"(?!)", re.IGNORECASE)
     kept = []
     for one in unmatched:
         cleaned = wards.sub("", text.clean(one.alias) or "")
-        if text.without_persons(cleaned) == text.clean(cleaned):
+        if personal_data.without_persons(cleaned) == text.clean(cleaned):
             kept.append(Unmatched(text.clean(one.alias) or "", one.key, one.seen_on, one.records))
     if len(kept) < len(unmatched):
         log.warning("%d spellings of agencies have persons in them and are not proposed", len(unmatched) - len(kept))
@@ -167,7 +167,7 @@ def _person_in(name: str) -> str:
     """The shortest end of an agency's name that reads like a person's."""
     words = name.split()
     ends = [" ".join(words[start:]) for start in range(len(words))]
-    return [end for end in ends if text.without_persons(end) != end][-1]
+    return [end for end in ends if personal_data.without_persons(end) != end][-1]
 
 
 def accepted(connection: Connection, source: str) -> dict[str, str]:

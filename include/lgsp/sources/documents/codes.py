@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 
 from lgsp.schema import codelists
-from lgsp.vietnam import text, times_and_numbers
+from lgsp.vietnam import personal_data, text, times_and_numbers
 from lgsp.window import LOCAL
 
 SOURCE = "documents"
@@ -61,7 +61,7 @@ def time_oddity(told: str | None) -> str | None:
 def shown(told: str | None) -> str | None:
     """What an operator may see of a value nobody knows: all of it where it is short and names nobody, else nothing."""
     cleaned = text.clean(told)
-    return NOT_SHOWN if cleaned and (len(cleaned) > SHOWN or text.persons_in(cleaned)) else cleaned
+    return NOT_SHOWN if cleaned and (len(cleaned) > SHOWN or personal_data.persons_in(cleaned)) else cleaned
 
 
 def mark(told: str | None) -> str | None:

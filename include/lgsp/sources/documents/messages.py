@@ -10,7 +10,7 @@ from typing import Any
 from lgsp.harmonise.organisations.directory import identify
 from lgsp.sources.documents import codes, edxml, edxml_schema
 from lgsp.sources.documents.edxml import Node
-from lgsp.vietnam import text, times_and_numbers
+from lgsp.vietnam import personal_data, text, times_and_numbers
 
 # Separators of packed lists. A code of an agency holds none of them.
 PACKED = re.compile(r"[#;,|\s]+")
@@ -172,7 +172,7 @@ def _subject(told: str | None) -> tuple[str | None, list[str]]:
         return None, ["Subject:filler"] if told else []
     repaired = text.repair(told)
     undone = [*repaired.treatments, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
-    return text.without_persons(repaired.text), [f"Subject:{name}" for name in undone]
+    return personal_data.without_persons(repaired.text), [f"Subject:{name}" for name in undone]
 
 
 def _answered(head: Node) -> dict[str, Any]:
