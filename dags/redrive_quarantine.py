@@ -15,8 +15,7 @@ With nothing to drive again the run is skipped.
 
 from airflow.sdk import DAG, Param
 
-from lgsp.check import quarantine
-from lgsp.schema import sources
+from lgsp.schema import contract, sources
 from wiring import assets, defaults, stages
 
 with DAG(
@@ -25,7 +24,7 @@ with DAG(
     schedule=None,
     params={
         "rule_id": Param(
-            None, type=["null", "string"], enum=[None, *quarantine.rule_ids()], title="Rule",
+            None, type=["null", "string"], enum=[None, *contract.quarantine_rule_ids()], title="Rule",
             description="All open rows that broke this rule.",
         ),
         "source": Param(

@@ -60,7 +60,7 @@ def days():
 @pytest.fixture
 def play(monkeypatch):
     def as_user(user):
-        monkeypatch.setattr(backfills.control, "running", lambda settings: None)
+        monkeypatch.setattr(backfills.lifecycle, "running", lambda settings: None)
         monkeypatch.setattr(backfills, "client", lambda settings, running: Played("http://airflow", user, ""))
         monkeypatch.setattr(backfills, "not_published", lambda settings, days: {})
 

@@ -158,11 +158,6 @@ from judged where q.quarantine_id = judged.quarantine_id
 """
 
 
-def rule_ids() -> list[str]:
-    """The ids of all rules that hold rows, in alphabetical order."""
-    return sorted(rule.id for kind in records.FACTS for rule in contract.rules(kind.name) if rule.quarantines)
-
-
 def secret_rules() -> list[str]:
     """The ids of the rules about what must not be here at all: what they hold is neither shown nor driven again in bulk."""
     return sorted(rule.id for kind in records.FACTS for rule in contract.rules(kind.name) if rule.severity == "blocker")

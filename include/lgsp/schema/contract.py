@@ -249,3 +249,8 @@ def sample(kind: str) -> dict[str, Any]:
     if kind not in told:
         raise ContractError(f"samples.yml has no row of kind {kind!r}")
     return dict(told[kind])
+
+
+def quarantine_rule_ids() -> list[str]:
+    """The ids of all rules that send rows to quarantine, in alphabetical order."""
+    return sorted(rule.id for shared in every() for rule in shared.rules if rule.kind != "table" and rule.quarantines)
