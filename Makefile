@@ -1,5 +1,5 @@
-# Everything runs in .venv and keeps its state in LGSP_HOME; `make demo` needs nothing but Python 3.11.
-# Without bytecode every process imports for seconds.
+# Everything runs in .venv and stores its data in LGSP_HOME. `make demo` needs only Python 3.11.
+# Without compiled bytecode the imports of every process take seconds.
 unexport PYTHONDONTWRITEBYTECODE
 export LGSP_HOME ?= $(CURDIR)/.lgsp
 PYTHON ?= python3.11
@@ -11,31 +11,31 @@ LGSP := $(BIN)/lgsp
 .DEFAULT_GOAL := help
 .PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
-help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: install  ## from nothing to a published dataset, then what to look at
+demo: install  ## Simulate a province, publish its dataset with Airflow, and show what to try
 	@$(LGSP) demo
 
-up: install  ## Airflow against the sources that AIRFLOW_CONN_* name
+up: install  ## Start Airflow with the sources of the AIRFLOW_CONN_* variables
 	@$(LGSP) up
 
-stop:  ## stop everything; data stays
+stop:  ## Stop everything; the data stays
 	@$(LGSP) down
 
-status:  ## what runs, and what is published
+status:  ## Show what runs and what is published
 	@$(LGSP) ps; $(LGSP) status
 
-backfill:  ## FROM=2022-06-01 TO=2022-06-05 [SOURCE=documents]: fetch these days, prove they are published
+backfill:  ## Read past days and wait until they are published: FROM=2022-06-01 TO=2022-06-05 [SOURCE=documents]
 	@$(LGSP) backfill --from "$(FROM)" --to "$(TO)" --source "$(or $(SOURCE),all)"
 
-clean-demo:  ## stop everything and delete LGSP_HOME
+clean-demo:  ## Stop everything and delete LGSP_HOME
 	@test ! -x $(LGSP) || $(LGSP) down
 	@rm -rf "$(LGSP_HOME)"
 
-install: $(STAMP)  ## the virtual environment
+install: $(STAMP)  ## Create the virtual environment .venv
 
-# Bytecode is compiled now: every Airflow process and task would import for seconds otherwise.
+# Compile the bytecode now: otherwise the imports of every Airflow process and task take seconds.
 $(STAMP): requirements.txt pyproject.toml
 ifeq ($(UV),)
 	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv; }
@@ -45,52 +45,59 @@ endif
 	@touch $@
 
 WORKERS ?= 2
-# Files stay whole, as their tests share what was made for them; in the order of the folders, so the short ones end it.
+# One worker runs all tests of a file, because they share fixtures. Files run in the order of the folders: short ones last.
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: install  ## [WORKERS=2]: all tests, in so many processes
+test: install  ## Run all tests in parallel processes [WORKERS=2]
 	@$(PYTEST)
 
-test-fast: install  ## the tests that need no database and no Airflow: seconds
+test-fast: install  ## Run the unit tests, which need no database and no Airflow
 	@$(PYTEST) tests/unit
 
 DOSSIERS ?= 100000
-score: install  ## simulate a province, run the whole way, compare with what really happened
+score: install  ## Simulate a province, publish it, and compare the dataset with the simulated truth
 	@$(BIN)/lgsp province score
 
-bench-harmonise: install  ## [DOSSIERS=1000000]: harmonising alone, on one core, part by part
+bench-harmonise: install  ## Measure harmonise alone on one core, step by step [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.harmonising --dossiers $(DOSSIERS)
 
 ROWS ?= 100000
 EVENTS ?= 1000000
-bench-check: install  ## [ROWS=1000000]: what checking costs against the bare evaluation of its rules
+bench-check: install  ## Measure check against the plain evaluation of its rules [ROWS=1000000]
 	@$(BIN)/python -m tests.bench.checking --rows $(ROWS)
 
-bench: install  ## [DOSSIERS=1000000]: from socket to published, against a plain loop
+bench: install  ## Measure the whole pipeline against a plain loop [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
 
-bench-publish: install  ## [EVENTS=5000000]: what a publication costs against the size of its change
+bench-publish: install  ## Measure publications against the size of their change [EVENTS=5000000]
 	@$(BIN)/python -m tests.bench.publishing --home $(LGSP_HOME)/bench --events $(EVENTS)
 
-bench-indicators: install  ## [DOSSIERS=1000000]: what the indicators of a day cost on a large base
+bench-indicators: install  ## Measure the indicators of one day on a large dataset [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.indicators --dossiers $(DOSSIERS)
 
-bench-load: install  ## bulk load against COPY and dlt, on the same rows
+bench-load: install  ## Measure the bulk load against COPY and dlt on the same rows
 	@$(BIN)/python -m tests.bench.loading --home $(LGSP_HOME)/bench
 
-crash-test: install  ## kill every publishing command at every system call that changes something (needs strace)
+crash-test: install  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
 
-load-test: install  ## eight readers for a minute, while it publishes
+load-test: install  ## Publish while eight readers read for a minute
 	@$(BIN)/python -m tests.faults.readers --seconds 60 --readers 8
 
-compose-test: install  ## docker-compose.yml built, started, backfilled, its scheduler killed, taken down
+compose-test: install  ## Build, start, backfill and remove docker-compose.yml; kill its scheduler in between
 	@$(BIN)/python include/docker/compose_test.py
 
-docs: install  ## docs/data-dictionary.md from the contracts
+docs: install  ## Generate docs/data-dictionary.md from the contracts
 	@$(LGSP) dictionary > docs/data-dictionary.md
 
-lint: install  ## style and types
+POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/check/sql include/lgsp/explain/sql include/lgsp/maintain/sql \
+	include/lgsp/report/sql include/lgsp/publish/sql/reference include/lgsp/publish/sql/work_file.sql
+DUCKDB_SQL := include/lgsp/publish/sql/dossiers include/lgsp/publish/sql/documents include/lgsp/publish/sql/link_macros.sql \
+	include/lgsp/harmonise/sql include/lgsp/vietnam/sql include/lgsp/sources
+lint: install  ## style, types, import directions, SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy include plugins dags
+	PYTHONPATH=include:plugins $(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --dialect postgres $(POSTGRES_SQL)
+	$(BIN)/sqlfluff lint --dialect duckdb $(DUCKDB_SQL)

@@ -1,14 +1,14 @@
 """
-**What:** writes Index 766 of every agency with its components, ranks and classes, as a page and a workbook, in
-Vietnamese and English, from the newest snapshot: `reports/index/<period>/<first day>/`.
+**What:** writes the Index 766 report: the score of every agency with its components, rank and class, as an HTML page and
+an Excel workbook, in Vietnamese and English, from the newest snapshot. Files: `reports/index/<period>/<first day>/`.
 
-**When:** on the second of each month at half past six in Việt Nam, for the month before; after a quarter or half a
-year also for that. By hand with `period` and `start` for an older one; `lgsp report index` does the same.
+**When:** on day 2 of each month at 06:30 Việt Nam time, for the month before. After a quarter or a half-year has ended
+it also writes that period. For an older period trigger it by hand with `period` and `start`, or run `lgsp report index`.
 
-**May I run it again?** Yes. The same snapshot gives the same files; a newer one replaces them.
+**May I run it again?** Yes. The same snapshot gives the same files; a newer snapshot replaces them.
 
-**What if it fails?** "holds no index": no source's data of that period is published yet; see
-`publish_shared_dataset`, then clear the task.
+**What if it fails?** "has no index": the data of that period are not published yet. See `publish_shared_dataset`, then
+clear the task.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -17,11 +17,12 @@ from wiring import defaults, reports
 
 with DAG(
     "index_report",
-    description="Write the index of the month, the quarter and the half-year that ended",
+    dag_display_name="Báo cáo Bộ chỉ số 766 · Index 766 report",
+    description="Write the Index 766 report of the month, quarter and half-year that ended",
     schedule=CronTriggerTimetable("30 6 2 * *", timezone=defaults.TIMEZONE),
     max_active_runs=1,
     params=reports.index_params(),
     doc_md=__doc__,
-    **defaults.of_dag("report"),
+    **defaults.dag_arguments("report"),
 ):
     reports.index()

@@ -1,20 +1,17 @@
 """
-**What:** every change of one source in one window is fetched and kept byte for byte (`land`), turned into
-typed rows (`harmonise`) and judged (`check`). `publish_shared_dataset` takes it from there; nothing is
-public before that.
+**What:** fetches the changes of one source in one window and stores them byte for byte (`land`), turns them into typed
+rows (`harmonise`) and checks the rows (`check`). Nothing is public yet: `publish_shared_dataset` publishes the batches.
 
-**When:** at midnight in Việt Nam, for the local day that just ended. A manual run takes the day before, or
-the window you give; a long window is fetched in pieces. For a few past days use a backfill: one run for
-each local day.
+**When:** at midnight Việt Nam time, for the local day that just ended. A manual run fetches the day before, or the
+window you give; a long window is fetched in pieces. For several past days use a backfill: one run for each local day.
 
-**May I run it again?** Yes, always, also beside the schedule. The newest version of a record wins, in any
-order, so the same window twice changes nothing.
+**May I run it again?** Yes, at any time, also while the schedule is running. The newest version of a record wins in any
+order, so reading the same window twice changes nothing.
 
-**What if it fails?** `land`: the source is asked again for about half an hour; when that ended in vain,
-clear the task once the source is back. A refused login or an unknown field is not retried: the message
-names the file to edit. `check`: the batch broke a batch rule; Data Docs shows which. Nothing of it is
-published until the cause is mended, then run this window again or `rebuild_from_landing`. Missing days are
-found by the ledger, not by red squares.
+**What if it fails?** `land`: the request is retried for about half an hour. If the source is still down after that, clear
+the task when the source is back. A refused login or an unknown field is not retried: the message names the file to edit.
+`check`: the batch broke a batch rule; Data Docs shows which. Nothing of the batch is published until you fix the cause and
+run this window again or run `rebuild_from_landing`. To find missing days use `lgsp completeness`, not the failed runs.
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -27,12 +24,13 @@ def ingest(source: str) -> None:
     """The Dag of one source folder."""
     with DAG(
         f"ingest_{source}",
+        dag_display_name=f"Thu thập dữ liệu nguồn {source} · Ingest {source}",
         description=f"{source}: land, harmonise and check one local day or a window",
         schedule=CronDataIntervalTimetable("0 0 * * *", timezone=defaults.TIMEZONE),
         max_active_runs=4,
         params=windows.optional_params(),
         doc_md=__doc__,
-        **defaults.of_dag("ingest", source),
+        **defaults.dag_arguments("ingest", source),
     ):
         landed = stages.land.override(pool=defaults.source_pool(source))(source)
         stages.check.override(outlets=[assets.checked(source)])(stages.harmonise(landed))

@@ -1,16 +1,16 @@
 """
-**What:** rows in quarantine go the way of new records once more, from the bytes that were landed: for when a
-rule, a mapping or a code list was mended, or a row was accepted. What passes is published like any other batch;
-`tell` says how many passed and what still holds the others.
+**What:** processes quarantined rows again from their landed bytes. Use it after a rule, a mapping or a code list was fixed,
+or after a row was accepted. Rows that pass are published like any other batch; `summarise` reports how many passed and
+which rules quarantine the others.
 
-**When:** only when you trigger it, with a rule, a source, or the numbers that `lgsp quarantine list` shows; given
-together, all of them must fit.
+**When:** only when you trigger it, with a rule, a source, or the row numbers that `lgsp quarantine list` shows. Choices
+that are given together must all match.
 
-**May I run it again?** Yes. A row that passed is not taken again, one that fails again stays the row it was.
-With nothing to drive again the run is skipped.
+**May I run it again?** Yes. A row that passed is not selected again; a row that fails again stays in quarantine unchanged.
+With no row to process the run is skipped.
 
-**What if it fails?** `pick`: nothing was chosen, or a row you named has left the quarantine; the message says which.
-`harmonise` and `check` fail as in `ingest_<source>`; the rows stay in quarantine.
+**What if it fails?** `select_rows`: no choice was given, or a row you named is no longer in quarantine; the message names
+it. `harmonise` and `check` fail as in `ingest_<source>`; the rows stay in quarantine.
 """
 
 from airflow.sdk import DAG, Param
@@ -20,7 +20,8 @@ from wiring import assets, defaults, stages
 
 with DAG(
     "redrive_quarantine",
-    description="Drive rows in quarantine again, sources switched off",
+    dag_display_name="Xử lý lại dữ liệu bị cách ly · Reprocess quarantined rows",
+    description="Process quarantined rows again without calling the source",
     schedule=None,
     params={
         "rule_id": Param(
@@ -33,10 +34,10 @@ with DAG(
         ),
         "quarantine_ids": Param(
             None, type=["null", "array"], items={"type": "integer"}, title="Rows",
-            description="Their numbers, as `lgsp quarantine list` shows them.",
+            description="Row numbers, as `lgsp quarantine list` shows them.",
         ),
     },
     doc_md=__doc__,
-    **defaults.of_dag("operators", "quarantine"),
+    **defaults.dag_arguments("operators", "quarantine"),
 ):  # fmt: skip
-    stages.tell(stages.check.override(outlets=assets.every_checked())(stages.harmonise(stages.pick())))
+    stages.summarise(stages.check.override(outlets=assets.every_checked())(stages.harmonise(stages.select_rows())))

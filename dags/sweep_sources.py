@@ -1,17 +1,17 @@
 """
-**What:** compares what each source has over the last months with what is known here, key by key. What the daily
-windows missed (late records, changes that came with an old time) is read again; what a source deleted without a
-word leaves the shared dataset, its history stays.
+**What:** compares the records of each source over the last months with the records known here, key by key. Records that
+the daily windows missed (late records, changes with an old time) are read again. A record that the source deleted without
+notice leaves the shared dataset; its history stays.
 
-**When:** on Sunday at three in the morning, for the range that each source's description names; by hand for any
-range. One task for each source; none waits for another.
+**When:** on Sunday at 03:00 Việt Nam time, for the range that each source's description names; by hand for any range.
+There is one task for each source; the tasks do not wait for each other.
 
-**May I run it again?** Yes, also beside `ingest_<source>`. A second sweep finds nothing further.
+**May I run it again?** Yes, also while `ingest_<source>` is running. A second sweep finds nothing new.
 
-**What if it fails?** "not listed any more" means that more has vanished than is deleted by hand: nothing was
-deleted, and the message says how many. Ask the source; only if they are gone for good trigger it again with
-`accept_deletions`. A source that fails is asked again like in `ingest_<source>`. `ledger.sweep` keeps what every
-sweep found.
+**What if it fails?** "not listed any more": more records have disappeared than the sweep deletes on its own. Nothing was
+deleted; the message contains the count. Ask the owner of the source. Only if the records are gone for good, trigger the Dag
+again with `accept_deletions`. A failing source is retried as in `ingest_<source>`. `ledger.sweep` records what every sweep
+found.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -21,12 +21,13 @@ from wiring import assets, defaults, stages, windows
 
 with DAG(
     "sweep_sources",
-    description="Find what the windows missed and what the sources deleted",
+    dag_display_name="Đối soát với các hệ thống nguồn · Compare with the sources",
+    description="Find records that the windows missed and records that the sources deleted",
     schedule=CronTriggerTimetable("0 3 * * 0", timezone=defaults.TIMEZONE),
     max_active_runs=1,
     params=windows.sweep_params(),
     doc_md=__doc__,
-    **defaults.of_dag("sweep"),
+    **defaults.dag_arguments("sweep"),
 ):
     for name in sources.names():
         stages.sweep.override(task_id=f"sweep_{name}", pool=defaults.source_pool(name), outlets=[assets.checked(name)])(

@@ -1,15 +1,15 @@
 """
-**What:** asks three things of what is known: is the data of every source `fresh`, is it `complete` (no agency's
-records missing in the last 30 days), and has nobody forgotten what is in quarantine (`quarantine_age`).
-It reads no source and changes nothing.
+**What:** runs three checks: the data of every source are fresh (`check_freshness`), no agency's records are missing in the
+last 30 days (`check_completeness`), and no row has been in quarantine for too long (`check_quarantine_age`). It reads no
+source and changes nothing.
 
-**When:** every morning at seven in Việt Nam, by the clock: also when no source has sent anything.
+**When:** every morning at 07:00 Việt Nam time, also when no source has sent data.
 
-**May I run it again?** Yes. It says what is true now; a red task stays right until its cause is mended.
+**May I run it again?** Yes. It reports the current state; a task keeps failing until its cause is fixed.
 
-**What if it fails?** The error names what to look at. `fresh`: a source was not read; see its
-`ingest_<source>`. `complete`: a feed broke, or days were left out; `lgsp completeness` shows them, and the
-runbook, under "Silence or a broken feed", how to tell the two apart. `quarantine_age`: `lgsp quarantine list`.
+**What if it fails?** The error names what to look at. `check_freshness`: a source was not read; see its `ingest_<source>`.
+`check_completeness`: a feed is broken, or days were not read. `lgsp completeness` lists them; the runbook explains under
+"Silence or a broken feed" how to distinguish the two. `check_quarantine_age`: see `lgsp quarantine list`.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -18,12 +18,13 @@ from wiring import defaults, stages
 
 with DAG(
     "watch_completeness",
-    description="Fail when a source is stale, an agency's records are missing, or rows are forgotten in quarantine",
+    dag_display_name="Theo dõi độ đầy đủ của dữ liệu · Watch data completeness",
+    description="Fail when a source is stale, an agency's records are missing, or rows are too long in quarantine",
     schedule=CronTriggerTimetable("0 7 * * *", timezone=defaults.TIMEZONE),
     max_active_runs=1,
     doc_md=__doc__,
-    **defaults.of_dag("watch"),
+    **defaults.dag_arguments("watch"),
 ):
-    stages.fresh()
-    stages.complete()
-    stages.quarantine_age()
+    stages.check_freshness()
+    stages.check_completeness()
+    stages.check_quarantine_age()

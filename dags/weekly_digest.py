@@ -1,14 +1,15 @@
 """
-**What:** writes the digest of the week that was just cut, as a page and a workbook, in Vietnamese and English, from
-the newest snapshot: `reports/weekly/<first day>/`. The menu entry "Báo cáo tuần" shows it.
+**What:** writes the digest of the week that just ended, as an HTML page and an Excel workbook, in Vietnamese and English,
+from the newest snapshot. Files: `reports/weekly/<first day>/`. The menu entry "Báo cáo tuần" shows them.
 
-**When:** on Thursday, the cut-off day, at half past six in Việt Nam: the week ended at midnight. By hand with `week` for
-an older one; `lgsp report weekly` does the same.
+**When:** on Thursday at 06:30 Việt Nam time; the reporting week ends on Wednesday at midnight. For an older week trigger it
+by hand with `week`, or run `lgsp report weekly`.
 
-**May I run it again?** Yes. The same snapshot gives the same files; a newer one replaces them.
+**May I run it again?** Yes. The same snapshot gives the same files; a newer snapshot replaces them.
 
-**What if it fails?** "says nothing of the week": no source's data of that week is published yet; see
-`publish_shared_dataset`, then clear the task. Where only a part is there the digest is written, and says so at its top.
+**What if it fails?** "has no data for the week": the data of that week are not published yet. See
+`publish_shared_dataset`, then clear the task. If only a part of the data is published, the digest is written with a
+warning at its top.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -17,11 +18,12 @@ from wiring import defaults, reports
 
 with DAG(
     "weekly_digest",
-    description="Write the weekly digest for the leaders, as a page and a workbook",
+    dag_display_name="Báo cáo tuần · Weekly digest",
+    description="Write the weekly digest for the leaders, as an HTML page and an Excel workbook",
     schedule=CronTriggerTimetable("30 6 * * 4", timezone=defaults.TIMEZONE),
     max_active_runs=1,
     params=reports.week_params(),
     doc_md=__doc__,
-    **defaults.of_dag("report"),
+    **defaults.dag_arguments("report"),
 ):
     reports.digest()

@@ -1,4 +1,4 @@
-"""The UI page 'Data Docs': what each check found, served from the platform's home to signed-in users only."""
+"""The UI page 'Data Docs': the check results of batches and publications, for signed-in users only."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wiring import folders
 
 PREFIX = "/data-docs"
 
-# Without the dependency a plugin's routes answer anybody.
+# Without this dependency a plugin's routes need no login.
 app = FastAPI(title="Data Docs", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
 
 
 @app.get("/")
 def sources() -> HTMLResponse:
-    """The sources that have Data Docs."""
+    """The page that lists the sources with Data Docs."""
     titles = {name: descriptions.load(name).title for name in descriptions.names()}
     titles["publication"] = "Bộ dữ liệu dùng chung"
     pages = sorted(page.parent.name for page in Settings.from_env().docs.glob("*/index.html"))
@@ -32,12 +32,12 @@ def sources() -> HTMLResponse:
         if name in titles
     )
     body = (
-        f"<p>What the newest batches of each source, and the newest publications, were found to be.</p><ul>{links}</ul>"
+        f"<p>Kết quả kiểm tra các lô dữ liệu mới nhất của từng nguồn và các lần công bố mới nhất.</p><ul>{links}</ul>"
     )
     return HTMLResponse(
         '<!doctype html><html lang="vi"><meta charset="utf-8"><title>Data Docs</title>'
         "<style>body{font:16px/1.6 system-ui,sans-serif;margin:2rem}</style><h1>Data Docs</h1>"
-        + (body if links else "<p>No batch has been checked yet.</p>")
+        + (body if links else "<p>Chưa có lô dữ liệu nào được kiểm tra.</p>")
     )
 
 
@@ -45,14 +45,14 @@ def sources() -> HTMLResponse:
 def page(path: str) -> FileResponse:
     """One file of the Data Docs folder; 404 for anything outside it."""
     root = Settings.from_env().docs.resolve()
-    wanted = folders.inside(root, path)
-    if wanted is None:
+    file = folders.inside(root, path)
+    if file is None:
         raise HTTPException(404, "no such page")
-    return FileResponse(wanted)
+    return FileResponse(file)
 
 
 class DataDocs(AirflowPlugin):
-    """Puts the page into the navigation."""
+    """Adds the page to the navigation."""
 
     name = "lgsp_data_docs"
     fastapi_apps = [{"app": app, "url_prefix": PREFIX, "name": "Data Docs"}]  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""The UI page 'Báo cáo tuần': the digests and index reports that were written, for signed-in users only."""
+"""The UI page 'Báo cáo tuần': the weekly digests and Index 766 reports, for signed-in users only."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from lgsp.settings import Settings
 from wiring import folders
 
 PREFIX = "/reports"
-NAMES = {
+TITLES = {
     "weekly": "Báo cáo tuần", "index/month": "Bộ chỉ số 766, tháng", "index/quarter": "Bộ chỉ số 766, quý",
     "index/half_year": "Bộ chỉ số 766, nửa năm",
 }  # fmt: skip
-SHOWN = {".vi.html": "tiếng Việt", ".vi.xlsx": "Excel", ".en.html": "English", ".en.xlsx": "Excel (English)"}
+LINK_TEXTS = {".vi.html": "tiếng Việt", ".vi.xlsx": "Excel", ".en.html": "English", ".en.xlsx": "Excel (English)"}
 STYLE = "body{font:16px/1.7 system-ui,sans-serif;margin:2rem;color:#14202b}a{color:#0b4f96}"
 
-# Without the dependency a plugin's routes answer anybody.
+# Without this dependency a plugin's routes need no login.
 app = FastAPI(title="Báo cáo", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
 
 
 @app.get("/")
 def reports() -> HTMLResponse:
-    """The reports there are, the newest first."""
+    """The page that lists all reports, the newest first."""
     root = Settings.from_env().reports
     body = "".join(
-        f"<h2>{title}</h2><ul>{found}</ul>" for name, title in NAMES.items() if (found := _lines(root, name))
+        f"<h2>{title}</h2><ul>{items}</ul>" for name, title in TITLES.items() if (items := _list_items(root, name))
     )
     return HTMLResponse(
         f'<!doctype html><html lang="vi"><meta charset="utf-8"><title>Báo cáo</title><style>{STYLE}</style><h1>Báo cáo</h1>'
@@ -41,27 +41,27 @@ def reports() -> HTMLResponse:
 
 @app.get("/{path:path}")
 def report(path: str) -> FileResponse:
-    """One file of the folder of reports; 404 for anything outside it."""
-    wanted = folders.inside(Settings.from_env().reports.resolve(), path)
-    if wanted is None or wanted.suffix not in (".html", ".xlsx"):
+    """One HTML or XLSX file of the reports folder; 404 for anything outside it."""
+    file = folders.inside(Settings.from_env().reports.resolve(), path)
+    if file is None or file.suffix not in (".html", ".xlsx"):
         raise HTTPException(404, "no such report")
-    return FileResponse(wanted)
+    return FileResponse(file)
 
 
-def _lines(root: Path, name: str) -> str:
-    lines = []
+def _list_items(root: Path, name: str) -> str:
+    items = []
     for folder in sorted(root.joinpath(name).glob("????-??-??"), reverse=True):
         links = " · ".join(
-            f'<a href="{PREFIX}/{name}/{escape(folder.name)}/{escape(path.name)}">{shown}</a>'
-            for ending, shown in SHOWN.items()
+            f'<a href="{PREFIX}/{name}/{escape(folder.name)}/{escape(path.name)}">{text}</a>'
+            for ending, text in LINK_TEXTS.items()
             for path in sorted(folder.glob(f"[a-z]*{ending}"))
         )
-        lines.append(f"<li>{escape(folder.name)}: {links}</li>")
-    return "".join(lines)
+        items.append(f"<li>{escape(folder.name)}: {links}</li>")
+    return "".join(items)
 
 
 class Reports(AirflowPlugin):
-    """Puts the page into the navigation."""
+    """Adds the page to the navigation."""
 
     name = "lgsp_reports"
     fastapi_apps = [{"app": app, "url_prefix": PREFIX, "name": "Báo cáo tuần"}]  # noqa: RUF012

@@ -1,6 +1,6 @@
-"""Whether a part of Airflow is alive, as the api-server's monitor sees it: ``healthy.py scheduler``.
+"""Checks whether a component of Airflow is healthy, as the api-server's monitor reports: ``healthy.py scheduler``.
 
-Cheaper than ``airflow jobs check``, which starts all of Airflow for every question.
+Cheaper than ``airflow jobs check``, which imports all of Airflow for every check.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import sys
 from urllib.request import urlopen
 
 MONITOR = "http://api-server:8080/api/v2/monitor/health"
-ANSWER_SECONDS = 10
+TIMEOUT_SECONDS = 10
 
 
-def is_healthy(part: str) -> bool:
-    """Whether the monitor calls this part of Airflow healthy."""
-    with urlopen(MONITOR, timeout=ANSWER_SECONDS) as answer:
-        return bool(json.load(answer)[part]["status"] == "healthy")
+def is_healthy(component: str) -> bool:
+    """Whether the monitor reports this component of Airflow as healthy."""
+    with urlopen(MONITOR, timeout=TIMEOUT_SECONDS) as response:
+        return bool(json.load(response)[component]["status"] == "healthy")
 
 
 if __name__ == "__main__":

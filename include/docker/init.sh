@@ -1,5 +1,5 @@
 #!/bin/sh
-# Create or upgrade everything the other containers stand on, then end; safe to repeat.
+# Creates or upgrades both databases and Airflow's pools, which the other containers need, then ends. Safe to repeat.
 set -eu
 airflow db migrate
 lgsp pools > /tmp/pools.json

@@ -1,39 +1,34 @@
-"""The failures this package raises: those worth asking again, and those that are not."""
+"""The exceptions of this package. Only `SourceFailed` can be solved by a retry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class LgspError(Exception):
-    """Something an operator can act on; the message says who, what and where to mend it."""
+    """The base class. The message names the subject, the problem and the place to fix it."""
 
 
 class SettingError(LgspError):
-    """An environment variable or a setting is missing or makes no sense."""
+    """An environment variable or another setting is missing or invalid."""
 
 
 class SourceFailed(LgspError):
-    """A source did not give what it promises; asking again later may help."""
+    """A source did not answer as its interface promises; a later retry may succeed."""
 
 
 class SourceRefused(LgspError):
-    """A source refuses us (credentials, redirect, broken contract); asking again will not help."""
+    """A source refuses our requests (credentials, redirect, broken contract); a retry will not help."""
 
 
 class BatchRefused(LgspError):
-    """A batch broke a batch rule; nothing of it is published until its cause is mended."""
+    """A batch broke a batch rule; nothing of it is published until the cause is fixed."""
 
 
 class ContractError(LgspError):
-    """A contract, a code list or a source description cannot be used as it is written."""
+    """A contract, a code list or a source description is invalid."""
 
 
 class PublicationFailed(LgspError):
-    """A snapshot could not be proven equal on both sides; nothing was published."""
+    """A snapshot could not be published, or SQL and files could not be proven equal."""
 
 
 class NothingPublished(PublicationFailed):
@@ -41,4 +36,4 @@ class NothingPublished(PublicationFailed):
 
 
 class CommitFailed(LgspError):
-    """The commit was refused or its answer was lost: only the store can say whether it took place."""
+    """The commit failed or its answer was lost: only the database knows whether it took place."""

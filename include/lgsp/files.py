@@ -1,4 +1,4 @@
-"""Durable files: replaced atomically, and secrets that are made once."""
+"""Write files durably and atomically, and create secret files once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRIVATE = 0o600
 
 
 def write(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
-    """Write a file and flush it to disk. Not atomic: use `replace` where somebody may read the path meanwhile."""
+    """Write a file and flush it to disk. Not atomic: use `replace` for a path that another process may read."""
     descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -25,7 +25,7 @@ def write(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
 
 
 def replace(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
-    """Write or replace a file atomically and durably: a reader sees the old file or the new one, also after a crash."""
+    """Write or replace a file atomically and durably: a reader sees the old or the new content, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
@@ -37,7 +37,10 @@ def replace(path: Path, content: bytes | pa.Buffer, mode: int = 0o666) -> None:
 
 
 def make_once(path: Path, make: Callable[[], bytes]) -> bytes:
-    """The content of a private file; `make` provides it when the file does not exist. Of two processes the first wins."""
+    """The content of a file that only its owner may read; `make` provides it when the file does not exist.
+
+    When two processes create the file at the same time, both get the content of the first.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
@@ -50,7 +53,7 @@ def make_once(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk."""
+    """Flush the entries of a folder (its file names) to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

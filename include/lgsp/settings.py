@@ -1,4 +1,4 @@
-"""Settings: everything the environment decides, read once and passed on."""
+"""Reads the settings of an installation from environment variables, once; they are then passed as one object."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from lgsp import files
 from lgsp.errors import SettingError
 
-# Longer than any step of a publication is away from the server: linking or writing one group of records.
+# Longer than the longest step of a publication that sends nothing to the server (linking or writing one group of records).
 LEASE_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a source answers and who we are to it; from an Airflow connection."""
+    """The address of a source and the credentials for it, from an Airflow connection."""
 
     source: str
     base_url: str
@@ -29,39 +29,39 @@ class Endpoint:
 
     @classmethod
     def from_json(cls, source: str, text: str) -> Endpoint:
-        """The endpoint in Airflow's JSON form of a connection.
+        """Parse a connection in Airflow's JSON form.
 
-        Raises SettingError when the text is no such connection; the text itself is never shown.
+        Raises SettingError when the text is not such a connection. The error never shows the text: it holds a password.
         """
         variable = connection_variable(source)
         try:
-            told = json.loads(text)
-            host, scheme = told["host"], told.get("schema") or "https"
+            connection = json.loads(text)
+            host, scheme = connection["host"], connection.get("schema") or "https"
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingError(
-                f"{variable} must hold a connection in Airflow's JSON form with a host ({type(error).__name__})"
+                f"{variable} must be a connection in Airflow's JSON form, with a host ({type(error).__name__})"
             ) from None
-        extra = told.get("extra") or {}
-        port = f":{told['port']}" if told.get("port") else ""
+        extra = connection.get("extra") or {}
+        port = f":{connection['port']}" if connection.get("port") else ""
         return cls(
             source=source,
             base_url=f"{scheme}://{host}{port}",
-            login=told.get("login") or "",
-            password=told.get("password") or "",
+            login=connection.get("login") or "",
+            password=connection.get("password") or "",
             extra=json.loads(extra) if isinstance(extra, str) else extra,
         )
 
 
 def connection_variable(source: str) -> str:
-    """The environment variable that holds a source's connection."""
+    """The name of the environment variable with a source's connection."""
     return f"AIRFLOW_CONN_{source.upper()}"
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How long a snapshot can be read after it was replaced: each for days, then the last of a day, then of a month.
+    """How long a replaced snapshot stays readable: every one, then the last of each day, then the last of each month.
 
-    Replaced row versions stay for good unless `history_days` ends them: a snapshot without them has its files alone.
+    Replaced row versions are kept forever unless `history_days` is set. Without them an old snapshot has only its files.
     """
 
     every_days: int = 2
@@ -72,7 +72,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are kept and how the store is reached."""
+    """The settings of one installation: its home folder, its database and the environment they were read from."""
 
     home: Path
     database_url: str | None = field(default=None, repr=False)
@@ -80,7 +80,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """The settings that the process environment (or the one given) asks for."""
+        """Read the settings from `environment`, by default the process environment."""
         env = dict(os.environ if environment is None else environment)
         return cls(
             home=Path(env.get("LGSP_HOME") or ".lgsp").absolute(),
@@ -90,37 +90,37 @@ class Settings:
 
     @property
     def landing(self) -> Path:
-        """Exact bytes as received, with their manifests; holds personal data."""
+        """The folder of the received bytes, unchanged, with their manifests. It holds personal data."""
         return self.home / "landing"
 
     @property
     def staging(self) -> Path:
-        """Harmonised batches on their way to a publication; can be rebuilt from landing."""
+        """The folder of harmonised batches that are not published yet; it can be rebuilt from landing."""
         return self.home / "staging"
 
     @property
     def shared(self) -> Path:
-        """The published Parquet side: files, snapshots and the pointer ``current``."""
+        """The folder of the published Parquet files: snapshots and the pointer ``current``."""
         return self.home / "shared"
 
     @property
     def docs(self) -> Path:
-        """Data Docs, one folder for each source."""
+        """The folder of Data Docs, one subfolder per source."""
         return self.home / "data_docs"
 
     @property
     def reports(self) -> Path:
-        """The digest and the index reports, one folder for each kind and period."""
+        """The folder of the weekly digest and the index reports, one subfolder per kind and period."""
         return self.home / "reports"
 
     @property
     def definitions(self) -> Path | None:
-        """A folder with definitions, weights or thresholds of this province, in place of those that are shipped."""
-        given = self.environment.get("LGSP_DEFINITIONS")
-        return Path(given).absolute() if given else None
+        """A folder with this province's definitions, weights or thresholds, which replace the ones of the package."""
+        folder = self.environment.get("LGSP_DEFINITIONS")
+        return Path(folder).absolute() if folder else None
 
     def endpoint(self, source: str) -> Endpoint:
-        """The endpoint of a source, from its connection variable."""
+        """The endpoint of a source, from its connection variable. Raises SettingError when the variable is not set."""
         variable = connection_variable(source)
         text = self.environment.get(variable)
         if not text:
@@ -128,22 +128,22 @@ class Settings:
         return Endpoint.from_json(source, text)
 
     def requests_per_minute(self, source: str, default: int) -> int:
-        """How many calls a source bears in a minute: its description's number, unless overridden."""
+        """The request limit of a source: `default` (from its source.yml), unless the environment overrides it."""
         return self._number(f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}", default)
 
     @property
     def publish_lease_seconds(self) -> int:
-        """How long a publisher may say nothing to the store before its turn is taken from it."""
+        """The publish lease: a publisher that sends nothing to the database for this long loses the publish lock."""
         return self._number("LGSP_PUBLISH_LEASE_SECONDS", LEASE_SECONDS)
 
     @property
     def shared_url(self) -> str | None:
-        """Where the published files are kept beside the local ones: s3://bucket/prefix."""
+        """The object storage that gets a copy of the published files, as s3://bucket/prefix; None without a copy."""
         return self.environment.get("LGSP_SHARED_URL") or None
 
     @property
     def retention(self) -> Retention:
-        """How long snapshots can be read after they were replaced."""
+        """How long replaced snapshots stay readable."""
         history = self.environment.get("LGSP_KEEP_HISTORY_DAYS")
         return Retention(
             every_days=self._number("LGSP_KEEP_EVERY_DAYS", Retention.every_days),
@@ -160,18 +160,18 @@ class Settings:
 
     @property
     def signing_key(self) -> str | None:
-        """The Ed25519 key that signs manifests, as PEM, where the environment gives one."""
+        """The Ed25519 key that signs manifests, as PEM; None when the environment does not set it."""
         return self.environment.get("LGSP_SIGNING_KEY") or None
 
     def token_key(self) -> bytes:
         """The key of the applicant tokens.
 
-        An installation with its own database must set LGSP_TOKEN_KEY; with the embedded database a key is made once
-        and stored in the home, readable by its owner only. Raises SettingError when it is not set.
+        With the embedded database a key is generated once and stored in the home, readable by its owner only. With a
+        database of its own an installation must set LGSP_TOKEN_KEY; raises SettingError when it is not set.
         """
-        given = self.environment.get("LGSP_TOKEN_KEY")
-        if given:
-            return given.encode()
+        key = self.environment.get("LGSP_TOKEN_KEY")
+        if key:
+            return key.encode()
         if self.database_url:
             raise SettingError("set LGSP_TOKEN_KEY: the key of the applicant tokens (32 random bytes or more)")
         return files.make_once(self.home / "token.key", lambda: secrets.token_hex(32).encode())

@@ -1,47 +1,65 @@
-"""SQL text: files of a package, with their placeholders filled in, and literals."""
+"""Load SQL files of a package, fill in their placeholders, and quote literals."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import as_file, files
 from string import Template
+from typing import Protocol, TypeVar
+
+Row = TypeVar("Row", covariant=True)
 
 
 class _Sql(Template):
-    """SQL in which only `${name}` is a placeholder: `$1` and `$$` belong to PostgreSQL."""
+    """SQL text in which only `${name}` is a placeholder: `$1` and `$$` are PostgreSQL syntax."""
 
     pattern = r"\$(?:(?P<escaped>(?!))|(?P<named>(?!))|\{(?P<braced>[a-z_]+)\}|(?P<invalid>(?!)))"  # type: ignore[assignment]
 
 
 def load(package: str, name: str, **parts: object) -> str:
-    """The SQL of `sql/<name>.sql` in a package, with each placeholder `${part}` replaced by the part of that name.
+    """The SQL of `sql/<name>.sql` in a package, with each placeholder `${part}` replaced by the argument of that name.
 
-    Raises ValueError when a placeholder has no part or a part has no placeholder.
+    Raises ValueError when a placeholder has no argument or an argument has no placeholder.
     """
     template = _Sql(read(package, f"sql/{name}.sql"))
-    wanted = set(template.get_identifiers())
-    if wanted != parts.keys():
-        raise ValueError(f"{package}/sql/{name}.sql: placeholders {sorted(wanted)}, but given are {sorted(parts)}")
+    expected = set(template.get_identifiers())
+    if expected != parts.keys():
+        raise ValueError(f"{package}/sql/{name}.sql has placeholders {sorted(expected)}, but got {sorted(parts)}")
     return template.substitute({key: str(value) for key, value in parts.items()})
 
 
 def placeholders(package: str, name: str) -> list[str]:
-    """The placeholders of `sql/<name>.sql` in a package."""
+    """The names of the placeholders in `sql/<name>.sql` of a package."""
     return _Sql(read(package, f"sql/{name}.sql")).get_identifiers()
 
 
 def names(package: str) -> list[str]:
-    """The names of all SQL files of a package, as `load` takes them, in alphabetical order."""
+    """The names of all SQL files of a package, as `load` expects them, in alphabetical order."""
     with as_file(files(package).joinpath("sql")) as folder:
         return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.sql"))
 
 
 @cache
 def read(package: str, path: str) -> str:
-    """The text of a file in a package."""
+    """The text of a UTF-8 file in a package, by its path within the package."""
     return files(package).joinpath(*path.split("/")).read_text(encoding="utf-8")
 
 
 def quoted(text: str) -> str:
-    """A text as an SQL literal."""
+    """A text as a quoted SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+class Cursor(Protocol[Row]):
+    """A cursor of psycopg or DuckDB."""
+
+    def fetchone(self) -> Row | None:
+        """The next row; None when there is none."""
+
+
+def one_row(cursor: Cursor[Row]) -> Row:
+    """The first row of a query that gives one. Raises LookupError when it gives none."""
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("the query gave no row")
+    return row

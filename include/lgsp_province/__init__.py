@@ -1,4 +1,4 @@
-"""A simulated province: three source systems over one coherent, seeded world, with its ground truth."""
+"""Simulates a province: three source systems that serve one consistent, seeded world, and its ground truth."""
 
 from lgsp_province.systems.serving import serve, serving
 from lgsp_province.world.world import World

@@ -1,4 +1,4 @@
-"""`python -m lgsp_province`: the same commands without the rest of the platform."""
+"""Runs the `province` commands as `python -m lgsp_province`, without the rest of the platform."""
 
 from lgsp_province.cli import province
 

@@ -1,1 +1,1 @@
-"""How the platform speaks Airflow: assets, defaults, windows, connections, and the tasks of the Dags."""
+"""The Airflow side of the platform: assets, defaults, windows, connections and the tasks of the Dags."""

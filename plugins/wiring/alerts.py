@@ -1,4 +1,4 @@
-"""What is said when a task has failed for good: one line with the Dag, the task, the window and the cause."""
+"""The log line of a task that failed after its last retry: Dag, task, window and cause."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from wiring import windows
 log = logging.getLogger("lgsp.alerts")
 
 
-def say_what_failed(context: Any) -> None:
-    """Log the one line that an operator, or a log-based alarm, needs."""
+def log_failure(context: Any) -> None:
+    """Log one line for the operator or for a log-based alarm."""
     task = context["task_instance"]
     cause = context.get("exception")
     log.error(
         "FAILED %s.%s, %s, run %s, try %s: %s: %s",
-        task.dag_id, task.task_id, windows.described(context), context["run_id"], task.try_number,
+        task.dag_id, task.task_id, windows.describe(context), context["run_id"], task.try_number,
         type(cause).__name__, cause,
     )  # fmt: skip

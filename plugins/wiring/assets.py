@@ -1,4 +1,4 @@
-"""The assets: what an ingest run announces, and what downstream teams may schedule on."""
+"""The Airflow assets: the events of ingest and publish runs, on which other Dags can be scheduled."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from lgsp.schema import sources
 
 
 def checked(source: str) -> Asset:
-    """Announced when batches of a source passed their checks and wait to be published."""
+    """The asset of a source; updated when its batches passed their checks and wait to be published."""
     return Asset(name=f"checked_{source}", uri=f"lgsp://checked/{source}", group="checked")
 
 
 def every_checked() -> list[Asset]:
-    """One asset for each source folder."""
+    """The assets of all source folders."""
     return [checked(source) for source in sources.names()]
 
 
 SHARED_DATASET = Asset(name="shared_dataset", uri="lgsp://shared", group="published")
-"""Announced with every new snapshot; schedule a Dag on it to follow the shared dataset."""
+"""Updated with every new snapshot; schedule a Dag on it to follow the shared dataset."""

@@ -1,4 +1,4 @@
-"""Airflow's connections, handed to a package that knows only its environment."""
+"""Settings of the platform with Airflow's connections; the package itself reads only environment variables."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from lgsp.settings import Settings, connection_variable
 
 
 def settings(source: str | None = None) -> Settings:
-    """The platform's settings; for a source, with its connection wherever Airflow keeps it.
+    """The platform's settings; for a source, with its Airflow connection.
 
-    The connection id is the source's folder name. Airflow looks in secret stores first, then in
-    ``AIRFLOW_CONN_*``, then in its database, where the UI writes.
-    Raises AirflowNotFoundException when it is nowhere.
+    The connection id is the source's folder name. Airflow looks in secret stores first, then in ``AIRFLOW_CONN_*``, then
+    in its database, where the UI stores connections. Raises AirflowNotFoundException when no place has the connection.
     """
     if source is None:
         return Settings.from_env()
     connection = Connection.get(source)
-    described = {
+    fields = {
         "conn_type": connection.conn_type,
         "schema": connection.schema,
         "host": connection.host,
@@ -29,4 +28,4 @@ def settings(source: str | None = None) -> Settings:
         "password": connection.password,
         "extra": connection.extra_dejson,
     }
-    return Settings.from_env({**os.environ, connection_variable(source): json.dumps(described)})
+    return Settings.from_env({**os.environ, connection_variable(source): json.dumps(fields)})

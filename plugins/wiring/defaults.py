@@ -1,4 +1,4 @@
-"""What every Dag has in common: owner, tags, pools, and which failures are worth another try."""
+"""Defaults of all Dags: owner, tags, pools, callbacks, and which failures are retried."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PUBLISH_POOL = "publish"
 
 
 def source_pool(source: str) -> str:
-    """The one-slot pool that keeps parallel runs from calling one source at the same time."""
+    """The name of the one-slot pool of a source: parallel runs do not call the source at the same time."""
     return f"source_{source}"
 
 
-OUR_FAULTS: list[Any] = [
+PROGRAMMING_ERRORS: list[Any] = [
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, FileNotFoundError,
 ]  # fmt: skip
 
@@ -30,21 +30,21 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             exception="lgsp.errors.SourceFailed",
             action=RetryAction.RETRY,
-            reason="the source may answer later",
+            reason="the source may respond later",
         ),
-        RetryRule(exception="lgsp.errors.LgspError", action=RetryAction.FAIL, reason="asking again cannot mend this"),
+        RetryRule(exception="lgsp.errors.LgspError", action=RetryAction.FAIL, reason="a retry cannot fix this"),
         RetryRule(
-            exception=OUR_FAULTS,
+            exception=PROGRAMMING_ERRORS,
             action=RetryAction.FAIL,
-            reason="a fault in our own code repeats itself",
+            reason="an error in our code happens again on a retry",
         ),
     ]
 )
-"""Network, database and disk trouble falls through to the ordinary retries below."""
+"""Network, database and disk errors match no rule: the `retries` of the tasks apply."""
 
 
-def of_dag(*tags: str) -> dict[str, Any]:
-    """The arguments of a Dag that do not depend on what it does."""
+def dag_arguments(*tags: str) -> dict[str, Any]:
+    """The keyword arguments that all Dags share, with the tags of one Dag."""
     return {
         "start_date": START,
         "catchup": False,
@@ -57,6 +57,6 @@ def of_dag(*tags: str) -> dict[str, Any]:
             "max_retry_delay": timedelta(minutes=30),
             "retry_policy": RETRY_POLICY,
             "execution_timeout": timedelta(hours=4),
-            "on_failure_callback": alerts.say_what_failed,
+            "on_failure_callback": alerts.log_failure,
         },
     }

@@ -1,4 +1,4 @@
-"""Which file of a folder a path of the UI means; none outside it."""
+"""Resolve a path from a UI request to a file inside a folder."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def inside(root: Path, path: str) -> Path | None:
-    """The file that a path names below a folder, a folder's `index.html` for the folder; None for anything else."""
+    """The file at a path below `root`, for a folder its `index.html`; None for a missing file or a path outside `root`."""
     if "\0" in path:
         return None
     try:
-        wanted = (root / path).resolve()
-        if wanted.is_dir():
-            wanted /= "index.html"
-        return wanted if wanted.is_relative_to(root) and wanted.is_file() else None
+        file = (root / path).resolve()
+        if file.is_dir():
+            file /= "index.html"
+        return file if file.is_relative_to(root) and file.is_file() else None
     except OSError:  # a name longer than the file system allows
         return None

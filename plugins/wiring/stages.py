@@ -1,4 +1,4 @@
-"""The tasks: each one call into the package, handing on batch ids and never data."""
+"""The tasks of the Dags: each makes one call into the package and passes on batch ids, never data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wiring import assets, connections, defaults, windows
 
 @task
 def land(source: str) -> list[str]:
-    """Fetch the run's window from a source and keep the exact bytes."""
+    """Fetch the run's window from a source and store the exact bytes."""
     window = windows.of_run(get_current_context())
     from lgsp import install, land
 
@@ -24,35 +24,35 @@ def land(source: str) -> list[str]:
 
 @task
 def landed() -> list[str]:
-    """The batches that were landed before, to be harmonised again with the source switched off."""
+    """The batches of the run's window that were landed before; fails when there are none."""
     context = get_current_context()
     source, window = context["params"]["source"], windows.of_run(context)
     from lgsp import land
 
-    batches = land.landed(connections.settings(), source, window)
+    batches = land.open_rebuild_batches(connections.settings(), source, window)
     if not batches:
-        raise AirflowFailException(f"{source} {window}: nothing was landed there; run ingest_{source} for it instead")
+        raise AirflowFailException(f"{source} {window}: no batch was landed; run ingest_{source} for this window")
     return batches
 
 
 @task
-def pick() -> list[str]:
-    """The chosen rows of the quarantine as new batches over their landed bytes; skipped when none waits."""
+def select_rows() -> list[str]:
+    """Make new batches of the selected quarantined rows from their landed bytes; skipped when no row matches."""
     params = get_current_context()["params"]
-    chosen = params["quarantine_ids"] or [], params["rule_id"], params["source"]
-    if not any(chosen):
-        raise AirflowFailException("say which rows: give quarantine_ids, rule_id or source")
+    selection = params["quarantine_ids"] or [], params["rule_id"], params["source"]
+    if not any(selection):
+        raise AirflowFailException("no rows selected: give quarantine_ids, rule_id or source")
     from lgsp.maintain import redrive
 
-    batches = redrive.pick(connections.settings(), *chosen)
+    batches = redrive.open_batches(connections.settings(), *selection)
     if not batches:
-        raise AirflowSkipException("no such row waits in quarantine")
+        raise AirflowSkipException("no matching row is in quarantine")
     return batches
 
 
 @task
 def harmonise(batch_ids: list[str]) -> list[str]:
-    """Turn landed records into typed rows in one language."""
+    """Turn landed records into typed rows with the names and codes of the shared dataset."""
     from lgsp import harmonise
 
     return harmonise.run(connections.settings(), batch_ids)
@@ -60,15 +60,15 @@ def harmonise(batch_ids: list[str]) -> list[str]:
 
 @task
 def check(batch_ids: list[str]) -> list[str]:
-    """Judge the batches: bad rows go to quarantine, a bad batch stops here."""
+    """Check the batches: rows that break a rule go to quarantine; a batch that breaks a batch rule fails."""
     from lgsp import check
 
     return check.run(connections.settings(), batch_ids)
 
 
 @task
-def tell(batch_ids: list[str]) -> str:
-    """What driving rows again changed: how many passed, and what still holds the others."""
+def summarise(batch_ids: list[str]) -> str:
+    """A summary of the redrive: how many rows passed, and which rules quarantine the others."""
     from lgsp.maintain import redrive
 
     return str(redrive.outcome(connections.settings(), batch_ids))
@@ -76,13 +76,13 @@ def tell(batch_ids: list[str]) -> str:
 
 @task
 def sweep(source: str) -> str:
-    """Compare a source with what is known here, key by key, and mend what differs; what was found, in words."""
+    """Compare a source with the records known here, key by key, and fix the differences; a summary of them."""
     context = get_current_context()
     span, params = windows.of_sweep(context, source), context["params"]
     from lgsp.maintain import sweep
 
     accepted_by = f"run {context['run_id']} of sweep_sources" if params["accept_deletions"] else None
-    swept = sweep.run(
+    swept = sweep.sweep_window(
         connections.settings(source), source, span, is_thorough=params["thorough"], accepted_by=accepted_by
     )
     return "; ".join(map(str, swept))
@@ -90,7 +90,7 @@ def sweep(source: str) -> str:
 
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
 def publish() -> int:
-    """Publish every checked batch in one snapshot; skipped, and nothing announced, when none waits."""
+    """Publish all checked batches in one snapshot; skipped, without an asset event, when none is waiting."""
     from lgsp import install, publish
     from lgsp.publish import hold
 
@@ -98,64 +98,64 @@ def publish() -> int:
     install.ensure(settings, is_publishing=True)
     publication = publish.run(settings)
     if publication is None:
-        raise AirflowSkipException(hold.on_hold(settings) or "no checked batch waits to be published")
+        raise AirflowSkipException(hold.current_reason(settings) or "no checked batch is waiting to be published")
     return publication.snapshot_id
 
 
 @task(pool=defaults.PUBLISH_POOL)
 def recover() -> list[str]:
-    """Repair what a crash left; what was mended, in words."""
+    """Repair what a crash left behind; a description of each repair."""
     from lgsp import install
     from lgsp.snapshots import recovery
 
     settings = connections.settings()
     install.ensure(settings)
-    return recovery.run(settings)
+    return recovery.recover(settings)
 
 
 @task(pool=defaults.PUBLISH_POOL)
 def retire() -> str:
-    """Take away what nobody may still be reading; what it was, in words."""
+    """Delete snapshots, row versions and harmonised rows past their retention time; a summary of them."""
     from lgsp.maintain import retention
 
-    return str(retention.run(connections.settings()))
+    return str(retention.retire_expired(connections.settings()))
 
 
 @task
 def verify() -> str:
-    """Prove the newest snapshot; fails when a side is not what was published, skipped before the first."""
+    """Verify the newest snapshot; fails when SQL or files differ from the publication, skipped before the first one."""
     from lgsp.errors import NothingPublished, PublicationFailed
     from lgsp.maintain import verify
 
     try:
-        snapshot_id, proofs = verify.run(connections.settings())
-    except NothingPublished as nothing:
-        raise AirflowSkipException(str(nothing)) from nothing
-    except PublicationFailed as failure:
-        raise AirflowFailException(str(failure)) from failure
+        snapshot_id, proofs = verify.verify_snapshot(connections.settings())
+    except NothingPublished as error:
+        raise AirflowSkipException(str(error)) from error
+    except PublicationFailed as error:
+        raise AirflowFailException(str(error)) from error
     if different := [proof.table for proof in proofs if not proof.is_equal]:
-        raise AirflowFailException(f"snapshot {snapshot_id} is not as published: {', '.join(different)}")
-    return f"snapshot {snapshot_id} is as published: {len(proofs)} tables"
+        raise AirflowFailException(f"snapshot {snapshot_id} differs from what was published: {', '.join(different)}")
+    return f"snapshot {snapshot_id} is verified: {len(proofs)} tables are as published"
 
 
 @task(retries=0)
-def fresh() -> list[str]:
-    """How far each source's data reaches; fails when one has fallen behind."""
+def check_freshness() -> list[str]:
+    """Up to which day each source was read; fails when a source is late."""
     from lgsp import store
     from lgsp.check import freshness
 
     with store.connect(connections.settings()) as connection:
-        found = freshness.freshness(connection, datetime.now(LOCAL))
-    if not any(one.covered_until for one in found):
-        raise AirflowSkipException("nothing was published yet: there is nothing to watch")
-    if stale := [str(one) for one in found if not one.is_fresh]:
+        sources = freshness.measure(connection, datetime.now(LOCAL))
+    if not any(source.covered_until for source in sources):
+        raise AirflowSkipException("no snapshot was published yet: there is nothing to check")
+    if stale := [str(source) for source in sources if not source.is_fresh]:
         raise AirflowFailException("; ".join(stale))
-    return [str(one) for one in found]
+    return [str(source) for source in sources]
 
 
 @task(retries=0)
-def complete() -> None:
-    """Fails when records of the last 30 days are missing, naming source, days, cause and agencies."""
+def check_completeness() -> None:
+    """Fail when records of the last 30 days are missing; the error names source, days, cause and agencies."""
     from lgsp import store
     from lgsp.check import completeness
 
@@ -163,12 +163,12 @@ def complete() -> None:
         newest = completeness.newest_day(connection)
         gaps = completeness.gaps(connection, None, newest - timedelta(days=29), newest, "missing") if newest else []
     if gaps:
-        raise AirflowFailException("\n".join(completeness.told(gaps)))
+        raise AirflowFailException("\n".join(completeness.gap_lines(gaps)))
 
 
 @task(retries=0)
-def quarantine_age() -> None:
-    """Fails when rows have been in quarantine for too long, naming source, rule and whom to ask."""
+def check_quarantine_age() -> None:
+    """Fail when rows have been in quarantine for too long; the error names source, rule and owner."""
     from lgsp import store
     from lgsp.check import quarantine
 
@@ -177,7 +177,8 @@ def quarantine_age() -> None:
     if aged:
         raise AirflowFailException(
             "; ".join(
-                f"{one.source}: {one.records} records fail {one.rule_id}, the oldest for {one.oldest_days} days; ask {one.owner}"
-                for one in aged
+                f"{group.source}: {group.records} records fail {group.rule_id}, the oldest for {group.oldest_days} days; "
+                f"ask {group.owner}"
+                for group in aged
             )
         )

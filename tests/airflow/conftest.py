@@ -1,4 +1,4 @@
-"""Airflow for tests: a home of its own, set before anything imports Airflow."""
+"""Airflow for tests: a temporary home, configured before Airflow is imported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "plugins"))
 
 @pytest.fixture(scope="session")
 def dagbag():
-    """All Dag files, parsed as Airflow parses them; needs no database."""
+    """All Dag files, parsed as Airflow parses them, without a database."""
     from airflow.dag_processing.dagbag import DagBag
 
     return DagBag(dag_folder=str(ROOT / "dags"))

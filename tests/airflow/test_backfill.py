@@ -1,4 +1,4 @@
-"""The backfill command: which days it takes, and what it admits at the end."""
+"""The backfill command: which days it reads, and which failures it reports."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ TODAY = date(2022, 6, 10)
 
 
 def test_it_ends_yesterday_at_the_latest():
-    days = backfills.wanted(date(2022, 6, 8), date(2022, 6, 30), "all", TODAY)
+    days = backfills.days_to_fetch(date(2022, 6, 8), date(2022, 6, 30), "all", TODAY)
     assert days.window == Window.of_days(date(2022, 6, 8), date(2022, 6, 9))
     assert days.sources == tuple(sources.names())
 
 
 @pytest.mark.parametrize(("first", "last"), [(TODAY, TODAY), (date(2022, 6, 5), date(2022, 6, 4))])
-def test_no_day_at_all_is_an_error_and_not_a_success(first, last):
+def test_a_backfill_without_a_day_is_an_error(first, last):
     with pytest.raises(backfills.NotPublished, match="no day to fetch"):
-        backfills.wanted(first, last, "all", TODAY)
+        backfills.days_to_fetch(first, last, "all", TODAY)
 
 
-def test_a_source_that_is_not_there_is_named_with_those_that_are():
+def test_an_unknown_source_is_refused_with_the_list_of_sources():
     with pytest.raises(ValueError, match="documents"):
-        backfills.wanted(date(2022, 6, 1), date(2022, 6, 2), "post_office", TODAY)
+        backfills.days_to_fetch(date(2022, 6, 1), date(2022, 6, 2), "post_office", TODAY)
 
 
-class Played(Airflow):
-    """An Airflow whose runs are told in advance."""
+class FakeAirflow(Airflow):
+    """An Airflow API whose runs have fixed states."""
 
     def dags(self):
         return {"publish_shared_dataset": False, "ingest_documents": self.user == "paused"}
@@ -48,35 +48,35 @@ class Played(Airflow):
             for start, state in zip(starts, states, strict=True)
         ]
 
-    def last_words(self, dag_id, run_id):
+    def error_messages(self, dag_id, run_id):
         return ["FAILED land: the source is down"]
 
 
 @pytest.fixture
 def days():
-    return backfills.wanted(date(2022, 6, 1), date(2022, 6, 2), "documents", TODAY)
+    return backfills.days_to_fetch(date(2022, 6, 1), date(2022, 6, 2), "documents", TODAY)
 
 
 @pytest.fixture
-def play(monkeypatch):
+def fake_airflow(monkeypatch):
     def as_user(user):
         monkeypatch.setattr(backfills.lifecycle, "running", lambda settings: None)
-        monkeypatch.setattr(backfills, "client", lambda settings, running: Played("http://airflow", user, ""))
+        monkeypatch.setattr(backfills, "client", lambda settings, running: FakeAirflow("http://airflow", user, ""))
         monkeypatch.setattr(backfills, "not_published", lambda settings, days: {})
 
     return as_user
 
 
-def test_a_failed_run_is_admitted_although_its_day_was_published_before(play, days):
-    play("admin")
-    told = []
+def test_a_failed_run_is_reported_although_its_day_was_published_before(fake_airflow, days):
+    fake_airflow("admin")
+    lines = []
     with pytest.raises(backfills.NotPublished, match="ingest_documents 2022-06-02") as failure:
-        backfills.backfill(None, days, told.append)
+        backfills.backfill(None, days, lines.append)
     assert "2022-06-01" not in str(failure.value)
-    assert "FAILED land: the source is down" in told
+    assert "FAILED land: the source is down" in lines
 
 
-def test_a_paused_dag_is_refused_because_its_runs_would_wait_for_ever(play, days):
-    play("paused")
+def test_a_paused_dag_is_refused_because_its_runs_would_never_start(fake_airflow, days):
+    fake_airflow("paused")
     with pytest.raises(backfills.NotPublished, match="ingest_documents is paused"):
         backfills.backfill(None, days, print)

@@ -1,4 +1,4 @@
-"""The page 'Data Docs': for those who are signed in, and for no file outside its folder."""
+"""The page 'Data Docs' needs a login and serves no file outside its folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def server():
 def home(tmp_path, monkeypatch):
     page = tmp_path / "data_docs" / "documents" / "index.html"
     page.parent.mkdir(parents=True)
-    page.write_text("<h1>Every rule held</h1>")
+    page.write_text("<h1>All rules passed</h1>")
     (tmp_path / "token.key").write_text("a secret")
     (tmp_path / "data_docs" / "way_out").symlink_to(tmp_path / "token.key")
     monkeypatch.setenv("LGSP_HOME", str(tmp_path))
@@ -36,16 +36,16 @@ def reader(server):
 
 
 @pytest.mark.parametrize("path", ["/data-docs/", "/data-docs/documents/index.html", "/data-docs/nothing"])
-def test_a_stranger_sees_nothing(server, home, path):
+def test_a_request_without_a_login_is_refused(server, home, path):
     assert server.get(path).status_code == 401
 
 
 def test_a_reader_finds_the_page_of_a_source(server, home, reader):
     assert "documents/index.html" in server.get("/data-docs/", headers=reader).text
-    answer = server.get("/data-docs/documents/index.html", headers=reader)
-    assert answer.status_code == 200
-    assert "Every rule held" in answer.text
-    assert answer.headers["content-type"].startswith("text/html")
+    response = server.get("/data-docs/documents/index.html", headers=reader)
+    assert response.status_code == 200
+    assert "All rules passed" in response.text
+    assert response.headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_nothing_outside_the_folder_is_served(server, home, reader, path):
     assert server.get(f"/data-docs/{path}", headers=reader).status_code == 404
 
 
-def test_the_navigation_leads_to_it(server, reader):
-    told = server.get("/api/v2/plugins", headers=reader)
-    if told.status_code == 403:
+def test_the_navigation_has_a_link_to_the_page(server, reader):
+    response = server.get("/api/v2/plugins", headers=reader)
+    if response.status_code == 403:
         pytest.skip("a reader may not list plugins")
-    views = [view for plugin in told.json()["plugins"] for view in plugin["external_views"]]
+    views = [view for plugin in response.json()["plugins"] for view in plugin["external_views"]]
     assert {"Data Docs"} <= {view["name"] for view in views}

@@ -1,4 +1,4 @@
-"""The real thing: PostgreSQL, the province, Airflow's own scheduler, two days from backfill to snapshot."""
+"""The whole stack: PostgreSQL, the simulated province and Airflow's scheduler, from a backfill of two days to a snapshot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from lgsp.local import airflow_environment, lifecycle, province, stack
 from lgsp.local import backfill as backfills
-from lgsp.local.processes import wait_until_gone
+from lgsp.local.processes import wait_until_ended
 from lgsp.settings import Settings
 from lgsp.window import Window
 
@@ -33,25 +33,25 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def published(settings):
-    lived = province.span(settings.home).days()
-    days = backfills.wanted(lived[-4], lived[-3], "all", lived[-1] + timedelta(days=1))
-    told = []
-    backfills.backfill(settings, days, told.append)
-    return days, told
+    simulated = province.span(settings.home).days()
+    days = backfills.days_to_fetch(simulated[-4], simulated[-3], "all", simulated[-1] + timedelta(days=1))
+    lines = []
+    backfills.backfill(settings, days, lines.append)
+    return days, lines
 
 
-def test_the_ledger_says_that_exactly_the_two_days_were_backfilled(settings, published):
+def test_the_ledger_has_exactly_the_two_backfilled_days(settings, published):
     from lgsp.store import ledger
 
-    days, told = published
-    asked = days.window.days()
-    around = Window.of_days(asked[0] - timedelta(days=2), asked[-1] + timedelta(days=1))
+    days, lines = published
+    backfilled = days.window.days()
+    around = Window.of_days(backfilled[0] - timedelta(days=2), backfilled[-1] + timedelta(days=1))
     for source in days.sources:
-        assert ledger.published_days(settings, source, around) == set(asked)
-    assert told[-1] == f"published: {days}"
+        assert ledger.published_days(settings, source, around) == set(backfilled)
+    assert lines[-1] == f"published: {days}"
 
 
-def test_the_days_are_on_the_parquet_side(settings, published):
+def test_the_days_are_published_as_parquet(settings, published):
     import pandas as pd
 
     dossiers = pd.read_parquet(settings.shared / "current" / "dossier")
@@ -79,7 +79,7 @@ def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, publishe
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_context().new_page()
         page.goto(f"{running.airflow_url}/data-docs/one_stop_shop/index.html")
-        assert "rule" not in page.inner_text("body"), "nobody reads it without signing in"
+        assert "rule" not in page.inner_text("body"), "the page needs a login"
         page.goto(running.airflow_url)
         page.fill("input[name=username]", "reader")
         page.fill("input[name=password]", password)
@@ -90,24 +90,24 @@ def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, publishe
         page.goto(f"{running.airflow_url}/data-docs/one_stop_shop/index.html")
         page.click("td a >> nth=0")
         page.click("summary")
-        told = page.inner_text("body")
-        assert "Không mất bản ghi nào" in told and "DOS_FINISH_BEFORE_RECEIVE" in told and "VOLUME_LIMIT" in told
+        text = page.inner_text("body")
+        assert "Không mất bản ghi nào" in text and "DOS_FINISH_BEFORE_RECEIVE" in text and "VOLUME_LIMIT" in text
         page.click("text=rows · dossier")
         assert "DOS_STATUS_MAPPED" in page.inner_text("body")
-        assert missing == [], "the pages need no network"
+        assert missing == [], "the pages make no failing request"
         browser.close()
 
 
-def test_a_killed_supervisor_leaves_nothing_that_stop_does_not_find(settings):
+def test_stop_ends_all_processes_of_a_killed_supervisor(settings):
     running = lifecycle.running(settings)
     family = [process for child in running.children for process in psutil.Process(child.pid).children(recursive=True)]
     os.kill(running.supervisor.pid, signal.SIGKILL)
-    assert wait_until_gone(running.supervisor, seconds=10)
+    assert wait_until_ended(running.supervisor, seconds=10)
     with pytest.raises(lifecycle.NotUp):
         lifecycle.running(settings)
 
     lifecycle.down(settings)
 
-    assert not [child for child in running.children if child.is_alive()]
+    assert not [child for child in running.children if child.is_running()]
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert stack.load(settings.home).phase == stack.STOPPED

@@ -1,4 +1,4 @@
-"""Which window a run takes, and what happens when something fails."""
+"""The window of a run, the retry rules, the failure log line and the connections."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def test_an_operator_may_choose_any_past_window():
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "said"),
+    ("start", "end", "message"),
     [
         ("2022-05-01T00:00:00+07:00", None, "belong together"),
         (None, "2022-05-01T00:00:00+07:00", "belong together"),
-        ("2022-05-02T00:00:00+07:00", "2022-05-01T00:00:00+07:00", "is no window"),
-        ("2022-05-02T00:00:00+07:00", "2022-05-02T00:00:00+07:00", "is no window"),
-        ("2022-06-01T00:00:00+07:00", "2022-06-06T00:00:00+07:00", "nothing is there yet"),
+        ("2022-05-02T00:00:00+07:00", "2022-05-01T00:00:00+07:00", "is not a valid window"),
+        ("2022-05-02T00:00:00+07:00", "2022-05-02T00:00:00+07:00", "is not a valid window"),
+        ("2022-06-01T00:00:00+07:00", "2022-06-06T00:00:00+07:00", "no data exist yet"),
     ],
 )
-def test_a_window_that_cannot_be_meant_is_refused(start, end, said):
+def test_an_incomplete_empty_or_future_window_is_refused(start, end, message):
     from wiring import windows
 
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         windows.of_run(context(start, end))
 
 
@@ -62,23 +62,23 @@ def test_a_window_that_cannot_be_meant_is_refused(start, end, said):
         (SourceRefused("login refused"), "fail"),
         (BatchRefused("no rows"), "fail"),
         (ContractError("unknown list"), "fail"),
-        (KeyError("a fault of ours"), "fail"),
+        (KeyError("a programming error"), "fail"),
         (ConnectionResetError("database gone"), "default"),
     ],
 )
-def test_only_what_may_go_better_is_tried_again(failure, action):
+def test_only_failures_that_may_pass_are_retried(failure, action):
     from wiring import defaults
 
     assert defaults.RETRY_POLICY.evaluate(failure, 1, 4).action.value == action
 
 
-def test_a_failure_is_told_in_one_line(caplog):
+def test_a_failure_is_logged_in_one_line(caplog):
     from wiring import alerts
 
     task = SimpleNamespace(dag_id="ingest_documents", task_id="land", try_number=2)
-    told = {**context(), "task_instance": task, "exception": SourceRefused("401 at the login")}
+    failed = {**context(), "task_instance": task, "exception": SourceRefused("401 at the login")}
     with caplog.at_level(logging.ERROR):
-        alerts.say_what_failed(told)
+        alerts.log_failure(failed)
     (line,) = caplog.messages
     assert line == (
         "FAILED ingest_documents.land, window 2022-06-04..2022-06-05, run a run, try 2: SourceRefused: 401 at the login"
@@ -90,11 +90,11 @@ def test_a_connection_made_in_the_ui_reaches_the_settings(monkeypatch):
 
     from wiring import connections
 
-    made = Connection(
+    connection = Connection(
         conn_id="documents", conn_type="http", schema="https", host="trục.example", port=8443,
         login="ministry", password="s3cret pass", extra='{"realm": "lgsp"}',
     )  # fmt: skip
-    monkeypatch.setattr(Connection, "get", classmethod(lambda cls, name: {"documents": made}[name]))
+    monkeypatch.setattr(Connection, "get", classmethod(lambda cls, name: {"documents": connection}[name]))
     endpoint = connections.settings("documents").endpoint("documents")
     assert endpoint.base_url == "https://trục.example:8443"
     assert (endpoint.login, endpoint.password, endpoint.extra) == (

@@ -1,11 +1,12 @@
-"""What checking costs: `check` against the bare evaluation of the same rules, in seconds of the processor and in memory.
+"""Measure the check stage against the bare evaluation of the same rules, in CPU seconds and memory.
 
     make bench-check                   100,000 rows
     make bench-check ROWS=1000000
 
-Bare is what no quality gate can do without: DuckDB reads the same staged rows, evaluates the same predicates of the same
-contracts on two threads, writes the rows that pass and fetches the keys of those that do not. No expectation, no canary,
-no look for persons, no page, no ledger. Each side runs in a process of its own, its libraries loaded before the clock starts.
+Bare is the minimum of any quality gate: DuckDB reads the same staged rows, evaluates the same predicates of the same
+contracts on two threads, writes the rows that pass and fetches the keys of those that fail. It has no expectations, no
+canaries, no search for personal data, no Data Docs and no ledger. Each side runs in its own process, with its libraries
+loaded before the measurement starts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SOURCE = "one_stop_shop"
 
 
 def stage(settings: Settings, rows: int) -> str:
-    """A harmonised batch of that many rows: a simulated province's, repeated under other keys and codes."""
+    """Create a harmonised batch of so many rows: records of a simulated province, repeated with other keys; its id."""
     (landed,) = land.run(settings, SOURCE, YEAR)
     harmonise.run(settings, [landed])
     folder = settings.staging / landed / "harmonised"
@@ -53,7 +54,7 @@ def stage(settings: Settings, rows: int) -> str:
 
 
 def bare(settings: Settings, batch_id: str) -> None:
-    """Evaluate every rule, write what passes, fetch the keys of what does not."""
+    """Evaluate every rule, write the rows that pass, fetch the keys of the rows that fail."""
     staged = settings.staging / batch_id / "harmonised" / "dossier.parquet"
     rules = contract.rules("dossier")
     with store.connect(settings) as connection:
@@ -72,35 +73,35 @@ def bare(settings: Settings, batch_id: str) -> None:
 
 
 def gated(settings: Settings, batch_id: str) -> None:
-    """The same rows through `check`."""
+    """Run the check stage on the same rows."""
     check.run(settings, [batch_id])
 
 
-def _measured(work: str, batch_id: str, environment: dict[str, str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.checking", "--only", work, "--batch", batch_id]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+def _measure(side: str, batch_id: str, environment: dict[str, str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.bench.checking", "--only", side, "--batch", batch_id]
+    completed = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(completed.stdout.splitlines()[-1])
+    return result
 
 
-def _run(work: str, batch_id: str) -> None:
+def _measure_here(side: str, batch_id: str) -> None:
     import great_expectations  # noqa: F401
     import scipy  # noqa: F401
 
     settings = Settings.from_env()
-    if work == "gated":  # what is compiled once in a process: templates, models, registries
+    if side == "gated":  # templates, models and registries are compiled once in a process
         from lgsp.check import gate
 
         rule = contract.rules("batch")[:1]
-        gate.facts("batch", {rule[0].id: True}, rule, {})
-    begun, used, floor = time.monotonic(), time.process_time(), _peak()
-    {"bare": bare, "gated": gated}[work](settings, batch_id)
-    click.echo(json.dumps({"seconds": time.monotonic() - begun, "cpu": time.process_time() - used,
-                           "megabytes": _peak() - floor}))  # fmt: skip
+        gate.check_flags("batch", {rule[0].id: True}, rule, {})
+    started, cpu, memory = time.monotonic(), time.process_time(), _peak()
+    {"bare": bare, "gated": gated}[side](settings, batch_id)
+    click.echo(json.dumps({"seconds": time.monotonic() - started, "cpu": time.process_time() - cpu,
+                           "megabytes": _peak() - memory}))  # fmt: skip
 
 
 def _peak() -> int:
-    """The most memory this program has held, in megabytes; the kernel's other count includes the process it was forked from."""
+    """The peak memory of this process in megabytes (VmHWM): getrusage would include the process it was forked from."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
 
@@ -109,23 +110,23 @@ def _peak() -> int:
 @click.option("--rows", default=100_000, show_default=True)
 @click.option("--only", type=click.Choice(["bare", "gated"]), hidden=True)
 @click.option("--batch", hidden=True)
-@click.option("--times", default=3, show_default=True, help="How often each side is run; the fastest counts.")
+@click.option("--times", default=3, show_default=True, help="The number of runs of each side; the fastest counts.")
 def main(rows: int, only: str | None, batch: str | None, times: int) -> None:
     """Measure both sides on the same rows."""
     if only and batch:
-        _run(only, batch)
+        _measure_here(only, batch)
         return
     with serving(SEED, documents=100) as environment:
         settings = Settings.from_env(environment)
         batch_id = stage(settings, rows)
         best: dict[str, dict[str, Any]] = {}
         for _ in range(times):
-            for work in ("bare", "gated"):
-                told = _measured(work, batch_id, environment)
-                best[work] = min(best.get(work, told), told, key=lambda t: t["cpu"])
-    for work, told in best.items():
+            for side in ("bare", "gated"):
+                result = _measure(side, batch_id, environment)
+                best[side] = min(best.get(side, result), result, key=lambda r: r["cpu"])
+    for side, result in best.items():
         click.echo(
-            f"{work:<6} {told['cpu']:>7.2f} s of the processor {told['seconds']:>7.2f} s {told['megabytes']:>6} MB more"
+            f"{side:<6} {result['cpu']:>7.2f} CPU s {result['seconds']:>7.2f} s {result['megabytes']:>6} MB more"
         )
     ratio = best["gated"]["cpu"] / best["bare"]["cpu"]
     click.echo(f"{rows:,} rows, {len(contract.rules('dossier'))} rules: checking costs {ratio:.2f} times their bare evaluation, "

@@ -1,8 +1,8 @@
-"""Bulk loading: our way into SQL and Parquet, both proven, against a bare COPY and against dlt, in one run on the same rows.
+"""Measure bulk loading into SQL and Parquet, both verified, against a bare COPY and against dlt, on the same rows.
 
     python -m tests.bench.loading --home /var/tmp/bench              500,000 dossier events, then 5 % of them changed
 
-dlt is installed into a virtual environment of its own in the home. The three take turns; the median of each counts.
+dlt is installed into its own virtual environment in `--home`. The three run in rotation; the median of each counts.
 """
 
 from __future__ import annotations
@@ -32,68 +32,71 @@ from lgsp.schema import contract
 from lgsp.settings import Settings
 from lgsp.snapshots import changes, pointer
 from lgsp.store.embedded_postgres import Server
-from tests.bench.base import seed, steps
+from tests.bench.base import events, seed
 
 DLT = "dlt[postgres,parquet,filesystem]==1.31.0"
 TABLE = "dossier_event"
-AT_ONCE = 500_000  # rows that a publication derives and merges together: those of about 100,000 dossiers
+ROWS_PER_MERGE = 500_000  # as a publication merges them: the rows of about 100,000 dossiers at once
 GUARANTEES = {
-    "COPY": "the rows are in one table; replaced versions gone, nothing compared, no files",
-    "ours": "rows and files by one commit; replaced versions kept; every file read back and equal to SQL, or nothing; signed",
-    "dlt": "two pipelines with two states, SQL and then files; replaced versions gone, files appended to; nothing compared",
+    "COPY": "the rows are in one table; replaced versions are deleted, nothing is verified, no files",
+    "ours": "rows and files in one commit; replaced versions retained; every file read back and compared with SQL; signed",
+    "dlt": "two pipelines with two states, first SQL, then files; replaced versions deleted, files appended; nothing verified",
 }
-# Run by the Python that has dlt: argv are the database, the folder, then the files of rows.
-PEER = """
+# A program for the Python that has dlt; its arguments are the database URL, the folder and the files of rows.
+DLT_PROGRAM = """
 import json, os, sys, time
 import dlt, pyarrow.parquet as pq
 from dlt.destinations import filesystem, postgres
 
 url, folder, *files = sys.argv[1:]
-told = []
+results = []
 for file in files:
-    rows, begun, used = pq.read_table(file), time.monotonic(), sum(os.times()[:4])
+    rows, started, cpu = pq.read_table(file), time.monotonic(), sum(os.times()[:4])
     merge = {"table_name": "dossier_event", "write_disposition": "merge", "primary_key": ["dossier_id", "event_seq"]}
     dlt.pipeline("sql", destination=postgres(url), dataset_name="peer").run(rows, **merge)
     dlt.pipeline("files", destination=filesystem(folder), dataset_name="peer").run(rows, loader_file_format="parquet", **merge)
-    told.append([time.monotonic() - begun, sum(os.times()[:4]) - used])
-print(json.dumps(told))
+    results.append([time.monotonic() - started, sum(os.times()[:4]) - cpu])
+print(json.dumps(results))
 """
 
 
 @click.command()
 @click.option(
-    "--home", type=click.Path(path_type=Path), required=True, help="Where seed and dlt are kept for the next time."
+    "--home",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder in which seed and dlt are kept for later runs.",
 )
 @click.option("--rows", default=500_000, show_default=True)
 @click.option("--times", default=3, show_default=True)
 def main(home: Path, rows: int, times: int) -> None:
-    """Measure the three on the same rows, in turn."""
-    place = home / "loading"
-    shutil.rmtree(place, ignore_errors=True)
-    first = steps(seed(home / "seed"), rows)
+    """Measure the three on the same rows, in rotation."""
+    work_folder = home / "loading"
+    shutil.rmtree(work_folder, ignore_errors=True)
+    first = events(seed(home / "seed"), rows)
     loads = [first, _changed(first)]
-    gate.facts("nothing", {}, [], {})  # what is imported once in a process is no part of loading
-    python = _peer(home)
-    ways: dict[str, Callable[[Path, list[pa.Table]], list[float]]] = {
+    gate.check_flags("nothing", {}, [], {})  # import everything before the measurement
+    python = _python_with_dlt(home)
+    loaders: dict[str, Callable[[Path, list[pa.Table]], list[float]]] = {
         "COPY": _copy,
         "ours": _ours,
-        "dlt": lambda folder, given: _dlt(folder, given, python),
+        "dlt": lambda folder, loads: _dlt(folder, loads, python),
     }
-    told: dict[str, list[list[float]]] = {name: [] for name in ways}
+    results: dict[str, list[list[float]]] = {name: [] for name in loaders}
     try:
         for number in range(times):
-            for name, way in ways.items():
-                folder = place / f"{name}-{number}"
+            for name, load in loaders.items():
+                folder = work_folder / f"{name}-{number}"
                 with _server(folder):
-                    told[name].append(way(folder, loads))
+                    results[name].append(load(folder, loads))
                 shutil.rmtree(folder)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
-    _tell(told, [table.num_rows for table in loads])
+        shutil.rmtree(work_folder, ignore_errors=True)
+    _print(results, [table.num_rows for table in loads])
 
 
 def _changed(rows: pa.Table) -> pa.Table:
-    """A twentieth as many rows: half of them newer versions, half of dossiers never seen."""
+    """5 % as many rows: half of them newer versions, half of new dossiers."""
     half = rows.num_rows // 40
     newer = rows.slice(rows.num_rows // 2, half)
     day = pa.scalar(86_400_000_000, pa.duration("us"))
@@ -104,14 +107,14 @@ def _changed(rows: pa.Table) -> pa.Table:
 
 
 def _copy(folder: Path, loads: list[pa.Table]) -> list[float]:
-    """COPY into an empty table with the same columns and indexes; what replaces rows has to delete them first."""
-    taken = []
+    """COPY into an empty table with the same columns and indexes; rows to be replaced are deleted first."""
+    seconds = []
     with adbc.connect(Server(folder).url(), autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("create schema bare")
         cursor.execute(f"create table bare.{TABLE} (like shared.{TABLE} including all)")
         for number, rows in enumerate(loads, 1):
             numbered = rows.append_column("snapshot_id", pa.array([number] * rows.num_rows, pa.int64()))
-            begun = time.monotonic()
+            started = time.monotonic()
             cursor.adbc_ingest(
                 TABLE if number == 1 else "newer",
                 numbered,
@@ -123,36 +126,36 @@ def _copy(folder: Path, loads: list[pa.Table]) -> list[float]:
                     f"delete from bare.{TABLE} s using bare.newer n where (s.dossier_id, s.event_seq) = (n.dossier_id, n.event_seq)"
                 )
                 cursor.execute(f"insert into bare.{TABLE} select * from bare.newer")
-            taken.append(time.monotonic() - begun)
-    return taken
+            seconds.append(time.monotonic() - started)
+    return seconds
 
 
 def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
-    """As a publication does it: stage, merge with history, write the months that changed, prove, sign, commit, point."""
-    settings, taken = _settings(folder), []
+    """As a publication does it: stage, merge with history, write the changed months, verify, sign, commit, switch."""
+    settings, seconds = _settings(folder), []
     for rows in loads:
-        begun = time.monotonic()
-        with session.begin(settings) as mine:
-            transaction, touched = mine.transaction, changes.Touched()
-            said = publication.facts(transaction, [], None)
+        started = time.monotonic()
+        with session.open_session(settings) as publish_session:
+            transaction, changed = publish_session.transaction, changes.Changes()
+            metadata = publication.next_metadata(transaction, [], None)
             transaction.do("create temporary table scope_dossier (dossier_id text primary key) on commit drop")
-            for start in range(0, rows.num_rows, AT_ONCE):
-                merge.stage(transaction, contract.load(TABLE), rows.slice(start, AT_ONCE))
+            for start in range(0, rows.num_rows, ROWS_PER_MERGE):
+                merge.stage_rows(transaction, contract.load(TABLE), rows.slice(start, ROWS_PER_MERGE))
                 transaction.do("truncate scope_dossier")
                 transaction.do(f"insert into scope_dossier select distinct dossier_id from new_{TABLE}")
-                # of a dossier that is told again only what is told again: it is a table that is loaded here, no dossier
+                # replace single events, not whole dossiers: this measures the loading of a table
                 scope = f"s.dossier_id in (select dossier_id from scope_dossier) and (s.dossier_id, s.event_seq) in (select dossier_id, event_seq from new_{TABLE})"
-                merge.table(transaction, contract.load(TABLE), scope, said.snapshot_id, touched)
-            if said.snapshot_id == 1:  # is asked every rule, also of tables that are empty
+                merge.merge_staged(transaction, contract.load(TABLE), scope, metadata.snapshot_id, changed)
+            if metadata.snapshot_id == 1:  # the first snapshot needs a result of every rule, also for empty tables
                 for rule in contract.rules("table"):
-                    touched.add(rule.table, ["2025-11"], 0)
-            judgement = table_rules.judge(transaction, said.snapshot_id, touched, table_rules.NOBODY)
-            publication.seal(settings, transaction, said, touched, judgement, 0.0)
-            mine.conclude(said)
-        taken.append(time.monotonic() - begun)
-    held = sum(pq.read_metadata(path).num_rows for path in (settings.shared / "current" / TABLE).rglob("*.parquet"))
-    assert held == pointer.manifest(settings.shared, 2)["tables"][TABLE]["rows"] == _truth(loads)
-    return taken
+                    changed.add(rule.table, ["2025-11"], 0)
+            judgement = table_rules.judge(transaction, metadata.snapshot_id, changed, table_rules.NO_OVERRIDE)
+            publication.write(settings, transaction, metadata, changed, judgement, 0.0)
+            publish_session.commit(metadata)
+        seconds.append(time.monotonic() - started)
+    in_files = sum(pq.read_metadata(path).num_rows for path in (settings.shared / "current" / TABLE).rglob("*.parquet"))
+    assert in_files == pointer.manifest(settings.shared, 2)["tables"][TABLE]["rows"] == _expected_rows(loads)
+    return seconds
 
 
 def _dlt(folder: Path, loads: list[pa.Table], python: Path) -> list[float]:
@@ -163,26 +166,28 @@ def _dlt(folder: Path, loads: list[pa.Table], python: Path) -> list[float]:
         pq.write_table(rows, files[-1])
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"DLT_DATA_DIR": str(folder / "dlt"), "HOME": str(folder), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-    done = subprocess.run(
-        [python, "-c", PEER, Server(folder).url(), (folder / "files").as_uri(), *map(str, files)],
+    completed = subprocess.run(
+        [python, "-c", DLT_PROGRAM, Server(folder).url(), (folder / "files").as_uri(), *map(str, files)],
         capture_output=True, text=True, check=False, env=environment, cwd=folder,
     )  # fmt: skip
-    if done.returncode:
-        raise click.ClickException(f"dlt failed:\n{done.stderr[-2000:]}")
+    if completed.returncode:
+        raise click.ClickException(f"dlt failed:\n{completed.stderr[-2000:]}")
     with psycopg.connect(Server(folder).url()) as connection:
         row = connection.execute(f"select count(*) from peer.{TABLE}").fetchone()
-    held = sum(pq.read_metadata(path).num_rows for path in (folder / "files" / "peer" / TABLE).rglob("*.parquet"))
-    click.echo(f"dlt: {row[0] if row else 0:,} rows in SQL, {held:,} in Parquet; {_truth(loads):,} is right")
-    return [seconds for seconds, _ in json.loads(done.stdout.splitlines()[-1])]
+    in_files = sum(pq.read_metadata(path).num_rows for path in (folder / "files" / "peer" / TABLE).rglob("*.parquet"))
+    click.echo(
+        f"dlt: {row[0] if row else 0:,} rows in SQL, {in_files:,} in Parquet; {_expected_rows(loads):,} expected"
+    )
+    return [seconds for seconds, _ in json.loads(completed.stdout.splitlines()[-1])]
 
 
-def _truth(loads: list[pa.Table]) -> int:
+def _expected_rows(loads: list[pa.Table]) -> int:
     return int(loads[0].num_rows + loads[1].num_rows // 2)
 
 
 @contextmanager
 def _server(folder: Path) -> Any:
-    """A store of its own in a folder, running."""
+    """A new store with a running server in a folder, for the duration of the block."""
     install.ensure(_settings(folder))
     try:
         yield
@@ -194,8 +199,8 @@ def _settings(folder: Path) -> Settings:
     return Settings.from_env({"LGSP_HOME": str(folder), "LGSP_TOKEN_KEY": "only-for-measuring"})
 
 
-def _peer(home: Path) -> Path:
-    """The Python that has dlt."""
+def _python_with_dlt(home: Path) -> Path:
+    """The path of a Python with dlt; installed at first use."""
     python = home / "dlt" / "bin" / "python"
     if not python.exists():
         uv = shutil.which("uv") or "uv"
@@ -204,14 +209,14 @@ def _peer(home: Path) -> Path:
     return python
 
 
-def _tell(told: dict[str, list[list[float]]], counts: list[int]) -> None:
-    floor = [median(run[load] for run in told["COPY"]) for load in range(len(counts))]
-    for name, runs in told.items():
+def _print(results: dict[str, list[list[float]]], counts: list[int]) -> None:
+    floor = [median(run[load] for run in results["COPY"]) for load in range(len(counts))]
+    for name, runs in results.items():
         for load, rows in enumerate(counts):
             seconds = median(run[load] for run in runs)
-            what = "first" if load == 0 else "merge"
+            kind = "first" if load == 0 else "merge"
             click.echo(
-                f"{name:<6}{what:<7}{rows:>9,} rows {seconds:>8.2f} s {rows / seconds:>10,.0f} rows/s {seconds / floor[load]:>6.1f} times COPY"
+                f"{name:<6}{kind:<7}{rows:>9,} rows {seconds:>8.2f} s {rows / seconds:>10,.0f} rows/s {seconds / floor[load]:>6.1f} times COPY"
             )
         click.echo(f"       {GUARANTEES[name]}")
 

@@ -1,10 +1,10 @@
-"""From socket to published: records per second, peak memory and the share of each stage, against a floor.
+"""Measure the whole pipeline against a floor: records per second, peak memory and the share of each stage.
 
     make bench                        100,000 dossiers
     make bench DOSSIERS=1000000       a year of a province
 
-The floor only downloads the same records, parses them and COPYs them as they are, in the same run, against the
-same servers on the same machine. Ratios are what to quote: seconds depend on the machine.
+The floor only downloads the same records, parses them and COPYs them unchanged, in the same run, from the same servers
+on the same machine. Quote ratios: seconds depend on the machine.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
 from lgsp_province.defects.rates import RATES
 
-# A plain loop cannot read records that are none, nor keys in another case: the others are all there.
+# A plain loop cannot read invalid records or keys in another case, so these defects are left out; all others are included.
 PLAIN_DEFECTS = ",".join(name for name, rate in RATES.items() if rate and name not in ("poison", "D42"))
 YEAR = Window.of_days(date(2025, 11, 1), date(2026, 10, 31))
 
 
 @dataclass
 class Stage:
-    """How long one stage took, and how high memory had risen by its end."""
+    """The elapsed seconds of one stage, and the peak memory of the process at its end."""
 
     name: str
     seconds: float
@@ -48,14 +48,14 @@ class Stage:
 
 
 def _timed(stages: list[Stage], name: str, work: Callable[[], Any]) -> Any:
-    begun = time.monotonic()
+    started = time.monotonic()
     result = work()
-    stages.append(Stage(name, time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+    stages.append(Stage(name, time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
     return result
 
 
 def pipeline(settings: Settings) -> dict[str, Any]:
-    """The whole way, as the Dags go it."""
+    """Run all stages, as the Dags do."""
     stages: list[Stage] = []
     ids = _timed(stages, "land", lambda: [i for source in sources.names() for i in land.run(settings, source, YEAR)])
     _timed(stages, "harmonise", lambda: harmonise.run(settings, ids))
@@ -72,11 +72,11 @@ def pipeline(settings: Settings) -> dict[str, Any]:
 
 
 def floor(settings: Settings) -> dict[str, Any]:
-    """The same records by a plain loop: download, parse, COPY."""
+    """Process the same records in a plain loop: download, parse, COPY."""
     import orjson
     import psycopg
 
-    begun, count = time.monotonic(), 0
+    started, count = time.monotonic(), 0
     with psycopg.connect(store.url(settings)) as connection:
         connection.execute("create table if not exists public.floor (source text, key text, changed text, record text)")
         for source in sources.names():
@@ -86,7 +86,7 @@ def floor(settings: Settings) -> dict[str, Any]:
                     count += 1
     return {
         "records": count,
-        "seconds": round(time.monotonic() - begun, 1),
+        "seconds": round(time.monotonic() - started, 1),
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
@@ -106,12 +106,12 @@ def _one_stop(endpoint: Any) -> Any:
                 f"{endpoint.base_url}/auth/realms/digo/protocol/openid-connect/token", data=form
             ).json()["access_token"]
             session.headers["Authorization"] = f"Bearer {token}"
-        answer = session.get(
+        response = session.get(
             f"{endpoint.base_url}/pa/dossier/search",
             params={**bounds, "page": str(page), "size": "500", "spec": "slice"},
         ).json()
-        yield from ((row["id"], row["modifiedDate"], row) for row in answer["content"])
-        if answer["last"]:
+        yield from ((row["id"], row["modifiedDate"], row) for row in response["content"])
+        if response["last"]:
             return
         page += 1
 
@@ -174,29 +174,29 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
 
 @click.group()
 def main() -> None:
-    """Measure the way from socket to published."""
+    """Measure the pipeline from the sources to the published snapshot."""
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["pipeline", "floor"]))
-def one(what: str) -> None:
-    """One measurement in a process of its own, so that its peak memory is its own."""
-    click.echo(json.dumps({"pipeline": pipeline, "floor": floor}[what](Settings.from_env())))
+@click.argument("side", type=click.Choice(["pipeline", "floor"]))
+def one(side: str) -> None:
+    """Measure one side in its own process, so that its peak memory is measured alone."""
+    click.echo(json.dumps({"pipeline": pipeline, "floor": floor}[side](Settings.from_env())))
 
 
-@main.command()
+@main.command("run")
 @click.option("--dossiers", default=100_000, show_default=True)
 @click.option("--documents", default=2_000, show_default=True)
-def run(dossiers: int, documents: int) -> None:
-    """Both, in turn, against one province; then the ratios."""
+def compare(dossiers: int, documents: int) -> None:
+    """Measure both sides one after the other with the same simulated province, and print the ratios."""
     with serving(dossiers, documents) as environment:
-        measured = {what: _measure(what, environment) for what in ("floor", "pipeline")}
-    _tell(measured)
+        results = {side: _measure(side, environment) for side in ("floor", "pipeline")}
+    _print(results)
 
 
 @contextmanager
 def serving(dossiers: int, documents: int) -> Iterator[dict[str, str]]:
-    """A province in a process of its own and an empty home for what is read of it: the environment of both."""
+    """A simulated province in its own process and an empty home; the environment variables for both."""
     home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
     ready = home / "ready.json"
     command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
@@ -218,28 +218,28 @@ def serving(dossiers: int, documents: int) -> Iterator[dict[str, str]]:
 def _environment(home: Path, connections: dict[str, Any]) -> dict[str, str]:
     import os
 
-    told = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(connection) for source, connection in connections.items()}
+    variables = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(connection) for source, connection in connections.items()}
     limits = {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in connections}
-    return {**os.environ, **told, **limits, "LGSP_HOME": str(home)}
+    return {**os.environ, **variables, **limits, "LGSP_HOME": str(home)}
 
 
-def _measure(what: str, environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.throughput", "one", what],
+def _measure(side: str, environment: dict[str, str]) -> dict[str, Any]:
+    completed = subprocess.run(
+        [sys.executable, "-m", "tests.bench.throughput", "one", side],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise click.ClickException(f"{what} failed:\n{done.stderr[-2000:]}")
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert isinstance(told, dict)
-    return told
+    if completed.returncode:
+        raise click.ClickException(f"{side} failed:\n{completed.stderr[-2000:]}")
+    result = json.loads(completed.stdout.splitlines()[-1])
+    assert isinstance(result, dict)
+    return result
 
 
-def _tell(measured: dict[str, dict[str, Any]]) -> None:
-    ours, plain = measured["pipeline"], measured["floor"]
+def _print(results: dict[str, dict[str, Any]]) -> None:
+    ours, plain = results["pipeline"], results["floor"]
     seconds = sum(stage[1] for stage in ours["stages"])
     click.echo(
         f"floor     {plain['records']:>10,} records {plain['seconds']:>8.1f} s {plain['records'] / plain['seconds']:>8,.0f}/s   peak {plain['peak_megabytes']:,} MB"
@@ -247,9 +247,11 @@ def _tell(measured: dict[str, dict[str, Any]]) -> None:
     click.echo(
         f"pipeline  {ours['records']:>10,} records {seconds:>8.1f} s {ours['records'] / seconds:>8,.0f}/s   peak {max(s[2] for s in ours['stages']):,} MB   in {ours['batches']} batches"
     )
-    for name, took, peak in ours["stages"]:
-        click.echo(f"  {name:<10}{took:>8.1f} s {100 * took / seconds:>5.0f} %   peak so far {peak:,} MB")
-    click.echo(f"  publish in parts: {ours['publish']}")
+    for name, stage_seconds, peak in ours["stages"]:
+        click.echo(
+            f"  {name:<10}{stage_seconds:>8.1f} s {100 * stage_seconds / seconds:>5.0f} %   peak so far {peak:,} MB"
+        )
+    click.echo(f"  parts of publish: {ours['publish']}")
     click.echo(f"  rows: {ours['rows']}")
     click.echo(
         f"ratio to the floor, per record: {(seconds / ours['records']) / (plain['seconds'] / plain['records']):.2f}"

@@ -1,4 +1,4 @@
-"""Batches that change published records once more, made of the records themselves: what keeps a publisher busy."""
+"""Make batches that change published records again, derived from these records, to keep a publisher busy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lgsp.window import Window
 
 SOURCES = ("one_stop_shop", "online_services")
 
-# A newer version of some records: another fee or rating, and one in twenty vanishes or comes back.
+# A newer version of some records: another fee or rating, and one in twenty is deleted or restored.
 CHANGED = {
     "source_updated_at": "source_updated_at + interval '1 minute'",
     "raw_hash": "md5(raw_hash || $1::text)",
@@ -29,15 +29,19 @@ CHANGED = {
 
 
 def batches(settings: Settings, size: int) -> list[str]:
-    """One checked batch of each source that has dossiers, an hour further on, with newer versions of `size` records."""
-    made = []
+    """The ids of one new checked batch for each source of dossiers, with newer versions of `size` records.
+
+    Each batch covers the hour after the newest published window of its source.
+    """
+    batch_ids = []
     with store.connect(settings) as connection:
         for source in SOURCES:
             row = connection.execute(
-                "select max(window_to) as reached from ledger.batch where source = %s and state = 'published'", [source]
+                "select max(window_to) as covered_to from ledger.batch where source = %s and state = 'published'",
+                [source],
             ).fetchone()
             assert row is not None
-            start = row["reached"]
+            start = row["covered_to"]
             window = Window(start, start + timedelta(hours=1))  # type: ignore[operator, arg-type]
             batch_id = ledger.open_batch(connection, source, window).batch_id
             rows = _newer(settings, source, batch_id, size)
@@ -46,8 +50,8 @@ def batches(settings: Settings, size: int) -> list[str]:
             pq.write_table(rows, folder / "dossier.parquet")
             counts = {"fetched_count": rows.num_rows, "accepted_count": rows.num_rows}
             ledger.advance(connection, batch_id, "checked", declared_count=rows.num_rows, **counts)
-            made.append(batch_id)
-    return made
+            batch_ids.append(batch_id)
+    return batch_ids
 
 
 def _newer(settings: Settings, source: str, batch_id: str, size: int) -> pa.Table:

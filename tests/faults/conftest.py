@@ -1,4 +1,4 @@
-"""The server of the integration tests, and one small store to be copied and harmed."""
+"""The server of the integration tests, and one small store that tests copy and damage."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["harmed", "server", "store"]
 
 @pytest.fixture(scope="session")
 def store(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """One snapshot of one source published, and a checked batch waiting for the next."""
+    """One published snapshot of one source, and a checked batch for the next one."""
     return stores.prepared(server, tmp_path_factory.mktemp("faults"), ("one_stop_shop",))
 
 
 @pytest.fixture
 def harmed(store: Store) -> Iterator[Installation]:
-    """A copy of it for one test."""
-    with store.copy() as made:
-        yield made
+    """A copy of the store for one test."""
+    with store.copy() as installation:
+        yield installation

@@ -1,11 +1,11 @@
-"""Every point at which a command can be cut short: killed at each call that changes something, or refused that call.
+"""Kill a command at every system call that changes something, or make that call fail, and check the result.
 
-    make crash-test                            SIGKILL at every call of every command: about 1,400, some hours
-    python -m tests.faults.crash --sample 40   at so many calls of each command, spread over the kinds of call
-    python -m tests.faults.crash --errors      ENOSPC and EIO instead, at every call that writes to the disk
+    make crash-test                            SIGKILL at every call of every command: about 1,400 points, some hours
+    python -m tests.faults.crash --sample 40   at 40 calls of each command, spread over the kinds of call
+    python -m tests.faults.crash --errors      ENOSPC and EIO instead of SIGKILL, at every call that writes to the disk
 
-After each: SQL and files show a whole snapshot, the next command brings both to what an undisturbed run gives, and
-nothing is left behind. Needs `strace`, and to be allowed to use it.
+After each point, SQL and files must show a complete snapshot, the next command must reach the same state as an
+uninterrupted run, and no temporary file may remain. Needs `strace` and the permission to trace processes.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ SEED, TRIES = 26, 6
 
 @dataclass(frozen=True)
 class Scene:
-    """A command, the store it finds, and how the work is brought to its end after the command was cut short."""
+    """A command, the store it runs on, and how to finish its work after it was interrupted."""
 
     name: str
     arguments: tuple[str, ...]
     store: Store
     finish: Callable[[Installation], object]
 
-    def run(self, commands: Commands, made: Installation, injection: str | None = None) -> Run:
-        """The command against a copy of its store."""
-        return commands.run(self.arguments, made.settings.environment, made.settings.home, injection)
+    def execute(self, commands: Commands, copy: Installation, injection: str | None = None) -> Run:
+        """Run the command on a copy of its store."""
+        return commands.execute(self.arguments, copy.settings.environment, copy.settings.home, injection)
 
 
 @dataclass(frozen=True)
-class Undisturbed:
-    """What a command does and comes to when nothing disturbs it."""
+class Reference:
+    """The calls of an uninterrupted run, the newest snapshot before it, and the state after it."""
 
     all_calls: tuple[Call, ...]
     before: int
@@ -63,29 +63,29 @@ class Undisturbed:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Those that change something."""
+        """The calls that change something."""
         return tuple(call for call in self.all_calls if call.is_change)
 
     def drift(self, calls: Sequence[Call], name: str) -> int:
-        """By how much another run counts calls of a name further on: libraries do not always read the same files."""
+        """The offset of another run in counting calls of this name: libraries do not always read the same files."""
         for call in reversed(calls):
-            same = [known.nth for known in self.all_calls if (known.name, known.about) == (name, call.about)]
-            if call.name == name and call.about and same:
+            same = [known.nth for known in self.all_calls if (known.name, known.target) == (name, call.target)]
+            if call.name == name and call.target and same:
                 return call.nth - min(same, key=lambda nth: abs(call.nth - nth))
         return 0
 
 
-def undisturbed(commands: Commands, scene: Scene) -> Undisturbed:
-    """Run a scene's command to its end: the calls that change something, and the state they lead to."""
-    with scene.store.copy() as made:
-        before = stores.newest(made)
-        run = scene.run(commands, made)
-        assert run.exit_code == 0, f"{scene.name}: exit {run.exit_code}: {run.said}"
-        return Undisturbed(run.calls, before, State.of(made))
+def reference(commands: Commands, scene: Scene) -> Reference:
+    """Run the command of a scene without interruption."""
+    with scene.store.copy() as copy:
+        before = stores.newest(copy)
+        run = scene.execute(commands, copy)
+        assert run.exit_code == 0, f"{scene.name}: exit {run.exit_code}: {run.output}"
+        return Reference(run.calls, before, State.read(copy))
 
 
 def sample(calls: Sequence[Call], size: int | None, seed: int = SEED) -> list[Call]:
-    """All calls, or so many of them: each kind of call in turn, the rarest first, drawn with a seed."""
+    """All calls, or a random sample of that size with a fixed seed: kinds of call in rotation, the rarest first."""
     if size is None or size >= len(calls):
         return list(calls)
     chance, by_name = random.Random(seed), defaultdict(list)
@@ -100,110 +100,110 @@ def sample(calls: Sequence[Call], size: int | None, seed: int = SEED) -> list[Ca
     return sorted(drawn, key=calls.index)
 
 
-def kill(commands: Commands, scene: Scene, expected: Undisturbed, call: Call) -> str | None:
-    """Kill the command as it makes a call; what is wrong then, or after the work was brought to its end."""
-    died_at, aim = "", call.nth
+def kill(commands: Commands, scene: Scene, expected: Reference, call: Call) -> str | None:
+    """Kill the command at a call; the problem found then or after its work was finished, None when there is none."""
+    killed_at, nth = "", call.nth
     for _ in range(TRIES):
-        with scene.store.copy() as made:
-            run = scene.run(commands, made, f"{call.name}:signal=SIGKILL:when={aim}")
-            aim = call.nth + expected.drift(run.calls, call.name)
+        with scene.store.copy() as copy:
+            run = scene.execute(commands, copy, f"{call.name}:signal=SIGKILL:when={nth}")
+            nth = call.nth + expected.drift(run.calls, call.name)
             if run.exit_code != -signal.SIGKILL:
-                died_at = f"no call, but ended with {run.exit_code}: {run.said}"
+                killed_at = f"no call, but ended with exit code {run.exit_code}: {run.output}"
                 continue
             last = run.calls[-1]
-            wrong, died_at = _aftermath(made, scene, expected, call), str(last)
-            if wrong or (last.name, last.about) == (call.name, call.about):
-                return wrong
-    return f"died at {died_at}"
+            problem, killed_at = _problem_afterwards(copy, scene, expected, call), str(last)
+            if problem or (last.name, last.target) == (call.name, call.target):
+                return problem
+    return f"killed at {killed_at}"
 
 
-def refuse(commands: Commands, scene: Scene, expected: Undisturbed, call: Call, error: str) -> str | None:
-    """Let a call fail as on a full or a broken disk; what is wrong then, or after the work was brought to its end."""
-    with scene.store.copy() as made:
-        run = scene.run(commands, made, f"{call.name}:error={error}:when={call.nth}")
-        if "Traceback" in run.said or run.exit_code not in (0, 1):
-            return f"ended with {run.exit_code}: {run.said.strip()[-300:]}"
-        if run.exit_code == 1 and not run.said.strip():
-            return "failed without a word"
-        if run.exit_code == 0 and {stores.newest(made), stores.pointed(made)} != {expected.after.newest}:
-            return "said nothing of its failure"
-        return _aftermath(made, scene, expected, call)
+def refuse(commands: Commands, scene: Scene, expected: Reference, call: Call, error: str) -> str | None:
+    """Make a call fail as on a full or broken disk; the problem found then or after its work was finished, or None."""
+    with scene.store.copy() as copy:
+        run = scene.execute(commands, copy, f"{call.name}:error={error}:when={call.nth}")
+        if "Traceback" in run.output or run.exit_code not in (0, 1):
+            return f"ended with exit code {run.exit_code}: {run.output.strip()[-300:]}"
+        if run.exit_code == 1 and not run.output.strip():
+            return "failed without a message"
+        if run.exit_code == 0 and {stores.newest(copy), stores.pointed(copy)} != {expected.after.newest}:
+            return "reported success but failed"
+        return _problem_afterwards(copy, scene, expected, call)
 
 
-def _aftermath(made: Installation, scene: Scene, expected: Undisturbed, call: Call) -> str | None:
+def _problem_afterwards(copy: Installation, scene: Scene, expected: Reference, call: Call) -> str | None:
     try:
-        stores.see_a_whole_snapshot(made)
-        last = stores.newest(made)
+        stores.assert_complete_snapshots(copy)
+        last = stores.newest(copy)
         if last not in (expected.before, expected.after.newest):
             return f"left snapshot {last}"
-        if call.nth % 2:  # in turns, whether somebody recovers before the command is given again
-            recovery.run(made.settings)
-            if stores.newest(made) != stores.pointed(made):
-                return "was recovered, and yet the pointer lags"
-        scene.finish(made)
-        differing = expected.after.differs(State.of(made))
+        if call.nth % 2:  # recover explicitly at every other call; the command also recovers by itself
+            recovery.recover(copy.settings)
+            if stores.newest(copy) != stores.pointed(copy):
+                return "the pointer lags after the recovery"
+        scene.finish(copy)
+        differing = expected.after.differences(State.read(copy))
     except (AssertionError, LgspError, psycopg.Error) as error:
         return f"{type(error).__name__}: {error}"
-    return f"came to another state: {differing}" if differing else None
+    return f"reached another state: {differing}" if differing else None
 
 
 def scenes(store: Store, commands: Commands) -> Iterator[Scene]:
-    """The commands that change what is published, each with a store in which it has much to do."""
-    publishing = Scene("publish", ("publish",), store, lambda made: publish.run(made.settings))
+    """The commands that change what is published, each with a store on which it has work to do."""
+    publishing = Scene("publish", ("publish",), store, lambda copy: publish.run(copy.settings))
     yield publishing
-    left = _left_behind(publishing, commands)
-    yield Scene("recover", ("recover",), left, lambda made: recovery.run(made.settings))
-    grown = _grown(left)
-    yield Scene("rollback", ("rollback", "1", "--by", "An", "--why", "trial"), grown, _go_back)
-    yield Scene("retire", ("retire",), _aged(grown), lambda made: retention.run(made.settings))
+    crashed = _crashed_store(publishing, commands)
+    yield Scene("recover", ("recover",), crashed, lambda copy: recovery.recover(copy.settings))
+    recovered = _recovered_store(crashed)
+    yield Scene("rollback", ("rollback", "1", "--by", "An", "--why", "trial"), recovered, _finish_rollback)
+    yield Scene("retire", ("retire",), _aged_store(recovered), lambda copy: retention.retire_expired(copy.settings))
 
 
-def _left_behind(publishing: Scene, commands: Commands) -> Store:
-    """A store whose publisher died between the commit and the pointer, with the rubbish of earlier deaths."""
-    made = copied(publishing.store.server, publishing.store.original, publishing.store.folder)
-    publishing.run(commands, made, "symlink:signal=SIGKILL:when=1")
-    assert (stores.newest(made), stores.pointed(made)) == (2, 1)
-    root = made.settings.shared
+def _crashed_store(publishing: Scene, commands: Commands) -> Store:
+    """A store whose publisher was killed between the commit and the pointer switch, with remains of earlier crashes."""
+    crashed = copied(publishing.store.server, publishing.store.original, publishing.store.folder)
+    publishing.execute(commands, crashed, "symlink:signal=SIGKILL:when=1")
+    assert (stores.newest(crashed), stores.pointed(crashed)) == (2, 1)
+    root = crashed.settings.shared
     for name in (".3.0", ".1.retired"):
         shutil.copytree(root / "snapshots" / "1" / "dossier", root / "snapshots" / name / "dossier")
     (root / ".current.99").symlink_to("snapshots/3")
-    return replace(publishing.store, original=made)
+    return replace(publishing.store, original=crashed)
 
 
-def _grown(store: Store) -> Store:
-    """The same store recovered, with two snapshots."""
-    made = copied(store.server, store.original, store.folder)
-    recovery.run(made.settings)
-    return replace(store, original=made)
+def _recovered_store(store: Store) -> Store:
+    """The same store after a recovery, with two snapshots."""
+    recovered = copied(store.server, store.original, store.folder)
+    recovery.recover(recovered.settings)
+    return replace(store, original=recovered)
 
 
-def _go_back(made: Installation) -> None:
-    """Back to the first snapshot; once that was done, a publication that is on hold, and still mends what it finds."""
-    if stores.newest(made) == 2:
-        rollback.run(made.settings, 1, "An", "trial")
-    assert publish.run(made.settings) is None
+def _finish_rollback(copy: Installation) -> None:
+    """Roll back to the first snapshot unless that is done; then publish, which is on hold but still repairs."""
+    if stores.newest(copy) == 2:
+        rollback.roll_back(copy.settings, 1, "An", "trial")
+    assert publish.run(copy.settings) is None
 
 
-def _aged(store: Store) -> Store:
-    """The same store a year later, where nothing that was replaced is kept for longer than one."""
-    made = copied(store.server, store.original, store.folder)
-    with psycopg.connect(str(made.settings.database_url)) as connection:
-        connection.execute("set session_replication_role = replica")  # published days are not altered otherwise
+def _aged_store(store: Store) -> Store:
+    """The same store 400 days later, with a retention of one day and one month."""
+    aged = copied(store.server, store.original, store.folder)
+    with psycopg.connect(str(aged.settings.database_url)) as connection:
+        connection.execute("set session_replication_role = replica")  # without it a trigger refuses to alter these rows
         connection.execute("update ledger.publication set published_at = published_at - interval '400 days'")
         connection.execute("update ledger.batch set published_at = published_at - interval '400 days'")
     kept = {f"LGSP_KEEP_{name}": "1" for name in ("EVERY_DAYS", "DAILY_DAYS", "MONTHLY_MONTHS", "HISTORY_DAYS")}
-    return replace(store, original=Installation(Settings.from_env({**made.settings.environment, **kept})))
+    return replace(store, original=Installation(Settings.from_env({**aged.settings.environment, **kept})))
 
 
 @contextmanager
-def a_server() -> Iterator[tuple[Server, Path]]:
-    """A server of its own with an initialised store to copy, and the folder it lives in."""
+def temporary_server() -> Iterator[tuple[Server, Path]]:
+    """A temporary server with an initialised store to copy, and its folder."""
     folder = Path(tempfile.mkdtemp(prefix="lgsp-crash-"))
     server = Server(folder)
     server.ensure()
     try:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it is not the server that is killed
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # the server itself is not killed
                 connection.execute(f"alter system set {setting} = off")
             connection.execute("select pg_reload_conf()")
         server.create_database(TEMPLATE)
@@ -215,10 +215,10 @@ def a_server() -> Iterator[tuple[Server, Path]]:
         shutil.rmtree(folder)
 
 
-def attempt(
-    commands: Commands, scene: Scene, expected: Undisturbed, size: int | None, is_errors: bool = False
+def interrupt(
+    commands: Commands, scene: Scene, expected: Reference, size: int | None, is_errors: bool = False
 ) -> Iterator[tuple[str, str | None]]:
-    """Cut a command short at its calls, or at some of them: what was done, and what was wrong then."""
+    """Interrupt a command at its calls, or at a sample of them: a description of each point, and the problem or None."""
     if not is_errors:
         for call in sample(expected.calls, size):
             yield f"SIGKILL at {call}", kill(commands, scene, expected, call)
@@ -229,30 +229,32 @@ def attempt(
 
 
 @click.command()
-@click.option("--sample", "size", type=int, help="At most so many calls of each command.")
-@click.option("--errors", "is_errors", is_flag=True, help="Let the disk refuse the call instead of killing.")
-@click.option("--only", help="One command alone.")
+@click.option("--sample", "size", type=int, help="The number of calls to sample of each command; all calls without it.")
+@click.option(
+    "--errors", "is_errors", is_flag=True, help="Make the call fail with a disk error instead of killing the command."
+)
+@click.option("--only", help="Test only this command: publish, recover, rollback or retire.")
 def main(size: int | None, is_errors: bool, only: str | None) -> None:
-    """Cut every command short at every point, and prove that nothing was torn or lost."""
+    """Interrupt every command at every point; exit 1 when a snapshot was incomplete or a record was lost."""
     points = unsafe = 0
     commands = Commands()
-    with a_server() as (server, folder):
+    with temporary_server() as (server, folder):
         for scene in scenes(stores.prepared(server, folder, SOURCES), commands):
             if only not in (None, scene.name):
                 continue
-            begun, expected = time.monotonic(), undisturbed(commands, scene)
+            started, expected = time.monotonic(), reference(commands, scene)
             kinds = Counter(call.name for call in expected.calls).most_common()
             click.echo(
-                f"{scene.name}: changes something {len(expected.calls)} times: {', '.join(f'{k} {n}' for k, n in kinds)}"
+                f"{scene.name}: {len(expected.calls)} calls that change something: {', '.join(f'{k} {n}' for k, n in kinds)}"
             )
-            wrong = tried = 0
-            for what, why in attempt(commands, scene, expected, size, is_errors):
-                tried += 1
-                if why:
-                    wrong += 1
-                    click.echo(f"{scene.name}: {what}: {why}")
-            click.echo(f"{scene.name}: {tried - wrong}/{tried} points safe ({time.monotonic() - begun:.0f} s)")
-            points, unsafe = points + tried, unsafe + wrong
+            failed = tested = 0
+            for point, problem in interrupt(commands, scene, expected, size, is_errors):
+                tested += 1
+                if problem:
+                    failed += 1
+                    click.echo(f"{scene.name}: {point}: {problem}")
+            click.echo(f"{scene.name}: {tested - failed}/{tested} points safe ({time.monotonic() - started:.0f} s)")
+            points, unsafe = points + tested, unsafe + failed
     commands.close()
     click.echo(f"{points - unsafe}/{points} points safe")
     sys.exit(1 if unsafe else 0)

@@ -1,4 +1,4 @@
-"""The calls by which a command changes something, one by one, and what `strace` can do to it at each of them."""
+"""Trace the system calls of a command with `strace`, and kill it or make a call fail at any of them."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ SENDING = ("sendto", "sendmsg")
 LINE = re.compile(r"(?P<call>\w+)\((?P<rest>.*)")
 SOCKET = re.compile(r'\d+<TCP:\[[^]]*\]>, (?:\{.*?iov_base=)?"(?P<bytes>(?:[^"\\]|\\.)*)"')
 STATEMENT = re.compile(rb"[A-Za-z][\w ,.(*']{4,}[^\0]*")
-IDLE = frozenset(b"PDSHXp")  # messages by which the server does nothing: prepare, describe, synchronise, say who one is
+IDLE = frozenset(b"PDSHXp")  # messages after which the server changes nothing: parse, describe, sync, password
 UUID = re.compile(r"[0-9a-f]{32}\b|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class Call:
-    """The `nth` call of its name in a command's main thread, what it is about, and whether it was made whole."""
+    """The `nth` call of its name in the main thread of a command, its target, and whether it changes something."""
 
     name: str
     nth: int
-    about: str
+    target: str
     is_change: bool
 
     def __str__(self) -> str:
-        return f"{self.name}#{self.nth} {self.about}"
+        return f"{self.name}#{self.nth} {self.target}"
 
     @property
     def is_to_server(self) -> bool:
-        """Whether it speaks to the database, and not to the disk."""
+        """Whether it sends data to the database rather than writing to the disk."""
         return self.name in SENDING
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a command ended: its calls, its exit code (negative: the signal), and what it said."""
+    """How a command ended: its calls, its exit code (negative: the signal), and its output."""
 
     calls: tuple[Call, ...]
     exit_code: int
-    said: str
+    output: str
 
 
 class Commands:
-    """Runs `lgsp` commands under `strace`, one at a time, each in a process that has everything imported already."""
+    """Runs `lgsp` commands under `strace`, one at a time, each in a process that has imported everything."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lgsp-trace-")
@@ -69,18 +69,18 @@ class Commands:
         )
 
     def close(self) -> None:
-        """End the process they come from."""
+        """End the process from which the commands are forked."""
         self._victim.communicate()
         self._folder.cleanup()
 
-    def run(
+    def execute(
         self, arguments: Sequence[str], environment: Mapping[str, str], home: Path, injection: str | None = None
     ) -> Run:
-        """Run a command to its end; with an injection as `strace -e inject=` takes it, such as `fsync:error=EIO:when=3`."""
+        """Run a command to its end; `injection` is an argument of `strace -e inject=`, such as `fsync:error=EIO:when=3`."""
         trace, output = Path(self._folder.name) / "trace", Path(self._folder.name) / "output"
         own = {name: value for name, value in environment.items() if name.startswith(("LGSP_", "AIRFLOW"))}
-        self._say(json.dumps({"arguments": list(arguments), "environment": own, "output": str(output)}))
-        pid = int(self._hear())
+        self._send(json.dumps({"arguments": list(arguments), "environment": own, "output": str(output)}))
+        pid = int(self._receive())
         inject = ["-e", f"inject={injection}"] if injection else []
         tracer = subprocess.Popen(
             ["strace", "-yy", "-s", "1000000", "-o", trace, "-e", f"trace={','.join(CALLS)}", *inject, "-p", str(pid)],
@@ -90,18 +90,18 @@ class Commands:
         assert tracer.stderr is not None
         attached = tracer.stderr.readline()
         assert "attached" in attached, attached
-        self._say("go")
-        exit_code = os.waitstatus_to_exitcode(int(self._hear()))
+        self._send("go")
+        exit_code = os.waitstatus_to_exitcode(int(self._receive()))
         tracer.communicate()
         calls = tuple(_calls(trace.read_text(errors="replace"), str(home), pid))
         return Run(calls, exit_code, output.read_text(errors="replace"))
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._victim.stdin is not None
         self._victim.stdin.write(line + "\n")
         self._victim.stdin.flush()
 
-    def _hear(self) -> str:
+    def _receive(self) -> str:
         assert self._victim.stdout is not None
         return self._victim.stdout.readline()
 
@@ -110,10 +110,10 @@ def _calls(trace: str, home: str, pid: int) -> Iterator[Call]:
     counts: Counter[str] = Counter()
     statement = ""
     for line in trace.splitlines():
-        if not (found := LINE.match(line)) or (name := found["call"]) not in CALLS:
+        if not (match := LINE.match(line)) or (name := match["call"]) not in CALLS:
             continue
         counts[name] += 1
-        rest = found["rest"]
+        rest = match["rest"]
         if name in SENDING:
             sent = _sent(rest)
             statement = _statement(sent) or statement
@@ -121,22 +121,22 @@ def _calls(trace: str, home: str, pid: int) -> Iterator[Call]:
         else:
             is_reading = name.startswith("open") and not re.search(r"O_WRONLY|O_RDWR|O_CREAT", rest)
             is_ours = home in rest and not is_reading and " = -1 " not in rest
-            yield Call(name, counts[name], _about(rest, home, pid), is_ours)
+            yield Call(name, counts[name], _paths(rest, home, pid), is_ours)
 
 
-def _about(rest: str, home: str, pid: int) -> str:
-    """The paths of a call, without what differs between two runs."""
+def _paths(rest: str, home: str, pid: int) -> str:
+    """The paths in the arguments of a call, without the parts that differ between two runs."""
     paths = dict.fromkeys(re.findall(rf"{re.escape(home)}/([^\s\">]*)", rest))
     return " ".join(UUID.sub("*", path.replace(str(pid), "*")) for path in paths)
 
 
 def _sent(rest: str) -> bytes:
-    found = SOCKET.match(rest)
-    return bytes(codecs.escape_decode(found["bytes"])[0]) if found else b""
+    match = SOCKET.match(rest)
+    return bytes(codecs.escape_decode(match["bytes"])[0]) if match else b""
 
 
 def _is_idle(sent: bytes) -> bool:
-    """Whether PostgreSQL's protocol lets nothing happen on what was sent; a piece of a longer message is not idle."""
+    """Whether the server changes nothing after these messages; a part of a longer message is not idle."""
     at = 0
     while at + 5 <= len(sent) and sent[at] in IDLE:
         at += 1 + int.from_bytes(sent[at + 1 : at + 5], "big")
@@ -144,6 +144,6 @@ def _is_idle(sent: bytes) -> bool:
 
 
 def _statement(sent: bytes) -> str:
-    if sent[:1] not in (b"P", b"Q") or not (found := STATEMENT.search(sent, 5)):
+    if sent[:1] not in (b"P", b"Q") or not (match := STATEMENT.search(sent, 5)):
         return ""
-    return " ".join(found[0].decode(errors="replace").split())[:70]
+    return " ".join(match[0].decode(errors="replace").split())[:70]

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that makes the network what networks are: slow, reset, or cut at the worst moment."""
+"""A TCP proxy in front of PostgreSQL that simulates network faults: latency, resets, and a cut at the commit."""
 
 from __future__ import annotations
 
@@ -16,49 +16,52 @@ COMMIT, LOCK = b"COMMIT\0", b"pg_advisory_lock"
 
 @dataclass
 class Proxy:
-    """What happens on the way to a server; may be altered while it runs."""
+    """The faults on the way to a server; tests change them while it runs."""
 
     url: str
     cut_at_commit: Literal["delivered", "lost"] | None = None
     latency_seconds: float = 0.0
     reset_chance: float = 0.0
     cuts: int = 0
-    _chance: random.Random = field(default_factory=lambda: random.Random(31))
+    _random: random.Random = field(default_factory=lambda: random.Random(31))
 
-    async def serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """Carry one connection there and back until either side, or a fault, ends it."""
+    async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """Forward one connection in both directions until either side, or a fault, ends it."""
         address = urlsplit(self.url)
-        server, forth = await asyncio.open_connection(address.hostname, address.port)
-        ways = [asyncio.create_task(self._forth(client, forth, back)), asyncio.create_task(self._carry(server, back))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        for writer in (forth, back):
+        server, to_server = await asyncio.open_connection(address.hostname, address.port)
+        directions = [
+            asyncio.create_task(self._to_server(client, to_server, to_client)),
+            asyncio.create_task(self._to_client(server, to_client)),
+        ]
+        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for direction in directions:
+            direction.cancel()
+        for writer in (to_server, to_client):
             writer.close()
 
-    async def _forth(
-        self, client: asyncio.StreamReader, forth: asyncio.StreamWriter, back: asyncio.StreamWriter
+    async def _to_server(
+        self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, to_client: asyncio.StreamWriter
     ) -> None:
-        has_turn = False
+        is_publisher = False
         while data := await client.read(65536):
-            has_turn = has_turn or LOCK in data
-            if self.cut_at_commit and has_turn and COMMIT in data:
+            is_publisher = is_publisher or LOCK in data
+            if self.cut_at_commit and is_publisher and COMMIT in data:
                 if self.cut_at_commit == "delivered":
-                    forth.write(data)
-                    await forth.drain()
+                    to_server.write(data)
+                    await to_server.drain()
                 self.cut_at_commit, self.cuts = None, self.cuts + 1
-                back.transport.abort()
+                to_client.transport.abort()
                 return
-            await self._deliver(data, forth)
+            await self._deliver(data, to_server)
 
-    async def _carry(self, server: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _to_client(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         while data := await server.read(65536):
-            await self._deliver(data, back)
+            await self._deliver(data, to_client)
 
     async def _deliver(self, data: bytes, to: asyncio.StreamWriter) -> None:
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
-        if self._chance.random() < self.reset_chance:
+        if self._random.random() < self.reset_chance:
             self.cuts += 1
             to.transport.abort()
             raise ConnectionResetError
@@ -67,8 +70,8 @@ class Proxy:
 
 
 @contextmanager
-def before(url: str) -> Iterator[tuple[Proxy, str]]:
-    """A proxy before the server of an address, and the address by which it is reached; gone afterwards."""
+def in_front_of(url: str) -> Iterator[tuple[Proxy, str]]:
+    """A proxy in front of the server of a database URL, and the URL through the proxy, for the duration of the block."""
     proxy, loop, address = Proxy(url), asyncio.new_event_loop(), urlsplit(url)
     listening = loop.run_until_complete(asyncio.start_server(proxy.serve, "127.0.0.1", 0))
     port = listening.sockets[0].getsockname()[1]

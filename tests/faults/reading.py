@@ -1,4 +1,4 @@
-"""Readers as other programs are, each a process of its own, and the judge of what they saw."""
+"""Reader processes that read as other programs do, and the check that every read was one published snapshot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from psycopg import IsolationLevel
 
 from lgsp.schema import contract
 
-# Tables that hang together, and that nearly every publication changes.
+# Related tables that nearly every publication changes.
 TABLES = ("dossier", "dossier_event", "service_kpi", "zero_activity")
 NAME = "reader under load"
 THINKING_SECONDS = 0.05
-BETWEEN, STOP = -1, -2  # phases in which nothing is measured, and after which nobody reads
+BETWEEN, STOP = -1, -2  # BETWEEN: nothing is measured; STOP: the readers end
 
 Sums = tuple[int, int]  # rows, and the sum of their content hashes
 Published = Mapping[int, Mapping[str, Sums]]
@@ -29,16 +29,16 @@ Published = Mapping[int, Mapping[str, Sums]]
 
 @dataclass(frozen=True)
 class Seen:
-    """What one read saw of which tables, and the snapshot it was told they are of."""
+    """The sums of the tables that one read saw, and the snapshot id that it read with them."""
 
     tables: Mapping[str, Sums]
     snapshot_id: int | None = None
-    is_gone: bool = False  # a file was, loudly, not there any more
+    is_missing: bool = False  # a file was missing, and the read failed with an error
 
 
 @dataclass(frozen=True)
 class Read:
-    """One read: in which phase, how long it took, what it saw."""
+    """One read: its phase, its duration in seconds, and what it saw."""
 
     phase: int
     seconds: float
@@ -46,28 +46,28 @@ class Read:
 
 
 @dataclass
-class Judged:
-    """What many reads prove: each must equal one published snapshot, and none may be older than the one before it."""
+class Judgement:
+    """The result over many reads: each must equal one published snapshot that is not older than that of the read before."""
 
     torn: list[str] = field(default_factory=list)
-    back: list[str] = field(default_factory=list)
-    gone: int = 0
+    backward: list[str] = field(default_factory=list)
+    missing: int = 0
     snapshots: set[int] = field(default_factory=set)
 
     def add(self, kind: str, reads: Sequence[Read], published: Published) -> None:
-        """Judge the reads of one reader, in their order."""
+        """Add the reads of one reader, in their order."""
         last = 0
         for seen in (read.seen for read in reads):
-            if seen.is_gone:
-                self.gone += 1
+            if seen.is_missing:
+                self.missing += 1
                 continue
-            alike = [number for number, tables in published.items() if _is_equal(seen, number, tables)]
-            if not alike:
-                self.torn.append(f"{kind}: of snapshot {seen.snapshot_id}, {dict(seen.tables)}")
-            elif max(alike) < last:
-                self.back.append(f"{kind}: {max(alike)} after {last}")
+            equal = [number for number, tables in published.items() if _is_equal(seen, number, tables)]
+            if not equal:
+                self.torn.append(f"{kind}: snapshot {seen.snapshot_id}, {dict(seen.tables)}")
+            elif max(equal) < last:
+                self.backward.append(f"{kind}: snapshot {max(equal)} after {last}")
             else:
-                last = min(number for number in alike if number >= last)
+                last = min(number for number in equal if number >= last)
                 self.snapshots.add(last)
 
 
@@ -76,26 +76,26 @@ def _is_equal(seen: Seen, number: int, tables: Mapping[str, Sums]) -> bool:
 
 
 def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection with the rights of those who only read."""
+    """A connection with the role lgsp_reader."""
     return psycopg.connect(url, application_name=NAME, options="-c role=lgsp_reader", autocommit=True)
 
 
 def _sql(table: str) -> str:
-    told = contract.load(table)
-    return f"select count(*), coalesce(sum({told.hash_sql('postgresql', told.names)}), 0) from shared.{table}"
+    shared = contract.load(table)
+    return f"select count(*), coalesce(sum({shared.hash_sql('postgresql', shared.names)}), 0) from shared.{table}"
 
 
-def whole(connection: psycopg.Connection[tuple[Any, ...]], pause: float = 0.0) -> Seen:
-    """The tables one after the other, in the transaction the connection is in."""
+def read_all(connection: psycopg.Connection[tuple[Any, ...]], pause: float = 0.0) -> Seen:
+    """Read the tables one after the other in the current transaction, with a pause of so many seconds before each."""
     row = connection.execute("select max(snapshot_id) from shared.snapshot").fetchone()
     assert row is not None
-    seen = {}
+    tables = {}
     for table in TABLES:
         time.sleep(pause)
-        told = connection.execute(_sql(table)).fetchone()
-        assert told is not None
-        seen[table] = (int(told[0]), int(told[1]))
-    return Seen(seen, row[0])
+        sums = connection.execute(_sql(table)).fetchone()
+        assert sums is not None
+        tables[table] = (int(sums[0]), int(sums[1]))
+    return Seen(tables, row[0])
 
 
 def one_statement(url: str, root: Path) -> Iterator[Seen]:
@@ -110,17 +110,17 @@ def one_statement(url: str, root: Path) -> Iterator[Seen]:
 
 
 def one_transaction(url: str, root: Path) -> Iterator[Seen]:
-    """Several tables in several statements of one REPEATABLE READ transaction, with time between them."""
+    """Several tables in several statements of one REPEATABLE READ transaction, with pauses between them."""
     with connect(url) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         while True:
             with connection.transaction():
-                seen = whole(connection, pause=0.01)
+                seen = read_all(connection, pause=0.01)
             yield seen
 
 
 def files_of_one_snapshot(url: str, root: Path) -> Iterator[Seen]:
-    """Several tables as Parquet, below the folder that `current` leads to now."""
+    """Several tables as Parquet, in the snapshot folder that `current` points to at the start of the read."""
     with duckdb.connect(config={"threads": 1}) as con:
         while True:
             snapshot = Path(os.path.realpath(root / "current"))
@@ -128,7 +128,7 @@ def files_of_one_snapshot(url: str, root: Path) -> Iterator[Seen]:
 
 
 def files_through_the_pointer(url: str, root: Path) -> Iterator[Seen]:
-    """One table as Parquet below `current` itself, by DuckDB and by Arrow in turn: overtaken, it may be told so."""
+    """One table as Parquet below `current` itself, by DuckDB and by Arrow in turn; a file may be missing after a switch."""
     with duckdb.connect(config={"threads": 1}) as con:
         while True:
             for table in TABLES:
@@ -136,7 +136,7 @@ def files_through_the_pointer(url: str, root: Path) -> Iterator[Seen]:
                     try:
                         yield Seen({table: read(con, root / "current" / table, table)})
                     except (duckdb.IOException, FileNotFoundError):
-                        yield Seen({}, is_gone=True)
+                        yield Seen({}, is_missing=True)
 
 
 def _in_files(con: duckdb.DuckDBPyConnection, folder: Path, table: str) -> Sums:
@@ -149,8 +149,8 @@ def _in_arrow(con: duckdb.DuckDBPyConnection, folder: Path, table: str) -> Sums:
 
 
 def _sums(con: duckdb.DuckDBPyConnection, table: str, source: str) -> Sums:
-    told = contract.load(table)
-    query = f"select count(*), coalesce(sum({told.hash_sql('duckdb', told.names)}), 0) from {source}"
+    shared = contract.load(table)
+    query = f"select count(*), coalesce(sum({shared.hash_sql('duckdb', shared.names)}), 0) from {source}"
     ((rows, content),) = con.execute(query).fetchall()
     return int(rows), int(content)
 
@@ -163,20 +163,20 @@ KINDS: dict[str, Callable[[str, Path], Iterator[Seen]]] = {
 }
 
 
-def work(kind: str, url: str, root: Path, phase: Any, ready: Any, out: Any) -> None:
-    """Read once, then until the phase is STOP, then hand over every read, or why it could not."""
+def read_until_stopped(kind: str, url: str, root: Path, phase: Any, ready: Any, out: Any) -> None:
+    """Read once and report ready, then read until the phase is STOP; put all reads, or a traceback, into `out`."""
     reads: list[Read] = []
     try:
         source = KINDS[kind](url, root)
         next(source)
         ready.release()
         while (now := phase.value) != STOP:
-            begun = time.monotonic()
+            started = time.monotonic()
             seen = next(source)
-            took = time.monotonic() - begun
-            reads.append(Read(now if phase.value == now else BETWEEN, took, seen))
+            seconds = time.monotonic() - started
+            reads.append(Read(now if phase.value == now else BETWEEN, seconds, seen))
             time.sleep(THINKING_SECONDS)
-    except Exception:  # noqa: BLE001  the parent tells it
+    except Exception:  # noqa: BLE001  the parent process reports it
         ready.release()
         out.put((kind, traceback.format_exc()))
     else:

@@ -1,4 +1,4 @@
-"""Prepared stores that are restored in a moment, and what must hold of one after a command was cut short."""
+"""Prepared stores that tests copy quickly, and the checks on a store after a command was interrupted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAYS = 4
 
 @dataclass(frozen=True)
 class Store:
-    """An installation that is copied, with its database, for each time something is done to it."""
+    """An installation that is copied, with its database, for each test that changes it."""
 
     server: Server
     original: Installation
@@ -35,36 +35,36 @@ class Store:
 
     @contextmanager
     def copy(self) -> Iterator[Installation]:
-        """A copy of it, gone afterwards."""
-        made = copied(self.server, self.original, self.folder)
+        """A copy of it for the duration of the block."""
+        installation = copied(self.server, self.original, self.folder)
         try:
-            yield made
+            yield installation
         finally:
-            remove(self.server, made)
+            remove(self.server, installation)
 
 
-def remove(server: Server, made: Installation) -> None:
-    """Take an installation away, with its database and whoever is still connected."""
-    name = str(made.settings.database_url).rsplit("/", 1)[-1]
+def remove(server: Server, installation: Installation) -> None:
+    """Delete an installation and its database, also while processes are connected to it."""
+    name = str(installation.settings.database_url).rsplit("/", 1)[-1]
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f'drop database "{name}" with (force)')
-    shutil.rmtree(made.settings.home)
+    shutil.rmtree(installation.settings.home)
 
 
 def prepared(server: Server, folder: Path, sources: tuple[str, ...], settings: dict[str, str] | None = None) -> Store:
-    """A store of a few dozen dossiers with one published snapshot, and checked batches waiting for the next."""
+    """A store of 80 dossiers with one published snapshot, and checked batches for the next one."""
     world = World.generate("tiny", 7, FIRST, FIRST + timedelta(days=DAYS - 1), dossiers_count=80, documents_count=12)
     morning = datetime.combine(FIRST + timedelta(days=DAYS), datetime.min.time(), LOCAL)
     with serving(world, as_of=morning) as connections:
-        made = installed(server, folder, connections)
+        installation = installed(server, folder, connections)
         middle, end = FIRST + timedelta(days=DAYS // 2), FIRST + timedelta(days=DAYS)
         for source in sources:
-            made.run(source, Window.of_days(FIRST, middle - timedelta(days=1)))
-        made.publish()
+            installation.run(source, Window.of_days(FIRST, middle - timedelta(days=1)))
+        installation.publish()
         for source in sources:
-            made.run(source, Window.of_days(middle, end - timedelta(days=1)))
-    environment = {**made.settings.environment, **(settings or {})}
-    return Store(server, replace(made, settings=Settings.from_env(environment)), folder)
+            installation.run(source, Window.of_days(middle, end - timedelta(days=1)))
+    environment = {**installation.settings.environment, **(settings or {})}
+    return Store(server, replace(installation, settings=Settings.from_env(environment)), folder)
 
 
 def newest(installation: Installation) -> int:
@@ -77,36 +77,38 @@ def pointed(installation: Installation) -> int:
     return pointer.current(installation.settings.shared) or 0
 
 
-def see_a_whole_snapshot(installation: Installation) -> None:
-    """Readers of SQL see exactly what its newest publication says, and every older one that is promised; readers of
-    files the same snapshot or the one before, whole."""
+def assert_complete_snapshots(installation: Installation) -> None:
+    """Check that SQL shows the newest snapshot and all retained ones exactly, and that the files are complete.
+
+    The files may show the newest snapshot or the one before it.
+    """
     settings, last, shown = installation.settings, newest(installation), pointed(installation)
-    assert last - 1 <= shown <= last, f"SQL shows snapshot {last}, the files snapshot {shown}"
-    promised = installation.query(
+    assert last - 1 <= shown <= last, f"SQL shows snapshot {last}, the files show snapshot {shown}"
+    retained = installation.query(
         "select snapshot_id from ledger.publication where files_retired_at is null or history_retired_at is null"
     )
-    for wanted in {int(row["snapshot_id"]) for row in promised} - ({last} if shown < last else set()):
-        _, proofs = verify.run(settings, wanted)
+    for snapshot_id in {int(row["snapshot_id"]) for row in retained} - ({last} if shown < last else set()):
+        _, proofs = verify.verify_snapshot(settings, snapshot_id)
         differing = [proof.table for proof in proofs if not proof.is_equal]
-        assert not differing, f"snapshot {wanted}: {differing} differ"
+        assert not differing, f"snapshot {snapshot_id}: {differing} differ"
     if shown < last:
-        _see_in_sql(settings, last)
+        _assert_complete_in_sql(settings, last)
 
 
-def _see_in_sql(settings: Settings, wanted: int) -> None:
+def _assert_complete_in_sql(settings: Settings, snapshot_id: int) -> None:
     with reading(store.url(settings)) as transaction:
         query = "select table_name, content_hash::text from ledger.publication_table where snapshot_id = $1"
-        told = dict(transaction.rows(query, wanted))
+        published = dict(transaction.rows(query, snapshot_id))
         for shared in contract.every():
-            found = partitions.sums(transaction, shared, f"shared.{shared.name}")
-            assert told[shared.name] == str(found.content_hash), (
-                f"SQL shows another {shared.name} than snapshot {wanted}"
+            sums = partitions.sums(transaction, shared, f"shared.{shared.name}")
+            assert published[shared.name] == str(sums.content_hash), (
+                f"{shared.name} in SQL differs from snapshot {snapshot_id}"
             )
 
 
 @dataclass(frozen=True)
 class State:
-    """What a store came to: its newest snapshot, what its tables say, its versions of rows, and its files by name."""
+    """The state of a store: its newest snapshot, the hashes of its tables, its row versions by table, its file names."""
 
     newest: int
     hashes: dict[str, str]
@@ -114,11 +116,11 @@ class State:
     files: tuple[str, ...]
 
     @classmethod
-    def of(cls, installation: Installation) -> State:
-        """The state of an installation whose files must have caught up with SQL, with nothing left to mend."""
+    def read(cls, installation: Installation) -> State:
+        """The state of an installation; fails when its files lag behind SQL or a recovery finds something to repair."""
         assert newest(installation) == pointed(installation), "the pointer lags"
-        assert recovery.run(installation.settings) == [], "something was left behind"
-        see_a_whole_snapshot(installation)
+        assert recovery.recover(installation.settings) == [], "there was something to repair"
+        assert_complete_snapshots(installation)
         counts = (
             f"select '{table.name}' as name, count(*) as n from history.{table.name}" for table in contract.every()
         )
@@ -127,8 +129,8 @@ class State:
         files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
         return cls(newest(installation), installation.data_hashes(), versions, tuple(files))
 
-    def differs(self, other: State) -> str:
-        """What another state has otherwise; empty when nothing."""
-        told = [name for name in ("newest", "hashes", "versions") if getattr(self, name) != getattr(other, name)]
-        strangers = set(self.files) ^ set(other.files)
-        return ", ".join([*told, *sorted(strangers)])
+    def differences(self, other: State) -> str:
+        """The fields and files in which another state differs; empty when there are none."""
+        fields = [name for name in ("newest", "hashes", "versions") if getattr(self, name) != getattr(other, name)]
+        files = set(self.files) ^ set(other.files)
+        return ", ".join([*fields, *sorted(files)])

@@ -1,4 +1,4 @@
-"""The answer to a commit can be lost: the publisher then finds out what became of it, and never publishes twice."""
+"""When the response to a commit is lost, the publisher looks up whether it took place, and never publishes twice."""
 
 from __future__ import annotations
 
@@ -21,57 +21,57 @@ def _times_published(installation: Installation) -> int:
     return int(installation.query("select count(*) as n from ledger.publication")[0]["n"])
 
 
-def test_f31_a_publication_whose_commit_was_not_answered_is_found_and_readers_are_led_to_it(
+def test_f31_a_commit_whose_response_was_lost_is_found_and_activated(
     harmed: Installation,
 ) -> None:
-    with proxy.before(str(harmed.settings.database_url)) as (network, url):
+    with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.cut_at_commit = "delivered"
-        cut = _publish(harmed, url)
+        interrupted = _publish(harmed, url)
         assert network.cuts == 1
         again = _publish(harmed, url)
-    assert (cut.exit_code, again.exit_code) == (0, 0), cut.output + again.output
-    assert "snapshot_id: 2" in cut.output and "nothing to publish" in again.output
+    assert (interrupted.exit_code, again.exit_code) == (0, 0), interrupted.output + again.output
+    assert "snapshot_id: 2" in interrupted.output and "nothing to publish" in again.output
     assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
-    stores.see_a_whole_snapshot(harmed)
+    stores.assert_complete_snapshots(harmed)
 
 
-def test_f31_a_commit_that_never_arrived_fails_clearly_and_the_next_run_publishes_once(harmed: Installation) -> None:
-    with proxy.before(str(harmed.settings.database_url)) as (network, url):
+def test_f31_a_commit_that_never_arrived_fails_and_is_retried_once(harmed: Installation) -> None:
+    with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.cut_at_commit = "lost"
-        cut = _publish(harmed, url)
+        interrupted = _publish(harmed, url)
         assert network.cuts == 1
-        assert (cut.exit_code, stores.newest(harmed), stores.pointed(harmed)) == (1, 1, 1), cut.output
-        assert cut.output.startswith("lgsp: ") and cut.exception.__class__ is SystemExit
+        assert (interrupted.exit_code, stores.newest(harmed), stores.pointed(harmed)) == (1, 1, 1), interrupted.output
+        assert interrupted.output.startswith("lgsp: ") and interrupted.exception.__class__ is SystemExit
         again = _publish(harmed, url)
     assert again.exit_code == 0, again.output
     assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
-    stores.see_a_whole_snapshot(harmed)
+    stores.assert_complete_snapshots(harmed)
 
 
-def test_f31_while_the_store_stays_away_nobody_claims_to_know_and_the_next_run_finds_out(
+def test_f31_an_unreachable_store_leaves_the_outcome_to_the_next_run(
     harmed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> bool:
+    def unreachable(*_: object) -> bool:
         raise SettingError("the SQL store does not answer")
 
-    with proxy.before(str(harmed.settings.database_url)) as (network, url):
+    with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.cut_at_commit = "delivered"
         with monkeypatch.context() as patch:
-            patch.setattr(recovery, "was_committed", away)
-            cut = _publish(harmed, url)
-        assert cut.exit_code == 1 and "did not say whether snapshot 2 was published" in cut.output
+            patch.setattr(recovery, "was_committed", unreachable)
+            interrupted = _publish(harmed, url)
+        assert interrupted.exit_code == 1 and "did not answer whether snapshot 2 was published" in interrupted.output
         assert _publish(harmed, url).exit_code == 0
     assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
 
 
 @pytest.mark.slow
-def test_f32_a_slow_network_changes_nothing_and_a_reset_one_nothing_by_halves(harmed: Installation) -> None:
-    with proxy.before(str(harmed.settings.database_url)) as (network, url):
+def test_f32_a_slow_or_resetting_network_leaves_complete_snapshots(harmed: Installation) -> None:
+    with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.reset_chance = 0.01
         for _ in range(3):
             result = _publish(harmed, url)
             assert result.exit_code in (0, 1) and result.exception.__class__ in (SystemExit, type(None)), result.output
-            stores.see_a_whole_snapshot(harmed)
+            stores.assert_complete_snapshots(harmed)
         network.reset_chance, network.latency_seconds = 0.0, 0.002
         assert _publish(harmed, url).exit_code == 0
     assert stores.newest(harmed) == stores.pointed(harmed) == 2

@@ -1,4 +1,4 @@
-"""A publisher that lost its turn cannot publish, whatever it believes; nor can anybody publish what rules contradict."""
+"""A publisher that lost the publish lock cannot publish, and no database user can publish a snapshot that breaks rules."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.faults import stores
 from tests.integration.conftest import Installation
 
 LEASE_SECONDS = 5
-PATIENCE = 120
-# Everything is imported before the turn begins: the lease is short.
+TIMEOUT_SECONDS = 120
+# Everything is imported before the publish session starts, because the lease is short.
 PUBLISH = "import great_expectations; from lgsp import publish; from lgsp.cli.main import main; main(['publish'])"
 
 
@@ -34,10 +34,12 @@ def _publisher(installation: Installation) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def _until(publisher: subprocess.Popen[str], is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, "it never came so far"
+def _wait_until(publisher: subprocess.Popen[str], condition: Callable[[], object]) -> None:
+    """Wait for a condition while the publisher runs. Raises TimeoutError when it does not become true."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the condition did not become true within {TIMEOUT_SECONDS} s")
         assert publisher.poll() is None, publisher.communicate()[0]
         time.sleep(0.02)
 
@@ -52,7 +54,7 @@ def _waits_for_a_lock(installation: Installation) -> bool:
 
 @contextmanager
 def _stopped(publisher: subprocess.Popen[str]) -> Iterator[None]:
-    """The process does nothing, and does not know that time passes."""
+    """Stop the process for the duration of the block."""
     publisher.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -60,50 +62,50 @@ def _stopped(publisher: subprocess.Popen[str]) -> Iterator[None]:
         publisher.send_signal(signal.SIGCONT)
 
 
-def test_p8_f33_a_publisher_that_hung_beyond_its_lease_fails_and_nothing_of_it_is_seen(harmed: Installation) -> None:
-    with psycopg.connect(str(harmed.settings.database_url)) as obstacle:
-        obstacle.execute("lock table ledger.publication_file in exclusive mode")
+def test_p8_f33_a_publisher_that_hangs_beyond_its_lease_fails(harmed: Installation) -> None:
+    with psycopg.connect(str(harmed.settings.database_url)) as blocker:
+        blocker.execute("lock table ledger.publication_file in exclusive mode")
         first = _publisher(harmed)
-        _until(first, lambda: _waits_for_a_lock(harmed))
+        _wait_until(first, lambda: _waits_for_a_lock(harmed))
         with _stopped(first):
-            obstacle.rollback()
+            blocker.rollback()
             second = publish.run(harmed.settings)
             assert second is not None and second.snapshot_id == 2
-            published = stores.State.of(harmed)
-    said = first.communicate()[0]
-    assert first.returncode == 1 and "lost its turn" in said and "Traceback" not in said, said
-    assert stores.State.of(harmed) == published
+            published = stores.State.read(harmed)
+    output = first.communicate()[0]
+    assert first.returncode == 1 and "lost the publish lock" in output and "Traceback" not in output, output
+    assert stores.State.read(harmed) == published
     assert publish.run(harmed.settings) is None
 
 
-def test_p8_f33_a_publisher_that_hung_after_its_commit_is_finished_by_the_next_one(harmed: Installation) -> None:
+def test_p8_f33_the_next_publisher_finishes_one_that_hangs_after_commit(harmed: Installation) -> None:
     root = harmed.settings.shared
-    with (root / ".pointer.lock").open("w") as obstacle:
-        fcntl.flock(obstacle, fcntl.LOCK_EX)
+    with (root / ".pointer.lock").open("w") as blocker:
+        fcntl.flock(blocker, fcntl.LOCK_EX)
         first = _publisher(harmed)
-        _until(first, lambda: stores.newest(harmed) == 2 and (root / "snapshots" / "2").exists())
+        _wait_until(first, lambda: stores.newest(harmed) == 2 and (root / "snapshots" / "2").exists())
         assert stores.pointed(harmed) == 1
         with _stopped(first):
-            fcntl.flock(obstacle, fcntl.LOCK_UN)
+            fcntl.flock(blocker, fcntl.LOCK_UN)
             assert publish.run(harmed.settings) is None
-            published = stores.State.of(harmed)
+            published = stores.State.read(harmed)
             assert published.newest == 2
-    said = first.communicate()[0]
-    assert first.returncode == 0, said
-    assert stores.State.of(harmed) == published
+    output = first.communicate()[0]
+    assert first.returncode == 0, output
+    assert stores.State.read(harmed) == published
 
 
-def test_p8_f33_a_process_that_hangs_while_it_moves_the_pointer_is_named_to_the_next_one(
+def test_p8_f33_an_error_names_the_lock_of_a_hanging_pointer_switch(
     harmed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pointer, "LOCK_SECONDS", 0.1)
     with (harmed.settings.shared / ".pointer.lock").open("w") as hanging:
         fcntl.flock(hanging, fcntl.LOCK_EX)
-        with pytest.raises(PublicationFailed, match=r"has held .*pointer\.lock"):
+        with pytest.raises(PublicationFailed, match=r"has the lock on .*pointer\.lock"):
             publish.run(harmed.settings)
         assert (stores.newest(harmed), stores.pointed(harmed)) == (2, 1)
     assert publish.run(harmed.settings) is None
-    assert stores.State.of(harmed).newest == 2
+    assert stores.State.read(harmed).newest == 2
 
 
 PUBLICATION = (
@@ -118,7 +120,7 @@ BROKEN = (
 
 @pytest.fixture
 def session(harmed: Installation) -> Iterator[psycopg.Connection[tuple[int]]]:
-    """A superuser's session, in a transaction."""
+    """A session of the superuser, in a transaction."""
     with psycopg.connect(str(harmed.settings.database_url)) as connection:
         (is_superuser,) = connection.execute(
             "select rolsuper from pg_roles where rolname = current_user"
@@ -137,38 +139,38 @@ def _token(session: psycopg.Connection[tuple[int]]) -> int:
     return row[0]
 
 
-def _say(session: psycopg.Connection[tuple[int]], token: int, snapshot_id: int = 2, verdict: str = "pass", overruled: str | None = None) -> None:  # fmt: skip
+def _insert_publication(session: psycopg.Connection[tuple[int]], token: int, snapshot_id: int = 2, verdict: str = "pass", overruled: str | None = None) -> None:  # fmt: skip
     session.execute(PUBLICATION, {"id": snapshot_id, "token": token, "verdict": verdict, "overruled": overruled})
 
 
-def test_p8_the_store_takes_a_publication_from_nobody_but_whoever_has_the_turn(
+def test_p8_only_the_holder_of_the_publish_lock_can_publish(
     harmed: Installation, session: psycopg.Connection[tuple[int]]
 ) -> None:
-    _say(session, _token(session))
+    _insert_publication(session, _token(session))
     with pytest.raises(psycopg.errors.CheckViolation, match="does not hold the lock"):
         session.commit()
     _lock(session)
     session.commit()
-    mine = _token(session)
-    harmed.query("select nextval('ledger.publish_token')")  # somebody else had a turn since
-    _say(session, mine)
+    token = _token(session)
+    harmed.query("select nextval('ledger.publish_token')")  # another publisher had a session since
+    _insert_publication(session, token)
     with pytest.raises(psycopg.errors.CheckViolation, match="lost its turn"):
         session.commit()
     for number in (1, 3):
         with pytest.raises(psycopg.errors.CheckViolation, match="does not follow snapshot 1"):
-            _say(session, _token(session), snapshot_id=number)
+            _insert_publication(session, _token(session), snapshot_id=number)
         session.rollback()
     for statement in ("update ledger.publication set manifest_sha256 = 'other'", "delete from ledger.publication"):
         with pytest.raises(psycopg.errors.CheckViolation, match="not altered"):
             session.execute(statement)
         session.rollback()
     assert stores.newest(harmed) == 1
-    _say(session, _token(session))
+    _insert_publication(session, _token(session))
     session.commit()
     assert stores.newest(harmed) == 2
 
 
-def test_p11_the_store_takes_no_snapshot_that_broke_a_rule_unless_somebody_took_that_on_by_name(
+def test_p11_the_store_refuses_a_snapshot_that_broke_a_rule(
     harmed: Installation, session: psycopg.Connection[tuple[int]]
 ) -> None:
     _lock(session)
@@ -180,16 +182,18 @@ def test_p11_the_store_takes_no_snapshot_that_broke_a_rule_unless_somebody_took_
         ("overruled", '{"KPI_RANGE": {"by": "An", "why": ""}}'),
         ("pass", '{"KPI_RANGE": {"by": "An", "why": "known"}}'),
     ):
-        _say(session, _token(session), verdict=verdict, overruled=overruled)
+        _insert_publication(session, _token(session), verdict=verdict, overruled=overruled)
         session.execute(BROKEN)
         with pytest.raises(psycopg.errors.CheckViolation, match="KPI_RANGE is broken"):
             session.commit()
-    _say(session, _token(session))
+    _insert_publication(session, _token(session))
     session.execute("insert into ledger.publication_table select 2, table_name, 0, 0, 0 from ledger.table_rule limit 1")
     with pytest.raises(psycopg.errors.CheckViolation, match="nobody asked rule"):
         session.commit()
     assert stores.newest(harmed) == 1
-    _say(session, _token(session), verdict="overruled", overruled='{"KPI_RANGE": {"by": "An", "why": "known"}}')
+    _insert_publication(
+        session, _token(session), verdict="overruled", overruled='{"KPI_RANGE": {"by": "An", "why": "known"}}'
+    )
     session.execute(BROKEN)
     session.commit()
     assert stores.newest(harmed) == 2

@@ -1,7 +1,7 @@
-"""A process with everything imported that forks one `lgsp` command after another, each waiting to be traced.
+"""A process that has imported everything and forks `lgsp` commands, each of which waits until it is traced.
 
-Told `{"arguments": [...], "environment": {...}, "output": path}` on a line it answers the command's process id; told
-`go` it lets the command run and answers how it ended, as `os.waitpid` says it.
+For a line `{"arguments": [...], "environment": {...}, "output": path}` it prints the process id of the command; for the
+line `go` it lets the command run and prints its wait status, as `os.waitpid` returns it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import lgsp
 
 
 def main() -> None:
-    """Serve orders until the input ends."""
+    """Handle one command after another until the input ends."""
     for module in pkgutil.walk_packages(lgsp.__path__, "lgsp."):
         if not module.name.startswith(("lgsp.local",)):
             importlib.import_module(module.name)
@@ -35,18 +35,18 @@ def main() -> None:
         os.close(opener)
 
 
-def _command(order: dict[str, Any], gate: int) -> None:
-    os.environ.update(order["environment"])
-    output = os.open(order["output"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+def _command(request: dict[str, Any], gate: int) -> None:
+    os.environ.update(request["environment"])
+    output = os.open(request["output"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.read(gate, 1)
     code = 0
     try:
-        importlib.import_module("lgsp.cli.main").main(order["arguments"])
+        importlib.import_module("lgsp.cli.main").main(request["arguments"])
     except SystemExit as end:
         code = int(end.code or 0)
-    except BaseException:  # noqa: BLE001 what escapes the command is what is looked for
+    except BaseException:  # noqa: BLE001 an error that escapes the command is a finding
         traceback.print_exc()
         code = 70
     sys.stdout.flush()

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lgsp import check, harmonise, land, publish, store
+from lgsp import check, files, harmonise, land, publish, store
 from lgsp.check import quarantine
 from lgsp.land import source_client
 from lgsp.land.archive import Batch
@@ -52,7 +52,7 @@ RECENT = Window.of_days(DAYS[-2], DAYS[-1])
 WINDOWS = [SPAN, RECENT, RECENT, *(Window.of_days(day, day) for day in DAYS[:2])]
 
 # How many there are of each in a publication, about: what is cut short is cut at any of them.
-STATEMENTS = {"do": 60, "rows": 30, "_write": 12, "enter": 0, "point": 0}
+STATEMENTS = {"do": 60, "rows": 30, "write": 12, "enter": 0, "point": 0}
 
 windows = st.sampled_from(WINDOWS)
 
@@ -170,13 +170,13 @@ class Conservation(RuleBasedStateMachine):
 
     @rule(source=sources, window=windows)
     def rebuild(self, source: str, window: Window) -> None:
-        self._drive(land.landed(self.store.settings, source, window))
+        self._drive(land.open_rebuild_batches(self.store.settings, source, window))
 
     @rule(given=told, source=sources)
     def sweep(self, given: list[tuple[str, Change]], source: str) -> None:
         self.change(given)
         before = {row[0] for row in self._rows("select batch_id from ledger.batch")}
-        sweep.run(self.store.settings, source, SPAN)
+        sweep.sweep_window(self.store.settings, source, SPAN)
         made = self._rows("select batch_id from ledger.batch order by right(batch_id, 6)")
         for batch_id in [row[0] for row in made if row[0] not in before]:
             self._expect(batch_id)
@@ -192,7 +192,7 @@ class Conservation(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule()
     def redrive(self) -> None:
-        for batch_id in redrive.run(self.store.settings).batch_ids:
+        for batch_id in redrive.redrive_rows(self.store.settings).batch_ids:
             self._expect(batch_id)
 
     @precondition(lambda self: self.held)
@@ -221,7 +221,8 @@ class Conservation(RuleBasedStateMachine):
     @rule(place=st.floats(0, 1), where=st.sampled_from(sorted(STATEMENTS)))
     def publish_while_the_power_fails(self, place: float, where: str) -> None:
         before, known, left = self._seen(), self._snapshots(), [round(place * STATEMENTS[where])]
-        of: Any = Transaction if where in ("do", "rows") else writer
+        owners = {"do": Transaction, "rows": Transaction, "write": files, "enter": writer, "point": writer}
+        of: Any = owners[where]
         genuine = getattr(of, where)
 
         def cut(*given: Any, **named: Any) -> Any:
@@ -377,7 +378,7 @@ class Conservation(RuleBasedStateMachine):
         self.try_again()
         self.redrive()
         self.publish()
-        _, proofs = verify.run(self.store.settings)
+        _, proofs = verify.verify_snapshot(self.store.settings)
         assert all(proof.is_equal for proof in proofs)
         other = self.install()
         batch_ids = fed_in_another_order(self.store, other)

@@ -169,7 +169,7 @@ class _Client:
     def __init__(self, systems: Systems, source: str) -> None:
         self._systems, self._source = systems, source
 
-    def size(self, window: Window) -> int:
+    def count_records(self, window: Window) -> int:
         return len(self._within(window))
 
     def read_lists(self, reader: Reader) -> None:
@@ -191,11 +191,11 @@ class _Client:
             )
         return {"dossiers": Reading(declared=len(rows), read=len(rows))}
 
-    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
+    def read_keys(self, reader: Reader, name: str, span: Window, known_counts: Mapping[date, int] | None) -> Keys:
         keys = Keys(spans=[span])
         for key, row in self._systems.holds[self._source].items():
             keys.add(key, self._changed(row))
-        _keep(reader, "keys", sorted(keys.changed))
+        _keep(reader, "keys", sorted(keys.change_times))
         return keys
 
     def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:

@@ -1,4 +1,4 @@
-"""An installation with a remote side in a test's hands: published to, killed at any change, read as a stranger would."""
+"""An installation with a remote side for tests: publish to it, kill the publisher at any write, read it as a consumer."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp.snapshots.object_store import Held, Remote
+from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.s3 import Bucket
 
-AT_ONCE = timedelta(0)
+NO_GRACE = timedelta(0)
 
 
 class Killed(BaseException):
-    """The process is gone: nothing catches this."""
+    """Simulates the end of the process: no code catches it."""
 
 
 @dataclass
 class Publisher:
-    """One installation: its local snapshots, what its database has committed, and the turns it has taken."""
+    """One installation: its local snapshots, its committed and retained snapshots, and its newest publish token."""
 
     home: Path
     remote: Remote
-    held: list[Held] = field(default_factory=list)
+    retained: list[RetainedSnapshot] = field(default_factory=list)
     token: int = 0
 
-    def turn(self) -> int:
-        """The number of a new turn."""
+    def new_session(self) -> int:
+        """The token of a new publish session."""
         self.token += 1
         return self.token
 
     def recover(self) -> list[str]:
-        """What a publisher does first in its turn."""
-        return self.remote.recover(self.home, self.held, self.turn())
+        """The first step of a publish session."""
+        return self.remote.recover(self.home, self.retained, self.new_session())
 
-    def seal(self, token: int, tables: dict[str, list[int]]) -> tuple[Path, Held]:
-        """A local snapshot, not yet committed."""
-        snapshot_id = max((one.snapshot_id for one in self.held), default=0) + 1
+    def write(self, token: int, tables: dict[str, list[int]]) -> tuple[Path, RetainedSnapshot]:
+        """A complete local snapshot that is not committed yet."""
+        snapshot_id = max((snapshot.snapshot_id for snapshot in self.retained), default=0) + 1
         folder = self.home / f".{snapshot_id}.{token}"
-        told: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for part, rows in tables.items():
             table = part.partition("/")[0]
             temporary = self.home / f"{uuid4().hex}.parquet"
@@ -60,65 +60,65 @@ class Publisher:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             size = temporary.stat().st_size
             temporary.rename(folder / path)
-            told.setdefault(table, {"files": []})["files"].append({"path": path, "bytes": size, "sha256": digest})
-        manifest = orjson.dumps({"snapshot_id": snapshot_id, "token": token, "tables": told})
+            entries.setdefault(table, {"files": []})["files"].append({"path": path, "bytes": size, "sha256": digest})
+        manifest = orjson.dumps({"snapshot_id": snapshot_id, "token": token, "tables": entries})
         (folder / "manifest.json").write_bytes(manifest)
         (folder / "manifest.json.sig").write_bytes(b"signature of " + manifest)
         (folder / "catalog.json").write_bytes(b"catalogue of " + manifest)
-        return folder, Held(snapshot_id, token, hashlib.sha256(manifest).hexdigest())
+        return folder, RetainedSnapshot(snapshot_id, token, hashlib.sha256(manifest).hexdigest())
 
-    def commit(self, folder: Path, held: Held) -> None:
-        """What the database and the local side do at once."""
-        self.held.append(held)
-        folder.rename(self.home / str(held.snapshot_id))
+    def commit(self, folder: Path, snapshot: RetainedSnapshot) -> None:
+        """Commit a snapshot in the database and give its local folder its final name."""
+        self.retained.append(snapshot)
+        folder.rename(self.home / str(snapshot.snapshot_id))
 
-    def publish(self, tables: dict[str, list[int]]) -> Held:
-        """A whole turn."""
+    def publish(self, tables: dict[str, list[int]]) -> RetainedSnapshot:
+        """A complete publish session."""
         self.recover()
-        return self.attempt(tables)
+        return self.publish_without_recovery(tables)
 
-    def attempt(self, tables: dict[str, list[int]]) -> Held:
-        """A turn without the recovery it begins with."""
-        folder, held = self.seal(self.token, tables)
-        self.remote.stage(folder, held.snapshot_id, held.token)
-        self.commit(folder, held)
-        self.remote.point(held)
-        return held
+    def publish_without_recovery(self, tables: dict[str, list[int]]) -> RetainedSnapshot:
+        """A publish session without its first step, the recovery."""
+        folder, snapshot = self.write(self.token, tables)
+        self.remote.stage(folder, snapshot.snapshot_id, snapshot.token)
+        self.commit(folder, snapshot)
+        self.remote.switch_to(snapshot)
+        return snapshot
 
-    def prove(self) -> None:
-        """Everything that is held is there, and readers are led to the newest."""
-        assert self.remote.current() == (self.held[-1] if self.held else None)
-        for held in self.held:
-            self.remote.prove(self.home / str(held.snapshot_id), held)
+    def verify(self) -> None:
+        """The pointer names the newest snapshot, and all files of the retained snapshots are stored unaltered."""
+        assert self.remote.current() == (self.retained[-1] if self.retained else None)
+        for snapshot in self.retained:
+            self.remote.verify(self.home / str(snapshot.snapshot_id), snapshot)
 
 
 def new_publisher(folder: Path) -> Publisher:
-    """An installation that has published nothing yet, with an empty remote side of its own."""
+    """An installation without publications, with its own empty remote side."""
     home = folder / uuid4().hex
     home.mkdir()
     return Publisher(home, Remote(new_bucket()))
 
 
 def new_bucket() -> Bucket:
-    """An empty bucket: the server's listings take longer the more a bucket holds, under whatever prefix."""
+    """An empty bucket: on this server a listing takes longer the more objects a bucket has, under any prefix."""
     bucket = Bucket(f"province-{uuid4().hex}", "lgsp/shared/", client("publisher"))
     bucket.client.create_bucket(Bucket=bucket.name)
     return bucket
 
 
 @cache
-def client(who: str) -> Any:
-    """A client of somebody's own; to make one costs more than to ask it."""
+def client(role: str) -> Any:
+    """The S3 client of a role (publisher or reader), created once: creating one takes longer than a request."""
     return Bucket.open("s3://province").client
 
 
 def tables(number: int) -> dict[str, list[int]]:
-    """Three files, one of which stays the same from snapshot to snapshot."""
+    """The rows of three files by part; the first file is the same in every snapshot."""
     return {"dossier/month=2026-07": [1, 2, 3], "dossier/month=2026-08": [number], "document": [number, number]}
 
 
-def seen(remote: Remote) -> int | None:
-    """The snapshot that a reader finds, who follows the pointer and reads and proves every file; None before the first."""
+def snapshot_seen(remote: Remote) -> int | None:
+    """The snapshot of a reader who follows the pointer and checks the digest of every file; None before the first."""
     bucket = replace(remote.bucket, client=client("reader"))
     pointer = bucket.get("current.json")
     if pointer is None:
@@ -133,16 +133,16 @@ def seen(remote: Remote) -> int | None:
     return int(current["snapshot_id"])
 
 
-def keys(remote: Remote) -> set[str]:
-    """Everything that is there."""
-    return set(remote.bucket.things(""))
+def stored_keys(remote: Remote) -> set[str]:
+    """The keys of all stored objects."""
+    return set(remote.bucket.list_objects(""))
 
 
 @contextmanager
-def dying(remote: Remote, writes: int) -> Iterator[None]:
-    """The process dies when it is about to change one thing more than that; the block ends either way.
+def killed_after(remote: Remote, writes: int) -> Iterator[None]:
+    """Kill the process in the block before it changes one more object than `writes`; the block ends without an error.
 
-    Between two changes it does not matter when it dies: the store is the same.
+    Between two changes the moment does not matter: the store is the same.
     """
     lock, sent = threading.Lock(), 0
 
@@ -155,18 +155,18 @@ def dying(remote: Remote, writes: int) -> Iterator[None]:
 
     events, changes = remote.bucket.client.meta.events, ("before-send.s3.PutObject", "before-send.s3.DeleteObject")
     for change in changes:
-        events.register(change, count, unique_id=f"death at {change}")
+        events.register(change, count, unique_id=f"kill at {change}")
     try:
         yield
     except Killed:
         pass
     finally:
         for change in changes:
-            events.unregister(change, unique_id=f"death at {change}")
+            events.unregister(change, unique_id=f"kill at {change}")
 
 
-def requests(remote: Remote, work: Callable[[], object]) -> list[tuple[str, str]]:
-    """The method and path of every request that some work sends."""
+def requests_of(remote: Remote, work: Callable[[], object]) -> list[tuple[str, str]]:
+    """The method and URL of every request that `work` sends."""
     sent: list[tuple[str, str]] = []
 
     def note(request: Any, **_: Any) -> None:
@@ -178,12 +178,12 @@ def requests(remote: Remote, work: Callable[[], object]) -> list[tuple[str, str]
     return sent
 
 
-def copied(publisher: Publisher) -> Publisher:
-    """The same installation in another place, where everything remote is old enough to be removed."""
+def copy_of(publisher: Publisher) -> Publisher:
+    """A copy of an installation and its remote side, in which all remote objects are old enough to be removed."""
     home = publisher.home.with_name(uuid4().hex)
     shutil.copytree(publisher.home, home)
     bucket, original = new_bucket(), publisher.remote.bucket
-    for key in keys(publisher.remote):
+    for key in stored_keys(publisher.remote):
         source = {"Bucket": original.name, "Key": original.prefix + key}
         bucket.client.copy_object(CopySource=source, Bucket=bucket.name, Key=bucket.prefix + key)
-    return replace(publisher, home=home, remote=Remote(bucket, grace=AT_ONCE), held=list(publisher.held))
+    return replace(publisher, home=home, remote=Remote(bucket, grace=NO_GRACE), retained=list(publisher.retained))

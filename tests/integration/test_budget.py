@@ -1,9 +1,9 @@
-"""One budget of calls for a source, over everything that runs."""
+"""All runs that call one source share one budget of calls."""
 
 from __future__ import annotations
 
 import threading
-import time
+from datetime import timedelta
 
 import psycopg
 
@@ -13,26 +13,31 @@ from tests.integration.conftest import Installation
 
 
 def test_p14_two_runs_together_make_no_more_calls_than_one_may(installation: Installation) -> None:
-    url = store.url(installation.settings)
-    per_minute, calls = 1200, 30
-    moments: list[float] = []
+    url, waits = store.url(installation.settings), list[float]()
 
-    def run() -> None:
-        budget = Budget(url, "documents", per_minute)
-        for _ in range(calls):
-            budget.take_turn()
-            moments.append(time.monotonic())
+    def call_five_times() -> None:
+        budget = Budget(url, "documents", requests_per_minute=1, sleep=waits.append)
+        for _ in range(5):
+            budget.acquire_call()
         budget.close()
 
-    runs = [threading.Thread(target=run) for _ in range(2)]
-    begun = time.monotonic()
+    runs = [threading.Thread(target=call_five_times) for _ in range(2)]
     for thread in runs:
         thread.start()
     for thread in runs:
         thread.join()
-    share = per_minute // 240
-    for moment in moments:
-        made = sum(1 for other in moments if other <= moment)
-        assert made <= (moment - begun + 0.05) * per_minute / 60 + 2 * share
-    with psycopg.connect(url) as connection:
-        assert connection.execute("select count(*) from ledger.request_budget").fetchone() == (1,)
+    minutes = [round(seconds / 60) for seconds in sorted(waits)]
+    assert minutes == list(range(1, 10)), "the first call waits not at all, every other one has a minute of its own"
+
+
+def test_a_run_reserves_a_quarter_of_a_second_of_calls_at_once(installation: Installation) -> None:
+    url, reserved = store.url(installation.settings), []
+    budget = Budget(url, "documents", requests_per_minute=1200, sleep=lambda seconds: None)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(11):
+            budget.acquire_call()
+            reserved += connection.execute("select next_free_at from ledger.request_budget").fetchall()
+    budget.close()
+    first, second, third = sorted(set(reserved))
+    assert [reserved.count(slot) for slot in (first, second, third)] == [5, 5, 1]
+    assert second[0] - first[0] >= timedelta(seconds=0.25) <= third[0] - second[0]

@@ -1,4 +1,4 @@
-"""Who sent nothing on which day: silence, a day that was not read, a feed that broke; and the same whatever came first."""
+"""Completeness of each agency and day: silences, unread days and broken feeds, independent of the order of publications."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from lgsp_province.score import score
 from lgsp_province.world import agencies
 from tests.integration.conftest import Installation
 
-ONE_STOP, PORTAL, PAPERS = "one_stop_shop", "online_services", "documents"
+ONE_STOP, PORTAL, DOCUMENTS = "one_stop_shop", "online_services", "documents"
 FIRST = date(2026, 5, 4)  # a Monday
 BUSY, QUIET = "H47.01", "H47.02"
 
 Record = tuple[str, str, str, date, str, str]
-"""A dossier of a source: source, key, agency, the day it was received, its channel and procedure."""
+"""A dossier record: (source, key, agency, day of receipt, channel, procedure)."""
 
 
 @dataclass
 class Store:
-    """A store to which records and covered windows are published without a source."""
+    """A store to which tests publish records and covered windows directly, without a source."""
 
     settings: Settings
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
-    def lists(self, source: str, *agencies: str, until: date | None = None) -> None:
-        """Let a source list agencies."""
-        ended = f'"{until}"' if until else "null"
-        versions = f'[{{"valid_from": "2016-04-01", "valid_to": {ended}}}]'
+    def add_agencies(self, source: str, *agencies: str, until: date | None = None) -> None:
+        """Add agencies to the list of a source; `until` is the day after their last valid day."""
+        valid_to = f'"{until}"' if until else "null"
+        versions = f'[{{"valid_from": "2016-04-01", "valid_to": {valid_to}}}]'
         with connect(self.settings) as connection:
             for agency in agencies:
                 connection.execute(
@@ -55,11 +55,11 @@ class Store:
     def publish(
         self, records: Iterable[Record] = (), covers: Iterable[tuple[str, date, date]] = (), is_all: bool = False
     ) -> None:
-        """One publication: newest versions of records, and windows from one day to another (inclusive)."""
+        """Publish the newest versions of records, and windows given as (source, first day, last day)."""
         with publishing(url(self.settings)) as transaction:
             ids = [self._batch(transaction, source, Window.of_days(first, last)) for source, first, last in covers]
             self._merge(transaction, list(records))
-            completeness.gather(transaction)
+            completeness.collect_changes(transaction)
             transaction.do(sql.load("lgsp.indicators", "inputs/quarantined_records"))
             completeness.refresh(transaction, ids, is_all)
             for batch_id in ids:
@@ -108,12 +108,12 @@ class Store:
         with connect(self.settings) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
-    def whole(self) -> list[dict[str, Any]]:
-        """Everything that is told, in order."""
+    def completeness(self) -> list[dict[str, Any]]:
+        """All rows of `ledger.completeness`, in order."""
         return self.rows("select * from ledger.completeness order by source, organisation_id, day_on")
 
-    def derive_from_nothing(self) -> None:
-        """Forget every state, and count and derive everything again from the records."""
+    def derive_all(self) -> None:
+        """Delete all states, then count and derive everything again from the records."""
         with connect(self.settings) as connection:
             connection.execute("truncate ledger.completeness")
         self.publish(is_all=True)
@@ -121,16 +121,16 @@ class Store:
 
 @pytest.fixture
 def make(install: Callable[..., Installation]) -> Callable[[], Store]:
-    """Makes stores, each with a database of its own."""
+    """Makes stores, each with its own database."""
     return lambda: Store(install({}).settings)
 
 
 @pytest.fixture
 def store(make: Callable[[], Store]) -> Store:
-    """An empty store in which both dossier feeds list two agencies."""
+    """A store without records, in which both dossier sources list two agencies."""
     made = make()
-    made.lists(ONE_STOP, BUSY, QUIET)
-    made.lists(PORTAL, BUSY, QUIET)
+    made.add_agencies(ONE_STOP, BUSY, QUIET)
+    made.add_agencies(PORTAL, BUSY, QUIET)
     return made
 
 
@@ -145,19 +145,21 @@ def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: s
     ]
 
 
-def test_a_silence_that_its_past_explains_is_a_zero_until_it_does_not(store: Store) -> None:
+def test_a_silence_is_zero_until_it_is_longer_than_the_past_explains(store: Store) -> None:
     days = _working(FIRST, 26)
     past, silent = days[:20], days[20:]
     store.publish(_dossiers(past, 3), [(ONE_STOP, FIRST, silent[3])])
-    assert {store.states()[day] for day in silent[:4]} == {"zero"}, "twelve are expected, as far as four weeks can tell"
+    assert {store.states()[day] for day in silent[:4]} == {"zero"}, (
+        "twelve missing records prove nothing after a past of only four weeks"
+    )
     store.publish(covers=[(ONE_STOP, silent[4], silent[4])])
-    assert {store.states()[day] for day in silent[:5]} == {"missing"}, "the whole silence is in doubt"
+    assert {store.states()[day] for day in silent[:5]} == {"missing"}, "the state of the whole silence changes"
     (gap,) = store.rows("select distinct reason, expected from ledger.completeness where state = 'missing'")
     assert gap["expected"] == 15.0 and "silent on 5 working days that usually bring 15" in gap["reason"]
-    assert set(store.states(agency=QUIET).values()) == {"zero"}, "who never sent anything is silent"
+    assert set(store.states(agency=QUIET).values()) == {"zero"}, "an agency that never sent a record is silent"
     store.publish(_dossiers(silent[:5], 1), [(ONE_STOP, silent[4], silent[5])])
-    assert {store.states()[day] for day in silent[:5]} == {"received"}, "what came after all closes the doubt"
-    assert [gap.last_on for gap in _gaps(store)] == []
+    assert {store.states()[day] for day in silent[:5]} == {"received"}, "late records close the gap"
+    assert _gaps(store) == []
 
 
 def _gaps(store: Store, **options: Any) -> list[completeness.Gap]:
@@ -168,33 +170,39 @@ def _gaps(store: Store, **options: Any) -> list[completeness.Gap]:
 def test_a_counter_that_opens_once_a_week_is_not_broken_by_a_holiday(store: Store) -> None:
     weeks = [day for day in _working(FIRST, 100) if day.weekday() == 2]
     store.publish(_dossiers(weeks[:10], 15), [(ONE_STOP, FIRST, weeks[11] - timedelta(days=1))])
-    assert "missing" not in store.states().values(), "nine days of silence where four are usual"
+    assert "missing" not in store.states().values(), "nine days without records where four are usual"
     store.publish(covers=[(ONE_STOP, weeks[11], weeks[13])])
     assert store.states()[weeks[12]] == "missing"
 
 
-def test_the_other_feed_is_a_witness(store: Store) -> None:
+def test_online_dossiers_in_the_other_feed_show_a_broken_feed(store: Store) -> None:
     days = _working(FIRST, 40)
-    both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
-    alone = _dossiers(days[30:36], 1, PORTAL, channel="online")
-    store.publish([*both[0], *both[1], *alone[:4]], [(ONE_STOP, FIRST, days[35]), (PORTAL, FIRST, days[35])])
+    in_both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
+    portal_only = _dossiers(days[30:36], 1, PORTAL, channel="online")
+    store.publish(
+        [*in_both[0], *in_both[1], *portal_only[:4]], [(ONE_STOP, FIRST, days[35]), (PORTAL, FIRST, days[35])]
+    )
     assert store.states()[days[33]] == "zero"
-    store.publish(alone[4:])
+    store.publish(portal_only[4:])
     assert store.states()[days[33]] == "missing"
-    assert "6 that were handed in online" in str(_gaps(store)[0].reason)
+    assert "6 that were submitted online" in str(_gaps(store)[0].reason)
 
 
-def test_what_the_portal_alone_serves_is_no_witness(store: Store) -> None:
+def test_procedures_of_the_portal_alone_show_no_broken_feed(store: Store) -> None:
     days = _working(FIRST, 40)
-    both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
-    alone = _dossiers(days[30:], 2, PORTAL, channel="online", service="1.000002")
-    store.publish([*both[0], *both[1], *alone], [(source, FIRST, days[-1]) for source in (ONE_STOP, PORTAL)])
+    in_both = [_dossiers(days[:30:2], 1, source, channel="online") for source in (ONE_STOP, PORTAL)]
+    portal_only = _dossiers(days[30:], 2, PORTAL, channel="online", service="1.000002")
+    store.publish(
+        [*in_both[0], *in_both[1], *portal_only], [(source, FIRST, days[-1]) for source in (ONE_STOP, PORTAL)]
+    )
     assert "missing" not in store.states().values()
     store.publish(_dossiers(days[:1], 1, ONE_STOP, QUIET, "online", "1.000002"))
-    assert store.states()[days[-1]] == "missing", "once the one-stop-shop is seen to serve it, it should have them"
-    told = store.whole()
-    store.derive_from_nothing()
-    assert store.whole() == told
+    assert store.states()[days[-1]] == "missing", (
+        "once the one-stop-shop has had the procedure, it should have these dossiers"
+    )
+    expected = store.completeness()
+    store.derive_all()
+    assert store.completeness() == expected
 
 
 def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(store: Store) -> None:
@@ -210,7 +218,7 @@ def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(stor
     assert _gaps(store) == []
 
 
-def test_a_batch_that_is_no_window_covers_nothing(store: Store) -> None:
+def test_only_batches_of_purpose_window_cover_days(store: Store) -> None:
     store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
     with connect(store.settings) as connection:
         connection.execute("update ledger.batch set purpose = 'sweep'")
@@ -218,30 +226,34 @@ def test_a_batch_that_is_no_window_covers_nothing(store: Store) -> None:
     assert store.states() == {}
 
 
-def test_the_word_of_an_operator_makes_a_silence_a_zero(store: Store) -> None:
+def test_a_silence_confirmed_by_an_operator_is_zero(store: Store) -> None:
     days = _working(FIRST, 40)
     store.publish(_dossiers(days[:20], 4), [(ONE_STOP, FIRST, days[29])])
     assert store.states()[days[29]] == "missing"
-    left = completeness.confirm(store.settings, ONE_STOP, BUSY, days[20], days[29], "Lan", "the building was flooded")
-    assert left == [] and store.states()[days[29]] == "zero"
+    gaps = completeness.confirm_silence(
+        store.settings, ONE_STOP, BUSY, days[20], days[29], "Lan", "the building was flooded"
+    )
+    assert gaps == [] and store.states()[days[29]] == "zero"
     store.publish(covers=[(ONE_STOP, days[30], days[33])])
-    assert store.states()[days[33]] == "missing" and store.states()[days[29]] == "zero", "from then on it is asked anew"
+    assert store.states()[days[33]] == "missing" and store.states()[days[29]] == "zero", (
+        "only the confirmed days are zero"
+    )
     with pytest.raises(LgspError, match=r"lists no agency H47\.99"):
-        completeness.confirm(store.settings, ONE_STOP, "H47.99", days[20], days[21], "Lan", "no such agency")
+        completeness.confirm_silence(store.settings, ONE_STOP, "H47.99", days[20], days[21], "Lan", "no such agency")
 
 
-def test_an_agency_is_asked_for_only_while_it_is_in_force_and_listed(store: Store) -> None:
+def test_an_agency_has_states_only_while_it_is_in_force_and_listed(store: Store) -> None:
     days = _working(FIRST, 30)
-    store.lists(PAPERS, "H47.03", until=days[22])
+    store.add_agencies(DOCUMENTS, "H47.03", until=days[22])
     store.publish(
-        _dossiers(days[:20], 9, agency=BUSY), [(ONE_STOP, FIRST, days[-1]), (PAPERS, days[5], days[-1])]
+        _dossiers(days[:20], 9, agency=BUSY), [(ONE_STOP, FIRST, days[-1]), (DOCUMENTS, days[5], days[-1])]
     )  # fmt: skip
-    assert max(store.states(PAPERS, "H47.03")) == days[22] - timedelta(days=1)
-    assert min(store.states(PAPERS, "H47.03")) == days[5], "from the first day that this source covers"
+    assert max(store.states(DOCUMENTS, "H47.03")) == days[22] - timedelta(days=1)
+    assert min(store.states(DOCUMENTS, "H47.03")) == days[5], "from the first day that this source covers"
     assert store.states(ONE_STOP, "H47.03") == {}
 
 
-def test_held_records_were_received(store: Store) -> None:
+def test_quarantined_records_count_as_received(store: Store) -> None:
     store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
     with connect(store.settings) as connection:
         connection.execute(
@@ -261,69 +273,69 @@ def test_held_records_were_received(store: Store) -> None:
 def test_the_order_of_publications_does_not_matter_and_each_derives_only_what_it_may_change(
     seed: int, make: Callable[[], Store]
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     stores, last = [make(), make()], FIRST + timedelta(days=150)
-    work = list(_random_work(chance, last))
+    publications = list(_random_publications(rng, last))
     for store in stores:
-        for source in (ONE_STOP, PORTAL, PAPERS):
-            store.lists(source, BUSY, QUIET, "H47.03")
-        for records, covers in work:
+        for source in (ONE_STOP, PORTAL, DOCUMENTS):
+            store.add_agencies(source, BUSY, QUIET, "H47.03")
+        for records, covers in publications:
             store.publish(records, covers)
-        told = store.whole()
-        store.derive_from_nothing()
-        assert store.whole() == told
-        work = sorted(work, key=lambda _: chance.random())
-    assert stores[0].whole() == stores[1].whole()
-    assert {row["state"] for row in stores[0].whole()} == set(completeness.STATES)
+        expected = store.completeness()
+        store.derive_all()
+        assert store.completeness() == expected
+        rng.shuffle(publications)
+    assert stores[0].completeness() == stores[1].completeness()
+    assert {row["state"] for row in stores[0].completeness()} == set(completeness.STATES)
 
 
-def _random_work(chance: random.Random, last: date) -> Iterator[tuple[list[Record], list[tuple[str, date, date]]]]:
-    """Publications of a few days each, some of them never: every record in one of them, so any order is right."""
-    breaks = {agency: FIRST + timedelta(days=chance.randrange(60, 140)) for agency in (BUSY, "H47.03")}
+def _random_publications(rng: random.Random, last: date) -> Iterator[tuple[list[Record], list[tuple[str, date, date]]]]:
+    """Publications of a few days each; 5% of the periods are left out. No record is in two of them, so their order is free."""
+    breaks = {agency: FIRST + timedelta(days=rng.randrange(60, 140)) for agency in (BUSY, "H47.03")}
     for source in (ONE_STOP, PORTAL):
         day = FIRST
         while day < last:
-            end = min(last, day + timedelta(days=chance.randrange(1, 25)))
+            end = min(last, day + timedelta(days=rng.randrange(1, 25)))
             until = end - timedelta(days=1)
             records = [
                 record
                 for n in range((end - day).days)
-                for agency, each in ((BUSY, chance.randrange(4)), ("H47.03", chance.randrange(8) // 6))
+                for agency, each in ((BUSY, rng.randrange(4)), ("H47.03", rng.randrange(8) // 6))
                 for record in _dossiers(
-                    [day + timedelta(days=n)], each, source, agency, chance.choice(["online", "counter"]), chance.choice(["1.000001", "1.000002", "1.000003"])
+                    [day + timedelta(days=n)], each, source, agency, rng.choice(["online", "counter"]), rng.choice(["1.000001", "1.000002", "1.000003"])
                 )
                 if not (source == ONE_STOP and breaks[agency] <= day + timedelta(days=n) < breaks[agency] + timedelta(days=20))
             ]  # fmt: skip
-            if chance.random() < 0.95:
+            if rng.random() < 0.95:
                 yield records, [(source, day, until)]
             day = end
-    yield [], [(PORTAL, last, last + timedelta(days=3)), (PAPERS, FIRST, FIRST)]
+    yield [], [(PORTAL, last, last + timedelta(days=3)), (DOCUMENTS, FIRST, FIRST)]
 
 
-def test_freshness_is_where_coverage_ends_and_an_old_day_read_again_makes_nothing_fresh(store: Store) -> None:
+def test_freshness_is_the_end_of_coverage_and_reading_an_old_day_again_does_not_change_it(store: Store) -> None:
     now = datetime(2026, 5, 9, 7, tzinfo=LOCAL)
     store.publish(covers=[(ONE_STOP, FIRST, FIRST), (PORTAL, FIRST, date(2026, 5, 8))])
     store.publish(covers=[(ONE_STOP, date(2026, 4, 1), date(2026, 4, 2))])
     with connect(store.settings) as connection:
-        papers, shop, portal = freshness.freshness(connection, now)
+        documents, one_stop, portal = freshness.measure(connection, now)
     assert (portal.is_fresh, portal.behind, portal.holes) == (True, timedelta(hours=7), ())
-    assert (shop.is_fresh, shop.covered_until) == (False, datetime(2026, 5, 5, tzinfo=LOCAL))
-    assert [(a.astimezone(LOCAL).date(), b.astimezone(LOCAL).date()) for a, b in shop.holes] == [
+    assert (one_stop.is_fresh, one_stop.covered_until) == (False, datetime(2026, 5, 5, tzinfo=LOCAL))
+    assert [(a.astimezone(LOCAL).date(), b.astimezone(LOCAL).date()) for a, b in one_stop.holes] == [
         (date(2026, 4, 3), FIRST)
     ]
-    assert (papers.is_fresh, papers.covered_until) == (False, None)
+    assert (documents.is_fresh, documents.covered_until) == (False, None)
 
 
 @pytest.fixture(scope="module")
 def planted() -> Iterator[tuple[Settings, World, datetime]]:
-    """Ten weeks in which two agencies' feeds break and each dossier system loses two days, read as they went by."""
+    """Ten weeks, read day by day, in which the feeds of two agencies break and each dossier system loses two days."""
     world = World.generate("tiny", 5, date(2022, 8, 1), date(2022, 10, 9), dossiers_count=6000, documents_count=20, defects_chosen="none", broken_feeds="all")  # fmt: skip
     as_of = datetime(2022, 10, 10, tzinfo=LOCAL)
-    with score.published(world, as_of) as settings:
+    with score.published_installation(world, as_of) as settings:
         yield settings, world, as_of
 
 
-def test_each_planted_break_is_told_from_silence_and_the_dataset_is_right_beside_it(
+def test_each_planted_broken_feed_is_distinguished_from_silence_and_the_dataset_is_correct(
     planted: tuple[Settings, World, datetime],
 ) -> None:
     settings, world, as_of = planted
@@ -335,10 +347,10 @@ def test_each_planted_break_is_told_from_silence_and_the_dataset_is_right_beside
         refused = connection.execute("select source, why from ledger.batch where state = 'refused'").fetchall()
     silent = [agency.new_code for agency in agencies.in_force(world.end) if agency.is_silent]
     lost = {gap.organisation_id for gap in gaps if str(gap.reason).startswith("a hole")}
-    assert len(silent) > 20 and set(silent) <= lost, "a hole is everybody's"
-    assert {row["source"] for row in refused} == {PORTAL}, "a system that suddenly has nothing is not believed"
-    told = "\n".join(completeness.told([gap for gap in gaps if not str(gap.reason).startswith("a hole")]))
-    assert "none here, but the other dossier feed has" in told and "working days that usually bring" in told
+    assert len(silent) > 20 and set(silent) <= lost, "all agencies of a source have its holes"
+    assert {row["source"] for row in refused} == {PORTAL}, "a system that suddenly has no records is refused"
+    lines = "\n".join(completeness.gap_lines([gap for gap in gaps if not str(gap.reason).startswith("a hole")]))
+    assert "none here, but the other dossier feed has" in lines and "working days that usually bring" in lines
     states = {
         row["organisation_id"]: row["state"]
         for row in _rows(settings, "select organisation_id, state from shared.zero_activity where period = 'week' and period_start = '2022-09-22' and channel = 'any'")
@@ -347,20 +359,20 @@ def test_each_planted_break_is_told_from_silence_and_the_dataset_is_right_beside
     assert {states[gap.organisation_id] for gap in gaps if gap.organisation_id not in silent and gap.days > 5} == {"no_data"}  # fmt: skip
 
 
-def test_the_command_line_shows_what_is_missing_and_takes_a_word_on_it(
+def test_the_command_shows_gaps_and_confirms_silences(
     planted: tuple[Settings, World, datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _, _ = planted
     monkeypatch.setattr(Settings, "from_env", lambda *_: settings)
-    told = CliRunner().invoke(command, ["one_stop_shop", "--state", "missing", "--from", "2022-09-19"])
-    assert told.exit_code == 0 and "2022-09-19 to 2022-10-07" in told.output, told.output
-    asked = json.loads(CliRunner().invoke(command, ["--json"]).output)
-    (gap, *_) = [gap for gap in asked["gaps"] if gap["source"] == PORTAL and gap["expected"]]
-    words = ["confirm", PORTAL, gap["organisation_id"], "--from", gap["first_on"], "--to", gap["last_on"], "--by", "Lan", "--why", "closed"]  # fmt: skip
-    said = CliRunner().invoke(command, words)
-    assert said.exit_code == 0 and "says Lan" in said.output and "still" not in said.output
-    again = json.loads(CliRunner().invoke(command, [PORTAL, "--organisation", gap["organisation_id"], "--from", gap["first_on"], "--json"]).output)  # fmt: skip
-    assert again["gaps"] == []
+    result = CliRunner().invoke(command, ["one_stop_shop", "--state", "missing", "--from", "2022-09-19"])
+    assert result.exit_code == 0 and "2022-09-19 to 2022-10-07" in result.output, result.output
+    shown = json.loads(CliRunner().invoke(command, ["--json"]).output)
+    (gap, *_) = [gap for gap in shown["gaps"] if gap["source"] == PORTAL and gap["expected"]]
+    arguments = ["confirm", PORTAL, gap["organisation_id"], "--from", gap["first_on"], "--to", gap["last_on"], "--by", "Lan", "--why", "closed"]  # fmt: skip
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0 and "confirmed by Lan" in result.output and "still" not in result.output
+    shown = json.loads(CliRunner().invoke(command, [PORTAL, "--organisation", gap["organisation_id"], "--from", gap["first_on"], "--json"]).output)  # fmt: skip
+    assert shown["gaps"] == []
 
 
 def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:

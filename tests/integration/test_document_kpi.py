@@ -164,9 +164,9 @@ def _agencies(ended: int | None) -> list[dict[str, Any]]:
 
 def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> bool:
     """Whether it changed anything."""
-    shared, touched = contract.load(name), changes.Touched()
-    merge.stage(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
-    merge.table(turn, shared, scope, snapshot_id, touched)
+    shared, touched = contract.load(name), changes.Changes()
+    merge.stage_rows(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+    merge.merge_staged(turn, shared, scope, snapshot_id, touched)
     return bool(touched.rows[name])
 
 
@@ -177,8 +177,8 @@ def _lists(turn: Transaction, change: Change, snapshot_id: int) -> bool:
         not change.is_day_off
     ):
         turn.do(f"update record.working_day set is_working_day = {not change.is_day_off} where day_on = '{MONDAY}'")
-        reference_tables.publish(turn, snapshot_id, changes.Touched(), ["working_day"])
-    reference_tables.publish(turn, snapshot_id, changes.Touched(), set(definitions.NAMES) - {"manual_indicator"})
+        reference_tables.merge_tables(turn, snapshot_id, changes.Changes(), ["working_day"])
+    reference_tables.merge_tables(turn, snapshot_id, changes.Changes(), set(definitions.NAMES) - {"manual_indicator"})
     claims = [
         {"indicator_id": indicator_id, "organisation_id": agency, "period": "quarter", "period_start": date(2026, 1, 1),
          "amount": amount, "unit": indicator_id.partition("_")[0], "told_by": "a report"}
@@ -222,7 +222,7 @@ def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     is_redefined = _facts(turn, change, snapshot_id)
     is_every = compute.begin(turn, snapshot_id, is_all=is_redefined)
     scope = compute.scope("document_kpi", is_every)
-    merge.whole(turn, "document_kpi", compute.query("document_kpi"), snapshot_id, changes.Touched(), scope)
+    merge.merge_query(turn, "document_kpi", compute.query("document_kpi"), snapshot_id, changes.Changes(), scope)
 
 
 def _differing(turn: Transaction) -> list[tuple[Any, ...]]:
@@ -353,10 +353,10 @@ def test_what_was_reported_is_told_beside_the_data_and_warned_about_where_it_can
     assert _value(turn, vnd, "ALL", "ALL", "quarter") == (1_500_000_000, 38_000, pytest.approx(39473.68421))
     claimed = "select kpi_id, organisation_id, level, is_plausible from shared.document_kpi where kpi_id like 'claimed%' order by 1"
     assert turn.rows(claimed) == [(hours, "ALL", "ALL", False), (vnd, "ALL", "ALL", True)]
-    touched = changes.Touched()
+    touched = changes.Changes()
     touched.add("document_kpi", ["2026-01"], 1)
     judgement = table_rules.judge(turn, 2, touched)  # a warning does not stop the publication
-    (warned,) = [verdict for verdict in judgement.verdicts if not verdict.is_passed]
+    (warned,) = [verdict for verdict in judgement.results if not verdict.is_passed]
     assert (warned.rule.id, warned.rule.severity, warned.blocks) == ("DOC_CLAIM_PLAUSIBLE", "warning", False)
     assert warned.sample_keys == ("claimed_hours_per_document ALL ALL quarter 2026-01-01",)
 

@@ -37,7 +37,7 @@ def office(papers: World, server: Server, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_every_document_says_what_is_true(office: Installation, papers: World) -> None:
-    documents, _ = document_tables(papers.papers, AS_OF)
+    documents, _ = document_tables(papers.document_data, AS_OF)
     wanted = {row["document_id"]: row for row in documents.to_pylist()}
     found = {row["document_id"]: row for row in office.query("select * from shared.document")}
     assert found.keys() == wanted.keys() and len(found) > 300
@@ -49,7 +49,7 @@ def test_every_document_says_what_is_true(office: Installation, papers: World) -
 
 
 def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> None:
-    documents, _ = document_tables(papers.papers, AS_OF)
+    documents, _ = document_tables(papers.document_data, AS_OF)
     wanted = {row["document_id"]: row["subject"] for row in documents.to_pylist() if not row["has_person"]}
     found = {row["document_id"]: row["subject"] for row in office.query("select * from shared.document")}
     assert {key: found[key] for key in wanted if found[key] != wanted[key]} == {}
@@ -57,7 +57,7 @@ def test_every_subject_is_the_clean_one(office: Installation, papers: World) -> 
 
 
 def test_every_delivery_says_what_is_true(office: Installation, papers: World) -> None:
-    _, deliveries = document_tables(papers.papers, AS_OF)
+    _, deliveries = document_tables(papers.document_data, AS_OF)
     found = {(r["document_id"], r["recipient_organisation_id"]): r for r in office.query("select * from shared.document_delivery")}  # fmt: skip
     wanted = {(r["document_id"], r["recipient_organisation_id"]): r for r in deliveries.to_pylist()}
     assert found.keys() == wanted.keys()
@@ -69,15 +69,15 @@ def test_every_delivery_says_what_is_true(office: Installation, papers: World) -
 
 
 def test_nothing_planted_of_a_person_is_left(office: Installation, papers: World) -> None:
-    planted = {text.casefold() for document in papers.papers.documents for text in document.planted}
+    planted = {text.casefold() for document in papers.document_data.documents for text in document.personal_data}
     assert len(planted) > 10
     said = "\n".join(everything(office)).casefold()
     assert [text for text in planted if text in said] == []
 
 
 def test_hostile_and_secret_messages_are_in_quarantine_and_nothing_else_is(office: Installation, papers: World) -> None:
-    stopped = {d.doc_id: d.stopped_as for d in papers.papers.documents if d.stopped_as and d.sent_at <= AS_OF}
-    stopped |= {f.code: "secret" for f in papers.papers.work_files if f.is_secret and f.opened_at <= AS_OF}
+    stopped = {d.doc_id: d.excluded_by for d in papers.document_data.documents if d.excluded_by and d.sent_at <= AS_OF}
+    stopped |= {f.code: "secret" for f in papers.document_data.work_files if f.is_secret and f.opened_at <= AS_OF}
     assert set(stopped.values()) == {"secret", "D37"}
     rows = office.query("select source_key, rule_id, reason from ledger.quarantine")
     assert {row["source_key"] for row in rows} == stopped.keys()
@@ -86,7 +86,7 @@ def test_hostile_and_secret_messages_are_in_quarantine_and_nothing_else_is(offic
 
 
 def test_every_defect_of_the_catalogue_is_in_the_world(papers: World) -> None:
-    shown = {name for document in papers.papers.documents for name in document.defects}
+    shown = {name for document in papers.document_data.documents for name in document.defects}
     wanted = {"D01", "D02", "D03", "D04", "D05", "D06", "D07", "D08", "D17", "D21", "D23", "D31", "D32", "D36", "D37"}
     assert wanted | {"secret", "status-form", "private-subject", "redelivered", "uuid-document-id"} <= shown
 

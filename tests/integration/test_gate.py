@@ -1,4 +1,4 @@
-"""The gate as people meet it: dead rules, two counts that differ, refusals that somebody overrules, pages that stay few."""
+"""The gate of the check stage: missed canaries, disputed counts, overruled refusals, and the number of Data Docs pages."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Feed = Callable[..., str]
 
 @pytest.fixture
 def harmonised(installation: Installation) -> Callable[..., str]:
-    """Lands hand-made records of the one-stop-shop and harmonises them; the batch's id."""
+    """Lands records of the one-stop-shop and harmonises them; returns the batch's id."""
 
-    def take(*rows: dict[str, Any]) -> str:
+    def harmonised_batch(*rows: dict[str, Any]) -> str:
         import orjson
 
         with store.connect(installation.settings) as connection:
@@ -42,7 +42,7 @@ def harmonised(installation: Installation) -> Callable[..., str]:
             ledger.advance(connection, batch.batch_id, "landed")
         return harmonise.run(installation.settings, [batch.batch_id])[0]
 
-    return take
+    return harmonised_batch
 
 
 def _results(installation: Installation, batch_id: str) -> dict[str, dict[str, Any]]:
@@ -54,21 +54,21 @@ def _bad(number: int) -> dict[str, Any]:
     return one_stop(id=f"b{number}", dossierStatus={"id": 77})
 
 
-def test_a_rule_that_can_no_longer_fail_refuses_the_batch(
+def test_a_rule_that_misses_its_canary_refuses_the_batch(
     installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = harmonised(one_stop(), _bad(1))
-    whole = contract.rules
-    for dead in ("DOS_STATUS_MAPPED", "DOS_ID_DUMMY"):  # one that holds rows, one that only warns
-        monkeypatch.setattr(row_rules.contract, "rules", lambda kind, dead=dead: tuple(
-            replace(rule, bad="false") if rule.id == dead else rule for rule in whole(kind)))  # fmt: skip
-        with pytest.raises(BatchRefused, match=f"CANARY .*dossier: {dead}"):
+    rules = contract.rules
+    for broken in ("DOS_STATUS_MAPPED", "DOS_ID_DUMMY"):  # one quarantines rows, the other only flags them
+        monkeypatch.setattr(row_rules.contract, "rules", lambda kind, broken=broken: tuple(
+            replace(rule, bad="false") if rule.id == broken else rule for rule in rules(kind)))  # fmt: skip
+        with pytest.raises(BatchRefused, match=f"CANARY .*dossier: {broken}"):
             check.run(installation.settings, [batch_id])
         assert not (installation.settings.staging / batch_id / "accepted").exists()
     monkeypatch.undo()
     check.run(installation.settings, [batch_id])
-    (held,) = installation.query("select source_key, rule_id from ledger.quarantine")
-    assert held == {"source_key": "b1", "rule_id": "DOS_STATUS_MAPPED"}, "no canary is anybody's row"
+    (row,) = installation.query("select source_key, rule_id from ledger.quarantine")
+    assert row == {"source_key": "b1", "rule_id": "DOS_STATUS_MAPPED"}, "canaries are not added to the quarantine"
     result = _results(installation, batch_id)["DOS_STATUS_MAPPED"]
     assert (result["severity"], result["checked_count"], result["failed_count"], result["sample_keys"]) == (
         "error",
@@ -79,24 +79,24 @@ def test_a_rule_that_can_no_longer_fail_refuses_the_batch(
     assert result["rule_version"] == contract.load("dossier").version
 
 
-def test_a_trial_without_a_time_of_change_is_held_like_any_other_record(
+def test_a_test_record_without_a_change_time_is_quarantined_like_any_other_record(
     installation: Installation, harmonised: Feed
 ) -> None:
-    trial = {"data": {"fullname": "Test", "applicantType": 1}}
+    test_applicant = {"data": {"fullname": "Test", "applicantType": 1}}
     batch_id = harmonised(
-        one_stop(), one_stop(id="t1", applicant=trial), one_stop(id="t2", applicant=trial, modifiedDate=None)
+        one_stop(),
+        one_stop(id="t1", applicant=test_applicant),
+        one_stop(id="t2", applicant=test_applicant, modifiedDate=None),
     )
     check.run(installation.settings, [batch_id])
     assert [row["source_key"] for row in installation.query("select source_key from ledger.ignored_record")] == ["t1"]
     assert {row["source_key"] for row in installation.query("select source_key from ledger.quarantine")} == {"t2"}
     publish.run(installation.settings)
-    check.run(installation.settings, harmonise.run(installation.settings, [batch_id]))  # as a cleared task does
+    check.run(installation.settings, harmonise.run(installation.settings, [batch_id]))  # as for a cleared Airflow task
     assert publish.run(installation.settings) is None and installation.batch(batch_id).state == "published"
 
 
-def test_a_batch_of_which_one_rule_holds_many_rows_passes_when_somebody_says_so(
-    installation: Installation, harmonised: Feed
-) -> None:
+def test_an_override_lets_a_batch_with_many_quarantined_rows_pass(installation: Installation, harmonised: Feed) -> None:
     batch_id = harmonised(one_stop(), *map(_bad, range(6)))
     with pytest.raises(BatchRefused, match=r"DOS_STATUS_MAPPED .*QUARANTINED_SHARE"):
         check.run(installation.settings, [batch_id])
@@ -108,64 +108,64 @@ def test_a_batch_of_which_one_rule_holds_many_rows_passes_when_somebody_says_so(
     assert installation.batch(batch_id).counts["quarantined_count"] == 6
 
 
-def test_two_counts_of_one_rule_that_differ_refuse_the_batch(
+def test_two_different_counts_of_one_rule_refuse_the_batch(
     installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = harmonised(one_stop(), _bad(1))
-    counted = gate.rows
+    check_rows = gate.check_rows
 
-    def miscounted(kind: str, flags: Any, *given: Any, **named: Any) -> gate.Judgement:
-        return counted(kind, flags.assign(DOS_STATUS_MAPPED=True), *given, **named)
+    def miscounted(kind: str, flags: Any, *arguments: Any, **options: Any) -> gate.SuiteResult:
+        return check_rows(kind, flags.assign(DOS_STATUS_MAPPED=True), *arguments, **options)
 
-    monkeypatch.setattr(gate, "rows", miscounted)
+    monkeypatch.setattr(gate, "check_rows", miscounted)
     with pytest.raises(BatchRefused, match=r"GATE_AGREES .*DOS_STATUS_MAPPED: 0 against 1"):
         check.run(installation.settings, [batch_id])
 
 
-def test_a_refused_batch_passes_when_somebody_says_so_and_only_then(
+def test_a_refused_batch_passes_only_with_an_override(
     installation: Installation, harmonised: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in installation.settings.environment.items():
         monkeypatch.setenv(name, value)
 
-    def lgsp(*words: str) -> Any:
-        return CliRunner().invoke(main, list(words))
+    def lgsp(*arguments: str) -> Any:
+        return CliRunner().invoke(main, list(arguments))
 
     good = [one_stop(id=f"g{n}", code=f"000.25.20.H47-260803-{n:04d}", receiptCode=f"BN-g{n}") for n in range(20)]
     check.run(installation.settings, [harmonised(*good)])
     publish.run(installation.settings)
-    gone = [
+    deleted = [
         {**row, "deletedDate": "2026-08-03T05:00:00.000+0000", "modifiedDate": "2026-08-03T05:00:00.000+0000"}
         for row in good[:6]
     ]
-    batch_id = harmonised(*gone)
+    batch_id = harmonised(*deleted)
     with pytest.raises(BatchRefused, match=r"MASS_DELETION .*deleted_count 6, deleted_limit 5"):
         check.run(installation.settings, [batch_id])
     assert publish.run(installation.settings) is None
     assert "MASS_DELETION" in lgsp("batch", "show", batch_id).output
     refused = lgsp("batch", "accept", batch_id, "CONSERVATION", "--why", "no")
-    assert refused.exit_code == 1 and "nobody may overrule" in refused.output
+    assert refused.exit_code == 1 and "cannot be overruled" in refused.output
     accepted = lgsp("batch", "accept", batch_id, "MASS_DELETION", "--by", "an", "--why", "the archive took them")
     assert accepted.exit_code == 0, accepted.output
     published = publish.run(installation.settings)
     assert published and len(installation.query("select 1 from shared.dossier")) == 14
-    told = _results(installation, batch_id)["MASS_DELETION"]
-    assert not told["is_passed"] and "overruled by an: the archive took them" in told["observed"]
+    result = _results(installation, batch_id)["MASS_DELETION"]
+    assert not result["is_passed"] and "overruled by an: the archive took them" in result["observed"]
     listed = json.loads(lgsp("batch", "list", "--json").output.splitlines()[0])
     assert (listed["batch_id"], listed["state"]) == (batch_id, "published")
     refused = lgsp("batch", "accept", batch_id, "MASS_DELETION", "--why", "again")
     assert refused.exit_code == 1 and "only a refused batch" in refused.output
 
 
-def test_the_pages_of_the_newest_runs_are_kept_and_no_more(installation: Installation) -> None:
+def test_only_the_pages_of_the_newest_checks_are_kept(installation: Installation) -> None:
     settings = installation.settings
     rule = contract.rules("dossier")[0]
-    verdict = gate.Verdict("rows · dossier", rule, 10, 1, True, True, sample_keys=("<b>k</b>",))
-    judgement = gate.Judgement(
-        "rows · dossier", [verdict], "<html><head></head><script src='https://x'></script>GX</html>"
+    result = gate.RuleResult("rows · dossier", rule, 10, 1, True, True, sample_keys=("<b>k</b>",))
+    suite = gate.SuiteResult(
+        "rows · dossier", [result], "<html><head></head><script src='https://x'></script>GX</html>"
     )
     with store.connect(settings) as connection:
-        for number in range(data_docs.KEPT + 3):
+        for number in range(data_docs.MAX_CHECKS + 3):
             window = Window.of_days(date(2026, 8, 1 + number), date(2026, 8, 1 + number))
             batch = ledger.open_batch(connection, "one_stop_shop", window)
             connection.execute(
@@ -174,11 +174,15 @@ def test_the_pages_of_the_newest_runs_are_kept_and_no_more(installation: Install
             )
             ledger.advance(connection, batch.batch_id, "checked")
             data_docs.publish(
-                settings.docs, connection, batch, [judgement], [{"rule_id": rule.id, "organisation_id": "H47.20.25"}]
+                settings.docs, connection, batch, [suite], [{"rule_id": rule.id, "organisation_id": "H47.20.25"}]
             )
     folder = settings.docs / "one_stop_shop"
     kept = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    assert len(kept) == data_docs.KEPT and kept[-1] == batch.batch_id and not any("2026-08-01" in name for name in kept)
+    assert (
+        len(kept) == data_docs.MAX_CHECKS
+        and kept[-1] == batch.batch_id
+        and not any("2026-08-01" in name for name in kept)
+    )
     page = (folder / batch.batch_id / "index.html").read_text()
     assert (
         "H47.20.25" in page

@@ -1,4 +1,4 @@
-"""A row's hash is the same number on both sides, whatever the size of what it says."""
+"""The hash of a row is the same number in PostgreSQL and DuckDB, for numbers of any size."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ def test_a_number_of_any_size_has_one_hash(published: Installation, value: float
     table = contract.load("document_kpi")
     row = f"(select {value!r}::double precision as value) t"
     with store.connect(published.settings) as connection:
-        found = connection.execute(f"select {table.hash_sql('postgresql', ('value',))} as hash from {row}".encode()).fetchone()  # fmt: skip
-    assert found == {"hash": duckdb.sql(f"select {table.hash_sql('duckdb', ('value',))} from {row}").fetchall()[0][0]}
+        row_in_sql = connection.execute(f"select {table.hash_sql('postgresql', ('value',))} as hash from {row}".encode()).fetchone()  # fmt: skip
+    assert row_in_sql == {
+        "hash": duckdb.sql(f"select {table.hash_sql('duckdb', ('value',))} from {row}").fetchall()[0][0]
+    }
 
 
-def test_small_numbers_keep_twelve_places_and_great_ones_three() -> None:
-    told = contract.load("document_kpi").hash_sql("duckdb", ("value",))
-    small, other, great, near = (
-        duckdb.sql(f"select {told} from (select {value!r}::double as value)").fetchall()
+def test_the_hash_keeps_12_decimals_of_small_numbers_and_3_of_large() -> None:
+    hash_sql = contract.load("document_kpi").hash_sql("duckdb", ("value",))
+    small, small_other, large, large_other = (
+        duckdb.sql(f"select {hash_sql} from (select {value!r}::double as value)").fetchall()
         for value in (0.1, 0.1 + 1e-11, 5e9, 5e9 + 0.01)
     )
-    assert small != other and great != near
+    assert small != small_other and large != large_other

@@ -1,4 +1,4 @@
-"""Every snapshot can be asked again in SQL, and a copy of any of them is brought to any later one by the changes alone."""
+"""SQL shows every snapshot as it was published, and the changes turn a copy of a snapshot into any later one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import Transaction, publishing
 from tests.integration.conftest import WHOLE, Installation, installed
 
-# A row's key and what it says, by number; a key that is not named is not there. One such world for each snapshot.
+# The rows of a table in each snapshot: the number of a row's data by the number of its key; other keys have no row.
 WORLDS = st.lists(st.dictionaries(st.integers(1, 4), st.integers(0, 2), max_size=4), min_size=3, max_size=5)
 OF_TYPE = {
-    "text": "'said {n}'", "integer": "{n}", "bigint": "{n}", "double precision": "{n} / 8.0", "boolean": "{n} > 1",
+    "text": "'text {n}'", "integer": "{n}", "bigint": "{n}", "double precision": "{n} / 8.0", "boolean": "{n} > 1",
     "date": "date '2026-07-30' + {n}", "timestamptz": "timestamptz '2026-07-30 08:00+07' + interval '1 day' * {n}",
-    "text[]": "array['said', '{n}']",
+    "text[]": "array['text', '{n}']",
 }  # fmt: skip
 ANNOUNCE = "insert into ledger.publication (snapshot_id, published_at, manifest_sha256, batch_count, token) values "
 
@@ -35,13 +35,13 @@ ANNOUNCE = "insert into ledger.publication (snapshot_id, published_at, manifest_
 def empty(
     server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    """A store in which nothing was published."""
+    """A store without publications."""
     return installed(server, tmp_path_factory.mktemp("history"), quiet_province)
 
 
 @pytest.fixture
 def twice(installation: Installation) -> Installation:
-    """Three days published, then three more."""
+    """Two snapshots: three days published, then three more days."""
     for window in WHOLE.split(3)[:2]:
         installation.run_all(window)
         installation.publish()
@@ -50,42 +50,42 @@ def twice(installation: Installation) -> Installation:
 
 @pytest.fixture
 def announced(empty: Installation) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """Three empty snapshots, published a day after the other from 1 August on; the first can be told no more."""
-    with publishing(url(empty.settings)) as turn, connect(empty.settings) as connection:
+    """Three empty snapshots, published on 1, 2 and 3 August; the history of the first is retired."""
+    with publishing(url(empty.settings)) as transaction, connect(empty.settings) as connection:
         for number in (1, 2, 3):
-            told = (
-                f"({number}, timestamptz '2026-08-01 06:00+07' + interval '1 day' * {number - 1}, '', 0, {turn.token})"
-            )
-            connection.execute(ANNOUNCE + told)
+            published_at = f"timestamptz '2026-08-01 06:00+07' + interval '1 day' * {number - 1}"
+            connection.execute(f"{ANNOUNCE} ({number}, {published_at}, '', 0, {transaction.token})")
         connection.execute("update ledger.publication set history_retired_at = '2026-08-05' where snapshot_id = 1")
         yield connection
         connection.rollback()
 
 
-def _row(table: Contract, key: int, said: int, snapshot_id: int) -> str:
+def _row(table: Contract, key: int, data: int, snapshot_id: int) -> str:
     def value(column: Column) -> str:
         if column.name == "batch_id":
             return f"'batch {snapshot_id}'"  # each publication reads everything again
-        number = key if column.is_key else said
-        can_lack = not (column.is_key or column.is_required)
-        return f"null::{column.type}" if can_lack and said == 0 else OF_TYPE[column.type].format(n=number)
+        number = key if column.is_key else data
+        is_nullable = not (column.is_key or column.is_required)
+        return f"null::{column.type}" if is_nullable and data == 0 else OF_TYPE[column.type].format(n=number)
 
     names = [column for column in table.columns if column.name != "snapshot_id"]
     return "select " + ", ".join(f"({value(column)})::{column.type} as {column.name}" for column in names)
 
 
-def _publish(turn: Transaction, table: Contract, snapshot_id: int, world: dict[int, int]) -> None:
-    rows = [_row(table, key, said, snapshot_id) for key, said in world.items()]
-    merge.stage_query(turn, table, " union all ".join(rows) or f"{_row(table, 1, 1, snapshot_id)} where false")
-    merge.table(turn, table, "true", snapshot_id, changes.Touched())
-    turn.do(f"{ANNOUNCE} ({snapshot_id}, now() + interval '1 second' * {snapshot_id}, '', 0, {turn.token})")
+def _publish(transaction: Transaction, table: Contract, snapshot_id: int, world: dict[int, int]) -> None:
+    rows = [_row(table, key, data, snapshot_id) for key, data in world.items()]
+    merge.stage_query(transaction, table, " union all ".join(rows) or f"{_row(table, 1, 1, snapshot_id)} where false")
+    merge.merge_staged(transaction, table, "true", snapshot_id, changes.Changes())
+    transaction.do(
+        f"{ANNOUNCE} ({snapshot_id}, now() + interval '1 second' * {snapshot_id}, '', 0, {transaction.token})"
+    )
 
 
-def _retire(turn: Transaction, table: Contract, snapshots: set[int]) -> None:
-    """Forget the versions that no other snapshot shows."""
+def _retire(transaction: Transaction, table: Contract, snapshots: set[int]) -> None:
+    """Retire the history of some snapshots and delete the row versions that no other snapshot shows."""
     for number in snapshots:
-        turn.do(f"update ledger.publication set history_retired_at = now() where snapshot_id = {number}")
-    turn.do(
+        transaction.do(f"update ledger.publication set history_retired_at = now() where snapshot_id = {number}")
+    transaction.do(
         f"delete from history.{table.name} where not exists (select from ledger.publication "
         "where history_retired_at is null and snapshot_id >= snapshot_from and snapshot_id < snapshot_to)"
     )
@@ -94,63 +94,65 @@ def _retire(turn: Transaction, table: Contract, snapshots: set[int]) -> None:
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 
 
-def _rows(turn: Transaction, table: Contract, source: str) -> Rows:
-    """All columns of some rows by their key."""
+def _rows(transaction: Transaction, table: Contract, source: str) -> Rows:
+    """All columns of some rows, by key."""
     key = [table.names.index(name) for name in table.key]
-    rows = turn.rows(f"select {', '.join(table.names)} from {source}")
+    rows = transaction.rows(f"select {', '.join(table.names)} from {source}")
     return {tuple(row[n] for n in key): tuple(map(repr, row)) for row in rows}
 
 
-def _said(table: Contract, rows: Rows) -> Rows:
-    """The same without what tells how a row came here."""
+def _data(table: Contract, rows: Rows) -> Rows:
+    """The same rows without lineage columns."""
     data = [table.names.index(name) for name in table.data_names]
     return {key: tuple(row[n] for n in data) for key, row in rows.items()}
 
 
 def _applied(copy: Rows, changes: Rows, kinds: dict[tuple[Any, ...], tuple[str, int]]) -> Rows:
-    """A copy after the changes, as a consumer makes them."""
+    """A copy after a consumer has applied the changes."""
     for key, (change, _) in kinds.items():
         assert (key in copy) == (change != "insert")
-    gone = {key for key, (change, _) in kinds.items() if change == "delete"}
-    return {key: row for key, row in (copy | changes).items() if key not in gone}
+    deleted = {key for key, (change, _) in kinds.items() if change == "delete"}
+    return {key: row for key, row in (copy | changes).items() if key not in deleted}
 
 
 @pytest.mark.parametrize("name", contract.names())
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds=WORLDS, retired=st.sets(st.integers(1, 4), max_size=2))
-def test_a_copy_of_any_snapshot_is_brought_to_any_later_one_by_the_changes_alone(
+def test_the_changes_turn_a_copy_of_a_snapshot_into_any_later_one(
     name: str, worlds: list[dict[int, int]], retired: set[int], empty: Installation
 ) -> None:
     table = contract.load(name)
     shown: list[Rows] = [{}]
-    with publishing(url(empty.settings)) as turn:
+    with publishing(url(empty.settings)) as transaction:
         for number, world in enumerate(worlds, start=1):
-            _publish(turn, table, number, world)
-            shown.append(_rows(turn, table, f"shared.{name}"))
+            _publish(transaction, table, number, world)
+            shown.append(_rows(transaction, table, f"shared.{name}"))
         newest = len(worlds)
-        held = [number for number in range(newest + 1) if number not in retired - {newest}]
-        _retire(turn, table, retired - {newest})
-        for number in held:
-            assert _rows(turn, table, f"history.{name}_as_of({number})") == shown[number]
-        for since in held:
-            for until in held[held.index(since) :]:
+        retained = [number for number in range(newest + 1) if number not in retired - {newest}]
+        _retire(transaction, table, retired - {newest})
+        for number in retained:
+            assert _rows(transaction, table, f"history.{name}_as_of({number})") == shown[number]
+        for since in retained:
+            for until in retained[retained.index(since) :]:
                 call = f"history.{name}_changes({since}, {until})"
                 key = ", ".join(table.key)
-                told = turn.rows(f"select change, changed_in, {key} from {call}")
-                kinds = {tuple(row[2:]): (row[0], row[1]) for row in told}
-                assert len(kinds) == len(told), "a row is told once"
+                listed = transaction.rows(f"select change, changed_in, {key} from {call}")
+                kinds = {tuple(row[2:]): (row[0], row[1]) for row in listed}
+                assert len(kinds) == len(listed), "each row is listed once"
                 assert all(since < changed_in <= until for _, changed_in in kinds.values())
-                before, after = _said(table, shown[since]), _said(table, shown[until])
+                before, after = _data(table, shown[since]), _data(table, shown[until])
                 differs = {key for key in before | after if before.get(key) != after.get(key)}
-                assert set(kinds) == differs, "what ends saying the same is no change"
-                changes = _rows(turn, table, call)
-                assert _said(table, _applied(shown[since], changes, kinds)) == after
-                assert all(changes[key] == shown[until][key] for key in differs & set(after)), "with its lineage"
-        open_end = turn.rows(f"select * from history.{name}_changes(0) order by {table.key[0]}")
-        assert open_end == turn.rows(f"select * from history.{name}_changes(0, {newest}) order by {table.key[0]}")
+                assert set(kinds) == differs, "a row with the same data at both ends is no change"
+                changes = _rows(transaction, table, call)
+                assert _data(table, _applied(shown[since], changes, kinds)) == after
+                assert all(changes[key] == shown[until][key] for key in differs & set(after)), "with lineage columns"
+        open_end = transaction.rows(f"select * from history.{name}_changes(0) order by {table.key[0]}")
+        assert open_end == transaction.rows(
+            f"select * from history.{name}_changes(0, {newest}) order by {table.key[0]}"
+        )
 
 
-def test_a_reader_finds_every_snapshot_as_it_was_published_whatever_its_search_path(twice: Installation) -> None:
+def test_every_snapshot_is_as_published_with_any_search_path(twice: Installation) -> None:
     with psycopg.connect(url(twice.settings)) as connection:
         published = connection.execute(
             "select snapshot_id, table_name, row_count, content_hash::text from ledger.publication_table"
@@ -163,23 +165,23 @@ def test_a_reader_finds_every_snapshot_as_it_was_published_whatever_its_search_p
         for snapshot_id, name, *expected in published:
             table = contract.load(name)
             sums = f"count(*), coalesce(sum({table.hash_sql('postgresql', table.names)}), 0)::text"
-            found = connection.execute(f"select {sums} from history.{name}_as_of({snapshot_id})").fetchone()
-            assert list(found or ()) == expected, f"{name} of snapshot {snapshot_id}"
+            row = connection.execute(f"select {sums} from history.{name}_as_of({snapshot_id})").fetchone()
+            assert list(row or ()) == expected, f"{name} of snapshot {snapshot_id}"
             changes = connection.execute(f"select change, changed_in from history.{name}_changes(1)").fetchall()
             assert {changed_in for _, changed_in in changes} <= {2}
-        known = "select published_at from shared.snapshot where snapshot_id = 1"
-        early, now = (
+        first_published_at = "select published_at from shared.snapshot where snapshot_id = 1"
+        first, newest = (
             connection.execute(f"select count(*) from history.dossier_as_of(history.snapshot_at({at}))").fetchone()
-            for at in (f"({known})", "'infinity'")
+            for at in (f"({first_published_at})", "'infinity'")
         )
-        assert early and now and 0 < early[0] < now[0]
+        assert first and newest and 0 < first[0] < newest[0]
 
 
 @pytest.mark.parametrize(
     ("at", "expected"),
     [("2026-08-01 05:59:59+07", 0), ("2026-08-01 06:00+07", 1), ("2026-08-02 00:00+07", 1), ("2026-08-02 12:00+07", 2), ("infinity", 3)],
 )  # fmt: skip
-def test_what_was_known_at_a_time_is_the_newest_snapshot_until_then(
+def test_snapshot_at_a_time_is_the_newest_published_by_then(
     announced: psycopg.Connection[dict[str, Any]], at: str, expected: int
 ) -> None:
     (row,) = announced.execute("select history.snapshot_at(%s) as number", [at]).fetchall()
@@ -187,7 +189,7 @@ def test_what_was_known_at_a_time_is_the_newest_snapshot_until_then(
 
 
 @pytest.mark.parametrize(
-    ("call", "said", "hint"),
+    ("call", "message", "hint"),
     [
         ("dossier_as_of(4)", "snapshot 4 was never published", "shared.snapshot lists"),
         ("dossier_as_of(null)", "snapshot null was never published", "shared.snapshot lists"),
@@ -199,18 +201,16 @@ def test_what_was_known_at_a_time_is_the_newest_snapshot_until_then(
         ("dossier_changes(3, 2)", "changes run forward", "the older snapshot first"),
     ],
 )
-def test_a_snapshot_that_cannot_be_told_is_refused_with_the_way_on(
-    announced: psycopg.Connection[dict[str, Any]], call: str, said: str, hint: str
+def test_an_error_names_the_snapshots_that_can_be_queried(
+    announced: psycopg.Connection[dict[str, Any]], call: str, message: str, hint: str
 ) -> None:
-    with pytest.raises(psycopg.Error, match=said) as refused:
+    with pytest.raises(psycopg.Error, match=message) as error:
         announced.execute(f"select * from history.{call}")
-    assert hint in str(refused.value.diag.message_hint)
+    assert hint in str(error.value.diag.message_hint)
 
 
 @pytest.mark.parametrize("call", ["dossier_as_of(0)", "dossier_as_of(2)", "dossier_changes(0)", "dossier_changes(2, 3)"])  # fmt: skip
-def test_a_snapshot_that_is_held_is_told_though_it_is_empty(
-    announced: psycopg.Connection[dict[str, Any]], call: str
-) -> None:
+def test_an_empty_retained_snapshot_can_be_queried(announced: psycopg.Connection[dict[str, Any]], call: str) -> None:
     assert announced.execute(f"select * from history.{call}").fetchall() == []
 
 
@@ -227,27 +227,27 @@ def _plan(connection: psycopg.Connection[dict[str, Any]], query: str) -> str:
         "select * from history.dossier_changes(2, 3)",
     ],
 )
-def test_a_question_about_one_row_or_one_publication_walks_through_no_table(
+def test_a_query_on_one_row_or_one_publication_uses_indexes(
     announced: psycopg.Connection[dict[str, Any]], query: str
 ) -> None:
     table = contract.load("dossier")
     others = ", ".join(name for name in table.names if name not in ("dossier_id", "snapshot_id"))
     newest = "case when n <= 50 then 3 else 1 end"
-    for schema, extra, told in (
+    for schema, extra, snapshots in (
         ("shared", "", newest),
         ("history", ", snapshot_from, snapshot_to", f"1, 1, {newest} + 1"),
     ):
         announced.execute(
             f"insert into {schema}.dossier (dossier_id, {others}, snapshot_id{extra}) "
-            f"select 'dossier ' || n, {others}, {told} from ({_row(table, 1, 1, 1)}) one, generate_series(1, 5000) n"
+            f"select 'dossier ' || n, {others}, {snapshots} from ({_row(table, 1, 1, 1)}) template, generate_series(1, 5000) n"
         )
         announced.execute(f"analyze {schema}.dossier")
     plan = _plan(announced, query)
     assert "Seq Scan" not in plan and plan.count("Index Scan") >= 2
-    assert "One-Time Filter: history.held" in plan, "asked once, not of every row"
+    assert "One-Time Filter: history.held" in plan, "evaluated once, not for every row"
 
 
-def test_the_functions_of_an_older_version_make_way_for_other_columns_and_come_back(
+def test_an_upgrade_replaces_functions_that_return_other_columns(
     install: Callable[..., Installation], quiet_province: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = install(quiet_province, is_initialised=False)
@@ -263,8 +263,8 @@ def test_the_functions_of_an_older_version_make_way_for_other_columns_and_come_b
     with connect(store.settings) as connection:
         assert not any(history.is_outdated(connection, table) for table in contract.every())
         for call in ("dossier_as_of(0)", "dossier_changes(0)"):
-            found = connection.execute(f"select * from history.{call}").description or []
-            told = [column.name for column in found if column.name not in ("change", "changed_in")]
-            assert told == list(today.names)
+            returned = connection.execute(f"select * from history.{call}").description or []
+            names = [column.name for column in returned if column.name not in ("change", "changed_in")]
+            assert names == list(today.names)
         connection.execute("create view shared.of_a_reader as select dossier_id from history.dossier_as_of(1)")
-    init(store.settings)  # what need not be altered is replaced in place, under whoever builds on it
+    init(store.settings)  # an unchanged function is replaced in place: a view depends on it

@@ -36,7 +36,7 @@ def empty(server: Server, quiet_province: dict[str, Row], tmp_path_factory: pyte
 def turn(empty: Installation) -> Iterator[Transaction]:
     """A turn of which nothing remains, with the definitions of the indicators, and June 2026 and three of its weeks."""
     with publishing(store.url(empty.settings)) as transaction:
-        reference_tables.publish(transaction, 1, changes.Touched(), definitions.NAMES)
+        reference_tables.merge_tables(transaction, 1, changes.Changes(), definitions.NAMES)
         transaction.do("""
             create temporary table period on commit drop as select 'week' as period, day_on::date as period_start, day_on::date + 7 as period_end,
                 (day_on::date + 7)::timestamp at time zone 'Asia/Ho_Chi_Minh' as as_of, true as is_covered
@@ -48,8 +48,8 @@ def turn(empty: Installation) -> Iterator[Transaction]:
 
 def _plant(turn: Transaction, name: str, *rows: Row, scope: str = "true", snapshot_id: int = 1) -> None:
     shared = contract.load(name)
-    merge.stage(turn, shared, pa.Table.from_pylist(list(rows), schema=shared.arrow_schema()))
-    merge.table(turn, shared, scope, snapshot_id, changes.Touched())
+    merge.stage_rows(turn, shared, pa.Table.from_pylist(list(rows), schema=shared.arrow_schema()))
+    merge.merge_staged(turn, shared, scope, snapshot_id, changes.Changes())
 
 
 def _about(name: str, version: str = "1.0") -> Row:
@@ -75,7 +75,7 @@ def _compute(turn: Transaction, name: str, affected: str = "select 'ALL'", snaps
     turn.do("drop table if exists pg_temp.affected")
     each = affected if "period" in affected else f"select w.organisation_id, period, period_start from period cross join ({affected}) w(organisation_id)"  # fmt: skip
     turn.do(f"create temporary table affected on commit drop as {each}")
-    merge.whole(turn, name, compute.query(name), snapshot_id, changes.Touched(), compute.scope(name, is_every=False))
+    merge.merge_query(turn, name, compute.query(name), snapshot_id, changes.Changes(), compute.scope(name, is_every=False))
 
 
 EVERYBODY = "select distinct organisation_id from shared.service_kpi"
@@ -256,10 +256,10 @@ def test_the_digest_begins_with_what_a_leader_asks_first(turn: Transaction) -> N
     _compute(turn, "weekly_digest")
     assert _told(turn, "headline") == [
         "Toàn tỉnh tiếp nhận 2.234 hồ sơ, tuần trước 1.500.",
-        "Hồ sơ trực tuyến: 42,07 % (4.207/10.000).",
-        "Giải quyết đúng hạn: 99,88 % (799/800), tuần trước 66,67 %.",
-        "Đang giải quyết đã quá hạn: tuần này không có gì để tính.",
-        "Dịch vụ công trực tuyến phát sinh hồ sơ: 24,36 % (341/1.400).",
+        "Tỷ lệ hồ sơ trực tuyến: 42,07 % (4.207/10.000).",
+        "Tỷ lệ giải quyết đúng hạn: 99,88 % (799/800), tuần trước 66,67 %.",
+        "Tỷ lệ hồ sơ đang giải quyết bị quá hạn: tuần này không có gì để tính.",
+        "Tỷ lệ dịch vụ công trực tuyến phát sinh hồ sơ: 24,36 % (341/1.400).",
         "2/3 đơn vị cấp xã không có hồ sơ nào, tuần trước 1.",
         "2/2 cơ quan cấp tỉnh, cấp huyện không có hồ sơ trực tuyến, tuần trước 0.",
         "1/5 đơn vị chưa đủ dữ liệu để kết luận, tuần trước 0.",
@@ -313,8 +313,8 @@ def test_only_what_is_enough_and_counted_alike_is_said_to_have_moved(turn: Trans
     _weeks(turn)
     _compute(turn, "weekly_digest")
     assert _told(turn, "moved") == [
-        "Giải quyết đúng hạn giảm 95,00 điểm phần trăm tại UBND xã B: từ 100,00 % xuống 5,00 %.",
-        "Hồ sơ trực tuyến tăng 20,00 điểm phần trăm tại UBND xã A: từ 30,00 % lên 50,00 %.",
+        "Tỷ lệ giải quyết đúng hạn giảm 95,00 điểm phần trăm tại UBND xã B: từ 100,00 % xuống 5,00 %.",
+        "Tỷ lệ hồ sơ trực tuyến tăng 20,00 điểm phần trăm tại UBND xã A: từ 30,00 % lên 50,00 %.",
     ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lgsp import sql, store
 from lgsp.indicators import compute, definitions, dossier_flows
-from lgsp.publish import merge, reference_tables, stage
+from lgsp.publish import indicator_tables, merge, reference_tables
 from lgsp.schema import contract
 from lgsp.snapshots import changes
 from lgsp.store.embedded_postgres import Server
@@ -254,8 +254,8 @@ def _listed(change: Change) -> dict[str, list[dict[str, Any]]]:
 
 def _merge(turn: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> None:
     shared = contract.load(name)
-    merge.stage(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
-    merge.table(turn, shared, scope, snapshot_id, changes.Touched())
+    merge.stage_rows(turn, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+    merge.merge_staged(turn, shared, scope, snapshot_id, changes.Changes())
 
 
 def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
@@ -270,7 +270,7 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
             f"update record.indicator_definition set {end} = '{_day(DECREE)}' "
             f"where definition_version = '{version}' and kpi_id in (select kpi_id from record.indicator_definition where definition_version = '2.0')"
         )
-    reference_tables.publish(turn, snapshot_id, changes.Touched(), definitions.NAMES)
+    reference_tables.merge_tables(turn, snapshot_id, changes.Changes(), definitions.NAMES)
     for name, listed in _listed(change).items():
         _merge(turn, name, listed, "true", snapshot_id)
     for source, reach in zip(("one_stop_shop", "online_services"), change.reaches, strict=True):
@@ -294,10 +294,10 @@ def _facts(turn: Transaction, change: Change, snapshot_id: int) -> None:
 def _publish(turn: Transaction, change: Change, snapshot_id: int) -> None:
     _facts(turn, change, snapshot_id)
     is_every = compute.begin(turn, snapshot_id, is_all=False)
-    for name in stage.INDICATORS:
+    for name in indicator_tables.TABLES:
         shared = contract.load(name)
         merge.stage_query(turn, shared, compute.query(name))
-        merge.table(turn, shared, compute.scope(name, is_every), snapshot_id, changes.Touched())
+        merge.merge_staged(turn, shared, compute.scope(name, is_every), snapshot_id, changes.Changes())
 
 
 def _differing(turn: Transaction, name: str) -> list[tuple[Any, ...]]:
@@ -331,7 +331,7 @@ def test_what_is_computed_where_something_changed_is_what_computing_everything_s
             assert dossier_flows.differing(turn) == 0
             assert turn.rows(sql.load("lgsp.indicators", "dossier_flows/without_procedure")) == []
             _everything(turn)
-            for name in stage.INDICATORS:
+            for name in indicator_tables.TABLES:
                 assert _differing(turn, name) == []
 
 
@@ -401,5 +401,5 @@ def test_following_the_whole_way_indicators_say_what_computing_everything_says(i
             compute.stage_periods(turn)
             compute.stage_quarantined(turn)
             _everything(turn)
-            for name in stage.INDICATORS:
+            for name in indicator_tables.TABLES:
                 assert _differing(turn, name) == []

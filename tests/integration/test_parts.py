@@ -29,11 +29,11 @@ def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
     assert [
         record.getMessage() for record in caplog.records if "the part is written from SQL" in record.getMessage()
     ] == [f"{path} is not the file that was published: the part is written from SQL"]
-    assert all(proof.is_equal for proof in verify.run(installation.settings)[1])
+    assert all(proof.is_equal for proof in verify.verify_snapshot(installation.settings)[1])
     with reading(store.url(installation.settings)) as transaction:
         for table in contract.every():
             for path in (shared / "current" / table.name).rglob("*.parquet"):
                 month = path.parent.name.removeprefix("month=")
-                where = partitions.within(table, month) if table.partition and month != table.name else "true"
+                where = partitions.part_condition(table, month) if table.partition and month != table.name else "true"
                 rows = transaction.arrow(f"select {', '.join(table.names)} from shared.{table.name} where {where}")
-                assert path.read_bytes() == writer.encoded(table, rows).to_pybytes(), path
+                assert path.read_bytes() == writer.encode(table, rows).to_pybytes(), path

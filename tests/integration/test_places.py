@@ -49,16 +49,16 @@ def _served(day: date) -> dict[str, territory_versions.Unit]:
             if agency.level == agencies.PROVINCE
             else agency.unit_code
         )
-        unit = territory_versions.at(code, day)
+        unit = territory_versions.unit_at(code, day)
         if unit is not None and agency in agencies.in_force(day):
             found[agency.new_code] = unit
     return found
 
 
 def _now(code: str, day: date) -> str | None:
-    unit = territory_versions.at(code, day)
+    unit = territory_versions.unit_at(code, day)
     assert unit is not None, f"{code} meant no unit on {day}"
-    target = territories.target(unit)
+    target = territories.current_unit(unit)
     return target.code if target else None
 
 
@@ -123,9 +123,9 @@ def test_applicants_live_in_a_commune_of_the_day_they_applied(dossiers: list[dic
     assert len(told) > 100
     as_was: Counter[str | None] = Counter()
     for dossier in told:
-        unit = territory_versions.at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
+        unit = territory_versions.unit_at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
         assert unit is not None and unit.level == "commune", dossier
-        target = territories.target(unit)
+        target = territories.current_unit(unit)
         as_was[target.code if target else None] += 1
     assert sum(as_was.values()) == len(told) and None not in as_was
 

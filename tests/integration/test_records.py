@@ -190,7 +190,7 @@ def test_a_mended_code_list_and_a_rebuild_bring_the_row_back(
     }
     genuine = codelists.load.__wrapped__
     monkeypatch.setattr(codelists, "load", lambda name: mended if name == "dossier_status" else genuine(name))
-    again = land.landed(installation.settings, "one_stop_shop", DAY)
+    again = land.open_rebuild_batches(installation.settings, "one_stop_shop", DAY)
     check.run(installation.settings, harmonise.run(installation.settings, again))
     publish.run(installation.settings)
     assert [row["status"] for row in _dossiers(installation).values()] == ["finished"]
@@ -288,7 +288,7 @@ def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: p
     for name, value in installation.settings.environment.items():
         monkeypatch.setenv(name, value)
     done = CliRunner().invoke(main, ["rebuild", "documents", "--from", "2026-08-01", "--to", "2026-08-02"])
-    assert done.exit_code == 1 and "nothing of documents was landed" in done.output
+    assert done.exit_code == 1 and "no data of documents was landed" in done.output
 
 
 def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(feed: Feed, installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""The shared files on S3-compatible storage: a real server on a real socket, killed at, raced at and tampered with."""
+"""The shared files on S3-compatible storage: a real server, with killed publishers, races and altered objects."""
 
 from __future__ import annotations
 
@@ -18,31 +18,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lgsp.errors import PublicationFailed, SettingError
-from lgsp.snapshots.object_store import Held, Remote
+from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.s3 import Bucket, RemoteFailed
 from tests.integration.remote_side import (
-    AT_ONCE,
+    NO_GRACE,
     Publisher,
     client,
-    copied,
-    dying,
-    keys,
+    copy_of,
+    killed_after,
     new_publisher,
-    requests,
-    seen,
+    requests_of,
+    snapshot_seen,
+    stored_keys,
     tables,
 )
 
 
 @pytest.fixture
 def publisher(endpoint: str, tmp_path: Path) -> Publisher:
-    """An installation with an empty remote side of its own."""
+    """An installation with its own empty remote side."""
     return new_publisher(tmp_path)
 
 
-def test_consumers_read_the_files_of_the_newest_manifest_with_pandas_and_arrow(
-    endpoint: str, publisher: Publisher
-) -> None:
+def test_pandas_and_arrow_read_the_files_of_the_newest_manifest(endpoint: str, publisher: Publisher) -> None:
     for number in (1, 2):
         publisher.publish(tables(number))
     store = pyarrow.fs.S3FileSystem(endpoint_override=endpoint, region="us-east-1")
@@ -53,219 +51,218 @@ def test_consumers_read_the_files_of_the_newest_manifest_with_pandas_and_arrow(
     assert (current["snapshot_id"], sorted(pd.read_parquet(paths, filesystem=store)["row"])) == (2, [1, 2, 2, 3])
 
 
-def test_a_publication_puts_what_it_changed_and_asks_no_more_often_when_there_is_more_that_it_did_not(
-    publisher: Publisher,
-) -> None:
-    still = {f"dossier/month={year}-{month:02}": [year, month] for year in range(2000, 2010) for month in range(1, 13)}
-    publisher.publish(still | {"document": [1]})
-    sent = requests(publisher.remote, lambda: publisher.publish(still | {"document": [2]}))
+def test_a_publication_uploads_only_the_changed_files(publisher: Publisher) -> None:
+    unchanged = {
+        f"dossier/month={year}-{month:02}": [year, month] for year in range(2000, 2010) for month in range(1, 13)
+    }
+    publisher.publish(unchanged | {"document": [1]})
+    sent = requests_of(publisher.remote, lambda: publisher.publish(unchanged | {"document": [2]}))
     put = [url.partition("/shared/")[2] for method, url in sent if method == "PUT"]
     assert [key.partition("/")[0] for key in put].count("files") == 2, "the changed file and the catalogue"
-    assert len(sent) < 25
+    assert len(sent) < 25, "the number of requests does not grow with the 120 unchanged files"
 
 
-def test_a_publisher_killed_before_any_change_leaves_a_whole_snapshot_and_its_successor_mends_the_rest(
-    publisher: Publisher,
-) -> None:
+def test_a_publisher_killed_before_any_write_leaves_a_whole_snapshot(publisher: Publisher) -> None:
     publisher.publish(tables(1))
-    publisher.turn()
-    outcomes, writes, is_done = [], 0, False
-    while not is_done:
-        copy = copied(publisher)
-        with dying(copy.remote, writes):
-            copy.attempt(tables(2))
-            is_done = True
-        outcomes.append((seen(copy.remote), len(copy.held)))
+    publisher.new_session()
+    outcomes, writes, is_complete = [], 0, False
+    while not is_complete:
+        copy = copy_of(publisher)
+        with killed_after(copy.remote, writes):
+            copy.publish_without_recovery(tables(2))
+            is_complete = True
+        outcomes.append((snapshot_seen(copy.remote), len(copy.retained)))
         copy.recover()
-        copy.prove()
+        copy.verify()
         writes += 1
-    assert copy.recover() == [], "a second time there is nothing left to mend"
+    assert copy.recover() == [], "a second recovery finds nothing to repair"
     assert set(outcomes) == {(1, 1), (1, 2), (2, 2)}, (
-        "killed before the commit, before the pointer moved, or not at all"
+        "killed before the commit, killed before the pointer switch, or not killed"
     )
 
 
-def _wound(publisher: Publisher) -> None:
-    """A lost file, an uncommitted snapshot and a pointer that lags."""
+def _damage(publisher: Publisher) -> None:
+    """A lost file, an uncommitted snapshot and a lagging pointer."""
     publisher.publish(tables(1))
     for number in (2, 3):
-        folder, held = publisher.seal(publisher.turn(), tables(number))
-        publisher.remote.stage(folder, held.snapshot_id, held.token)  # and its publisher dies before the commit,
-    publisher.commit(folder, held)  # or before the pointer moves
+        folder, snapshot = publisher.write(publisher.new_session(), tables(number))
+        publisher.remote.stage(folder, snapshot.snapshot_id, snapshot.token)  # 2: its publisher ends before the commit,
+    publisher.commit(folder, snapshot)  # 3: before the pointer switch
     lost = next((publisher.home / "2").rglob("month=2026-08/*.parquet"))
     publisher.remote.bucket.remove(f"files/{lost.relative_to(publisher.home / '2')}")
 
 
-def _outlive(publisher: Publisher) -> None:
-    """A snapshot that the database has retired."""
+def _retire(publisher: Publisher) -> None:
+    """A snapshot that is retired in the database."""
     for number in (1, 2):
         publisher.publish(tables(number))
-    del publisher.held[0]
+    del publisher.retained[0]
 
 
 @pytest.mark.parametrize(
-    ("arrange", "mend"),
-    [(_wound, lambda publisher: publisher.recover()), (_outlive, lambda publisher: publisher.remote.retire([1]))],
+    ("arrange", "repair"),
+    [(_damage, lambda publisher: publisher.recover()), (_retire, lambda publisher: publisher.remote.retire([1]))],
     ids=["recovery", "retirement"],
 )
-def test_what_mends_can_be_killed_before_any_change_too_and_the_next_recovery_finishes_it(
-    publisher: Publisher, arrange: Callable[[Publisher], None], mend: Callable[[Publisher], object]
+def test_the_next_recovery_finishes_a_repair_killed_before_any_write(
+    publisher: Publisher, arrange: Callable[[Publisher], None], repair: Callable[[Publisher], object]
 ) -> None:
     arrange(publisher)
-    reference = copied(publisher)
+    reference = copy_of(publisher)
     reference.recover()
-    reference.prove()
-    writes, is_done = 0, False
-    while not is_done:
-        copy = copied(publisher)
-        with dying(copy.remote, writes):
-            mend(copy)
-            is_done = True
-        assert seen(copy.remote) in (1, 2)
+    reference.verify()
+    writes, is_complete = 0, False
+    while not is_complete:
+        copy = copy_of(publisher)
+        with killed_after(copy.remote, writes):
+            repair(copy)
+            is_complete = True
+        assert snapshot_seen(copy.remote) in (1, 2)
         copy.recover()
-        assert (copy.remote.current(), keys(copy.remote)) == (reference.remote.current(), keys(reference.remote))
+        assert (copy.remote.current(), stored_keys(copy.remote)) == (
+            reference.remote.current(),
+            stored_keys(reference.remote),
+        )
         writes += 1
 
 
-def test_a_publisher_that_lost_its_turn_moves_nothing_back(publisher: Publisher) -> None:
+def test_a_publisher_that_lost_the_lock_moves_nothing_back(publisher: Publisher) -> None:
     publisher.publish(tables(1))
-    late = Publisher(publisher.home, publisher.remote, list(publisher.held), publisher.turn())
-    folder, held = publisher.seal(late.token, tables(2))
-    late.remote.stage(folder, held.snapshot_id, held.token)
+    late = Publisher(publisher.home, publisher.remote, list(publisher.retained), publisher.new_session())
+    folder, snapshot = publisher.write(late.token, tables(2))
+    late.remote.stage(folder, snapshot.snapshot_id, snapshot.token)
     publisher.publish(tables(3))
     publisher.publish(tables(4))
-    before = keys(publisher.remote)
-    with pytest.raises(RemoteFailed, match="does not know"):
-        late.remote.recover(late.home, late.held, late.token)
-    late.remote.point(publisher.held[1])
-    assert keys(publisher.remote) == before
-    publisher.remote = replace(publisher.remote, grace=AT_ONCE)
+    before = stored_keys(publisher.remote)
+    with pytest.raises(RemoteFailed, match="is not in the database"):
+        late.remote.recover(late.home, late.retained, late.token)
+    late.remote.switch_to(publisher.retained[1])
+    assert stored_keys(publisher.remote) == before
+    publisher.remote = replace(publisher.remote, grace=NO_GRACE)
     publisher.recover()
-    assert held.manifest not in keys(publisher.remote), "what the late one staged is removed"
-    publisher.prove()
+    assert snapshot.manifest not in stored_keys(publisher.remote), "what the late publisher staged is removed"
+    publisher.verify()
 
 
-def test_of_two_pointers_moved_at_the_same_moment_the_newer_one_stays(endpoint: str, publisher: Publisher) -> None:
+def test_the_newer_of_two_simultaneous_pointer_switches_wins(endpoint: str, publisher: Publisher) -> None:
     publisher.publish(tables(1))
     for number in (2, 3):
-        folder, held = publisher.seal(publisher.turn(), tables(number))
-        publisher.remote.stage(folder, held.snapshot_id, held.token)
-        publisher.commit(folder, held)
+        folder, snapshot = publisher.write(publisher.new_session(), tables(number))
+        publisher.remote.stage(folder, snapshot.snapshot_id, snapshot.token)
+        publisher.commit(folder, snapshot)
     other = Remote(replace(publisher.remote.bucket, client=client("reader")))
 
     def overtake(request: Any, **_: Any) -> None:
         publisher.remote.bucket.client.meta.events.unregister("before-send.s3.PutObject", unique_id="overtake")
-        other.point(publisher.held[2])
+        other.switch_to(publisher.retained[2])
 
     publisher.remote.bucket.client.meta.events.register("before-send.s3.PutObject", overtake, unique_id="overtake")
-    publisher.remote.point(publisher.held[1])
-    assert seen(publisher.remote) == 3
+    publisher.remote.switch_to(publisher.retained[1])
+    assert snapshot_seen(publisher.remote) == 3
 
 
-def test_answers_that_are_lost_on_their_way_change_nothing(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_publication_survives_lost_responses(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     session = publisher.remote.bucket.client._endpoint.http_session
     send, lost = session.send, set[tuple[str, str]]()
 
     def lose(request: Any) -> Any:
-        answer = send(request)
+        response = send(request)
         if (request.method, request.url) not in lost:
             lost.add((request.method, request.url))
             raise ConnectionClosedError(endpoint_url=request.url)
-        return answer
+        return response
 
     monkeypatch.setattr(session, "send", lose)
     monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     for number in (1, 2):
         publisher.publish(tables(number))
-    publisher.prove()
+    publisher.verify()
     assert len(lost) > 10
 
 
-def test_a_retired_snapshot_goes_and_takes_no_file_along_that_another_names(publisher: Publisher) -> None:
+def test_retiring_a_snapshot_keeps_the_files_that_others_name(publisher: Publisher) -> None:
     for number in (1, 2, 3):
         publisher.publish(tables(number))
-    everything = keys(publisher.remote)
-    retired = publisher.held.pop(0)
+    everything = stored_keys(publisher.remote)
+    retired = publisher.retained.pop(0)
     publisher.remote.retire([1, 3])
-    gone = {retired.manifest, f"{retired.manifest}.sig"}
-    assert everything - keys(publisher.remote) == gone, "files are too young, and snapshot 3 is what readers see"
-    publisher.remote = replace(publisher.remote, grace=AT_ONCE)
+    removed = {retired.manifest, f"{retired.manifest}.sig"}
+    assert everything - stored_keys(publisher.remote) == removed, "the files are too young, and snapshot 3 is current"
+    publisher.remote = replace(publisher.remote, grace=NO_GRACE)
     publisher.remote.retire([])
-    assert len(everything - keys(publisher.remote)) == len(gone) + 2 + 1, "two files and the catalogue"
-    publisher.prove()
+    assert len(everything - stored_keys(publisher.remote)) == len(removed) + 2 + 1, "and two files and the catalogue"
+    publisher.verify()
 
 
-def test_nothing_is_removed_once_the_turn_is_lost(publisher: Publisher) -> None:
-    class TurnLost(Exception):
+def test_nothing_is_removed_once_the_publish_lock_is_lost(publisher: Publisher) -> None:
+    class LockLost(Exception):
         pass
 
-    def ask() -> None:
-        raise TurnLost
+    def heartbeat() -> None:
+        raise LockLost
 
     for number in (1, 2):
         publisher.publish(tables(number))
-    before = keys(publisher.remote)
-    with pytest.raises(TurnLost):
-        replace(publisher.remote, keep_turn=ask, grace=AT_ONCE).retire([1])
-    assert keys(publisher.remote) == before
+    before = stored_keys(publisher.remote)
+    with pytest.raises(LockLost):
+        replace(publisher.remote, heartbeat=heartbeat, grace=NO_GRACE).retire([1])
+    assert stored_keys(publisher.remote) == before
 
 
-def test_an_old_file_that_nobody_names_is_put_again_before_it_is_relied_upon(publisher: Publisher) -> None:
+def test_an_old_file_that_no_manifest_names_is_uploaded_again(publisher: Publisher) -> None:
     publisher.publish(tables(1))
     publisher.publish(tables(2))
-    folder, held = publisher.seal(publisher.turn(), tables(1))  # what it was before: only snapshot 1 names its files
-    assert publisher.remote.stage(folder, held.snapshot_id, held.token) == 0
-    aged = replace(publisher.remote, grace=AT_ONCE)
-    assert aged.stage(folder, held.snapshot_id, held.token) == 2
+    folder, snapshot = publisher.write(publisher.new_session(), tables(1))  # only snapshot 1 names these files
+    assert publisher.remote.stage(folder, snapshot.snapshot_id, snapshot.token) == 0
+    aged = replace(publisher.remote, grace=NO_GRACE)
+    assert aged.stage(folder, snapshot.snapshot_id, snapshot.token) == 2
 
 
-@pytest.mark.parametrize("what", ["manifest", "signature", "catalogue", "file", "missing file"])
-def test_proof_notices(what: str, publisher: Publisher) -> None:
-    held = publisher.publish(tables(1))
+@pytest.mark.parametrize("part", ["manifest", "signature", "catalogue", "file", "missing file"])
+def test_verification_finds_an_altered_or_missing_object(part: str, publisher: Publisher) -> None:
+    snapshot = publisher.publish(tables(1))
     folder = publisher.home / "1"
-    assert publisher.remote.prove(folder, held) == 3
+    assert publisher.remote.verify(folder, snapshot) == 3
     data = next(folder.rglob("*.parquet"))
     key = {
-        "manifest": held.manifest,
-        "signature": f"{held.manifest}.sig",
-        "catalogue": f"files/1.{held.token}.catalog.json",
-    }.get(what, f"files/{data.relative_to(folder)}")
-    if what == "missing file":
+        "manifest": snapshot.manifest,
+        "signature": f"{snapshot.manifest}.sig",
+        "catalogue": f"files/1.{snapshot.token}.catalog.json",
+    }.get(part, f"files/{data.relative_to(folder)}")
+    if part == "missing file":
         publisher.remote.bucket.remove(key)
     else:
-        publisher.remote.bucket.put_over(key, b"x" * data.stat().st_size)
+        publisher.remote.bucket.overwrite(key, b"x" * data.stat().st_size)
     with pytest.raises(
-        PublicationFailed, match="is missing" if what == "missing file" else "is not what was published"
+        PublicationFailed, match="is missing" if part == "missing file" else "is not what was published"
     ):
-        publisher.remote.prove(folder, held)
+        publisher.remote.verify(folder, snapshot)
     publisher.remote.bucket.remove(key)
     publisher.recover()
-    publisher.prove()
+    publisher.verify()
 
 
-def test_another_database_or_an_older_copy_of_it_is_refused_and_removes_nothing(publisher: Publisher) -> None:
+def test_another_database_is_refused_and_removes_nothing(publisher: Publisher) -> None:
     for number in (1, 2):
         publisher.publish(tables(number))
-    before = keys(publisher.remote)
-    for held in ([], publisher.held[:1], [publisher.held[0], replace(publisher.held[1], token=99)]):
+    before = stored_keys(publisher.remote)
+    for retained in ([], publisher.retained[:1], [publisher.retained[0], replace(publisher.retained[1], token=99)]):
         with pytest.raises(RemoteFailed, match=r"another database.*LGSP_SHARED_URL"):
-            publisher.remote.recover(publisher.home, held, 100)
-    with pytest.raises(RemoteFailed, match=r"not of one database.*LGSP_SHARED_URL"):
-        publisher.remote.point(Held(3, 1, "0"))
-    assert keys(publisher.remote) == before
+            publisher.remote.recover(publisher.home, retained, 100)
+    with pytest.raises(RemoteFailed, match=r"from two databases.*LGSP_SHARED_URL"):
+        publisher.remote.switch_to(RetainedSnapshot(3, 1, "0"))
+    assert stored_keys(publisher.remote) == before
 
 
-def test_a_snapshot_that_is_not_wholly_there_is_shown_to_nobody(publisher: Publisher) -> None:
+def test_the_pointer_never_names_an_incomplete_snapshot(publisher: Publisher) -> None:
     publisher.publish(tables(1))
-    folder, held = publisher.seal(publisher.turn(), tables(2))
-    publisher.remote.stage(folder, held.snapshot_id, held.token)
+    folder, snapshot = publisher.write(publisher.new_session(), tables(2))
+    publisher.remote.stage(folder, snapshot.snapshot_id, snapshot.token)
     data = next(folder.rglob("month=2026-08/*.parquet"))
     publisher.remote.bucket.remove(f"files/{data.relative_to(folder)}")
     with pytest.raises(RemoteFailed, match="is missing"):
-        publisher.remote.point(held)
-    assert seen(publisher.remote) == 1
+        publisher.remote.switch_to(snapshot)
+    assert snapshot_seen(publisher.remote) == 1
 
 
 @pytest.mark.parametrize("condition", ["If-None-Match", "If-Match"])
@@ -279,9 +276,7 @@ def test_a_store_that_ignores_conditions_is_refused(condition: str, publisher: P
         Remote(bucket).recover(publisher.home, [], 1)
 
 
-def test_a_store_that_refuses_or_does_not_answer_is_named_without_its_credentials(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_names_the_store_without_its_credentials(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemoteFailed, match=r"s3://nowhere refused get_object.*NoSuchBucket.*LGSP_SHARED_URL"):
         Remote.open("s3://nowhere").current()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://lgsp:a-secret@127.0.0.1:9")
@@ -293,7 +288,7 @@ def test_a_store_that_refuses_or_does_not_answer_is_named_without_its_credential
 @pytest.mark.parametrize(
     "url", ["province", "s3://", "s3://lgsp:a-secret@province/x", "https://province", "s3://province?key=a-secret"]
 )
-def test_an_address_is_refused_without_showing_it(url: str) -> None:
+def test_an_invalid_url_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(SettingError, match="LGSP_SHARED_URL must look like s3://bucket/prefix") as raised:
         Remote.open(url)
     assert "a-secret" not in str(raised.value)
@@ -303,24 +298,24 @@ def test_an_address_is_refused_without_showing_it(url: str) -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(["publish", "recover", "retire"]), st.integers(0, 9)), min_size=2, max_size=5)
 )
-def test_whatever_is_killed_wherever_readers_see_a_whole_snapshot_and_nothing_committed_is_lost(
-    endpoint: str, tmp_path: Path, life: list[tuple[str, int]]
+def test_readers_see_whole_snapshots_whatever_is_killed(
+    endpoint: str, tmp_path: Path, steps: list[tuple[str, int]]
 ) -> None:
     publisher = new_publisher(tmp_path)
-    publisher.remote = replace(publisher.remote, grace=AT_ONCE)
+    publisher.remote = replace(publisher.remote, grace=NO_GRACE)
     shown = 0
-    for number, (what, writes) in enumerate(life):
+    for number, (step, writes) in enumerate(steps):
         publisher.recover()
-        with dying(publisher.remote, writes):
-            if what == "publish":
-                publisher.attempt(tables(number))
-            elif what == "recover":
+        with killed_after(publisher.remote, writes):
+            if step == "publish":
+                publisher.publish_without_recovery(tables(number))
+            elif step == "recover":
                 publisher.recover()
             else:
-                retired, publisher.held = publisher.held[:-2], publisher.held[-2:]
-                publisher.remote.retire([one.snapshot_id for one in retired])
-        now = seen(publisher.remote) or 0
-        assert shown <= now <= max((one.snapshot_id for one in publisher.held), default=0)
-        shown = now
+                retired, publisher.retained = publisher.retained[:-2], publisher.retained[-2:]
+                publisher.remote.retire([snapshot.snapshot_id for snapshot in retired])
+        seen = snapshot_seen(publisher.remote) or 0
+        assert shown <= seen <= max((snapshot.snapshot_id for snapshot in publisher.retained), default=0)
+        shown = seen
     publisher.recover()
-    publisher.prove()
+    publisher.verify()

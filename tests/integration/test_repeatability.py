@@ -61,7 +61,7 @@ def test_from_landing_with_the_sources_off(
         landed = {source: land.run(installation.settings, source, WHOLE) for source in SOURCES}
     assert landed
     for source in SOURCES:
-        again = land.landed(installation.settings, source, WHOLE)
+        again = land.open_rebuild_batches(installation.settings, source, WHOLE)
         check.run(installation.settings, harmonise.run(installation.settings, again))
     installation.publish()
     assert installation.data_hashes() == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lgsp import install, store
-from lgsp.publish import link_dossiers
+from lgsp.publish import link_documents
 from tests.integration.conftest import Installation
 
 BEFORE = "create index document_4 on record.document using gin (also_replaces)"
@@ -38,8 +38,8 @@ def test_each_id_is_looked_up_in_the_index(installation: Installation) -> None:
         )
         for way in ("seqscan", "hashjoin", "mergejoin"):
             connection.execute(f"set local enable_{way} = off")
-        plan = connection.execute(f"explain {link_dossiers.REPLACING}").fetchall()
-        found = connection.execute(f"select distinct source_key from ({link_dossiers.REPLACING}) r").fetchall()
+        plan = connection.execute(f"explain {link_documents.REPLACING}").fetchall()
+        found = connection.execute(f"select distinct source_key from ({link_documents.REPLACING}) r").fetchall()
         connection.rollback()
     assert any("Bitmap Index Scan on document_4" in str(row) for row in plan)
     assert [row["source_key"] for row in found] == ["3"]

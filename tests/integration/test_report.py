@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from lgsp import report, store
 from lgsp.cli.main import main
 from lgsp.errors import LgspError, NothingPublished, SettingError
-from lgsp.report.formatting import Numbers, hundred
+from lgsp.report.formatting import Numbers, times_100
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
@@ -99,7 +99,7 @@ def test_the_index_of_a_month_ranks_every_agency_that_has_one(published: Install
         "select value from shared.index_766 where component = 'total' and period = 'month' and period_start = '2026-08-01' "
         "and value is not null and organisation_id <> 'ALL'"
     )
-    assert rows and all(f"<b>{NUMBERS.number(hundred(row['value']), 1)}</b>" in page for row in rows)
+    assert rows and all(f"<b>{NUMBERS.number(times_100(row['value']), 1)}</b>" in page for row in rows)
     total = next(row for row in _asked(published, _statements(page)["index_total"]) if row["organisation_id"] == "ALL")
     assert NUMBERS.number(total["points"], 1) in page and "tháng 8/2026" in page
 
@@ -150,12 +150,12 @@ def test_a_store_that_is_not_as_it_should_be_is_left_alone_and_told(
     install: Callable[..., Any], own: Installation
 ) -> None:
     empty = install({}, is_initialised=False)
-    with pytest.raises(NothingPublished, match="`lgsp init` makes them"):
+    with pytest.raises(NothingPublished, match="`lgsp init` creates them"):
         report.weekly(empty.settings)
     assert empty.query("select to_regnamespace('shared') is null as is_untouched") == [{"is_untouched": True}]
     with store.connect(own.settings) as connection:
         connection.execute("drop function history.zero_activity_as_of(bigint)")
-    with pytest.raises(SettingError, match="`lgsp init` upgrades it"):
+    with pytest.raises(SettingError, match="run `lgsp init` to upgrade it"):
         report.weekly(own.settings, FIRST)
     with store.connect(own.settings) as connection:
         connection.execute("revoke usage on schema shared from lgsp_reader")
@@ -169,13 +169,13 @@ def test_a_store_that_is_not_as_it_should_be_is_left_alone_and_told(
 def test_what_cannot_be_told_is_refused_with_its_reason(published: Installation, install: Callable[..., Any]) -> None:
     with pytest.raises(SettingError, match="begins on 2026-07-30"):
         report.weekly(published.settings, date(2026, 8, 1))
-    with pytest.raises(LgspError, match="says nothing of the week of 2020-01-02"):
+    with pytest.raises(LgspError, match="has no data for the week of 2020-01-02"):
         report.weekly(published.settings, date(2020, 1, 2))
     with pytest.raises(SettingError, match="snapshot 99 was never published"):
         report.weekly(published.settings, snapshot_id=99)
     with pytest.raises(SettingError, match="snapshot 0 was never published"):
         report.weekly(published.settings, snapshot_id=0)
-    with pytest.raises(SettingError, match="begins no quarter"):
+    with pytest.raises(SettingError, match="is not the first day of a quarter"):
         report.index(published.settings, "quarter", date(2026, 8, 1))
     with pytest.raises(NothingPublished, match="nothing was published yet"):
         report.weekly(install({}).settings)
@@ -203,4 +203,4 @@ def test_the_command_says_where_the_files_are(
     assert done.exit_code == 0, done.output
     assert done.output.split() == [str(tmp_path / "digest.en.html"), str(tmp_path / "digest.en.xlsx")]
     refused = CliRunner().invoke(main, ["report", "index", "--start", "2026-08-02"])
-    assert refused.exit_code == 1 and "2026-08-02 begins no month" in refused.output
+    assert refused.exit_code == 1 and "2026-08-02 is not the first day of a month" in refused.output

@@ -63,7 +63,7 @@ def test_a_number_leads_to_the_statement_that_gives_it(published: Installation, 
     done = report.weekly(published.settings, FIRST, out=tmp_path)
     page = browser.new_page()
     page.goto(done.paths[0].as_uri())
-    page.click("#headline .card >> nth=0 >> text=câu lệnh")
+    page.click("#headline >> text=truy vấn SQL")
     page.click("#sql-headline summary")
     assert "history.weekly_digest_as_of(1)" in page.inner_text("#sql-headline code")
     page.close()

@@ -237,7 +237,7 @@ def lgsp(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_an_operator_decides_at_the_command_line(lgsp: Any, settings: Settings) -> None:
-    assert "nothing waits" in lgsp("review")
+    assert "no spelling needs a decision" in lgsp("review")
     with store.connect(settings) as connection:
         _proposed(connection, _batch(connection, "2026-08-01", "2026-08-02"), _seen(MISSPELT), _seen("UBND xã Tam Dần"))
     listed = lgsp("review", "--source", SOURCE)
@@ -245,7 +245,7 @@ def test_an_operator_decides_at_the_command_line(lgsp: Any, settings: Settings) 
     first = next(one for one in map(json.loads, lgsp("review", "--json").splitlines()) if one["alias"] == MISSPELT)
     told = lgsp("accept", str(first["review_id"]), "--by", "Lan", "--why", "a slip")
     assert "means H47.20.25" in told and "lgsp rebuild one_stop_shop --from 2026-08-01 --to 2026-08-02" in told
-    assert MISSPELT not in lgsp("review") and "said Lan: a slip" in lgsp("review", "--all")
+    assert MISSPELT not in lgsp("review") and "decided by Lan: a slip" in lgsp("review", "--all")
     assert "H47.20.25" in lgsp("aliases")
     rejected = json.loads(lgsp("reject", str(first["review_id"]), "--json"))
     assert rejected["state"] == "rejected" and rejected["decided_by"] and rejected["rebuild"]

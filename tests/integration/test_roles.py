@@ -1,4 +1,4 @@
-"""Each role may do what the grid says with every object of the store, and nothing else."""
+"""Each role has exactly the rights of the grid on every object of the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.conftest import WHOLE, Installation
 
 ROLES = ("public", "lgsp_reader", "lgsp_operator", "lgsp_writer")
 
-# Everything there is. What is new needs a line here, and a thought about who may do what with it.
+# All objects of the store. A new object needs an entry here, and a decision about the rights of each role on it.
 REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES}
 OBJECTS = {
     "shared table": set(contract.names()),
@@ -77,7 +77,7 @@ USES = {
     "lgsp_operator": {"shared", "history", "ledger"},
     "lgsp_writer": set(install.SCHEMAS),
 }
-# What runs with the owner's rights: it asks the ledger something for those who may not read there.
+# The functions that run with the owner's rights: they read the ledger for roles that may not read it.
 AS_OWNER = {
     "history.held(bigint)", "history.snapshot_at(timestamp with time zone)",
     "ledger.publication_follows()", "ledger.publication_in_turn()", "ledger.publication_is_judged()",
@@ -103,8 +103,8 @@ from object cross join unnest(%(roles)s::text[]) role
 """
 
 
-def _found(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
-    """What each role may do with each object, as PostgreSQL says: by role, kind and name."""
+def _rights(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
+    """The rights of each role on each object, from PostgreSQL: by role, kind and name."""
     with connect(installation.settings) as connection:
         cursor = connection.cursor(row_factory=psycopg.rows.tuple_row)
         rows = cursor.execute(RIGHTS, {"schemas": list(install.SCHEMAS), "roles": list(ROLES)}).fetchall()
@@ -113,8 +113,8 @@ def _found(installation: Installation) -> dict[tuple[str, str, str], set[str]]:
 
 def _expected() -> dict[tuple[str, str, str], set[str]]:
     def may(role: str, kind: str, name: str) -> str:
-        usual = GRID.get(role, {}).get(kind, "")
-        return EXCEPTIONS.get(role, {}).get(f"{kind.split()[0]}.{name}", usual)
+        default = GRID.get(role, {}).get(kind, "")
+        return EXCEPTIONS.get(role, {}).get(f"{kind.split()[0]}.{name}", default)
 
     return {
         (role, kind, name): set(may(role, kind, name).split())
@@ -122,50 +122,47 @@ def _expected() -> dict[tuple[str, str, str], set[str]]:
     }  # fmt: skip
 
 
-def _is_as_the_grid_says(installation: Installation) -> bool:
-    found, expected = _found(installation), _expected()
+def _assert_rights_equal_the_grid(installation: Installation) -> None:
+    actual, expected = _rights(installation), _expected()
     differing = {
-        object_: (found.get(object_, "is gone"), expected.get(object_, "has no line in the grid"))
-        for object_ in found.keys() | expected.keys() if found.get(object_) != expected.get(object_)
+        object_: (actual.get(object_, "does not exist"), expected.get(object_, "is not in the grid"))
+        for object_ in actual.keys() | expected.keys() if actual.get(object_) != expected.get(object_)
     }  # fmt: skip
-    assert not differing, f"found, expected: {differing}"
-    return True
+    assert not differing, f"actual, expected: {differing}"
 
 
-def test_s1_every_role_may_do_with_every_object_what_the_grid_says_and_nothing_else(published: Installation) -> None:
-    assert _is_as_the_grid_says(published)
+def test_s1_every_role_has_exactly_the_rights_of_the_grid(published: Installation) -> None:
+    _assert_rights_equal_the_grid(published)
 
 
-def test_an_object_without_a_line_in_the_grid_and_a_right_too_many_are_found(installation: Installation) -> None:
+def test_an_unlisted_object_and_an_extra_right_are_found(installation: Installation) -> None:
     with connect(installation.settings) as connection:
-        connection.execute("create table ledger.unthought (a int)")
-    with pytest.raises(AssertionError, match=r"ledger table.*unthought.*has no line in the grid"):
-        _is_as_the_grid_says(installation)
-    assert all(may == set() for (_, _, name), may in _found(installation).items() if name == "unthought"), "S2"
+        connection.execute("create table ledger.unlisted (a int)")
+    with pytest.raises(AssertionError, match=r"ledger table.*unlisted.*is not in the grid"):
+        _assert_rights_equal_the_grid(installation)
+    assert all(may == set() for (_, _, name), may in _rights(installation).items() if name == "unlisted"), "S2"
     with connect(installation.settings) as connection:
-        connection.execute("drop table ledger.unthought")
+        connection.execute("drop table ledger.unlisted")
         connection.execute("grant truncate on shared.dossier to lgsp_writer")
     with pytest.raises(AssertionError, match="truncate"):
-        _is_as_the_grid_says(installation)
+        _assert_rights_equal_the_grid(installation)
     install.init(installation.settings)
-    assert _is_as_the_grid_says(installation), "an upgrade takes back what an older version granted"
+    _assert_rights_equal_the_grid(installation)  # an upgrade revokes what an older version granted
 
 
-def test_s2_the_writer_lands_checks_and_publishes_with_its_rights_alone_and_the_grid_is_the_same(
-    installation: Installation,
-) -> None:
-    told = installation.settings
-    address = f"{told.database_url}?options=-crole%3Dlgsp_writer"
-    writer = Installation(Settings.from_env({**told.environment, "LGSP_DATABASE_URL": address}))
+def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Installation) -> None:
+    settings = installation.settings
+    url_as_writer = f"{settings.database_url}?options=-crole%3Dlgsp_writer"
+    writer = Installation(Settings.from_env({**settings.environment, "LGSP_DATABASE_URL": url_as_writer}))
     assert writer.query("select current_user as name")[0]["name"] == "lgsp_writer"
     for window in WHOLE.split(2)[:2]:
         writer.run_all(window)
         assert writer.publish() is not None
     assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
-    assert _is_as_the_grid_says(installation)
+    _assert_rights_equal_the_grid(installation)
 
 
-def test_no_role_may_create_own_or_become_another(published: Installation) -> None:
+def test_no_role_can_create_or_own_objects_or_become_another_role(published: Installation) -> None:
     schemas = published.query(
         "select role, schema, has_schema_privilege(role, schema, 'usage') as uses, has_schema_privilege(role, schema, 'create') as creates "
         "from unnest(%s::text[]) role cross join unnest(%s::text[]) schema",
@@ -188,7 +185,7 @@ def test_no_role_may_create_own_or_become_another(published: Installation) -> No
     ) == []  # fmt: skip
 
 
-def test_s5_every_function_is_bound_to_our_schemas_and_few_run_as_the_owner(published: Installation) -> None:
+def test_s5_every_function_has_a_bound_search_path(published: Installation) -> None:
     functions = published.query(
         "select oid::regprocedure::text as name, prosecdef as as_owner, prosqlbody is not null "
         "or exists (select from unnest(proconfig) c where c like 'search_path=%%') as is_bound "
@@ -200,7 +197,8 @@ def test_s5_every_function_is_bound_to_our_schemas_and_few_run_as_the_owner(publ
     assert {row["name"] for row in functions if row["as_owner"]} == AS_OWNER
 
 
-TRIED = {
+# Whether a role may run a statement.
+STATEMENTS = {
     ("lgsp_reader", "select * from shared.dossier limit 1"): True,
     ("lgsp_reader", "select * from history.dossier limit 1"): True,
     ("lgsp_reader", "select * from shared.snapshot limit 1"): True,
@@ -212,7 +210,7 @@ TRIED = {
     ("lgsp_reader", "select * from ledger.batch limit 1"): False,
     ("lgsp_reader", "select * from ledger.publication limit 1"): False,
     ("lgsp_reader", "delete from shared.dossier"): False,
-    ("lgsp_reader", "create table shared.mine (a int)"): False,
+    ("lgsp_reader", "create table shared.other (a int)"): False,
     ("lgsp_operator", "select * from ledger.batch limit 1"): True,
     ("lgsp_operator", "select * from ledger.quarantine limit 1"): True,
     ("lgsp_operator", "select * from history.dossier_changes(0, 1) limit 1"): True,
@@ -227,7 +225,7 @@ TRIED = {
     ("lgsp_writer", "update history.dossier set fee_vnd = 0"): False,
     ("lgsp_writer", "delete from ledger.publication"): False,
     ("lgsp_writer", "truncate history.dossier"): False,
-    ("lgsp_writer", "create table history.mine (a int)"): False,
+    ("lgsp_writer", "create table history.other (a int)"): False,
     ("lgsp_writer", "drop table shared.dossier"): False,
     ("lgsp_writer", "alter function history.held(bigint) owner to lgsp_writer"): False,
 }
@@ -235,18 +233,18 @@ TRIED = {
 
 @pytest.fixture(scope="module")
 def store(published: Installation) -> Iterator[psycopg.Connection[Any]]:
-    """A connection to the published store; every test rolls back what it did."""
+    """A connection to the published store; every test rolls back its changes."""
     with psycopg.connect(url(published.settings)) as connection:
         yield connection
 
 
-@pytest.mark.parametrize(("role", "statement"), TRIED, ids=lambda value: value)
-def test_s1_a_role_that_tries_is_let_do_it_or_refused(
+@pytest.mark.parametrize(("role", "statement"), STATEMENTS, ids=lambda value: value)
+def test_s1_a_role_can_run_only_the_statements_it_may_run(
     role: str, statement: str, store: psycopg.Connection[Any]
 ) -> None:
     try:
         store.execute(f"set role {role}")
-        if TRIED[role, statement]:
+        if STATEMENTS[role, statement]:
             store.execute(statement)
         else:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

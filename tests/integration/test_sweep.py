@@ -37,7 +37,7 @@ def sound(small: World) -> dict[str, list[str]]:
     for source, mine, other in (("one_stop_shop", view.one_stop, view.portal), ("online_services", view.portal, view.one_stop)):  # fmt: skip
         there = (mine.visible >= 2) & ~mine.is_deleted & (view.marks.bits == 0)
         rows = [int(row) for row in there.nonzero()[0] if source == "online_services" or not other.visible[row]]
-        seen = view.seen(mine, rows)
+        seen = view.dossier_states(mine, rows)
         told[source] = [one.portal_code if mine is view.portal else dossier_id(one.row, one.submitted) for one in seen]
     return told
 
@@ -57,7 +57,7 @@ def hide(connections: Connections, source: str, *keys: str) -> None:
 
 def swept(installation: Installation, source: str) -> dict[str, tuple[int, int, int]]:
     """What a sweep found missing, changed and deleted in each list; then everything is published."""
-    lists = sweep.run(installation.settings, source, WHOLE)
+    lists = sweep.sweep_window(installation.settings, source, WHOLE)
     installation.publish()
     return {one.name: (one.missing, one.changed, one.deleted) for one in lists}
 
@@ -99,7 +99,7 @@ def test_a_late_record_is_found_and_one_deleted_without_a_word_leaves_until_it_i
 
     hashes = installation.data_hashes()
     hide(connections, source, late, gone)  # whoever asks the source would hear something else
-    again = list(reversed(land.landed(installation.settings, source, WHOLE)))
+    again = list(reversed(land.open_rebuild_batches(installation.settings, source, WHOLE)))
     check.run(installation.settings, harmonise.run(installation.settings, again))
     installation.publish()
     assert installation.data_hashes() == hashes, "landed windows and sweeps give the same, in any order"
@@ -157,7 +157,7 @@ def test_what_was_read_again_is_named_though_it_was_refused(
     monkeypatch.setattr(harmonise, "run", lambda _, batch_ids: batch_ids)
     monkeypatch.setattr(check, "run", refusing)
     with pytest.raises(BatchRefused):
-        sweep.run(installation.settings, "one_stop_shop", WHOLE)
+        sweep.sweep_window(installation.settings, "one_stop_shop", WHOLE)
     (row,) = installation.query("select state, why, batch_ids from ledger.sweep")
     assert row == {"state": "failed", "why": "refused", "batch_ids": ["tombstones", "again"]}
 
@@ -166,8 +166,8 @@ def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]], small: World
 ) -> None:
     late, gone, installation = *sound["online_services"][:2], install(connections)
-    messages = [m for m in small.papers.messages if m.status is None and m.created_at < instant(MIDNIGHT)]
-    document, status = messages[3].doc_id, next(m for m in small.papers.messages if m.status is not None).doc_id
+    messages = [m for m in small.document_data.messages if m.status is None and m.created_at < instant(MIDNIGHT)]
+    document, status = messages[3].doc_id, next(m for m in small.document_data.messages if m.status is not None).doc_id
     hide(connections, "online_services", late)
     hide(connections, "documents", document)
     for source in ("online_services", "documents"):
@@ -183,7 +183,7 @@ def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
     assert installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"]) == []
     assert installation.query("select count(*) as n from record.document where source_key = %s", document) == [{"n": 1}]
     (told,) = installation.query("select why from ledger.sweep where list = 'messages'")
-    assert told["why"].startswith("1 of ours are not listed any more"), "a message that is gone is only told"
+    assert told["why"].startswith("1 stored records are not listed any more"), "a message that is gone is only told"
 
     assert swept(installation, "online_services") == {"dossiers": NOTHING}
     hide(connections, "documents")

@@ -62,7 +62,7 @@ def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_i
     )
     assert not result["is_passed"] and result["sample_keys"]
     assert "Không đạt" in (installation.settings.docs / "publication" / "2" / "index.html").read_text()
-    named = table_rules.Overruling(("BALANCE_06A",), "Lan", "the form is not read this week")
+    named = table_rules.RuleOverride(("BALANCE_06A",), "Lan", "the form is not read this week")
     published = publish.run(installation.settings, named)
     assert published and published.snapshot_id == 2
     overruled = {"BALANCE_06A": {"by": "Lan", "why": "the form is not read this week"}}

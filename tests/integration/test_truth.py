@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from lgsp_province import World
+from lgsp_province.truth.truth import truth_of
 from tests.integration.conftest import MIDNIGHT, Installation
 
 
 @pytest.fixture(scope="module")
 def truth(world: World) -> Any:
-    return world.truth(int(MIDNIGHT.timestamp()))
+    return truth_of(world, int(MIDNIGHT.timestamp()))
 
 
 def test_the_published_dossiers_are_the_true_ones(published: Installation, truth: Any) -> None:

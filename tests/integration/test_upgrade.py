@@ -16,7 +16,7 @@ import pytest
 from lgsp import check, harmonise, install, land, store
 from lgsp.errors import PublicationFailed
 from lgsp.maintain import verify
-from lgsp.publish import link_dossiers, rederive
+from lgsp.publish import link_documents, link_dossiers, rederive
 from lgsp.schema import contract
 from lgsp.snapshots import readback, writer
 from lgsp.store import history
@@ -85,10 +85,7 @@ def _filled(installation: Installation) -> Installation:
             connection.execute(f"alter table record.{table} " + ", ".join(f"drop column {name}" for name in columns))
             if table != "dossier":  # how a record was read is no part of its hash
                 connection.execute(f"update record.{table} set content_hash = 'of other columns'")
-        connection.execute("alter table ledger.publication_file drop column shape")
-        connection.execute("alter table ledger.installation drop column derived_by")
         connection.execute("update ledger.installation set made_of = 'an older version'")
-        connection.execute("drop table ledger.repair, restricted.phone_token")
     return installation
 
 
@@ -100,12 +97,12 @@ def old_store(server: Server, made_before: Installation, tmp_path: Path) -> Inst
 
 def _rebuild(installation: Installation, window: Window) -> None:
     for source in SOURCES:
-        again = land.landed(installation.settings, source, window)
+        again = land.open_rebuild_batches(installation.settings, source, window)
         check.run(installation.settings, harmonise.run(installation.settings, again))
 
 
 def _is_proven(installation: Installation, snapshot_id: int | None = None) -> bool:
-    _, proofs = verify.run(installation.settings, snapshot_id)
+    _, proofs = verify.verify_snapshot(installation.settings, snapshot_id)
     return all(proof.is_equal for proof in proofs)
 
 
@@ -145,7 +142,7 @@ def test_the_first_publication_derives_every_row_and_writes_every_file_again(old
     assert before == _organisations(old_store) != []
     for name in contract.names():
         written = (old_store.settings.shared / "current" / name).rglob("*.parquet")
-        assert {readback.as_written(path).names for path in written} == {contract.load(name).names}
+        assert {readback.contract_of(path).names for path in written} == {contract.load(name).names}
 
 
 def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installation: Installation) -> None:
@@ -159,7 +156,7 @@ def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installati
         connection.execute("update ledger.installation set derived_by = 'an older version'")
     installation.publish()
     assert installation.query(flags) != expected
-    again = land.landed(installation.settings, "documents", BEFORE)
+    again = land.open_rebuild_batches(installation.settings, "documents", BEFORE)
     check.run(installation.settings, harmonise.run(installation.settings, again))
     installation.publish()
     assert installation.query(flags) == expected
@@ -172,7 +169,7 @@ def test_a_publication_that_fails_leaves_the_deriving_to_the_next(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer.Building, "seal", full)
+        patch.setattr(writer.SnapshotWriter, "finish", full)
         with pytest.raises(PublicationFailed, match="the last snapshot stays: no space"):
             old_store.publish()
     lacking = "select count(*) as n from shared.dossier where paused_working_minutes is null"
@@ -262,6 +259,7 @@ def test_everything_is_derived_again_in_groups_when_there_are_many_documents(
     with store.connect(installation.settings) as connection:
         connection.execute("update shared.document set page_count = -1")
         connection.execute("update ledger.installation set derived_by = 'an older version'")
+    monkeypatch.setattr(link_documents, "DOCUMENTS_AT_ONCE", 7)
     monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", 7)
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()

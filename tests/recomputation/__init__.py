@@ -1,1 +1,1 @@
-"""A second opinion: every indicator computed again in plain Python from the clean facts of the simulated province."""
+"""Recomputes every indicator in plain Python from the correct facts of the simulated province, for comparison."""

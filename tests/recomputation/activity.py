@@ -1,8 +1,9 @@
-"""Form II.06a and zero activity, counted dossier by dossier.
+"""Recomputes form II.06a and zero activity, dossier by dossier.
 
-How the definitions are read where they leave a choice: the form has a row where anything was carried over or received;
-only who was received can be finished or open in it; an agency is judged for activity while it is in force on any day
-of the period, and offers anything on any; low activity is something below the threshold; a day in doubt makes no_data.
+Where the definitions leave a choice: the form has a row if a dossier was carried over or received; only received dossiers
+are finished or open in it; zero activity has a row for an agency that is in force on some day of the period and has an
+offering on some day of it; low activity means at least one dossier, but fewer than the threshold; a day with missing
+records makes the state no_data.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ FORM = (
 )  # fmt: skip
 
 
-def form_06a(facts: Facts, told: Definitions) -> Iterator[Row]:
+def form_06a(facts: Facts, definitions: Definitions) -> Iterator[Row]:
     """Every row of the form, by key."""
     for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
-        found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        counts_by_key: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for dossier in facts.dossiers:
             for name in _columns(dossier, period):
-                found[dossier.agency, dossier.field][name] += 1
-        for (agency, field_code), counts in found.items():
+                counts_by_key[dossier.agency, dossier.field][name] += 1
+        for (agency, field_code), counts in counts_by_key.items():
             values: dict[str, object] = {name: counts[name] for name in FORM}
-            version = told.version("form_06a", period.last_day)
+            version = definitions.version("form_06a", period.last_day)
             values |= {"definition_version": version, "as_of": period.as_of}
             yield (agency, field_code, period.name, period.start), values
 
 
 def _columns(dossier: Dossier, period: Period) -> Iterator[str]:
-    is_old, is_new = is_carried_over(dossier, period), period.holds(dossier.received_on)
+    is_old, is_new = is_carried_over(dossier, period), period.contains(dossier.received_on)
     if not (is_old or is_new):
         return
     yield "received_total"
@@ -53,51 +54,53 @@ def _columns(dossier: Dossier, period: Period) -> Iterator[str]:
         yield "open_late" if is_overdue(dossier, period) else "open_within_due"
     else:
         yield "finished_total"
-        yield f"finished_{_course(dossier)}"
+        yield f"finished_{_timing(dossier)}"
 
 
-def _course(dossier: Dossier) -> str:
-    if dossier.done_on is None or dossier.due_on is None or dossier.done_on == dossier.due_on:
+def _timing(dossier: Dossier) -> str:
+    if dossier.completed_on is None or dossier.due_on is None or dossier.completed_on == dossier.due_on:
         return "on_due"
-    return "before_due" if dossier.done_on < dossier.due_on else "late"
+    return "before_due" if dossier.completed_on < dossier.due_on else "late"
 
 
-def _days_in_doubt(facts: Facts) -> dict[str | None, set[date]]:
-    """The days of which something is missing, by agency; under None those of everybody."""
-    found: dict[str | None, set[date]] = defaultdict(set)
+def _incomplete_days(facts: Facts) -> dict[str | None, set[date]]:
+    """The days of which records are missing, by agency; the key None stands for all agencies."""
+    days: dict[str | None, set[date]] = defaultdict(set)
     for _, agency, day in broken_feeds.missing_days(facts.world.feeds, facts.world.calendar):
-        found[None if agency is None else agencies.load()[agency].new_code].add(day)
-    return found
+        days[None if agency is None else agencies.load()[agency].new_code].add(day)
+    return days
 
 
-def zero_activity(facts: Facts, told: Definitions) -> Iterator[Row]:
+def zero_activity(facts: Facts, definitions: Definitions) -> Iterator[Row]:
     """Every row of the table, by key."""
-    doubt = _days_in_doubt(facts)
+    incomplete = _incomplete_days(facts)
     offered = defaultdict(list)
     for offering in facts.offerings:
         offered[offering.agency].append(offering)
     for period in reached(facts.first, facts.until):
         received: Counter[tuple[str, str]] = Counter()
         for dossier in facts.dossiers:
-            if period.holds(dossier.received_on):
+            if period.contains(dossier.received_on):
                 received[dossier.agency, "any"] += 1
                 received[dossier.agency, "online"] += dossier.channel == "online"
         for agency in facts.agencies:
             is_offering = any(
-                max(one.valid_from, period.start) < min(one.valid_to or period.until, period.until)
-                for one in offered[agency.id]
+                max(offering.valid_from, period.start) < min(offering.valid_to or period.until, period.until)
+                for offering in offered[agency.id]
             )
             if not is_in_force(agency, period) or not is_offering:
                 continue
-            is_known = period.is_covered and not any(map(period.holds, doubt[None] | doubt[agency.id]))
+            is_complete = period.is_covered and not any(map(period.contains, incomplete[None] | incomplete[agency.id]))
             for channel in ("any", "online"):
-                yield _activity(told, agency, period, channel, received[agency.id, channel], is_known)
+                yield _activity(definitions, agency, period, channel, received[agency.id, channel], is_complete)
 
 
-def _activity(told: Definitions, agency: Agency, period: Period, channel: str, count: int, is_known: bool) -> Row:
-    threshold = int(told.threshold("low_activity", f"{agency.level}/{period.name}", period.last_day) or 0)
-    state = "no_data" if not is_known else "zero" if not count else "low" if count < threshold else "ok"
+def _activity(
+    definitions: Definitions, agency: Agency, period: Period, channel: str, count: int, is_complete: bool
+) -> Row:
+    threshold = int(definitions.threshold("low_activity", f"{agency.level}/{period.name}", period.last_day) or 0)
+    state = "no_data" if not is_complete else "zero" if not count else "low" if count < threshold else "ok"
     return (agency.id, period.name, period.start, channel), {
         "dossier_count": count, "threshold": threshold, "state": state,
-        "definition_version": told.version("zero_activity", period.last_day), "as_of": period.as_of,
+        "definition_version": definitions.version("zero_activity", period.last_day), "as_of": period.as_of,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Our rows against the published ones, in both directions, and the differences in words."""
+"""Compares computed rows with published rows, in both directions, and describes the differences."""
 
 from __future__ import annotations
 
@@ -7,47 +7,52 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-SHOWN = 20
+MAX_SHOWN = 20
 Row = dict[str, Any]
-_ABOUT = ("batch_id", "snapshot_id", "source_updated_at")
+_UNCOMPARED = ("batch_id", "snapshot_id", "source_updated_at")
 
 
 def differences(
-    table: str, key: tuple[str, ...], ours: Iterable[tuple[tuple[Any, ...], Row]], theirs: Iterable[Row]
+    table: str, key: tuple[str, ...], computed_rows: Iterable[tuple[tuple[Any, ...], Row]], rows: Iterable[Row]
 ) -> list[str]:
-    """What is missing, what nobody knows of, and what is not the same, one line each."""
-    wanted, told = dict(ours), {tuple(row[column] for column in key): row for row in theirs}
-    lines = [f"{_named(table, each)}: is not published; ours {wanted[each]}" for each in wanted.keys() - told.keys()]
-    lines += [
-        f"{_named(table, each)}: only published; {_facts(told[each], key)}" for each in told.keys() - wanted.keys()
+    """One line for each row that is only computed, only published, or not equal."""
+    computed, published = dict(computed_rows), {tuple(row[column] for column in key): row for row in rows}
+    lines = [
+        f"{_label(table, k)}: is not published; computed {computed[k]}" for k in computed.keys() - published.keys()
     ]
-    for each in wanted.keys() & told.keys():
-        unlike = [
-            f"{column} ours {value} theirs {told[each][column]}"
-            for column, value in wanted[each].items()
-            if not is_same(value, told[each][column])
+    lines += [
+        f"{_label(table, k)}: is only published: {_values(published[k], key)}"
+        for k in published.keys() - computed.keys()
+    ]
+    for k in computed.keys() & published.keys():
+        differing = [
+            f"{column} computed {value}, published {published[k][column]}"
+            for column, value in computed[k].items()
+            if not is_equal(value, published[k][column])
         ]
-        if unlike:
-            lines.append(f"{_named(table, each)}: {'; '.join(unlike)}")
+        if differing:
+            lines.append(f"{_label(table, k)}: {'; '.join(differing)}")
     return sorted(lines)
 
 
-def is_same(ours: Any, theirs: Any) -> bool:
-    """Whether two values are the same; a float is what an exact fraction becomes, up to its last digits."""
-    if isinstance(ours, Fraction) and theirs is not None:
-        return math.isclose(float(ours), theirs, rel_tol=1e-13, abs_tol=1e-300)
-    return type(ours) is type(theirs) and ours == theirs if isinstance(ours, bool) else bool(ours == theirs)
+def is_equal(computed: Any, published: Any) -> bool:
+    """Whether two values are equal; a computed fraction and a published float may differ in the last digits."""
+    if isinstance(computed, Fraction) and published is not None:
+        return math.isclose(float(computed), published, rel_tol=1e-13, abs_tol=1e-300)
+    if isinstance(computed, bool):
+        return type(computed) is type(published) and computed == published
+    return bool(computed == published)
 
 
-def told(lines: list[str]) -> str:
-    """The first differences, and how many there are."""
-    shown = "\n".join(f"  {line}" for line in lines[:SHOWN])
-    return f"{len(lines):,} rows are not the same:\n{shown}"
+def summary(lines: list[str]) -> str:
+    """The number of differences, and the first of them."""
+    first = "\n".join(f"  {line}" for line in lines[:MAX_SHOWN])
+    return f"{len(lines):,} rows differ:\n{first}"
 
 
-def _named(table: str, key: tuple[Any, ...]) -> str:
+def _label(table: str, key: tuple[Any, ...]) -> str:
     return f"{table} {' '.join(map(str, key))}"
 
 
-def _facts(row: Row, key: tuple[str, ...]) -> Row:
-    return {column: value for column, value in row.items() if column not in (*key, *_ABOUT)}
+def _values(row: Row, key: tuple[str, ...]) -> Row:
+    return {column: value for column, value in row.items() if column not in (*key, *_UNCOMPARED)}

@@ -1,9 +1,9 @@
-"""What the document system says, counted document by document.
+"""Recomputes the document indicators, document by document.
 
-How the definitions are read where they leave a choice: a document counts once, for who issued it, on the day it was
-first sent; a delivery for its sender on the day it was sent to that recipient, for the recipient on the day it arrived;
-accepted in time is not later than the first working day after the day of arrival; every indicator of an agency misses all
-of its documents and work files in quarantine; a figure reported for ALL is one of the whole province.
+Where the definitions leave a choice: a document counts once, for its issuer, on the day it was first sent; a delivery
+counts for its sender on the day it was sent to that recipient, and for the recipient on the day it arrived; accepted in time
+means until the first working day after the day of arrival; every indicator of an agency counts all of its quarantined
+documents and work files as quarantined; a figure reported for ALL is one of the whole province.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ CLAIMS = {"claimed_hours_per_document": "hours_saved", "claimed_vnd_per_document
 
 
 @dataclass(frozen=True)
-class Move:
-    """Something that an agency did on a day, and what it counts as."""
+class Fact:
+    """Something that an agency did on a day, and the counters that it increases."""
 
     agency: str
     day: date
@@ -37,77 +37,78 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.astimezone(LOCAL).date()
 
 
-def moves(facts: Facts) -> Iterator[Move]:
-    """All that happened to documents, deliveries and work files."""
-    gone = set()
+def document_facts(facts: Facts) -> Iterator[Fact]:
+    """The facts of documents, deliveries and work files."""
+    out_of_force = set()
     for row in facts.truth.documents.to_pylist():
         if row["revoked_at"] or row["replaced_by_document_id"]:
-            gone.add(row["document_id"])
+            out_of_force.add(row["document_id"])
         counts = {"sent"} | {
-            n for n, holds in (("paperless", not row["has_paper_copy"]), ("signed", row["is_signed"])) if holds
+            n for n, applies in (("paperless", not row["has_paper_copy"]), ("signed", row["is_signed"])) if applies
         }
         sent_on = _day(row["sent_at"])
         assert sent_on is not None
-        yield Move(row["issuing_organisation_id"], sent_on, frozenset(counts))
-    next_open = cache(lambda day: _next_worked(facts, day))
+        yield Fact(row["issuing_organisation_id"], sent_on, frozenset(counts))
+    next_working_day = cache(lambda day: _next_working_day(facts, day))
     for row in facts.truth.deliveries.to_pylist():
         sent_on, arrived_on, accepted_on = (_day(row[f"{step}_at"]) for step in ("sent", "arrived", "accepted"))
         assert sent_on is not None
-        yield Move(row["sender_organisation_id"], sent_on, frozenset({"sent_deliveries"}))
+        yield Fact(row["sender_organisation_id"], sent_on, frozenset({"sent_deliveries"}))
         if arrived_on is None:
             continue
         counts = {"received"}
-        if row["document_id"] in gone:
+        if row["document_id"] in out_of_force:
             counts.add("out_of_force")
         else:
             counts.add("to_accept")
-            if accepted_on is not None and accepted_on <= next_open(arrived_on):
+            if accepted_on is not None and accepted_on <= next_working_day(arrived_on):
                 counts.add("accepted")
-        yield Move(row["recipient_organisation_id"], arrived_on, frozenset(counts))
+        yield Fact(row["recipient_organisation_id"], arrived_on, frozenset(counts))
     for row in facts.truth.work_files.to_pylist():
         counts = {"file", "file_electronic"} if row["is_electronic"] else {"file"}
-        yield Move(row["organisation_id"], row["opened_on"], frozenset(counts))
+        yield Fact(row["organisation_id"], row["opened_on"], frozenset(counts))
 
 
-def _next_worked(facts: Facts, day: date) -> date:
+def _next_working_day(facts: Facts, day: date) -> date:
     day += timedelta(days=1)
-    while not facts.is_worked(day):
+    while not facts.is_working_day(day):
         day += timedelta(days=1)
     return day
 
 
-def _rolled_up(facts: Facts, period: Period, found: list[Move]) -> dict[tuple[str, str], Counter[str]]:
+def _rolled_up(facts: Facts, period: Period, all_facts: list[Fact]) -> dict[tuple[str, str], Counter[str]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for move in found:
-        if period.holds(move.day):
-            counts[move.agency].update(move.counts)
+    for fact in all_facts:
+        if period.contains(fact.day):
+            counts[fact.agency].update(fact.counts)
     sums: dict[tuple[str, str], Counter[str]] = {(ALL, level): Counter() for level in (ALL, *facts.levels)}
     sums[ALL, ALL].update(counts[UNKNOWN])
     for agency in facts.agencies:
-        mine = counts[agency.id]
-        if is_in_force(agency, period) or mine:
+        of_agency = counts[agency.id]
+        if is_in_force(agency, period) or of_agency:
             for key in ((agency.id, agency.level), (ALL, agency.level), (ALL, ALL)):
-                sums.setdefault(key, Counter()).update(mine)
+                sums.setdefault(key, Counter()).update(of_agency)
     return sums
 
 
-def document_kpi(facts: Facts, told: Definitions) -> Iterator[Row]:
+def document_kpi(facts: Facts, definitions: Definitions) -> Iterator[Row]:
     """Every row of the table, by key."""
-    found = list(moves(facts)) + [Move(one.agency, one.day, frozenset({"held"})) for one in facts.held_papers]
+    all_facts = list(document_facts(facts))
+    all_facts += [Fact(each.agency, each.day, frozenset({"quarantined"})) for each in facts.quarantined_documents]
     for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
-        for (agency, level), counts in _rolled_up(facts, period, found).items():
-            ratios = _ratios(counts) | dict(_claims(told, agency, level, period, counts["sent"]))
+        for (agency, level), counts in _rolled_up(facts, period, all_facts).items():
+            ratios = _ratios(counts) | dict(_claims(definitions, agency, level, period, counts["sent"]))
             for kpi_id, (numerator, denominator) in ratios.items():
                 value = numerator / denominator if denominator else None
-                limit = told.threshold("implausible_above", kpi_id, period.last_day)
-                target = told.threshold("target", f"{kpi_id}/{level}", period.last_day)
+                limit = definitions.threshold("implausible_above", kpi_id, period.last_day)
+                target = definitions.threshold("target", f"{kpi_id}/{level}", period.last_day)
                 yield (kpi_id, agency, level, period.name, period.start), {
                     "numerator": numerator, "denominator": denominator, "value": value,
-                    "unit": told.indicators[kpi_id]["unit"], "target": None if target is None else float(target),
+                    "unit": definitions.indicators[kpi_id]["unit"], "target": None if target is None else float(target),
                     "is_plausible": limit is None or value is None or value <= float(limit),
-                    "excluded_count": counts["out_of_force"] if told.excludes(kpi_id, period.last_day) else 0,
-                    "quarantined_count": counts["held"],
-                    "definition_version": told.version(kpi_id, period.last_day), "as_of": period.as_of,
+                    "excluded_count": counts["out_of_force"] if definitions.excludes(kpi_id, period.last_day) else 0,
+                    "quarantined_count": counts["quarantined"],
+                    "definition_version": definitions.version(kpi_id, period.last_day), "as_of": period.as_of,
                 }  # fmt: skip
 
 
@@ -124,15 +125,15 @@ def _ratios(counts: Counter[str]) -> dict[str, tuple[int, int]]:
 
 
 def _claims(
-    told: Definitions, agency: str, level: str, period: Period, sent: int
+    definitions: Definitions, agency: str, level: str, period: Period, sent: int
 ) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Reported figures: of an agency in its own row, of the province in the row of everything."""
+    """Reported figures: those of an agency in its own row, those of the province in the row of all levels."""
     for kpi_id, name in CLAIMS.items():
-        wanted = (name, agency, period.name, period.start.isoformat())
-        for row in told.reported:
-            is_ours = agency != ALL or level == ALL
+        key = (name, agency, period.name, period.start.isoformat())
+        for row in definitions.reported:
+            is_own_row = agency != ALL or level == ALL
             if (
-                is_ours
-                and tuple(row[c] for c in ("indicator_id", "organisation_id", "period", "period_start")) == wanted
+                is_own_row
+                and tuple(row[c] for c in ("indicator_id", "organisation_id", "period", "period_start")) == key
             ):
                 yield kpi_id, (int(row["amount"]), sent)

@@ -1,4 +1,4 @@
-"""The periods that data reach, counted day by day."""
+"""Lists the periods that contain data, day by day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HALF_MONTH = "half_month"
 
 @dataclass(frozen=True)
 class Period:
-    """A period `[start, end)` of local days, and up to which day `[.., until)` the data reach into it."""
+    """A period `[start, end)` of local days; its data end before `until`, and `is_covered` means that they are complete."""
 
     name: str
     start: date
@@ -23,21 +23,21 @@ class Period:
 
     @property
     def last_day(self) -> date:
-        """The day by which definitions, weights and thresholds are chosen."""
+        """The day for which definitions, weights and thresholds are chosen."""
         return self.end - timedelta(days=1)
 
     @property
     def as_of(self) -> datetime:
-        """The end of the data in it."""
+        """The instant at which its data end."""
         return datetime.combine(self.until, time(), LOCAL)
 
-    def holds(self, day: date | None) -> bool:
-        """Whether something happened in it, as far as the data reach."""
+    def contains(self, day: date | None) -> bool:
+        """Whether a day is in the period and before the end of its data."""
         return day is not None and self.start <= day < self.until
 
 
 def reached(first: date, until: date) -> list[Period]:
-    """Every period that holds a day of `[first, until)`."""
+    """Every period that contains a day of `[first, until)`."""
     spans = {span for n in range((until - first).days) for span in _spans(first + timedelta(days=n))}
     return [Period(*span, min(span[2], until), first <= span[1] and span[2] <= until) for span in sorted(spans)]
 
@@ -50,11 +50,11 @@ def _spans(day: date) -> Iterator[tuple[str, date, date]]:
     middle = day.replace(day=16)
     yield (HALF_MONTH, middle, _month(day, 1)) if day >= middle else (HALF_MONTH, _month(day, 0), middle)
     for name, months in (("month", 1), ("quarter", 3), ("half_year", 6), ("year", 12)):
-        gone = (day.month - 1) % months
-        yield name, _month(day, -gone), _month(day, months - gone)
+        elapsed = (day.month - 1) % months
+        yield name, _month(day, -elapsed), _month(day, months - elapsed)
 
 
 def _month(day: date, later: int) -> date:
-    """The first of the month some months later."""
+    """The first day of the month that is `later` months after the day's."""
     number = day.year * 12 + day.month - 1 + later
     return date(number // 12, number % 12 + 1, 1)

@@ -1,9 +1,8 @@
-"""Ratios of service: for every period every dossier and every offering is asked, one after the other.
+"""Recomputes the service indicators: for every period, dossier by dossier and offering by offering.
 
-How the definitions are read where they leave a choice: what was due on the last day of the data is past due at their
-end; an offering counts where it is in force on the last day the data reach; every level has its row, though it has no
-agency any more, and an agency that ended has rows of what still counts anything; an indicator whose definition leaves
-nothing out has nothing excluded.
+Where the definitions leave a choice: a dossier due on the last day of the data is overdue at their end; an offering counts
+if it is in force on the last day of the data; every level has a row, even without an agency; a former agency has a row only
+where something is counted; an indicator whose definition excludes nothing has an excluded count of zero.
 """
 
 from __future__ import annotations
@@ -24,76 +23,76 @@ Pair = tuple[str, str]
 
 @dataclass
 class Counts:
-    """What one agency did in one period."""
+    """The counts of one agency in one period."""
 
     numbers: Counter[str] = field(default_factory=Counter)
     used: dict[str, set[Pair]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, other: Counts) -> None:
-        """Take another agency's in."""
+        """Add the counts of another agency."""
         self.numbers.update(other.numbers)
         for name, pairs in other.used.items():
             self.used[name] |= pairs
 
 
-def is_eligible(thing: Dossier | Offering, day: date) -> bool:
-    """Whether a service of this level is one that can be asked for online, in the words of the day."""
+def is_eligible(item: Dossier | Offering, day: date) -> bool:
+    """Whether a service of this level can be requested online, in the terms that apply on the day."""
     if day < MODES_SINCE:
-        return thing.online_level >= 3
-    return {2: "information", 3: "partial", 4: "full"}[thing.online_level] in ("partial", "full")
+        return item.online_level >= 3
+    return {2: "information", 3: "partial", 4: "full"}[item.online_level] in ("partial", "full")
 
 
 def is_open(dossier: Dossier, period: Period) -> bool:
-    """Whether a dossier was received and not over at the end of the data in a period."""
+    """Whether a dossier was received and had not ended at the end of the data in a period."""
     if dossier.received_on is None or dossier.received_on >= period.until:
         return False
     return dossier.ended_on is None or dossier.ended_on >= period.until
 
 
 def is_carried_over(dossier: Dossier, period: Period) -> bool:
-    """Whether a dossier was open when a period began."""
+    """Whether a dossier was open at the start of a period."""
     if dossier.received_on is None or dossier.received_on >= period.start:
         return False
     return dossier.ended_on is None or dossier.ended_on >= period.start
 
 
 def is_overdue(dossier: Dossier, period: Period) -> bool:
-    """Whether an open dossier is past its due day, and nobody is waited for."""
+    """Whether an open dossier is past its due day and not paused."""
     return dossier.due_on is not None and dossier.due_on < period.until and not dossier.is_paused(period.as_of)
 
 
 def dossier_counts(dossiers: Iterable[Dossier], period: Period) -> dict[str, Counts]:
-    """What the dossiers of each agency say of a period."""
-    found: dict[str, Counts] = defaultdict(Counts)
+    """The counts of each agency's dossiers in a period."""
+    counts_by_agency: dict[str, Counts] = defaultdict(Counts)
     for dossier in dossiers:
-        counts = found[dossier.agency]
-        for name in _said(dossier, period):
+        counts = counts_by_agency[dossier.agency]
+        for name in _counters(dossier, period):
             counts.numbers[name] += 1
-        if period.holds(dossier.received_on):
+        if period.contains(dossier.received_on):
             pair = (dossier.agency, dossier.service)
             names = {
                 "any": True, "online": dossier.channel == "online", "fee": has_fee(dossier),
                 "paid": has_fee(dossier) and dossier.is_paid_online,
             }  # fmt: skip
-            for name, holds in names.items():
-                if holds:
+            for name, applies in names.items():
+                if applies:
                     counts.used[name].add(pair)
-    return found
+    return counts_by_agency
 
 
 def has_fee(dossier: Dossier) -> bool:
-    """Whether there is anything to pay."""
+    """Whether a fee is due."""
     return dossier.fee is not None and dossier.fee > 0
 
 
-def _said(dossier: Dossier, period: Period) -> Iterator[str]:
-    if period.holds(dossier.received_on):
+def _counters(dossier: Dossier, period: Period) -> Iterator[str]:
+    if period.contains(dossier.received_on):
         yield from _received(dossier)
-    if period.holds(dossier.done_on):
+    if period.contains(dossier.completed_on):
         yield from _finished(dossier)
-    if dossier.is_closed and period.holds(dossier.closed_on):
+    if dossier.is_closed and period.contains(dossier.closed_on):
         yield "excluded"
-    if dossier.rating is not None and period.holds(dossier.done_on or dossier.received_on):
+    if dossier.rating is not None and period.contains(dossier.completed_on or dossier.received_on):
         yield "rated"
         if dossier.rating >= 4:
             yield "satisfied"
@@ -127,7 +126,7 @@ def _received(dossier: Dossier) -> Iterator[str]:
 
 
 def _finished(dossier: Dossier) -> Iterator[str]:
-    assert dossier.done_on is not None
+    assert dossier.completed_on is not None
     yield "finished"
     if dossier.has_digital_result:
         yield "digital"
@@ -135,28 +134,28 @@ def _finished(dossier: Dossier) -> Iterator[str]:
         yield "no_due"
     else:
         yield "due"
-        if dossier.done_on <= dossier.due_on:
+        if dossier.completed_on <= dossier.due_on:
             yield "on_time"
     if dossier.due_first_on is not None:
         yield "due_first"
-        if dossier.done_on <= dossier.due_first_on:
+        if dossier.completed_on <= dossier.due_first_on:
             yield "on_time_first"
 
 
 def add_offerings(counts: Counts, offerings: Iterable[Offering], period: Period) -> None:
-    """Add what the offerings of one agency say of a period, once its dossiers are counted."""
+    """Add the counts of one agency's offerings in a period; its dossiers must already be counted."""
     last = period.until - timedelta(days=1)
-    for one in offerings:
-        if not (one.valid_from <= last and (one.valid_to is None or last < one.valid_to)):
+    for offering in offerings:
+        if not (offering.valid_from <= last and (offering.valid_to is None or last < offering.valid_to)):
             continue
-        pair, numbers = (one.agency, one.service), counts.numbers
+        pair, numbers = (offering.agency, offering.service), counts.numbers
         numbers["offered"] += 1
-        if is_eligible(one, last):
+        if is_eligible(offering, last):
             numbers["offered_eligible"] += 1
             numbers["active"] += pair in counts.used["any"]
             numbers["active_online"] += pair in counts.used["online"]
-            numbers["integrated"] += one.integrated_on is not None and one.integrated_on <= last
-            numbers["full"] += one.mode == "full"
+            numbers["integrated"] += offering.integrated_on is not None and offering.integrated_on <= last
+            numbers["full"] += offering.mode == "full"
 
 
 def ratios(counts: Counts) -> dict[str, tuple[int, int]]:
@@ -186,23 +185,23 @@ def ratios(counts: Counts) -> dict[str, tuple[int, int]]:
 
 
 def is_in_force(agency: Agency, period: Period) -> bool:
-    """Whether an agency is there on any day the data reach in a period."""
+    """Whether an agency is in force on any day of a period before the end of its data."""
     return agency.valid_from < period.until and (agency.valid_to is None or period.start < agency.valid_to)
 
 
 def rolled_up(facts: Facts, period: Period, counts: dict[str, Counts]) -> dict[Pair, Counts]:
     """Counts by (agency, its level), (ALL, each level) and (ALL, ALL)."""
-    found: dict[Pair, Counts] = {(ALL, level): Counts() for level in (ALL, *facts.levels)}
+    sums: dict[Pair, Counts] = {(ALL, level): Counts() for level in (ALL, *facts.levels)}
     for agency in facts.agencies:
         for key in ((agency.id, agency.level), (ALL, agency.level), (ALL, ALL)):
-            found.setdefault(key, Counts()).add(counts.get(agency.id, Counts()))
-    return found
+            sums.setdefault(key, Counts()).add(counts.get(agency.id, Counts()))
+    return sums
 
 
 def _counts(facts: Facts, period: Period) -> dict[str, Counts]:
     counts = dossier_counts(facts.dossiers, period)
-    for one in facts.held:
-        counts.setdefault(one.agency, Counts()).numbers["held"] += period.holds(one.day)
+    for record in facts.quarantined_dossiers:
+        counts.setdefault(record.agency, Counts()).numbers["quarantined"] += period.contains(record.day)
     offered: dict[str, list[Offering]] = defaultdict(list)
     for offering in facts.offerings:
         offered[offering.agency].append(offering)
@@ -211,18 +210,18 @@ def _counts(facts: Facts, period: Period) -> dict[str, Counts]:
     return counts
 
 
-def service_kpi(facts: Facts, told: Definitions) -> Iterator[tuple[tuple[object, ...], dict[str, object]]]:
+def service_kpi(facts: Facts, definitions: Definitions) -> Iterator[tuple[tuple[object, ...], dict[str, object]]]:
     """Every row of the table, by key."""
     for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
-        there = {ALL} | {agency.id for agency in facts.agencies if is_in_force(agency, period)}
-        for (agency, level), mine in rolled_up(facts, period, _counts(facts, period)).items():
-            held = mine.numbers["held"]
-            for kpi_id, (numerator, denominator) in ratios(mine).items():
-                version = told.version(kpi_id, period.last_day)
-                excluded = mine.numbers["excluded"] if told.excludes(kpi_id, period.last_day) else 0
-                if agency in there or denominator or excluded or held:
+        in_force = {ALL} | {agency.id for agency in facts.agencies if is_in_force(agency, period)}
+        for (agency, level), of_agency in rolled_up(facts, period, _counts(facts, period)).items():
+            quarantined = of_agency.numbers["quarantined"]
+            for kpi_id, (numerator, denominator) in ratios(of_agency).items():
+                version = definitions.version(kpi_id, period.last_day)
+                excluded = of_agency.numbers["excluded"] if definitions.excludes(kpi_id, period.last_day) else 0
+                if agency in in_force or denominator or excluded or quarantined:
                     yield (kpi_id, agency, level, period.name, period.start, version), {
                         "numerator": numerator, "denominator": denominator,
                         "value": numerator / denominator if denominator else None,
-                        "excluded_count": excluded, "quarantined_count": held, "as_of": period.as_of,
+                        "excluded_count": excluded, "quarantined_count": quarantined, "as_of": period.as_of,
                     }  # fmt: skip

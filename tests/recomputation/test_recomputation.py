@@ -1,7 +1,7 @@
-"""Every row of every indicator table is what a second, plain computation makes of the clean facts, and no row more.
+"""Tests that every indicator table has exactly the rows that a second, plain computation gets from the correct facts.
 
-The world goes through the real pipeline once; nothing that computes here is shared with the statements of the platform
-or with the simulator's own indicators.
+The real pipeline publishes the world once. The computation here shares no code with the SQL of the platform or with the
+indicators of the simulator.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 import pytest
 
-from lgsp import publish, store
+from lgsp import install, publish, store
 from lgsp.schema import contract
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from lgsp_province import World, serving
 from lgsp_province.score import feeds
 from tests.recomputation import activity, index, papers, service
-from tests.recomputation.comparing import differences, told
+from tests.recomputation.comparing import differences, summary
 from tests.recomputation.facts import Facts
 from tests.recomputation.periods import LOCAL
 from tests.recomputation.told import Definitions
@@ -45,16 +45,16 @@ MERGER = "the merger of 2025, with broken feeds"
 
 
 @dataclass
-class Both:
-    """What the pipeline published of a world, and what we make of its clean facts."""
+class Recomputation:
+    """The dataset that the pipeline published of a world, and the indicators computed from its correct facts."""
 
     settings: Settings
     facts: Facts
-    told: Definitions
+    definitions: Definitions
 
     @cached_property
     def service_kpi(self) -> list[Row]:
-        return list(service.service_kpi(self.facts, self.told))
+        return list(service.service_kpi(self.facts, self.definitions))
 
     @cached_property
     def ratios(self) -> list[index.Ratios]:
@@ -62,13 +62,13 @@ class Both:
 
     @cached_property
     def index_766(self) -> list[Row]:
-        return list(index.index_766(self.ratios, self.told))
+        return list(index.index_766(self.ratios, self.definitions))
 
-    def differences(self, table: str, ours: list[Row]) -> list[str]:
-        """One line for each row that is not the same on both sides."""
+    def differences(self, table: str, computed: list[Row]) -> list[str]:
+        """One line for each row that differs between the computed and the published table."""
         with store.connect(self.settings) as connection:
             rows = connection.execute(f"select * from shared.{table}".encode()).fetchall()
-        return differences(table, tuple(contract.load(table).key), ours, rows)
+        return differences(table, tuple(contract.load(table).key), computed, rows)
 
 
 def _world(name: str) -> World:
@@ -80,20 +80,21 @@ def _world(name: str) -> World:
 
 
 @contextmanager
-def publishing(world: World, home: Path) -> Iterator[Settings]:
-    """An installation that read a world through the real servers and published it, with figures that were reported."""
-    told = home / "definitions"
-    told.mkdir(parents=True)
-    (told / "manual_indicator.csv").write_text(REPORTED, encoding="utf-8")
+def published_installation(world: World, home: Path) -> Iterator[Settings]:
+    """The settings of an installation that read a world from the real servers and published it, with reported figures."""
+    definitions = home / "definitions"
+    definitions.mkdir(parents=True)
+    (definitions / "manual_indicator.csv").write_text(REPORTED, encoding="utf-8")
     as_of = datetime.combine(world.end + timedelta(days=1), time(), LOCAL)
     try:
         with serving(world, as_of=as_of) as connections:
-            environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(said) for name, said in connections.items()}
+            environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(values) for name, values in connections.items()}
             environment |= {f"LGSP_REQUESTS_PER_MINUTE_{name.upper()}": "6000000" for name in connections}
-            settings = Settings.from_env({**environment, "LGSP_HOME": str(home), "LGSP_DEFINITIONS": str(told)})
-            for part in feeds.parts(world):
-                for source, window in part:
-                    feeds.read(settings, source, window, world)
+            settings = Settings.from_env({**environment, "LGSP_HOME": str(home), "LGSP_DEFINITIONS": str(definitions)})
+            install.ensure(settings)
+            for windows in feeds.windows_by_publication(world):
+                for source, window in windows:
+                    feeds.ingest(settings, source, window, world)
                 publish.run(settings)
             yield settings
     finally:
@@ -101,51 +102,55 @@ def publishing(world: World, home: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module", params=[QUARTER, MERGER])
-def both(request: pytest.FixtureRequest) -> Iterator[Both]:
-    """Both sides of each world."""
+def recomputation(request: pytest.FixtureRequest) -> Iterator[Recomputation]:
+    """The published and the computed indicators of each world."""
     world, home = _world(request.param), Path(tempfile.mkdtemp(prefix="lgsp-recomputation-"))
     try:
-        with publishing(world, home) as settings:
+        with published_installation(world, home) as settings:
             facts = Facts(world, world.end + timedelta(days=1))
-            yield Both(settings, facts, Definitions.of(home / "definitions"))
+            yield Recomputation(settings, facts, Definitions.load(home / "definitions"))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _agree(both: Both, table: str, ours: list[Row]) -> None:
-    assert ours, f"nothing was computed of {table}"
-    lines = both.differences(table, ours)
-    assert not lines, told(lines)
+def _assert_equal(recomputation: Recomputation, table: str, computed: list[Row]) -> None:
+    assert computed, f"no row of {table} was computed"
+    lines = recomputation.differences(table, computed)
+    assert not lines, summary(lines)
 
 
-def test_the_ratios_of_service_are_ours(both: Both) -> None:
-    _agree(both, "service_kpi", both.service_kpi)
+def test_service_indicators_equal_the_computed_ones(recomputation: Recomputation) -> None:
+    _assert_equal(recomputation, "service_kpi", recomputation.service_kpi)
 
 
-def test_who_received_nothing_is_who_we_find(both: Both) -> None:
-    _agree(both, "zero_activity", list(activity.zero_activity(both.facts, both.told)))
+def test_zero_activity_equals_the_computed_one(recomputation: Recomputation) -> None:
+    computed = list(activity.zero_activity(recomputation.facts, recomputation.definitions))
+    _assert_equal(recomputation, "zero_activity", computed)
 
 
-def test_who_offers_nothing_is_not_asked_what_was_received(both: Both) -> None:
-    idle = {agency.id for agency in both.facts.agencies} - {offering.agency for offering in both.facts.offerings}
-    assert idle, "the office of the province itself offers nothing"
-    with store.connect(both.settings) as connection:
+def test_agencies_without_offerings_have_no_activity_rows(recomputation: Recomputation) -> None:
+    offering = {each.agency for each in recomputation.facts.offerings}
+    idle = {agency.id for agency in recomputation.facts.agencies} - offering
+    assert idle, "the office of the province offers nothing"
+    with store.connect(recomputation.settings) as connection:
         rows = connection.execute("select distinct organisation_id from shared.zero_activity").fetchall()
     assert not idle & {row["organisation_id"] for row in rows}
 
 
-def test_the_form_is_ours_and_balances(both: Both) -> None:
-    _agree(both, "form_06a", list(activity.form_06a(both.facts, both.told)))
+def test_form_06a_equals_the_computed_one(recomputation: Recomputation) -> None:
+    _assert_equal(recomputation, "form_06a", list(activity.form_06a(recomputation.facts, recomputation.definitions)))
 
 
-def test_what_the_document_system_says_is_what_we_count(both: Both) -> None:
-    _agree(both, "document_kpi", list(papers.document_kpi(both.facts, both.told)))
+def test_document_indicators_equal_the_computed_ones(recomputation: Recomputation) -> None:
+    computed = list(papers.document_kpi(recomputation.facts, recomputation.definitions))
+    _assert_equal(recomputation, "document_kpi", computed)
 
 
-def test_the_points_of_the_index_are_ours(both: Both) -> None:
-    _agree(both, "index_766", both.index_766)
+def test_index_766_equals_the_computed_one(recomputation: Recomputation) -> None:
+    _assert_equal(recomputation, "index_766", recomputation.index_766)
 
 
-def test_every_territory_has_our_class_and_colour(both: Both) -> None:
-    ours = list(index.institution_map(both.facts, both.ratios, both.index_766, both.told))
-    _agree(both, "institution_map", ours)
+def test_institution_map_equals_the_computed_one(recomputation: Recomputation) -> None:
+    facts, definitions = recomputation.facts, recomputation.definitions
+    computed = list(index.institution_map(facts, recomputation.ratios, recomputation.index_766, definitions))
+    _assert_equal(recomputation, "institution_map", computed)

@@ -1,4 +1,4 @@
-"""What is told as data of indicators: versions of definitions, weights, thresholds and reported figures."""
+"""Reads the indicator configuration: versions of definitions, weights, thresholds and reported figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _is_in_force(row: dict[str, str], day: date) -> bool:
 
 @dataclass(frozen=True)
 class Definitions:
-    """The definitions in a folder, else those that are shipped, read as plain text."""
+    """The definitions in a folder, or the shipped ones where the folder has no such file, read as plain text."""
 
     indicators: dict[str, Any]
     weights: list[dict[str, str]]
@@ -34,8 +34,8 @@ class Definitions:
     reported: list[dict[str, str]]
 
     @classmethod
-    def of(cls, folder: Path) -> Definitions:
-        """Read a folder that replaces some of the files."""
+    def load(cls, folder: Path) -> Definitions:
+        """Read a folder that replaces some of the shipped files."""
 
         def text(name: str) -> str:
             own = folder / name
@@ -51,30 +51,30 @@ class Definitions:
 
     def kpis(self, table: str) -> list[str]:
         """The indicators of a table."""
-        return [name for name, told in self.indicators.items() if told["table"] == table]
+        return [name for name, entry in self.indicators.items() if entry["table"] == table]
 
     def version(self, kpi_id: str, day: date) -> str | None:
-        """The version in force on a day; None before there was one."""
-        begun = [v for v in self.indicators[kpi_id]["versions"] if v["from"] <= day]
-        return str(max(begun, key=lambda v: v["from"])["version"]) if begun else None
+        """The version in force on a day; None before the first one."""
+        valid = [v for v in self.indicators[kpi_id]["versions"] if v["from"] <= day]
+        return str(max(valid, key=lambda v: v["from"])["version"]) if valid else None
 
     def excludes(self, kpi_id: str, day: date) -> bool:
-        """Whether the version of a day leaves something out on purpose."""
+        """Whether the version in force on a day excludes something."""
         version = self.version(kpi_id, day)
         return any("excluded" in v for v in self.indicators[kpi_id]["versions"] if str(v["version"]) == version)
 
     def threshold(self, name: str, scope: str, day: date) -> str | None:
-        """A threshold on a day as it is written; None where there is none."""
-        found = [row for row in self.thresholds if (row["threshold_id"], row["scope"]) == (name, scope)]
-        return next((row["value"] for row in found if _is_in_force(row, day)), None)
+        """A threshold on a day, as text; None if there is none."""
+        rows = [row for row in self.thresholds if (row["threshold_id"], row["scope"]) == (name, scope)]
+        return next((row["value"] for row in rows if _is_in_force(row, day)), None)
 
     def classes(self, day: date) -> list[tuple[Fraction, str, str]]:
-        """Lower bound, name and colour of the classes of a day, the best first."""
-        found = [r for r in self.thresholds if r["threshold_id"] == "institution_class" and _is_in_force(r, day)]
-        return sorted(((Fraction(r["value"]), r["scope"], r["colour"]) for r in found), reverse=True)
+        """Lower bound, name and colour of the classes in force on a day, the best first."""
+        rows = [r for r in self.thresholds if r["threshold_id"] == "institution_class" and _is_in_force(r, day)]
+        return sorted(((Fraction(r["value"]), r["scope"], r["colour"]) for r in rows), reverse=True)
 
     def components(self, day: date) -> Iterator[tuple[str, str, Fraction, Fraction]]:
-        """Component, indicator, points at most and where these begin, on a day."""
+        """Component, indicator, maximum of points and the ratio that reaches it, of the weights in force on a day."""
         for row in self.weights:
             if _is_in_force(row, day):
                 yield row["component"], row["kpi_id"], Fraction(row["maximum"]), Fraction(row["full_at"])

@@ -1,4 +1,4 @@
-"""The compose file is valid, keeps its secrets outside, and runs Airflow as the tests do."""
+"""docker-compose.yml is valid, contains no secrets, and runs Airflow with the settings that the tests use."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer"}
 REQUIRED = re.compile(r"\$\{(\w+):\?")
 OPTIONAL = re.compile(r"\$\{(\w+):-")
-# What one machine alone needs, what only containers need, and what these set to something of their own.
-ONE_MACHINE = {"AIRFLOW__API__HOST", "AIRFLOW__API__PORT"}
-CONTAINERS = {"AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"}
-PLACES = {
+# Settings that only a local stack needs, settings that only containers need, and settings with other values in containers.
+LOCAL_ONLY = {"AIRFLOW__API__HOST", "AIRFLOW__API__PORT"}
+CONTAINERS_ONLY = {"AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"}
+OTHER_VALUES = {
     "AIRFLOW__API__BASE_URL", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
     "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET",
@@ -40,8 +40,8 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def services(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(text)["services"]
-    return found
+    services: dict[str, Any] = yaml.safe_load(text)["services"]
+    return services
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +54,14 @@ def example() -> dict[str, str]:
 
 
 def test_airflow_runs_with_the_tested_settings(services: dict[str, Any], tmp_path: Path) -> None:
-    told = {"LGSP_HOME": str(tmp_path), "LGSP_AIRFLOW_DATABASE_URL": "postgresql://somewhere/airflow"}
-    tested = airflow_environment.airflow(Settings.from_env(told), 8080, {})
+    variables = {"LGSP_HOME": str(tmp_path), "LGSP_AIRFLOW_DATABASE_URL": "postgresql://somewhere/airflow"}
+    tested = airflow_environment.airflow(Settings.from_env(variables), 8080, {})
     names = {name for name in tested if name.startswith("AIRFLOW__")} | airflow_environment.TUNING.keys()
-    ours = services["scheduler"]["environment"]
-    assert {name for name in ours if name.startswith("AIRFLOW__")} - CONTAINERS <= names
-    assert names - ONE_MACHINE <= ours.keys()
-    assert {name: ours[name] for name in names - ONE_MACHINE - PLACES} == {
-        name: tested[name] for name in names - ONE_MACHINE - PLACES
-    }
+    environment = services["scheduler"]["environment"]
+    assert {name for name in environment if name.startswith("AIRFLOW__")} - CONTAINERS_ONLY <= names
+    assert names - LOCAL_ONLY <= environment.keys()
+    same = names - LOCAL_ONLY - OTHER_VALUES
+    assert {name: environment[name] for name in same} == {name: tested[name] for name in same}
 
 
 def test_the_scheduler_starts_as_in_the_tests(services: dict[str, Any]) -> None:
@@ -72,8 +71,8 @@ def test_the_scheduler_starts_as_in_the_tests(services: dict[str, Any]) -> None:
 def test_all_parts_of_airflow_share_one_environment(services: dict[str, Any]) -> None:
     for part in AIRFLOW - {"api-server"}:
         assert services[part]["environment"] == services["scheduler"]["environment"], part
-    beside = services["api-server"]["environment"].items() - services["scheduler"]["environment"].items()
-    assert dict(beside).keys() == {"AIRFLOW_UI_PASSWORDS"}
+    extra = services["api-server"]["environment"].items() - services["scheduler"]["environment"].items()
+    assert dict(extra).keys() == {"AIRFLOW_UI_PASSWORDS"}
 
 
 def test_every_source_has_its_connection(services: dict[str, Any], example: dict[str, str]) -> None:
@@ -91,17 +90,17 @@ def test_every_variable_is_documented_and_every_secret_is_required(text: str, ex
 
 
 def test_a_missing_secret_is_named(text: str) -> None:
-    for name, said in re.findall(r"\$\{(\w+):\?([^}]*)\}", text):
-        assert said == f"set {name} in .env"
+    for name, message in re.findall(r"\$\{(\w+):\?([^}]*)\}", text):
+        assert message == f"set {name} in .env"
 
 
-def test_the_example_leads_to_the_simulated_province(services: dict[str, Any], example: dict[str, str]) -> None:
+def test_the_example_connects_to_the_simulated_province(services: dict[str, Any], example: dict[str, str]) -> None:
     ports = next(word for word in services["province"]["command"] if word.startswith("--ports=")).partition("=")[2]
     day = date(2026, 7, 1)
     with serving(World.generate("tiny", 1, day, day)) as connections:
         for port, (source, connection) in zip(ports.split(","), connections.items(), strict=True):
-            at_home = {**connection, "host": "province", "port": int(port)}
-            assert json.loads(example[connection_variable(source)]) == at_home
+            in_compose = {**connection, "host": "province", "port": int(port)}
+            assert json.loads(example[connection_variable(source)]) == in_compose
 
 
 def test_only_the_ui_is_published_and_only_on_loopback(services: dict[str, Any]) -> None:
@@ -109,7 +108,7 @@ def test_only_the_ui_is_published_and_only_on_loopback(services: dict[str, Any])
     assert published == {"api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"]}
 
 
-def test_everything_that_stays_is_watched_and_comes_back(services: dict[str, Any]) -> None:
+def test_every_long_running_service_has_a_health_check_and_restarts(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
         if name != "init":
@@ -117,7 +116,7 @@ def test_everything_that_stays_is_watched_and_comes_back(services: dict[str, Any
             assert service["healthcheck"]["test"], name
 
 
-def test_what_is_mounted_or_started_exists_and_may_run(services: dict[str, Any], text: str) -> None:
+def test_every_mounted_file_exists_and_every_started_script_is_executable(services: dict[str, Any], text: str) -> None:
     for path in re.findall(r"^ +- \./([^:]+):", text, re.MULTILINE):
         assert (ROOT / path).is_file(), path
     for path in re.findall(r"/opt/lgsp/(include/docker/\w\S+\.sh)\b", text):
@@ -126,10 +125,10 @@ def test_what_is_mounted_or_started_exists_and_may_run(services: dict[str, Any],
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
-def test_compose_reads_the_file(tmp_path: Path, services: dict[str, Any]) -> None:
+def test_docker_compose_accepts_the_file(tmp_path: Path, services: dict[str, Any]) -> None:
     example = (ROOT / ".env.example").read_text()
     filled = tmp_path / ".env"
     filled.write_text(re.sub(r"^(\w+)=$", r"\1=something", example, flags=re.MULTILINE))
     command = ["docker-compose", "--env-file", str(filled), "--profile", "province", "config", "--services"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == services.keys()
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(process.stdout.split()) == services.keys()

@@ -78,7 +78,7 @@ def test_every_rule_says_what_it_means_and_why() -> None:
     rules = [rule for shared in contract.every() for rule in shared.rules]
     assert all(rule.meaning and rule.meaning_vi and rule.why for rule in rules)
     assert len({rule.id for rule in rules}) == len(rules)
-    assert all((ROOT / "include" / "lgsp" / rule.mend).exists() for rule in rules if rule.mend)
+    assert all((ROOT / "include" / "lgsp" / rule.fix).exists() for rule in rules if rule.fix)
 
 
 @pytest.mark.parametrize("name", sources.names())

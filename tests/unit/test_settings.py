@@ -1,4 +1,4 @@
-"""Settings: clear about what is missing, silent about secrets."""
+"""Settings: errors name the missing variable, and no error or representation shows a secret."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ def test_a_broken_connection_is_never_shown(text: str) -> None:
 
 
 def test_secrets_are_not_in_a_representation() -> None:
-    told = '{"conn_type": "http", "schema": "http", "host": "h", "port": 1, "login": "l", "password": "pass-w", "extra": {"secret_key": "key-s"}}'
-    endpoint = Endpoint.from_json("documents", told)
+    connection = '{"conn_type": "http", "schema": "http", "host": "h", "port": 1, "login": "l", "password": "pass-w", "extra": {"secret_key": "key-s"}}'
+    endpoint = Endpoint.from_json("documents", connection)
     assert endpoint.base_url == "http://h:1"
     assert "pass-w" not in repr(endpoint) and "key-s" not in repr(endpoint)
 
 
-def test_a_real_installation_must_bring_its_token_key(tmp_path: Path) -> None:
+def test_an_installation_with_its_own_database_must_set_its_token_key(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="LGSP_TOKEN_KEY"):
         Settings.from_env({"LGSP_HOME": str(tmp_path), "LGSP_DATABASE_URL": "postgresql://x"}).token_key()
 
 
-def test_the_embedded_one_makes_its_key_once_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_with_the_embedded_database_the_token_key_is_generated_once_and_readable_by_its_owner_only(
+    tmp_path: Path,
+) -> None:
     settings = Settings.from_env({"LGSP_HOME": str(tmp_path)})
     assert settings.token_key() == settings.token_key()
     assert (tmp_path / "token.key").stat().st_mode & 0o077 == 0
 
 
-def test_the_budget_of_a_source_can_be_set(tmp_path: Path) -> None:
+def test_the_request_limit_of_a_source_can_be_set(tmp_path: Path) -> None:
     settings = Settings.from_env({"LGSP_HOME": str(tmp_path), "LGSP_REQUESTS_PER_MINUTE_DOCUMENTS": "30"})
     assert (settings.requests_per_minute("documents", 600), settings.requests_per_minute("one_stop_shop", 600)) == (
         30,

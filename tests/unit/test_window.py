@@ -1,4 +1,4 @@
-"""Windows are half open, and days are local days."""
+"""Windows are half-open, and days are local days."""
 
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -31,15 +31,15 @@ def test_a_window_ends_after_it_begins(start: str, end: str) -> None:
 
 
 @given(windows, st.integers(1, 40))
-def test_splitting_loses_nothing_and_overlaps_nowhere(window: Window, days: int) -> None:
+def test_the_parts_of_a_split_window_cover_it_without_gaps_or_overlaps(window: Window, days: int) -> None:
     parts = window.split(days)
     assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-    assert all(one.end == other.start for one, other in pairwise(parts))
+    assert all(part.end == following.start for part, following in pairwise(parts))
     assert all(len(part.days()) <= days for part in parts)
 
 
 @given(windows)
-def test_whole_days_hold_the_window_and_begin_at_midnight(window: Window) -> None:
+def test_whole_days_contain_the_window_and_begin_at_midnight(window: Window) -> None:
     whole = window.whole_days()
     assert whole.start <= window.start and window.end <= whole.end
     assert whole.start == midnight(window.days()[0]) and whole.days() == window.days()

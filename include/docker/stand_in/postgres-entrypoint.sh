@@ -1,6 +1,6 @@
 #!/bin/sh
-# Start PostgreSQL as the official image does: an empty volume becomes a cluster with POSTGRES_USER,
-# POSTGRES_PASSWORD and POSTGRES_DB, and runs what lies in /docker-entrypoint-initdb.d.
+# Starts PostgreSQL as the official image does: in an empty volume it creates a cluster with POSTGRES_USER,
+# POSTGRES_PASSWORD and POSTGRES_DB, and runs the scripts in /docker-entrypoint-initdb.d.
 set -eu
 : "${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD}"
 user=${POSTGRES_USER:-postgres}
@@ -15,7 +15,7 @@ fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     password=$(mktemp)
     printf '%s' "$POSTGRES_PASSWORD" > "$password"
-    # shellcheck disable=SC2086 (the arguments are words)
+    # shellcheck disable=SC2086 (the arguments must be split into words)
     initdb --username="$user" --pwfile="$password" --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-}
     rm "$password"
     echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"

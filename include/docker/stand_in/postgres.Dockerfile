@@ -1,5 +1,5 @@
-# A stand-in for PostgreSQL's official image where none can be pulled: the server that the tests run on,
-# from the wheel in our own image, behind an entry point with the official image's manners.
+# Replaces PostgreSQL's official image where it cannot be pulled: the server that the tests use, from the wheel in our
+# own image, with an entry point that behaves as the official one.
 ARG OURS
 FROM ${OURS}
 USER root

@@ -1,4 +1,4 @@
-"""Judge rows and batches: rules, gate, quarantine, completeness, drift."""
+"""Check rows and batches: rules, gate, quarantine, completeness, drift."""
 
 from lgsp.check.stage import run
 

@@ -1,6 +1,7 @@
-"""What is usual: how many records a day brings and how often a field is empty, learnt from what was published.
+"""Compare a batch with published history: the number of records per day and the share of empty values per field.
 
-A day is compared with days of its class read as soon after it; a field with the same field in batches read alike.
+A day is compared with days of the same class that were read equally soon after their end. A field is compared with the
+same field in batches that were read under similar conditions.
 """
 
 from __future__ import annotations
@@ -19,70 +20,72 @@ from lgsp.store import ledger
 from lgsp.vietnam import working_days
 from lgsp.window import Window, midnight
 
-# Eight days of a class are two months of Tuesdays: enough to know the spread, few enough to follow a change.
-NEAREST, FEWEST = 8, 4
-# Four median deviations are about 2.7 standard ones; the floors keep a calm month from making the next one odd.
-# Mondays bring more than Fridays: learnt from days of several classes, the bounds are wider.
-DEVIATIONS, LEAST_SHARE, LEAST_SHARE_MIXED = 4, 0.05, 0.10
-# So few records on a day say nothing, whatever was usual: on Sundays nothing is usual.
-NEVER_MANY = 20
-# Read within two days, a day is whole: later, records that changed again have left it.
+# Eight days of a class are two months of Tuesdays: enough to know the spread, few enough to follow a trend.
+MAX_DAYS, MIN_HISTORY = 8, 4
+# Four median deviations are about 2.7 standard deviations. The minimum spreads (shares of the median) prevent false
+# alarms after a quiet month; for a mix of weekdays the minimum is larger, because Mondays bring more than Fridays.
+MAX_DEVIATIONS, MIN_SPREAD, MIN_SPREAD_MIXED = 4, 0.05, 0.10
+# Up to this many records on a day are never unusual. On Sundays the usual number is zero.
+ALWAYS_USUAL = 20
+# A day that is read within two days is complete. Later, records that changed again belong to a later day.
 PROMPT = timedelta(days=2)
-OVERTAKEN = timedelta(days=4)  # the runs of a backfill overtake each other
-REMEMBERED = timedelta(days=400)  # a year back, so that Tết is compared with the Tết before
+OUT_OF_ORDER = timedelta(days=4)  # parallel runs of a backfill finish out of order
+HISTORY = timedelta(days=400)  # more than a year, so that Tết is compared with the previous Tết
 
-# Only Tết closes offices for so many days on end; work is slow in the week before it and the week after.
-LONG_BREAK, NEAR = 7, 7
-HOLIDAY, NEAR_TET, BESIDE_HOLIDAY, MAKE_UP = "holiday", "day near Tết", "day beside a holiday", "make-up day"
-NEAR_HOLIDAY = 2
-# Days unlike others: too few a year to know them well, so their bounds are wider.
-UNSTEADY, WIDER = (HOLIDAY, NEAR_TET, BESIDE_HOLIDAY, MAKE_UP), 2
+# Only at Tết are offices closed for seven days in a row; there is less work in the weeks before and after.
+LONG_HOLIDAY, NEAR_TET_DAYS = 7, 7
+HOLIDAY, NEAR_TET, NEXT_TO_HOLIDAY, MAKE_UP = "holiday", "day near Tết", "day next to a holiday", "make-up day"
+NEAR_HOLIDAY_DAYS = 2
+# A year has few days of these classes, so their usual number is less certain and their bounds are wider.
+IRREGULAR_CLASSES, IRREGULAR_FACTOR = (HOLIDAY, NEAR_TET, NEXT_TO_HOLIDAY, MAKE_UP), 2
 
-FEWEST_RECORDS, FEWEST_POINTS = 200, 0.10
-# A field that was nearly always there and is now mostly gone is a broken feed, once there are enough records to say so.
-HARDLY_EVER, LIMIT_POINTS, LIMIT_RECORDS = 0.05, 0.50, 1000
+MIN_RECORDS, MIN_POINTS = 200, 0.10
+# A field that was rarely empty and is now mostly empty indicates a broken feed, given enough records.
+RARELY_EMPTY, LIMIT_POINTS, LIMIT_RECORDS = 0.05, 0.50, 1000
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How many records a local day had when it was first read, and how soon that was."""
+    """The number of records of a local day when it was first read, and how soon after the day that was."""
 
     day_on: date
     records: int
-    is_prompt: bool = True  # its window ended within two days after it, and windows of later days were not read before
-    is_live: bool = True  # by the clock: not a backfill
-    kinds: Mapping[str, int] = field(default_factory=dict)  # how many of them are of which kind
+    is_prompt: bool = True  # its window ended within two days after the day, and no later window was read before
+    is_live: bool = True  # read within two days by the clock, not by a backfill
+    kinds: Mapping[str, int] = field(default_factory=dict)  # the number of records of each kind
 
-    def only(self, kind: str) -> Reading:
-        """The same day as if it had brought nothing else."""
+    def of_kind(self, kind: str) -> Reading:
+        """The same reading with the records of one kind only."""
         return replace(self, records=self.kinds.get(kind, 0), kinds={})
 
-    def is_like(self, other: Reading) -> bool:
+    def is_comparable_to(self, other: Reading) -> bool:
         """Whether both were read equally soon after their day."""
         return (self.is_prompt, self.is_live) == (other.is_prompt, other.is_live)
 
 
 @dataclass(frozen=True)
-class Range:
-    """How many records are usual on a day, and from which days that is known."""
+class UsualRange:
+    """The usual number of records on a day, and the days it was computed from (`basis`)."""
 
     low: int
     high: int
     middle: float
     basis: str
-    is_due: bool = True  # the day was read no later than those: it had lost no more of its records to later days
+    is_read_as_early: bool = True  # no later than the compared days, so it lost no more records to later windows
 
 
 @dataclass(frozen=True)
-class Day:
-    """One whole local day of a batch beside what is usual for it; without history no bounds."""
+class DayVolume:
+    """One whole local day of a batch and its usual range; `expected` is None without enough history."""
 
     day_on: date
     class_: str
     observed: int
-    expected: Range | None
+    expected: UsualRange | None
     is_suspicious_zero: bool = False
-    lacks: tuple[str, ...] = ()  # of which kinds nothing came beside others that did, and what is usual of them
+    missing_kinds: tuple[
+        str, ...
+    ] = ()  # kinds without records on a day with records of other kinds, with their usual number
 
     @property
     def is_unusual(self) -> bool:
@@ -90,18 +93,18 @@ class Day:
         return self.expected is not None and not self.expected.low <= self.observed <= self.expected.high
 
     @property
-    def told(self) -> str:
-        """What was expected and what came, for people."""
-        shown = f"{self.day_on:%A} {self.day_on.day} {self.day_on:%B %Y}"
+    def description(self) -> str:
+        """The expected and the observed number of records, as one line of text."""
+        day = f"{self.day_on:%A} {self.day_on.day} {self.day_on:%B %Y}"
         if self.expected is None:
-            return f"{shown}: got {self.observed:,} (too few days are known to say what is usual)"
-        said, but = self.expected, "".join(f", but no {kind}" for kind in self.lacks)
-        return f"{shown}: expected {said.low:,}–{said.high:,}, got {self.observed:,}{but} ({said.basis})"
+            return f"{day}: got {self.observed:,} (too few earlier days to compare)"
+        usual, missing = self.expected, "".join(f", but no {kind}" for kind in self.missing_kinds)
+        return f"{day}: expected {usual.low:,}–{usual.high:,}, got {self.observed:,}{missing} ({usual.basis})"
 
 
 @dataclass(frozen=True)
-class Null:
-    """A field that is empty unusually often, or unusually seldom, in a batch."""
+class UnusualNulls:
+    """A field that is empty unusually often, or unusually rarely, in a batch."""
 
     list: str
     field: str
@@ -109,11 +112,11 @@ class Null:
     rate: float
     usual: float
     batches: int
-    is_limit: bool  # hardly ever empty before, now mostly
+    is_limit: bool  # rarely empty before, mostly empty now
 
     @property
-    def told(self) -> str:
-        """How often the field is empty and how often it was, for people."""
+    def description(self) -> str:
+        """The share of empty values now and in earlier batches, as one line of text."""
         return (
             f"{self.list}.{self.field}: empty in {self.rate:.0%} of {self.records:,} records, "
             f"usually in {self.usual:.0%} (median of {self.batches} batches)"
@@ -122,20 +125,22 @@ class Null:
 
 @cache
 def class_of(day_on: date) -> str:
-    """The class of days that a day is compared with."""
+    """The class of days that a day is compared with: a kind of holiday or special day, else its weekday."""
     if not working_days.is_working(day_on):
-        return HOLIDAY if any(working_days.day(day).is_holiday for day in _break(day_on)) else f"{day_on:%A}"
-    if any(len(_break(day_on + timedelta(days=n))) >= LONG_BREAK for n in range(-NEAR, NEAR + 1)):
+        return HOLIDAY if any(working_days.day(day).is_holiday for day in _days_off(day_on)) else f"{day_on:%A}"
+    nearby = [day_on + timedelta(days=n) for n in range(-NEAR_TET_DAYS, NEAR_TET_DAYS + 1)]
+    if any(len(_days_off(day)) >= LONG_HOLIDAY for day in nearby):
         return NEAR_TET
     if working_days.day(day_on).is_swap_day:
         return MAKE_UP
-    beside = {day for n in range(-NEAR_HOLIDAY, NEAR_HOLIDAY + 1) for day in _break(day_on + timedelta(days=n))}
-    return BESIDE_HOLIDAY if any(working_days.day(day).is_holiday for day in beside) else f"{day_on:%A}"
+    adjacent = [day_on + timedelta(days=n) for n in range(-NEAR_HOLIDAY_DAYS, NEAR_HOLIDAY_DAYS + 1)]
+    days_off = {day_off for day in adjacent for day_off in _days_off(day)}
+    return NEXT_TO_HOLIDAY if any(working_days.day(day).is_holiday for day in days_off) else f"{day_on:%A}"
 
 
 @cache
-def _break(day_on: date) -> tuple[date, ...]:
-    """The days on end, with this one, on which offices are closed; none for a day that is worked."""
+def _days_off(day_on: date) -> tuple[date, ...]:
+    """The consecutive days off around a day, including it; empty for a working day."""
     first = last = day_on
     if working_days.is_working(day_on):
         return ()
@@ -146,103 +151,106 @@ def _break(day_on: date) -> tuple[date, ...]:
     return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-def expected(read: Reading, history: Sequence[Reading]) -> Range | None:
-    """How many records are usual on the day of a reading; None while too few days are known.
+def usual_range(reading: Reading, history: Sequence[Reading]) -> UsualRange | None:
+    """The usual number of records on the day of a reading; None when the history has too few days.
 
-    There is no lower bound for a holiday, nor where no days are known that were read as soon after them.
+    The lower bound is 0 for a holiday, and when the history has too few days that were read equally soon.
     """
-    others = [other for other in history if other.day_on != read.day_on]
-    learnt, name = _learnt(read.day_on, [other for other in others if other.is_like(read)])
-    is_comparable = read.is_prompt and len(learnt) >= FEWEST
+    others = [other for other in history if other.day_on != reading.day_on]
+    similar, name = _similar_days(reading.day_on, [other for other in others if other.is_comparable_to(reading)])
+    is_comparable = reading.is_prompt and len(similar) >= MIN_HISTORY
     if not is_comparable:
-        learnt, name = _learnt(read.day_on, others)
-    if len(learnt) < FEWEST:
+        similar, name = _similar_days(reading.day_on, others)
+    if len(similar) < MIN_HISTORY:
         return None
-    counts = [other.records for other in learnt]
+    counts = [other.records for other in similar]
     middle = median(counts)
-    class_ = class_of(read.day_on)
-    least = LEAST_SHARE if all(class_of(other.day_on) == class_ for other in learnt) else LEAST_SHARE_MIXED
-    spread = max(median(abs(count - middle) for count in counts), math.sqrt(middle), least * middle)
-    low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
-    if class_ in UNSTEADY:
-        low, high = low / WIDER, high * WIDER
-    is_due = read.is_prompt and all(read.is_live or not other.is_live for other in learnt)
+    class_ = class_of(reading.day_on)
+    min_spread = MIN_SPREAD if all(class_of(other.day_on) == class_ for other in similar) else MIN_SPREAD_MIXED
+    spread = max(median(abs(count - middle) for count in counts), math.sqrt(middle), min_spread * middle)
+    low, high = middle - MAX_DEVIATIONS * spread, middle + MAX_DEVIATIONS * spread
+    if class_ in IRREGULAR_CLASSES:
+        low, high = low / IRREGULAR_FACTOR, high * IRREGULAR_FACTOR
+    is_read_as_early = reading.is_prompt and all(reading.is_live or not other.is_live for other in similar)
     if not is_comparable or class_ == HOLIDAY:
         low = 0
-    basis = f"median of {len(learnt)} {name} {middle:,.0f}"
-    return Range(max(0, math.floor(low)), max(NEVER_MANY, math.ceil(high)), middle, basis, is_due)
+    basis = f"median of {len(similar)} {name} {middle:,.0f}"
+    return UsualRange(max(0, math.floor(low)), max(ALWAYS_USUAL, math.ceil(high)), middle, basis, is_read_as_early)
 
 
-def _learnt(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], str]:
-    """The readings to learn from, and what their days are called: of the day's class, else of all days like it."""
+def _similar_days(day_on: date, history: Sequence[Reading]) -> tuple[list[Reading], str]:
+    """The nearest readings of the day's class with the name of the class; else of all working days or all days off."""
     class_, is_working = class_of(day_on), working_days.is_working(day_on)
-    near = sorted(history, key=lambda read: (abs(read.day_on - day_on), read.day_on))
-    own = [read for read in near if class_of(read.day_on) == class_][:NEAREST]
-    if len(own) >= FEWEST:
-        return own, class_.replace("day ", "days ", 1) if class_.startswith("day ") else f"{class_}s"
-    alike = [read for read in near if working_days.is_working(read.day_on) == is_working
-             and class_of(read.day_on) not in UNSTEADY][:NEAREST]  # fmt: skip
-    return alike, "working days" if is_working else "days off"
+    nearest = sorted(history, key=lambda reading: (abs(reading.day_on - day_on), reading.day_on))
+    same_class = [reading for reading in nearest if class_of(reading.day_on) == class_][:MAX_DAYS]
+    if len(same_class) >= MIN_HISTORY:
+        return same_class, class_.replace("day ", "days ", 1) if class_.startswith("day ") else f"{class_}s"
+    similar = [reading for reading in nearest if working_days.is_working(reading.day_on) == is_working
+               and class_of(reading.day_on) not in IRREGULAR_CLASSES][:MAX_DAYS]  # fmt: skip
+    return similar, "working days" if is_working else "days off"
 
 
-def judged(reads: Iterable[Reading], history: Sequence[Reading], from_count: int) -> list[Day]:
-    """Each reading beside what is usual for its day.
+def compare_days(readings: Iterable[Reading], history: Sequence[Reading], from_count: int) -> list[DayVolume]:
+    """Each reading compared with the usual range of its day.
 
-    Nothing at all, or nothing of one kind, is suspicious on a working day that usually brings `from_count` or more; not
-    when it was read later than the days that say so, as all it had may have changed again since.
+    A day without any records, or without records of one kind, is suspicious when it is a working day that usually has
+    `from_count` or more. It is not when it was read later than the compared days: its records may have changed since.
     """
-    reads = sorted(reads, key=lambda read: read.day_on)
-    known = [*history, *reads]
-    kinds = sorted({kind for read in known for kind in read.kinds})
-    begun = {kind: _begun(read.only(kind) for read in known) for kind in kinds}
-    from_on, days = _begun(known), []
-    for read in reads:
-        usual = expected(read, history)
-        is_zero = _is_suspicious(read, usual, from_on, from_count)
-        lacks = []
-        for kind in kinds if read.records and not all(read.kinds.get(kind) for kind in kinds) else ():
-            own = expected(read.only(kind), [other.only(kind) for other in history])
-            if own and _is_suspicious(read.only(kind), own, begun[kind], from_count):
-                lacks.append(f"{kind} where {own.middle:,.0f} are usual")
-        days.append(Day(read.day_on, class_of(read.day_on), read.records, usual, is_zero or bool(lacks), tuple(lacks)))
+    readings = sorted(readings, key=lambda reading: reading.day_on)
+    known = [*history, *readings]
+    kinds = sorted({kind for reading in known for kind in reading.kinds})
+    first_days = {kind: _first_day(reading.of_kind(kind) for reading in known) for kind in kinds}
+    first_day, days = _first_day(known), []
+    for reading in readings:
+        usual = usual_range(reading, history)
+        is_zero = _is_suspicious(reading, usual, first_day, from_count)
+        missing = []
+        for kind in kinds if reading.records and not all(reading.kinds.get(kind) for kind in kinds) else ():
+            usual_of_kind = usual_range(reading.of_kind(kind), [other.of_kind(kind) for other in history])
+            if usual_of_kind and _is_suspicious(reading.of_kind(kind), usual_of_kind, first_days[kind], from_count):
+                missing.append(f"{kind} where {usual_of_kind.middle:,.0f} are usual")
+        class_, is_suspicious = class_of(reading.day_on), is_zero or bool(missing)
+        days.append(DayVolume(reading.day_on, class_, reading.records, usual, is_suspicious, tuple(missing)))
     return days
 
 
-def _is_suspicious(read: Reading, usual: Range | None, begun: date, from_count: int) -> bool:
-    if read.records or usual is None or not working_days.is_working(read.day_on):
+def _is_suspicious(reading: Reading, usual: UsualRange | None, first_day: date, from_count: int) -> bool:
+    if reading.records or usual is None or not working_days.is_working(reading.day_on):
         return False
-    return read.day_on > begun and usual.middle >= from_count and usual.is_due
+    return reading.day_on > first_day and usual.middle >= from_count and usual.is_read_as_early
 
 
-def _begun(reads: Iterable[Reading]) -> date:
-    """The first day with records: before it the source may not have been there yet."""
-    return min((read.day_on for read in reads if read.records), default=date.max)
+def _first_day(readings: Iterable[Reading]) -> date:
+    """The first day with records; before it the source may not have been in operation."""
+    return min((reading.day_on for reading in readings if reading.records), default=date.max)
 
 
-def volumes(connection: ledger.Connection, batch: ledger.Batch) -> list[Day]:
-    """The whole local days of a harmonised batch beside what is usual for them.
+def day_volumes(connection: ledger.Connection, batch: ledger.Batch) -> list[DayVolume]:
+    """The whole local days of a harmonised batch compared with their usual ranges.
 
-    A day that was read before is left out: records that changed again have rightly left it. Nothing is said of a
-    batch that is no window of changes.
+    Days that were read before are left out: records that changed again have left them. Empty for a batch whose purpose
+    is not `window`.
     """
     if batch.purpose != "window":
         return []
-    rows = connection.execute(_READ, {"source": batch.source, "batch_id": batch.batch_id,
-        "start": batch.window.start - REMEMBERED, "end": batch.window.end + REMEMBERED}).fetchall()  # fmt: skip
-    mine = [row for row in rows if row["batch_id"] == batch.batch_id]
+    rows = connection.execute(_READINGS, {"source": batch.source, "batch_id": batch.batch_id,
+        "start": batch.window.start - HISTORY, "end": batch.window.end + HISTORY}).fetchall()  # fmt: skip
+    own_rows = [row for row in rows if row["batch_id"] == batch.batch_id]
     first: dict[date, tuple[Reading, bool]] = {}
-    for row in rows:  # in the order they were read: a day is what its first reading said
-        if row["is_published"] and all(row["read_of"] != own["read_of"] for own in mine):
-            for read in _readings(row):
-                first.setdefault(read.day_on, (read, row["is_counted"]))
-    reads = [read for row in mine if row["is_counted"] for read in _readings(row) if read.day_on not in first]
-    history = [read for read, is_counted in first.values() if is_counted]
-    return judged(reads, history, sources.load(batch.source).volume["from_count"])
+    for row in rows:  # in the order they were read: the first reading of a day counts
+        if row["is_published"] and all(row["read_of"] != own["read_of"] for own in own_rows):
+            for reading in _whole_days(row):
+                first.setdefault(reading.day_on, (reading, row["is_counted"]))
+    readings = [
+        reading for row in own_rows if row["is_counted"] for reading in _whole_days(row) if reading.day_on not in first
+    ]
+    history = [reading for reading, is_counted in first.values() if is_counted]
+    return compare_days(readings, history, sources.load(batch.source).volume["from_count"])
 
 
-# A rebuilt batch is as old as the bytes it was rebuilt from. Batches of older versions counted no days: they teach
-# nothing, but their days were read.
-_READ = """
+# A rebuilt batch was read when the bytes it was rebuilt from were read. Batches of older versions have no counts by
+# day: their days count as read, but they are not used as history.
+_READINGS = """
 with read as (
     select batch_id, created_at, max(window_to) filter (where purpose = 'window' and state not in ('landing', 'failed'))
         over (order by created_at groups between unbounded preceding and 1 preceding) as read_until
@@ -260,27 +268,27 @@ order by read_at, b.created_at, b.batch_id
 """
 
 
-def _readings(row: dict[str, Any]) -> list[Reading]:
-    """The whole local days of a batch's window as it was read."""
+def _whole_days(row: dict[str, Any]) -> list[Reading]:
+    """The readings of the whole local days in a batch's window."""
     window = Window(row["window_from"], row["window_to"])
     is_live = row["read_at"] <= window.end + PROMPT
-    is_in_order = row["read_until"] is None or row["read_until"] <= window.end + OVERTAKEN
-    reads = []
+    is_in_order = row["read_until"] is None or row["read_until"] <= window.end + OUT_OF_ORDER
+    readings = []
     for day in window.days():
-        if window.start <= midnight(day) and _end(day) <= window.end:
+        if window.start <= midnight(day) and _end_of_day(day) <= window.end:
             kinds = row["days"].get(str(day), {})
-            is_prompt = is_in_order and window.end <= _end(day) + PROMPT
-            reads.append(Reading(day, sum(kinds.values()), is_prompt, is_live, kinds))
-    return reads
+            is_prompt = is_in_order and window.end <= _end_of_day(day) + PROMPT
+            readings.append(Reading(day, sum(kinds.values()), is_prompt, is_live, kinds))
+    return readings
 
 
-def _end(day_on: date) -> datetime:
+def _end_of_day(day_on: date) -> datetime:
     return midnight(day_on + timedelta(days=1))
 
 
 @dataclass(frozen=True)
-class Share:
-    """How many records of a batch a field was empty in."""
+class NullCount:
+    """The number of records of a batch in which a field is empty."""
 
     list: str
     field: str
@@ -289,56 +297,56 @@ class Share:
 
     @property
     def rate(self) -> float:
-        """Empty records as a part of all."""
+        """The share of records with an empty value, between 0 and 1."""
         return self.nulls / self.records if self.records else 0.0
 
 
-def unusual_null(share: Share, history: Sequence[float]) -> Null | None:
-    """A field that is empty unusually often or seldom beside its rates in earlier batches; None when it is as usual."""
-    if share.records < FEWEST_RECORDS or len(history) < FEWEST:
+def compare_nulls(nulls: NullCount, history: Sequence[float]) -> UnusualNulls | None:
+    """Compare a field with its null rates in earlier batches; None when the rate is usual or there is too little data."""
+    if nulls.records < MIN_RECORDS or len(history) < MIN_HISTORY:
         return None
     usual = median(history)
     spread = median(abs(rate - usual) for rate in history)
-    if abs(share.rate - usual) <= max(DEVIATIONS * spread, FEWEST_POINTS):
+    if abs(nulls.rate - usual) <= max(MAX_DEVIATIONS * spread, MIN_POINTS):
         return None
-    # of ten batches one may have been broken before; where it rises from batch to batch it is no break
+    # one in ten earlier batches may have been broken; a rate that has been rising for several batches is not a broken feed
     high = sorted(history)[math.ceil(0.9 * len(history)) - 1]
-    is_limit = high < HARDLY_EVER and share.rate - usual >= LIMIT_POINTS and share.records >= LIMIT_RECORDS
-    return Null(share.list, share.field, share.records, share.rate, usual, len(history), is_limit)
+    is_limit = high < RARELY_EMPTY and nulls.rate - usual >= LIMIT_POINTS and nulls.records >= LIMIT_RECORDS
+    return UnusualNulls(nulls.list, nulls.field, nulls.records, nulls.rate, usual, len(history), is_limit)
 
 
-def nulls(connection: ledger.Connection, batch: ledger.Batch) -> list[Null]:
-    """The fields of a harmonised batch that are empty unusually often or seldom.
+def unusual_nulls(connection: ledger.Connection, batch: ledger.Batch) -> list[UnusualNulls]:
+    """The fields of a harmonised batch that are empty unusually often or unusually rarely.
 
-    Compared with the last published batches that were read alike, of days or of longer windows, soon or late: what was
-    read long after its days is mostly finished, so fields that come last are seldom empty there.
+    Compared with the nearest published batches with a window of similar length that were read equally soon. Records
+    that are read long after their day are mostly finished, so their late fields are rarely empty.
     """
-    rows = connection.execute(_SHARES, {"batch_id": batch.batch_id, "batches": BATCHES_OF_HISTORY, "prompt": PROMPT,
-        "fewest": FEWEST_RECORDS}).fetchall()  # fmt: skip
-    found = (
-        unusual_null(Share(row["list"], row["field"], row["record_count"], row["null_count"]), row["rates"])
+    rows = connection.execute(_NULL_COUNTS, {"batch_id": batch.batch_id, "batches": BATCHES_OF_HISTORY, "prompt": PROMPT,
+        "min_records": MIN_RECORDS}).fetchall()  # fmt: skip
+    compared = (
+        compare_nulls(NullCount(row["list"], row["field"], row["record_count"], row["null_count"]), row["rates"])
         for row in rows
     )
-    return [null for null in found if null]
+    return [unusual for unusual in compared if unusual]
 
 
-_SHARES = """
+_NULL_COUNTS = """
 with read as (
     select b.batch_id, b.source, b.state, b.purpose, b.window_to, b.fetched_count, coalesce(o.batch_id, b.batch_id) as read_of,
         coalesce(o.created_at, b.created_at) <= b.window_to + %(prompt)s as is_live,
         b.window_to - b.window_from <= %(prompt)s + interval '1 day' as is_short
     from ledger.batch b left join ledger.batch o on o.batch_id = b.rebuilt_from
-), mine as (select * from read where batch_id = %(batch_id)s and purpose = 'window'), alike as materialized (
-    select r.batch_id from read r, mine
-    where r.source = mine.source and r.state = 'published' and r.purpose = 'window' and r.read_of <> mine.read_of
-        and r.is_live = mine.is_live and r.is_short = mine.is_short and r.fetched_count >= %(fewest)s
+), this_batch as (select * from read where batch_id = %(batch_id)s and purpose = 'window'), comparable as materialized (
+    select r.batch_id from read r, this_batch t
+    where r.source = t.source and r.state = 'published' and r.purpose = 'window' and r.read_of <> t.read_of
+        and r.is_live = t.is_live and r.is_short = t.is_short and r.fetched_count >= %(min_records)s
         and exists (select 1 from ledger.field_profile p where p.batch_id = r.batch_id)
-    order by abs(extract(epoch from r.window_to - mine.window_to)), r.batch_id limit %(batches)s
+    order by abs(extract(epoch from r.window_to - t.window_to)), r.batch_id limit %(batches)s
 )
 select f.list, f.field, f.record_count, f.null_count, array(
-    select p.null_count::float8 / p.record_count from alike join ledger.field_profile p using (batch_id)
-    where p.list = f.list and p.field = f.field and p.record_count >= %(fewest)s) as rates
-from mine join ledger.field_profile f using (batch_id)
-where f.record_count >= %(fewest)s
+    select p.null_count::float8 / p.record_count from comparable join ledger.field_profile p using (batch_id)
+    where p.list = f.list and p.field = f.field and p.record_count >= %(min_records)s) as rates
+from this_batch join ledger.field_profile f using (batch_id)
+where f.record_count >= %(min_records)s
 order by f.list, f.field
 """

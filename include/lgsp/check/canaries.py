@@ -1,4 +1,4 @@
-"""Proof: for each rule a made-up row that breaks it, so that a rule that can no longer fail is noticed."""
+"""Make canaries: for each rule an artificial row that breaks it, so that a rule that never fails is detected."""
 
 from __future__ import annotations
 
@@ -15,47 +15,48 @@ from lgsp.sql import quoted
 
 Side = Literal["fails", "keeps"]
 
-# What every made-up row carries beside its sample: which rule it is about, and that no source ever sent it.
+# The column that marks artificial rows; it holds the id of the rule that the row tests.
 CANARY = "canary"
 
 
-def canaries(con: duckdb.DuckDBPyConnection, table: str, kind: str, window_end: datetime) -> None:
-    """Add to a table of staged rows one row for each rule of their kind, which breaks it; `canary` holds the rule's id.
+def insert(con: duckdb.DuckDBPyConnection, table: str, kind: str, window_end: datetime) -> None:
+    """Insert into a table of staged rows, for each rule of their kind, one row that breaks it; `canary` is the rule's id.
 
     The table has the columns of the staged rows, `window_to` and `canary`. Raises ContractError when a rule has no
-    proof, or when a sample or a proof speaks of a column that the staged rows do not have.
+    proof, or when a sample or a proof names a column that the table does not have.
     """
     proofs = {rule.id: _changes(rule, "fails") for rule in contract.rules(kind)}
     _insert(con, table, kind, proofs, window_end)
 
 
-def rows(
+def create_table(
     con: duckdb.DuckDBPyConnection, kind: str, columns: Mapping[str, str], window_end: datetime, side: Side = "fails"
 ) -> None:
-    """Make a table `proof` of the columns (DuckDB types) and `canary`: the sample, whose `canary` is null, and for each
-    rule the row that breaks it (`fails`) or just keeps it (`keeps`). A kind may also be the name of a shared table.
+    """Create the table `proof` with the given columns (name to DuckDB type) and `canary`, for tests of the rules.
 
-    Where a proof says `or`, each other way to break the rule has a row of its own: `RULE:2` and so on.
+    It contains the sample row, whose `canary` is null, and for each rule a row that breaks it (`fails`) or only just
+    keeps it (`keeps`). Further ways to break a rule (`or` in its proof) have rows of their own: `RULE:2` and so on.
+    `kind` may also be the name of a shared table.
     """
     listed = ", ".join(f'"{name}" {type_}' for name, type_ in {**columns, CANARY: "varchar"}.items())
     con.execute(f"create or replace table proof ({listed})")
     proofs: dict[str | None, dict[str, Any]] = {None: {}}
-    for rule in asked(kind):
+    for rule in rules_of(kind):
         proofs[rule.id] = _changes(rule, side)
         others = (rule.proof or {}).get("or", ()) if side == "fails" else ()
         proofs |= {f"{rule.id}:{number}": dict(other) for number, other in enumerate(others, 2)}
     _insert(con, "proof", kind, proofs, window_end)
 
 
-def asked(kind: str) -> tuple[Rule, ...]:
-    """The rules of a kind of record, of `batch`, or of the rows of a shared table."""
+def rules_of(kind: str) -> tuple[Rule, ...]:
+    """The rules of a kind of record, of `batch`, or of a shared table."""
     return contract.rules(kind) or tuple(rule for rule in contract.rules("table") if rule.table == kind)
 
 
 def _changes(rule: Rule, side: Side) -> dict[str, Any]:
     if not rule.proof or side not in rule.proof:
         raise ContractError(
-            f"rule {rule.id} of kind {rule.kind} has no proof that says what {side}; add it beside the rule"
+            f"rule {rule.id} of kind {rule.kind} has no proof {side!r}; add it to the custom properties of the rule"
         )
     return dict(rule.proof[side])
 
@@ -63,32 +64,32 @@ def _changes(rule: Rule, side: Side) -> dict[str, Any]:
 def _insert(
     con: duckdb.DuckDBPyConnection, table: str, kind: str, proofs: Mapping[Any, dict[str, Any]], window_end: datetime
 ) -> None:
-    """Add the kind's sample with each proof's changes."""
+    """Insert one row per proof: the sample row of the kind with the changes of the proof."""
     types = {str(name): str(type_) for name, type_, *_ in con.execute(f"describe {table}").fetchall() if name != CANARY}
     sample = contract.sample(kind)
-    for name, where in [(name, "its sample") for name in sample] + [
+    for name, place in [(name, "the sample") for name in sample] + [
         (name, f"the proof of rule {rule_id}") for rule_id, changes in proofs.items() for name in changes
     ]:
         if name not in types:
-            raise ContractError(f"records of kind {kind} have no column {name!r}, of which {where} speaks")
+            raise ContractError(f"records of kind {kind} have no column {name!r}, which {place} uses")
     base = [
         "window_to" if name == "window_to" else f'{_cast(sample.get(name), type_)} as "{name}"'
         for name, type_ in types.items()
     ]
-    made = [f'{_made(name, type_, proofs)} as "{name}"' for name, type_ in types.items()]
+    changed = [f'{_value(name, type_, proofs)} as "{name}"' for name, type_ in types.items()]
     ids = ", ".join("null" if rule_id is None else quoted(rule_id) for rule_id in proofs)
     try:
         con.execute(
             f"insert into {table} by name with given as (select timestamptz {quoted(window_end.isoformat())} as window_to), "
             f"sample as (select {', '.join(base) or '1'} from given) "
-            f"select {', '.join(made)}, {CANARY} from sample, (select unnest([{ids}]::varchar[]) as {CANARY})"
+            f"select {', '.join(changed)}, {CANARY} from sample, (select unnest([{ids}]::varchar[]) as {CANARY})"
         )
     except duckdb.Error as error:
-        raise ContractError(f"the proofs of kind {kind} cannot be made: {error}") from error
+        raise ContractError(f"the proofs of kind {kind} cannot be compiled: {error}") from error
 
 
-def _made(name: str, type_: str, proofs: Mapping[Any, dict[str, Any]]) -> str:
-    """A column's value in each proof's row, as one DuckDB expression over the sample."""
+def _value(name: str, type_: str, proofs: Mapping[Any, dict[str, Any]]) -> str:
+    """DuckDB SQL: the value of a column in the row of each proof, as one expression over the sample row."""
     if name == "raw_pointer":
         return quoted(CANARY)
     if name == "raw_hash":
@@ -105,7 +106,7 @@ def _cast(value: Any, type_: str) -> str:
 
 
 def _sql(value: Any) -> str:
-    """A value of YAML in DuckDB's SQL; a text that begins with `=` is SQL already."""
+    """A YAML value as a DuckDB literal; a text that starts with `=` is a DuckDB expression."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -118,4 +119,4 @@ def _sql(value: Any) -> str:
         return f"({value[1:]})"
     if isinstance(value, str | date):
         return quoted(str(value))
-    raise ContractError(f"{value!r} cannot be a column's value")
+    raise ContractError(f"{value!r} is not a valid column value in a sample or proof")

@@ -1,4 +1,4 @@
-"""How fresh the data of each source is: how far it is covered without a gap."""
+"""Measure how fresh the data of each source is: the end of its published windows, and the gaps between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lgsp.window import LOCAL, Window
 
 @dataclass(frozen=True)
 class Freshness:
-    """How far a source's data reaches, how long ago that is, and what was left out on the way."""
+    """Until when a source is covered, how long ago that is, and which periods before it were not read (`holes`)."""
 
     source: str
     covered_until: datetime | None
@@ -23,40 +23,38 @@ class Freshness:
 
     def __str__(self) -> str:
         if self.covered_until is None:
-            return f"{self.source}: nothing was ever published"
+            return f"{self.source}: nothing was published yet"
         hours = round((self.behind or timedelta()) / timedelta(hours=1))
         holes = ", ".join(str(Window(*hole)) for hole in self.holes)
-        reached = (
-            f"{self.source}: data reaches {self.covered_until.astimezone(LOCAL):%Y-%m-%d %H:%M}, {hours} hours ago"
-        )
-        return f"{reached}; not read: {holes}" if holes else reached
+        text = f"{self.source}: data reaches {self.covered_until.astimezone(LOCAL):%Y-%m-%d %H:%M}, {hours} hours ago"
+        return f"{text}; not read: {holes}" if holes else text
 
 
-def freshness(connection: Connection, now: datetime) -> list[Freshness]:
-    """How far the data of each source reaches, seen from an instant; fresh within the hours its `source.yml` allows.
+def measure(connection: Connection, now: datetime) -> list[Freshness]:
+    """The freshness of each source at the time `now`; `is_fresh` compares it with the hours in its `source.yml`.
 
-    What counts is the end of what published windows cover: reading an old day again makes nothing fresh.
+    Only the end of the published windows counts: reading an old day again does not make a source fresh.
     """
     rows = connection.execute(
-        "select source, (select array_agg(lower(r) order by r) from unnest(told) r) as begins, (select array_agg(upper(r) order by r) from unnest(told) r) as ends "
-        "from (select source, range_agg(tstzrange(window_from, window_to)) as told from ledger.batch "
+        "select source, (select array_agg(lower(r) order by r) from unnest(ranges) r) as starts, (select array_agg(upper(r) order by r) from unnest(ranges) r) as ends "
+        "from (select source, range_agg(tstzrange(window_from, window_to)) as ranges from ledger.batch "
         "where state = 'published' and purpose = 'window' group by source) covered"
     ).fetchall()
-    # by day: there are millions of records; a day past its window is a misspelt one
+    # counted days, because there are millions of records; a day after the end of its window is a typing error
     newest = connection.execute(
         "select source, max(day_on) as day_on from ledger.batch_day join ledger.batch using (batch_id) where state = 'published' "
         "and purpose <> 'sweep' and day_on::timestamp at time zone 'Asia/Ho_Chi_Minh' < window_to group by source"
     ).fetchall()
     newest_on = {row["source"]: row["day_on"] for row in newest}
-    spans = {row["source"]: (row["begins"], row["ends"]) for row in rows}
+    spans = {row["source"]: (row["starts"], row["ends"]) for row in rows}
     return [_freshness(name, *spans.get(name, ([], [])), newest_on.get(name), now) for name in sources.names()]
 
 
 def _freshness(
-    source: str, begins: list[datetime], ends: list[datetime], newest: date | None, now: datetime
+    source: str, starts: list[datetime], ends: list[datetime], newest: date | None, now: datetime
 ) -> Freshness:
     until = ends[-1] if ends else None
     behind = now - until if until else None
-    holes = tuple(zip(ends[:-1], begins[1:], strict=True))
+    holes = tuple(zip(ends[:-1], starts[1:], strict=True))
     limit = timedelta(hours=sources.load(source).freshness["hours"])
     return Freshness(source, until, newest, behind, holes, behind is not None and behind <= limit)

@@ -1,8 +1,8 @@
-"""The gate: Great Expectations judges what the contracts ask, on flags that the databases have set.
+"""Evaluate the rules of the contracts with Great Expectations, on boolean flags that the databases computed.
 
-Three suites for each batch: `rows` counts one boolean column for each rule, `batch` judges the batch as a
-whole, `native` proves on a sample of accepted rows that the compiled rules mean what the contract says. One suite
-for each publication: `tables`, over the tables that are about to be published.
+Each batch has three suites: `rows` counts one boolean column for each row rule; `batch` evaluates the rules about the
+batch as a whole; `native` runs Great Expectations' own expectations on a sample of the accepted rows, as an independent
+test of the compiled rules. Each publication has one suite: `tables`, for the tables that will be published.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from lgsp.schema.contract import Rule
 if TYPE_CHECKING:
     import pandas as pd
 
-# Importing it says over two hundred times what it skips.
+# Its import logs more than two hundred lines about skipped modules.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 SEVERITY = {"blocker": "critical", "error": "critical", "warning": "warning", "info": "info"}
 
-# A batch is refused when more than 5 % of its rows go to quarantine: then the batch is wrong, not the rows.
-# In a batch of a few dozen rows a share says nothing, so five rows are always allowed.
-MOST_QUARANTINED_SHARE = 0.05
+# A batch is refused when more than 5% of its rows go to quarantine: the batch as a whole is probably wrong.
+# In a batch of a few dozen rows a share means little, so five rows are always allowed.
+MAX_QUARANTINED_SHARE = 0.05
 ALWAYS_ALLOWED = 5
 
 
-def prepare() -> None:
-    """Begin to import what judging needs, beside other work: it takes seconds, while a publication waits for the store."""
+def preload() -> None:
+    """Import Great Expectations in a background thread. The import takes seconds; a publication has other work meanwhile."""
     threading.Thread(target=importlib.import_module, args=("great_expectations",), daemon=True).start()
 
 
-def allowed(rows: int) -> int:
-    """How many rows of a batch may go to quarantine before the batch is refused."""
-    return max(ALWAYS_ALLOWED, int(rows * MOST_QUARANTINED_SHARE))
+def quarantine_limit(rows: int) -> int:
+    """The largest number of quarantined rows with which a batch of `rows` rows is not refused."""
+    return max(ALWAYS_ALLOWED, int(rows * MAX_QUARANTINED_SHARE))
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What Great Expectations said about one rule, with the rule."""
+class RuleResult:
+    """The result of one rule: how many rows were checked, how many failed, and whether it passed."""
 
     suite: str
     rule: Rule
@@ -54,11 +54,11 @@ class Verdict:
     is_evaluated: bool
     observed: str | None = None
     sample_keys: tuple[str, ...] = ()
-    overruled: str | None = None  # by whom and why, where somebody let the batch pass
+    overruled: str | None = None  # "by <person>: <reason>" where an operator overruled the rule
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing may go on. A rule that could not be evaluated has proven nothing, whatever its severity."""
+        """Whether this result refuses the batch or publication. A rule that could not be evaluated always does."""
         if not self.is_evaluated:
             return True
         return not self.is_passed and self.rule.quarantines and self.overruled is None
@@ -66,79 +66,84 @@ class Verdict:
     def __str__(self) -> str:
         if not self.is_evaluated:
             return f"{self.rule.id} ({self.rule.meaning}): could not be evaluated"
-        what = self.observed or f"{self.failed:,} of {self.checked:,} rows fail"
-        return f"{self.rule.id} ({self.rule.meaning}): {what}"
+        observed = self.observed or f"{self.failed:,} of {self.checked:,} rows fail"
+        return f"{self.rule.id} ({self.rule.meaning}): {observed}"
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The verdicts of one suite, and its page for the Data Docs."""
+class SuiteResult:
+    """The results of the rules of one suite, and its HTML page for the Data Docs."""
 
     suite: str
-    verdicts: list[Verdict]
+    results: list[RuleResult]
     page: str = field(repr=False)
 
 
-def rows(
+def check_rows(
     kind: str,
     flags: pd.DataFrame,
     rules: Sequence[Rule],
     sample_keys: Mapping[str, Sequence[str]],
-    is_again: bool = False,
-) -> Judgement:
-    """Judge one boolean column for each rule; True is a row that keeps it.
+    is_redrive: bool = False,
+) -> SuiteResult:
+    """Evaluate row rules. `flags` has one row per record and one boolean column per rule; True means the record passes.
 
-    A rule that sends rows to quarantine blocks the batch when more than is allowed break it, unless the rows are
-    driven again (`is_again`): they were bad before.
+    A rule of severity `error` fails when more rows break it than `quarantine_limit` allows. In a batch of redriven
+    records (`is_redrive`) it never fails: they come from quarantine.
     """
     count = max(len(flags), 1)
-    kept = max(0, count - allowed(count)) / count
-    expectations = [_flag(rule, kept if rule.severity == "error" and not is_again else 0.0) for rule in rules]
-    return _judge(f"rows · {kind}", flags, expectations, rules, sample_keys)
+    min_share = max(0, count - quarantine_limit(count)) / count
+    expectations = [
+        _expectation(rule, min_share if rule.severity == "error" and not is_redrive else 0.0) for rule in rules
+    ]
+    return _validate(f"rows · {kind}", flags, expectations, rules, sample_keys)
 
 
-def facts(suite: str, flags: Mapping[str, bool], rules: Sequence[Rule], told: Mapping[str, str | None],
-          sample_keys: Mapping[str, Sequence[str]] | None = None) -> Judgement:  # fmt: skip
-    """Judge one thing as a whole: one row, one boolean column for each rule; `told` says what was observed."""
+def check_flags(suite: str, flags: Mapping[str, bool], rules: Sequence[Rule], observed: Mapping[str, str | None],
+                sample_keys: Mapping[str, Sequence[str]] | None = None) -> SuiteResult:  # fmt: skip
+    """Evaluate rules that have one flag each (True: passed); `observed` holds the observed values, as text, by rule id."""
     import pandas as pd
 
     frame = pd.DataFrame([{rule.id: flags[rule.id] for rule in rules}])
-    return _judge(suite, frame, [_flag(rule, 1.0, told.get(rule.id)) for rule in rules], rules, sample_keys or {}, told)
+    expectations = [_expectation(rule, 1.0, observed.get(rule.id)) for rule in rules]
+    return _validate(suite, frame, expectations, rules, sample_keys or {}, observed)
 
 
-def native(kind: str, sample: pd.DataFrame, rules: Sequence[Rule]) -> Judgement:
-    """Judge a sample of accepted rows by Great Expectations' own expectations, where a rule names one."""
+def check_sample(kind: str, sample: pd.DataFrame, rules: Sequence[Rule]) -> SuiteResult:
+    """Evaluate Great Expectations' own expectations, of the rules that name one, on a sample of accepted rows."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    expectations, own = [], [rule for rule in rules if rule.native]
-    for rule in own:
-        told = dict(rule.native or {})
+    expectations, native_rules = [], [rule for rule in rules if rule.native]
+    for rule in native_rules:
+        parameters = dict(rule.native or {})
         configuration = ExpectationConfiguration(
-            type=told.pop("type"), kwargs=told, severity="critical", meta={"rule": rule.id},
-            description=f"{rule.id} · the compiled rule means what the contract says",
+            type=parameters.pop("type"), kwargs=parameters, severity="critical", meta={"rule": rule.id},
+            description=f"{rule.id} · the compiled rule agrees with Great Expectations' own expectation",
         )  # fmt: skip
         expectations.append(configuration.to_domain_obj())
-    return _judge(f"native · {kind}", sample, expectations, own, {})
+    return _validate(f"native · {kind}", sample, expectations, native_rules, {})
 
 
-def _flag(rule: Rule, least: float, told: str | None = None) -> Any:
+def _expectation(rule: Rule, min_share: float, observed: str | None = None) -> Any:
+    """The expectation that at least this share of the rule's flags is True."""
     import great_expectations.expectations as gxe
 
+    values = f" ({observed})" if observed else ""
     return gxe.ExpectColumnValuesToBeInSet(
-        column=rule.id, value_set=[True], mostly=least, severity=SEVERITY[rule.severity], meta={"rule": rule.id},
-        description=f"[{rule.severity}] {rule.id} · {rule.meaning_vi} / {rule.meaning}{f' ({told})' if told else ''}",
+        column=rule.id, value_set=[True], mostly=min_share, severity=SEVERITY[rule.severity], meta={"rule": rule.id},
+        description=f"[{rule.severity}] {rule.id} · {rule.meaning_vi} / {rule.meaning}{values}",
     )  # fmt: skip
 
 
-def _judge(
+def _validate(
     suite: str, frame: pd.DataFrame, expectations: list[Any], rules: Sequence[Rule],
-    sample_keys: Mapping[str, Sequence[str]], told: Mapping[str, str | None] | None = None,
-) -> Judgement:  # fmt: skip
+    sample_keys: Mapping[str, Sequence[str]], observed: Mapping[str, str | None] | None = None,
+) -> SuiteResult:  # fmt: skip
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import sets it back
-    # without temporary docs sites: it would leave a folder behind for every batch
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import resets the level
+    # temporary docs sites would leave one folder behind for every batch
     stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores))
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
@@ -153,29 +158,29 @@ def _judge(
         )
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own use of pandas; nothing we could mend
-        # no values in the result: they may be personal data
+        warnings.simplefilter("ignore")  # about its own use of pandas
+        # the result must contain no values: they may be personal data
         result = validation.run(
             batch_parameters={"dataframe": frame},
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
         )
-    asked = {rule.id: rule for rule in rules}
-    verdicts = [
-        _verdict(suite, item, asked[item.expectation_config.meta["rule"]], sample_keys, told or {})
+    by_id = {rule.id: rule for rule in rules}
+    results = [
+        _rule_result(suite, item, by_id[item.expectation_config.meta["rule"]], sample_keys, observed or {})
         for item in result.results
     ]
-    return Judgement(suite, verdicts, _page(result))
+    return SuiteResult(suite, results, _page(result))
 
 
-def _verdict(
-    suite: str, item: Any, rule: Rule, sample_keys: Mapping[str, Sequence[str]], told: Mapping[str, str | None]
-) -> Verdict:
-    found, trouble = item.result or {}, item.exception_info or {}
-    errors = [value for value in trouble.values() if isinstance(value, dict) and value.get("raised_exception")]
-    errored = bool(errors or trouble.get("raised_exception"))
-    return Verdict(
-        suite, rule, int(found.get("element_count") or 0), int(found.get("unexpected_count") or 0),
-        bool(item.success) and not errored, not errored, told.get(rule.id), tuple(sample_keys.get(rule.id, ())),
+def _rule_result(
+    suite: str, item: Any, rule: Rule, sample_keys: Mapping[str, Sequence[str]], observed: Mapping[str, str | None]
+) -> RuleResult:
+    counts, exceptions = item.result or {}, item.exception_info or {}
+    raised = [value for value in exceptions.values() if isinstance(value, dict) and value.get("raised_exception")]
+    has_error = bool(raised or exceptions.get("raised_exception"))
+    return RuleResult(
+        suite, rule, int(counts.get("element_count") or 0), int(counts.get("unexpected_count") or 0),
+        bool(item.success) and not has_error, not has_error, observed.get(rule.id), tuple(sample_keys.get(rule.id, ())),
     )  # fmt: skip
 
 
@@ -187,7 +192,7 @@ def _page(result: Any) -> str:
 
 @cache
 def _view() -> Any:
-    """One view for all pages: each new one would compile its templates again."""
+    """One view for all pages: every new view compiles its templates again."""
     from great_expectations.render.view import DefaultJinjaPageView
 
     return DefaultJinjaPageView()

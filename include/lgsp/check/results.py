@@ -1,4 +1,4 @@
-"""The results of checks, as rows of the ledger."""
+"""Write the results of checks to the ledger."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from lgsp.check.gate import Judgement
+from lgsp.check.gate import RuleResult, SuiteResult
 from lgsp.store.ledger import Connection
 
 
-def record_results(connection: Connection, judgements: Iterable[Judgement], *, batch_id: str | None = None, snapshot_id: int | None = None) -> None:  # fmt: skip
-    """Keep what every rule said of a batch, or of the tables of a publication, in place of what was said before."""
+def record_results(connection: Connection, suites: Iterable[SuiteResult], *, batch_id: str | None = None, snapshot_id: int | None = None) -> None:  # fmt: skip
+    """Replace the stored results of a batch, or of the tables of a publication, in `ledger.check_result`."""
     if batch_id is not None:
         connection.execute("delete from ledger.check_result where batch_id = %s", [batch_id])
     else:
         connection.execute("delete from ledger.check_result where batch_id is null and snapshot_id = %s", [snapshot_id])
-    if told := results(judgements, batch_id=batch_id, snapshot_id=snapshot_id):
-        columns = ", ".join(told[0])
+    if rows := as_rows(suites, batch_id=batch_id, snapshot_id=snapshot_id):
+        columns = ", ".join(rows[0])
         connection.execute(
             f"insert into ledger.check_result ({columns}) select {columns} from json_populate_recordset(null::ledger.check_result, %s)",
-            [json.dumps(told)],
+            [json.dumps(rows)],
         )
 
 
-def results(judgements: Iterable[Judgement], **of: Any) -> list[dict[str, Any]]:
-    """What every rule said, as rows of `ledger.check_result`; `of` says of what."""
+def as_rows(suites: Iterable[SuiteResult], **subject: Any) -> list[dict[str, Any]]:
+    """The results as rows of `ledger.check_result`; `subject` is the batch id or the snapshot id, by column name."""
     return [
-        {**of, "rule_id": v.rule.id, "suite": v.suite, "severity": v.rule.severity, "checked_count": v.checked, "failed_count": v.failed,
-         "is_passed": v.is_passed, "observed": "could not be evaluated" if not v.is_evaluated else f"{v.observed}; overruled {v.overruled}" if v.overruled else v.observed,
-         "meaning": v.rule.meaning, "rule_version": v.rule.version, "sample_keys": list(v.sample_keys), "checked_at": datetime.now().astimezone().isoformat()}
-        for judgement in judgements for v in judgement.verdicts
+        {**subject, "rule_id": result.rule.id, "suite": result.suite, "severity": result.rule.severity, "checked_count": result.checked, "failed_count": result.failed,
+         "is_passed": result.is_passed, "observed": _observed(result),
+         "meaning": result.rule.meaning, "rule_version": result.rule.version, "sample_keys": list(result.sample_keys), "checked_at": datetime.now().astimezone().isoformat()}
+        for suite in suites for result in suite.results
     ]  # fmt: skip
+
+
+def _observed(result: RuleResult) -> str | None:
+    if not result.is_evaluated:
+        return "could not be evaluated"
+    return f"{result.observed}; overruled {result.overruled}" if result.overruled else result.observed

@@ -1,7 +1,7 @@
-"""Flagging: every row rule of a contract, evaluated once over the rows of a batch, as one boolean column for each rule.
+"""Apply the row rules of a contract to the rows of a batch: flag each row, then separate accepted and quarantined rows.
 
-In between the rows of every batch stands one canary for each rule: a made-up row that breaks it. A rule that lets its
-canary pass is dead, and a batch judged by a dead rule proves nothing.
+Each rule is evaluated once over all rows, as one boolean column. The rows include one canary for each rule: a made-up
+row that breaks the rule. A rule that does not flag its canary does not work, and the batch is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from lgsp.check import canaries, personal_data
-from lgsp.check.quarantine import Version
+from lgsp.check.quarantine import Violation
 from lgsp.errors import ContractError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
@@ -25,27 +25,27 @@ from lgsp.vietnam.personal_data import mask_key, without_persons
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE = 5000
+SAMPLE_ROWS = 5000
 SHOWN_KEYS = 5
-# What says of a row, besides its rules, that it is not asked: trial records are nobody's.
-TRIAL = "is_test"
-WHOSE = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
-SAME_ROW = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
-# The days a row names as its own, in the order in which they are believed; a day after the window's end is not.
-WHEN = (("received_on", "submitted_on"), ("issued_on",), ("opened_on",))
+# The column that marks test records. They are counted as ignored and never published.
+TEST_RECORD = "is_test"
+ORGANISATION_COLUMNS = ("receiving_organisation_id", "issuing_organisation_id", "organisation_id")
+SAME_VERSION = "d.source_key = coalesce(flag.source_key, '?') and d.raw_hash = flag.raw_hash"
+# The columns with the day a row belongs to, by precedence. A day after the end of the window is ignored.
+DAY_COLUMNS = (("received_on", "submitted_on"), ("issued_on",), ("opened_on",))
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What people decided about single rows, as (kind, source key, hash of the record, rule)."""
+class Decisions:
+    """The decisions of operators about quarantined record versions."""
 
-    accepted: Sequence[Version] = ()
-    discarded: Sequence[Version] = ()
+    accepted: Sequence[Violation] = ()
+    discarded: Sequence[Violation] = ()
 
 
 @dataclass
-class Flagged:
-    """The rows of one kind of a batch after every rule was asked, and where each of them went."""
+class FlaggedRows:
+    """The rows of one kind of a batch after all rules were applied, with the counts of each outcome."""
 
     kind: records.Kind
     rules: tuple[Rule, ...]
@@ -53,85 +53,84 @@ class Flagged:
     failed: dict[str, int]
     sample_keys: dict[str, list[str]]
     quarantine: list[dict[str, Any]] = field(default_factory=list)
-    trials: list[tuple[str, str]] = field(default_factory=list)
-    dead: list[str] = field(default_factory=list)
+    test_records: list[tuple[str, str]] = field(default_factory=list)
+    missed_canaries: list[str] = field(default_factory=list)
     sample: pd.DataFrame | None = None
     duplicates: int = 0
     quarantined: int = 0
-    stopped: int = 0
-    kept: int = 0
+    secret: int = 0
+    accepted: int = 0
     personal: int = 0
 
 
-def judge(
+def apply(
     con: duckdb.DuckDBPyConnection,
     kind: records.Kind,
     staged: Path,
     accepted: Path,
     end: datetime,
-    decided: Decided,
-) -> Flagged:
-    """Flag the staged rows of a kind, write those that may go on, and tell why the others may not.
+    decisions: Decisions,
+) -> FlaggedRows:
+    """Flag the staged rows of a kind, write the accepted rows to `accepted`, and list the quarantined rows with reasons.
 
-    What somebody decided about a row holds: one that was accepted goes on, one that was discarded never does.
-    Raises ContractError when a rule cannot be compiled.
+    Decisions of operators are final: an accepted version passes the rule it was accepted for, a discarded one is
+    quarantined. Raises ContractError when a rule cannot be compiled.
     """
     rules = contract.rules(kind.name)
     duplicates = _stage(con, kind, staged, end)
     columns = {row[0] for row in con.execute("describe staged").fetchall()}
-    trials = _trials(con) if TRIAL in columns else []
-    canaries.canaries(con, "staged", kind.name, end)
-    personal_data.mark(con, "staged", kind)
+    test_records = _remove_test_records(con) if TEST_RECORD in columns else []
+    canaries.insert(con, "staged", kind.name, end)
+    personal_data.mark_rows(con, "staged", kind)
     _flag(con, rules)
-    _decide(con, kind, decided, rules)
-    holding = [rule for rule in rules if rule.quarantines]
-    _split(con, holding)
-    flagged = Flagged(kind, rules, *_counted(con, rules), trials=trials, duplicates=duplicates)
-    flagged.dead = _dead(con, rules)
-    flagged.quarantine = [row for rule in holding for row in _reasons(con, kind, columns, rule)]
-    flagged.quarantined = count(con, "select count(*) from flag where is_held and canary is null")
-    secret = [rule.id for rule in rules if rule.severity == "blocker"]
-    if secret:
-        flagged.stopped = count(con, f"select count(*) from flag where canary is null and {_any_broken(secret)}")
-    _keep(con, kind, rules, columns, accepted)
-    flagged.kept = count(con, "select count(*) from kept")
+    _load_decisions(con, kind, decisions, rules)
+    quarantining = [rule for rule in rules if rule.quarantines]
+    _mark_quarantined(con, quarantining)
+    flagged = FlaggedRows(kind, rules, *_failures(con, rules), test_records=test_records, duplicates=duplicates)
+    flagged.missed_canaries = _missed_canaries(con, rules)
+    flagged.quarantine = [row for rule in quarantining for row in _quarantine_rows(con, kind, columns, rule)]
+    flagged.quarantined = count(con, "select count(*) from flag where is_quarantined and canary is null")
+    secret_rules = [rule.id for rule in rules if rule.severity == "blocker"]
+    if secret_rules:
+        flagged.secret = count(con, f"select count(*) from flag where canary is null and {_breaks_any(secret_rules)}")
+    _write_accepted(con, kind, rules, columns, accepted)
+    flagged.accepted = count(con, "select count(*) from accepted_row")
     flagged.personal = count(
-        con, "select count(*) from staged join kept on staged.rowid = kept.number where is_personal"
+        con, "select count(*) from staged join accepted_row on staged.rowid = accepted_row.number where is_personal"
     )
-    if any(rule.native for rule in rules) and flagged.kept:
-        living = " where not is_deleted" if "is_deleted" in columns else ""
-        flagged.sample = (
-            con.sql(f"select * from '{accepted}'{living} using sample {SAMPLE} rows").to_arrow_table().to_pandas()
-        )
+    if any(rule.native for rule in rules) and flagged.accepted:
+        not_deleted = " where not is_deleted" if "is_deleted" in columns else ""
+        query = f"select * from '{accepted}'{not_deleted} using sample {SAMPLE_ROWS} rows"
+        flagged.sample = con.sql(query).to_arrow_table().to_pandas()
     return flagged
 
 
 def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:
-    """`staged`: the rows of a kind, each version of a record once; how many came again."""
-    ((there, keyed, keys),) = con.execute(
+    """Make the table `staged`: the rows of a kind, each record version once; the number of repeated rows left out."""
+    ((rows, keyed, keys),) = con.execute(
         f"select count(*), count(source_key), count(distinct source_key) from '{staged}'"
     ).fetchall()
-    once = (
+    first_of_version = (
         "qualify row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end "
         "order by raw_pointer) = 1"
     )
     con.execute(
         f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
-        f"{'' if there == keyed == keys else once}"
+        f"{'' if rows == keyed == keys else first_of_version}"
     )
-    return int(there) - count(con, "select count(*) from staged")
+    return int(rows) - count(con, "select count(*) from staged")
 
 
-def _trials(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Take trial records out; their keys and change times. One without either is judged like any other record."""
-    trial = f"{TRIAL} and source_key is not null and source_updated_at is not null"
-    rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {trial}").fetchall()
-    con.execute(f"delete from staged where {trial}")
+def _remove_test_records(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Delete test records; their keys and change times. Without a key or change time they are checked like any record."""
+    condition = f"{TEST_RECORD} and source_key is not null and source_updated_at is not null"
+    rows = con.execute(f"select source_key, source_updated_at::varchar from staged where {condition}").fetchall()
+    con.execute(f"delete from staged where {condition}")
     return [(mask_key(key), changed) for key, changed in rows]
 
 
 def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
-    """`flag`: one boolean column for each rule, true for a row that keeps it; rows are tied to `staged` by number."""
+    """Make the table `flag`: one boolean column for each rule, true if the row passes; `number` is the row id in `staged`."""
     for rule in rules:
         try:
             con.execute(f"select {rule.bad} from staged limit 0")
@@ -143,10 +142,12 @@ def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
     )
 
 
-def _decide(con: duckdb.DuckDBPyConnection, kind: records.Kind, decided: Decided, rules: tuple[Rule, ...]) -> None:
-    """`accepted` and `discarded`: which rules hold which rows no longer, and which rows are held whatever they keep."""
+def _load_decisions(
+    con: duckdb.DuckDBPyConnection, kind: records.Kind, decisions: Decisions, rules: tuple[Rule, ...]
+) -> None:
+    """Make the tables `accepted` and `discarded` from the decisions about records of a kind."""
     acceptable = {rule.id for rule in rules if rule.is_acceptable}
-    for name, versions in (("accepted", decided.accepted), ("discarded", decided.discarded)):
+    for name, versions in (("accepted", decisions.accepted), ("discarded", decisions.discarded)):
         con.execute(f"create or replace table {name} (source_key varchar, raw_hash varchar, rule_id varchar)")
         rows = [version[1:] for version in versions if version[0] == kind.name]
         rows = [row for row in rows if name == "discarded" or row[2] in acceptable]
@@ -154,29 +155,29 @@ def _decide(con: duckdb.DuckDBPyConnection, kind: records.Kind, decided: Decided
             con.executemany(f"insert into {name} values (?, ?, ?)", rows)
 
 
-def _split(con: duckdb.DuckDBPyConnection, holding: Iterable[Rule]) -> None:
-    """Add `is_held` to `flag`: whether a rule that sends to quarantine holds the row, or somebody discarded it."""
-    held = [f'not "{rule.id}" and not {_is_accepted(con, rule)}' for rule in holding]
-    held.append(f"exists (select 1 from discarded d where {SAME_ROW})")
-    con.execute(f"create or replace table flag as select *, ({') or ('.join(held)}) as is_held from flag")
+def _mark_quarantined(con: duckdb.DuckDBPyConnection, quarantining: Iterable[Rule]) -> None:
+    """Add `is_quarantined` to `flag`: the row breaks a rule that sends rows to quarantine, or an operator discarded it."""
+    conditions = [f'not "{rule.id}" and not {_is_accepted(con, rule)}' for rule in quarantining]
+    conditions.append(f"exists (select 1 from discarded d where {SAME_VERSION})")
+    con.execute(f"create or replace table flag as select *, ({') or ('.join(conditions)}) as is_quarantined from flag")
 
 
 def _is_accepted(con: duckdb.DuckDBPyConnection, rule: Rule) -> str:
-    """Whether a row of `flag` was accepted although it breaks a rule, in DuckDB's SQL."""
+    """DuckDB SQL: whether a row of `flag` was accepted although it breaks the rule."""
     if not count(con, f"select count(*) from accepted where rule_id = {quoted(rule.id)}"):
         return "false"
-    return f"exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {SAME_ROW})"
+    return f"exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {SAME_VERSION})"
 
 
-def _counted(
+def _failures(
     con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, list[str]]]:
-    """The flags of all rows for the gate, how many rows break each rule, and the keys of a few of them.
+    """The flags of all rows for the gate, the number of rows that break each rule, and a few of their keys.
 
-    A row that somebody accepted counts as one that keeps the rule: it was asked about already.
+    An accepted row counts as passing: a person has already checked it.
     """
-    chosen = ", ".join(f'"{rule.id}" or {_is_accepted(con, rule)} as "{rule.id}"' for rule in rules)
-    flags = con.execute(f"select {chosen} from flag where canary is null").fetch_df()
+    columns = ", ".join(f'"{rule.id}" or {_is_accepted(con, rule)} as "{rule.id}"' for rule in rules)
+    flags = con.execute(f"select {columns} from flag where canary is null").fetch_df()
     failed = {rule.id: int((~flags[rule.id]).sum()) for rule in rules}
     keys = {
         rule.id: [mask_key(str(key or "?")) for (key,) in con.execute(
@@ -187,68 +188,71 @@ def _counted(
     return flags, failed, keys
 
 
-def _dead(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
-    """The rules whose canary came through: unflagged, or flagged and yet not held where the rule holds rows."""
-    dead = []
+def _missed_canaries(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
+    """The ids of the rules whose canary was not flagged, or not quarantined where the rule quarantines rows."""
+    missed = []
     for rule in rules:
-        held = " and is_held" if rule.quarantines else ""
-        caught = count(con, f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{held}')
-        if caught != 1:
-            dead.append(rule.id)
-    return dead
+        condition = " and is_quarantined" if rule.quarantines else ""
+        query = f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{condition}'
+        if count(con, query) != 1:
+            missed.append(rule.id)
+    return missed
 
 
-def _reasons(con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rule: Rule) -> list[dict[str, Any]]:
-    """One row for each record that a rule holds; only what the rule shows is told."""
-    organisation = next((column for column in WHOSE if column in columns), "null::varchar")
+def _quarantine_rows(
+    con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rule: Rule
+) -> list[dict[str, Any]]:
+    """One row of `ledger.quarantine` for each record that breaks a rule; only the columns in `shows` are quoted."""
+    organisation = next((column for column in ORGANISATION_COLUMNS if column in columns), "null::varchar")
     shown = " || ', ' || ".join(f"'{name} ' || coalesce({name}::varchar, 'missing')" for name in rule.shows)
     shown = "''" if rule.severity == "blocker" or not shown else shown
-    mend = f"; mend or extend {rule.mend}" if rule.mend else ""
+    remedy = f"; fix or extend {rule.fix}" if rule.fix else ""
     rows = con.execute(
         f"select coalesce(s.source_key, '?'), s.source_updated_at::varchar, s.raw_hash, raw_pointer, {organisation}, "
         f"{_occurred_on(columns)}::varchar, {shown} "
-        f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_held and flag.canary is null order by 1, 3'
+        f'from flag join staged s on s.rowid = flag.number where not "{rule.id}" and is_quarantined and flag.canary is null order by 1, 3'
     ).fetchall()
     return [
         {"source_key": mask_key(key), "kind": kind.name, "rule_id": rule.id, "rule_version": rule.version, "record_hash": record_hash,
-         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": without_persons(organisation_id), "occurred_on": on and date.fromisoformat(on),
-         "reason": f"{rule.meaning}{f': {without_persons(values)}' if values else ''}{mend}"}
-        for key, changed, record_hash, pointer, organisation_id, on, values in rows
+         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": without_persons(organisation_id), "occurred_on": day and date.fromisoformat(day),
+         "reason": f"{rule.meaning}{f': {without_persons(values)}' if values else ''}{remedy}"}
+        for key, changed, record_hash, pointer, organisation_id, day, values in rows
     ]  # fmt: skip
 
 
 def _occurred_on(columns: set[str]) -> str:
-    """The day a row of `staged` belongs to, in DuckDB's SQL: one it names as its own, else that of its last change."""
-    named = next((names for names in WHEN if names[0] in columns), ())
+    """DuckDB SQL: the day a row of `staged` belongs to; without a usable day column, the day of its last change."""
+    day_columns = next((names for names in DAY_COLUMNS if names[0] in columns), ())
     last_on = "((s.window_to - interval 1 microsecond) at time zone 'Asia/Ho_Chi_Minh')::date"
-    believed = "".join(f"case when s.{name} <= {last_on} then s.{name} end, " for name in named)
-    return f"coalesce({believed}(s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)"
+    candidates = "".join(f"case when s.{name} <= {last_on} then s.{name} end, " for name in day_columns)
+    return f"coalesce({candidates}(s.source_updated_at at time zone 'Asia/Ho_Chi_Minh')::date)"
 
 
-def _keep(
+def _write_accepted(
     con: duckdb.DuckDBPyConnection, kind: records.Kind, rules: tuple[Rule, ...], columns: set[str], accepted: Path
 ) -> None:
-    """Write the newest good version of each record, with the rules that warned about it; `kept` holds their numbers."""
-    told_of = [rule for rule in rules if not rule.is_relative]  # else a row would differ by the batch it came in
-    warned = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in told_of)
+    """Write the newest valid version of each record with its quality flags; `accepted_row` holds the row numbers."""
+    # a relative rule depends on the other rows of the batch: its flag would make equal rows of two batches differ
+    flagging = [rule for rule in rules if not rule.is_relative]
+    broken = ", ".join(f"case when not \"{rule.id}\" then '{rule.id}' end" for rule in flagging)
     con.execute(
-        f"create or replace table kept as select number, list_filter([{warned}], lambda x: x is not null)::varchar[] as quality_flags "
-        "from flag where canary is null and not is_held "
+        f"create or replace table accepted_row as select number, list_filter([{broken}], lambda x: x is not null)::varchar[] as quality_flags "
+        "from flag where canary is null and not is_quarantined "
         "qualify row_number() over (partition by source_key order by source_updated_at desc, raw_hash desc) = 1"
     )
-    told = ["k.quality_flags" if name == "quality_flags" else f"s.{name}" for name in kind.columns]
+    selected = ["a.quality_flags" if name == "quality_flags" else f"s.{name}" for name in kind.columns]
     tokens = [f"s.{name}" for name in records.TOKENS if name in columns]
     con.execute(
-        f"copy (select {', '.join(told + tokens)} from staged s join kept k on s.rowid = k.number) to '{accepted}' "
+        f"copy (select {', '.join(selected + tokens)} from staged s join accepted_row a on s.rowid = a.number) to '{accepted}' "
         "(format parquet, compression zstd)"
     )
 
 
-def _any_broken(ids: list[str]) -> str:
+def _breaks_any(ids: list[str]) -> str:
     return "(" + " or ".join(f'not "{rule_id}"' for rule_id in ids) + ")"
 
 
 def count(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    """The single number a query gives; the connection is free again afterwards."""
+    """The number in the only row and column of a query's result."""
     ((number,),) = con.execute(query).fetchall()
     return int(number)

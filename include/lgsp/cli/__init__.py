@@ -1,1 +1,1 @@
-"""The command `lgsp`: one module for each group of commands."""
+"""The command line `lgsp`: one module per group of commands."""

@@ -1,5 +1,6 @@
-"""`python -m lgsp.cli`: the same as `lgsp`."""
+"""Runs `lgsp` as `python -m lgsp.cli`."""
 
 from lgsp.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""`lgsp batch`: what was read, what its checks said, and how a batch that was refused may pass all the same."""
+"""`lgsp batch`: lists batches, shows their check results, and accepts refused batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from lgsp import check
-from lgsp.cli.options import answering, as_json, as_text, decision, local, store, tell
+from lgsp.cli.options import (
+    decision_options,
+    handles_errors,
+    json_option,
+    local_time,
+    open_store,
+    print_values,
+    to_json,
+)
 from lgsp.errors import LgspError
 from lgsp.schema import contract, sources
 from lgsp.store import ledger
@@ -17,18 +25,21 @@ STATES = ("landing", "failed", "landed", "harmonised", "checked", "refused", "pu
 
 @click.group()
 def batch() -> None:
-    """The batches: what was read, what the checks said of it, and who let a refused one pass."""
+    """List and show batches, and accept refused ones."""
 
 
 @batch.command("list")
-@click.option("--source", type=click.Choice(sources.names()), help="Only of this source.")
-@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
-@click.option("--last", default=20, show_default=True, help="How many, the newest first.")
-@as_json
-@answering
+@click.option("--source", type=click.Choice(sources.names()), help="Show only batches of this source.")
+@click.option("--state", type=click.Choice(STATES), help="Show only batches in this state.")
+@click.option("--last", default=20, show_default=True, help="Number of batches.")
+@json_option
+@handles_errors
 def list_batches(source: str | None, state: str | None, last: int, is_json: bool) -> None:
-    """The newest batches with their window, state, counts and, where they were refused, why."""
-    with store() as (_, connection):
+    """List the newest batches.
+
+    Shows the state and the counts of each batch, and the reason when it was refused.
+    """
+    with open_store() as (_, connection):
         rows = connection.execute(
             "select batch_id, source, purpose, window_from, window_to, state, fetched_count, published_count, quarantined_count, why, snapshot_id "
             "from ledger.batch where (%(source)s::text is null or source = %(source)s) and (%(state)s::text is null or state = %(state)s) "
@@ -37,7 +48,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
         ).fetchall()
     for row in rows:
         if is_json:
-            click.echo(as_text(row))
+            click.echo(to_json(row))
             continue
         click.echo(f"{row['batch_id']:<58} {row['state']:<10} {row['fetched_count']:>8,} read {row['quarantined_count']:>6,} in quarantine"
                    + (f"\n    {row['why']}" if row["why"] else ""))  # fmt: skip
@@ -45,30 +56,33 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
 
 @batch.command()
 @click.argument("batch_id")
-@as_json
-@answering
+@json_option
+@handles_errors
 def show(batch_id: str, is_json: bool) -> None:
-    """One batch: its counts, every rule that something broke, and how its fields differ from their description."""
-    with store() as (_, connection):
-        found = ledger.batch(connection, batch_id)
-        row, results = _told(connection, batch_id)
+    """Show a batch and the rules it broke.
+
+    Also shows its counts, and the fields that differ from the description of the source.
+    """
+    with open_store() as (_, connection):
+        shown = ledger.batch(connection, batch_id)
+        row, results = _row_and_results(connection, batch_id)
     if is_json:
-        tell({**row, "results": results}, is_json)
+        print_values({**row, "results": results}, is_json)
         return
     click.echo(
-        f"{found.batch_id}: {found.source}, {found.window}, {found.purpose}, {found.state}"
-        + (f": {found.why}" if found.why else "")
+        f"{shown.batch_id}: {shown.source}, {shown.window}, {shown.purpose}, {shown.state}"
+        + (f": {shown.why}" if shown.why else "")
     )
-    click.echo("  " + ", ".join(f"{name.removesuffix('_count')} {found.counts[name]:,}" for name in ledger.COUNTS))
+    click.echo("  " + ", ".join(f"{name.removesuffix('_count')} {shown.counts[name]:,}" for name in ledger.COUNTS))
     click.echo(
-        f"  read {local(row['landed_at'])}, checked {local(row['checked_at'])}, published {local(row['published_at'])}"
+        f"  read {local_time(row['landed_at'])}, checked {local_time(row['checked_at'])}, published {local_time(row['published_at'])}"
     )
     for item in row["schema_drift"]:
         click.echo(
             "  fields "
             + "; ".join(
-                f"{what}: {', '.join(names) if isinstance(names, list) else names}"
-                for what, names in item.items()
+                f"{change}: {', '.join(names) if isinstance(names, list) else names}"
+                for change, names in item.items()
                 if names
             )
         )
@@ -85,31 +99,32 @@ def show(batch_id: str, is_json: bool) -> None:
 @batch.command()
 @click.argument("batch_id")
 @click.argument("rule_id")
-@decision
-@answering
+@decision_options
+@handles_errors
 def accept(batch_id: str, rule_id: str, who: str, why: str) -> None:
-    """Let BATCH_ID pass the batch rule RULE_ID, now and whenever its window is read again; it is checked anew.
+    """Accept that a batch breaks a batch rule.
 
-    For after the source was asked: yes, these deletions are meant; yes, on that day nothing came in.
+    The batch is checked again, and the decision also applies when its window is read again. Use it after the owner of
+    the source has confirmed the data: the deletions are intended, or no record was received on that day.
     """
     rule = next((rule for rule in contract.rules("batch") if rule.id == rule_id), None)
     if rule is None:
         raise LgspError(
-            f"there is no batch rule {rule_id}; known are {', '.join(r.id for r in contract.rules('batch'))}"
+            f"there is no batch rule {rule_id}; the batch rules are {', '.join(r.id for r in contract.rules('batch'))}"
         )
     if not rule.is_acceptable:
-        raise LgspError(f"nobody may overrule {rule_id}: {rule.why}")
-    with store() as (settings, connection):
-        found = ledger.batch(connection, batch_id)
-        if found.state != "refused":
-            raise LgspError(f"{batch_id} is {found.state}: only a refused batch can be let pass")
-        ledger.overrule(connection, found, rule_id, who, why)
+        raise LgspError(f"{rule_id} cannot be overruled: {rule.why}")
+    with open_store() as (settings, connection):
+        refused = ledger.batch(connection, batch_id)
+        if refused.state != "refused":
+            raise LgspError(f"{batch_id} is {refused.state}: only a refused batch can be accepted")
+        ledger.overrule(connection, refused, rule_id, who, why)
     check.run(settings, [batch_id])
-    click.echo(f"{batch_id} passed: {rule_id} was overruled by {who}; `lgsp publish` publishes it")
+    click.echo(f"{batch_id} passed: {who} overruled {rule_id}; `lgsp publish` publishes it")
 
 
-def _told(connection: ledger.Connection, batch_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A batch's row in the ledger, and what every rule said of it, the broken ones first."""
+def _row_and_results(connection: ledger.Connection, batch_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The ledger's row of a batch, and the results of all rules, the broken ones first."""
     row = connection.execute("select * from ledger.batch where batch_id = %s", [batch_id]).fetchone()
     results = connection.execute(
         "select rule_id, suite, severity, checked_count, failed_count, is_passed, observed, meaning, sample_keys from ledger.check_result "

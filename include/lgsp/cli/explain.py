@@ -1,4 +1,4 @@
-"""`lgsp explain`: from a published number to the rows it counts, and from a row to the bytes its sources sent."""
+"""`lgsp explain`: shows the rows behind a published number, and the source records and landed bytes behind a row."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ from typing import Any
 import click
 
 from lgsp import explain as explaining
-from lgsp.cli.options import FAILED, answering, as_json, as_text, local, store
+from lgsp.cli.options import FAILED, handles_errors, json_option, local_time, open_store, to_json
 from lgsp.explain import Explanation, Row, lineage
 from lgsp.explain.lineage import Trace
 
 LEVELS = ("ALL", "province", "district", "commune")
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would run
-LINEAGE = ("source_updated_at", "batch_id", "snapshot_id")  # told of each record
+FORMULAS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # a spreadsheet takes a text with one of these first characters for a formula
+LINEAGE = ("source_updated_at", "batch_id", "snapshot_id")  # shown with each record
 VERDICTS = {
     explaining.COUNTED: "in the numerator",
-    explaining.NOT_COUNTED: "in the denominator alone",
-    explaining.EXCLUDED: "left out on purpose",
+    explaining.NOT_COUNTED: "only in the denominator",
+    explaining.EXCLUDED: "excluded by the definition",
     explaining.QUARANTINED: "in quarantine",
     explaining.OUTSIDE: "in neither",
 }
@@ -30,16 +37,16 @@ VERDICTS = {
 @click.command()
 @click.argument("what", metavar="KPI|dossier|document|work_file")
 @click.argument("key", required=False, metavar="[ID]")
-@click.option("--organisation", metavar="CODE|NAME|ALL", default="ALL", show_default=True, help="Of this agency.")
-@click.option("--period", metavar="PERIOD", help=f"In this period: {explaining.FORMS}.")
-@click.option("--level", type=click.Choice(LEVELS), default="ALL", help="Of ALL, only the agencies of this level.")
-@click.option("--field", "field_code", metavar="CODE", help="Of form_06a, only this field.")
-@click.option("--snapshot", "snapshot_id", type=int, metavar="N", help="As this snapshot showed it.")
-@click.option("--show", type=click.Choice([*explaining.VERDICTS, "all"]), default="all", show_default=True, help="Which rows.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many rows are printed.")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all the rows here.")
-@as_json
-@answering
+@click.option("--organisation", metavar="CODE|NAME|ALL", default="ALL", show_default=True, help="The agency; ALL is the province.")  # fmt: skip
+@click.option("--period", metavar="PERIOD", help=f"The period of the number: {explaining.FORMS}.")
+@click.option("--level", type=click.Choice(LEVELS), default="ALL", help="With --organisation ALL: the level of the agencies.")  # fmt: skip
+@click.option("--field", "field_code", metavar="CODE", help="With form_06a: the field of administration.")
+@click.option("--snapshot", "snapshot_id", type=int, metavar="N", help="Explain the number or row of an older snapshot.")  # fmt: skip
+@click.option("--show", type=click.Choice([*explaining.VERDICTS, "all"]), default="all", show_default=True, help="Print only rows with this verdict.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Number of rows to print.")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all rows to this CSV file.")  # fmt: skip
+@json_option
+@handles_errors
 def explain(
     what: str,
     key: str | None,
@@ -53,57 +60,57 @@ def explain(
     csv_file: Path | None,
     is_json: bool,
 ) -> None:
-    """From a number to its rows, from a row to its sources.
+    """Show the rows of a number, or the sources of a row.
 
-    `lgsp explain on_time --organisation H47.20.25 --period 2026-08` tells every dossier that the number counts, leaves
-    out or holds back, each with the reason. Some have parts: form_06a.open_late, zero_activity.online, index_766.3c.
-    Exit 1 when the rows do not make the published number.
+    `lgsp explain on_time --organisation H47.20.25 --period 2026-08` lists every dossier that the number counts,
+    excludes or has in quarantine, with the reason. Some numbers have parts: form_06a.open_late, zero_activity.online,
+    index_766.3c. Exits with 1 when the rows do not add up to the published number.
 
-    `lgsp explain dossier H47.20.25-260803-0001` tells the records a row was made of, and where their bytes are.
+    `lgsp explain dossier H47.20.25-260803-0001` lists the source records of a dossier and where their bytes are stored.
     """
     if what in lineage.KEYS:
         if not key:
-            raise click.UsageError(f"say which {what}: lgsp explain {what} ID")
-        with store() as (settings, connection):
-            traced = lineage.row(settings, connection, what, key, snapshot_id)
-        click.echo(as_text(asdict(traced))) if is_json else _tell_trace(traced)
+            raise click.UsageError(f"which {what}? Use: lgsp explain {what} ID")
+        with open_store() as (settings, connection):
+            trace = lineage.row(settings, connection, what, key, snapshot_id)
+        click.echo(to_json(asdict(trace))) if is_json else _print_trace(trace)
         return
     if key or not period:
-        raise click.UsageError(f"say which number: lgsp explain {what} --organisation CODE --period 2026-08")
-    with store() as (_, connection):
+        raise click.UsageError(f"which number? Use: lgsp explain {what} --organisation CODE --period 2026-08")
+    with open_store() as (_, connection):
         explained = explaining.number(connection, what, organisation, period, snapshot_id, level, field_code)
     rows = [row for row in explained.rows if show in ("all", row.verdict)]
     if csv_file:
         write(csv_file, rows)
-    click.echo(as_text(_told(explained, rows[:limit]))) if is_json else _tell(explained, rows, limit)
+    click.echo(to_json(_json_values(explained, rows[:limit]))) if is_json else _print_number(explained, rows, limit)
     if explained.differences:
         for difference in explained.differences:
-            click.echo(f"lgsp: the rows do not make the number: {difference}", err=True)
+            click.echo(f"lgsp: the rows do not add up to the number: {difference}", err=True)
         sys.exit(FAILED)
 
 
-def _told(explained: Explanation, rows: list[Row]) -> dict[str, Any]:
-    asked = explained.question
+def _json_values(explained: Explanation, rows: list[Row]) -> dict[str, Any]:
+    question = explained.question
     return {
-        "indicator": asked.told, "organisation_id": asked.organisation_id, "name": asked.name, "level": asked.level,
-        "period": asked.span.period, "period_start": asked.span.start, "period_end": asked.span.end,
-        "snapshot_id": asked.snapshot.snapshot_id, "published": asked.row, "definition": asked.definition,
+        "indicator": question.indicator, "organisation_id": question.organisation_id, "name": question.name, "level": question.level,
+        "period": question.period.kind, "period_start": question.period.start, "period_end": question.period.end,
+        "snapshot_id": question.snapshot.snapshot_id, "published": question.row, "definition": question.definition,
         "is_proven": not explained.differences, "differences": explained.differences, "notes": explained.notes,
         "reasons": [{"verdict": v, "reason": r, "count": n} for (v, r), n in sorted(explained.counts().items())],
         "parts": explained.parts, "rows": [asdict(row) for row in rows],
     }  # fmt: skip
 
 
-def _tell(explained: Explanation, rows: list[Row], limit: int) -> None:
-    asked, row, definition = explained.question, explained.question.row, explained.question.definition
-    click.echo(f"{asked.told}: {definition['name_en']} · {definition['name_vi']}")
+def _print_number(explained: Explanation, rows: list[Row], limit: int) -> None:
+    question, row, definition = explained.question, explained.question.row, explained.question.definition
+    click.echo(f"{question.indicator}: {definition['name_en']} · {definition['name_vi']}")
     click.echo(
-        f"  {asked.name} ({asked.organisation_id}, level {asked.level}), {asked.span}, data as of {local(row['as_of'])}"
+        f"  {question.name} ({question.organisation_id}, level {question.level}), {question.period}, data as of {local_time(row['as_of'])}"
     )
     click.echo(f"  {_number(explained)}")
     click.echo(
-        f"  definition {row['definition_version']} ({definition['legal_basis'] or 'no act'}); the row is of snapshot "
-        f"{row['snapshot_id']}, read in snapshot {asked.snapshot.snapshot_id}"
+        f"  definition {row['definition_version']} ({definition['legal_basis'] or 'no legal basis'}); last changed in snapshot "
+        f"{row['snapshot_id']}, read in snapshot {question.snapshot.snapshot_id}"
     )
     for name in ("numerator", "denominator", "excluded"):
         if definition[f"{name}_en"]:
@@ -119,11 +126,11 @@ def _tell(explained: Explanation, rows: list[Row], limit: int) -> None:
     for note in explained.notes:
         click.echo(f"  note: {note}")
     if not explained.differences:
-        click.echo("  proven: these rows make the published number")
-    for each in rows[:limit]:
-        click.echo(f"{each.verdict:<12} {each.organisation_id:<14} {each.key:<32} {each.reason}: {each.detail}")
+        click.echo("  proven: these rows add up to the published number")
+    for unit in rows[:limit]:
+        click.echo(f"{unit.verdict:<12} {unit.organisation_id:<14} {unit.key:<32} {unit.reason}: {unit.detail}")
     if len(rows) > limit:
-        click.echo(f"… and {len(rows) - limit:,} more: --limit, --show or --csv FILE")
+        click.echo(f"… and {len(rows) - limit:,} more: --limit N prints more rows, --csv FILE writes all of them")
 
 
 def _number(explained: Explanation) -> str:
@@ -133,8 +140,7 @@ def _number(explained: Explanation) -> str:
         return f"{row['numerator']:,} dossiers"
     if explained.question.table == "zero_activity":
         return f"{row['dossier_count']:,} dossiers: {row['state']}, low below {row['threshold']:,}"
-    held = f"; {row['excluded_count']:,} left out, {row['quarantined_count']:,} in quarantine"
-    return f"{_fraction(row)}{held}"
+    return f"{_fraction(row)}; {row['excluded_count']:,} excluded, {row['quarantined_count']:,} in quarantine"
 
 
 def _fraction(row: dict[str, Any]) -> str:
@@ -146,76 +152,80 @@ def _fraction(row: dict[str, Any]) -> str:
 
 
 def write(file: Path, rows: list[Row]) -> None:
-    """Every row with its reason and what it says, as a table that spreadsheets open; none of its texts is a formula."""
+    """Write every row with its reason and its facts as a CSV file for spreadsheets, in which no text is a formula."""
     facts = list(dict.fromkeys(name for row in rows for name in row.facts if name not in ("unit_id", "reason", "kind")))
     columns = ["key", "kind", "organisation_id", "verdict", "reason", "detail", "numerator", "denominator"]
     with file.open("w", newline="", encoding="utf-8-sig") as opened:
         writer = csv.writer(opened)
         writer.writerow([*columns, *facts])
         writer.writerows(
-            [_harmless(said) for said in (*(getattr(row, name) for name in columns), *map(row.facts.get, facts))]
+            [
+                _without_formula(value)
+                for value in (*(getattr(row, name) for name in columns), *map(row.facts.get, facts))
+            ]
             for row in rows
         )
 
 
-def _harmless(said: Any) -> Any:
-    """A value that a spreadsheet takes for what it is: a text that looks like a formula is marked as text."""
-    return f"'{said}" if isinstance(said, str) and said.startswith(FORMULAS) else said
+def _without_formula(value: Any) -> Any:
+    """The value; a text that a spreadsheet would take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
-def _tell_trace(traced: Trace) -> None:
-    gone = f", which left the shared table in snapshot {traced.left_in}" if traced.left_in else ""
-    click.echo(f"{traced.kind} {traced.key} in snapshot {traced.snapshot.snapshot_id}{gone}")
-    for value in traced.values:
-        other = "".join(f"; {source} says {said}" for source, said in value.get("disputed", {}).items())
-        click.echo(f"  {value['attribute']:<30}{_plain(value['value']):<34}{', '.join(value['from'])}{other}")
-    for table, rows in traced.beside.items():
+def _print_trace(trace: Trace) -> None:
+    removed = f", removed from the shared table in snapshot {trace.left_in}" if trace.left_in else ""
+    click.echo(f"{trace.kind} {trace.key} in snapshot {trace.snapshot.snapshot_id}{removed}")
+    for attribute in trace.values:
+        disputed = "".join(f"; {source} has {value}" for source, value in attribute.get("disputed", {}).items())
+        sources = ", ".join(attribute["from"])
+        click.echo(f"  {attribute['attribute']:<30}{_text(attribute['value']):<34}{sources}{disputed}")
+    for table, rows in trace.beside.items():
         click.echo(f"{table}: {len(rows)}")
         for row in rows:
-            told = {name: said for name, said in row.items() if said is not None and name not in LINEAGE}
-            told.pop(lineage.KEYS[traced.kind], None)
-            click.echo("  " + ", ".join(f"{name} {_plain(said)}" for name, said in told.items()))
+            values = {name: value for name, value in row.items() if value is not None and name not in LINEAGE}
+            values.pop(lineage.KEYS[trace.kind], None)
+            click.echo("  " + ", ".join(f"{name} {_text(value)}" for name, value in values.items()))
     click.echo("versions")
-    for version in traced.versions:
+    for version in trace.versions:
         until = f"until {version['snapshot_to']}" if version["snapshot_to"] else "now"
         click.echo(f"  snapshot {version['snapshot_from']} {until}: {', '.join(version['changed']) or 'new'} ({version['batch_id']})")  # fmt: skip
-    for record in traced.records:
-        _tell_record(record)
-    for batch in traced.batches:
-        click.echo(f"batch {batch['batch_id']}: {batch['purpose']} {batch['state']}, read {local(batch['landed_at'])}, checked {local(batch['checked_at'])}, in snapshot {batch['snapshot_id']}")  # fmt: skip
-    for rule in traced.rules:
+    for record in trace.records:
+        _print_record(record)
+    for batch in trace.batches:
+        click.echo(f"batch {batch['batch_id']}: {batch['purpose']} {batch['state']}, read {local_time(batch['landed_at'])}, checked {local_time(batch['checked_at'])}, in snapshot {batch['snapshot_id']}")  # fmt: skip
+    for rule in trace.rules:
         click.echo(f"flag {rule['rule_id']} {rule['version']} ({rule['severity']}): {rule['meaning']}")
-    for held in traced.quarantine:
-        click.echo(f"quarantine {held['quarantine_id']} {held['rule_id']} {held['rule_version']} ({held['state']}): {held['reason']}")  # fmt: skip
+    for row in trace.quarantine:
+        click.echo(f"quarantine {row['quarantine_id']} {row['rule_id']} {row['rule_version']} ({row['state']}): {row['reason']}")  # fmt: skip
 
 
-def _tell_record(record: dict[str, Any]) -> None:
-    click.echo(f"record {record['kind']} of {record['source']} {record['source_key']}, changed there {local(record['source_updated_at'])}")  # fmt: skip
-    for name, said in record.items():
-        if said not in (None, [], "", False) and name not in (
+def _print_record(record: dict[str, Any]) -> None:
+    click.echo(f"record {record['kind']} of {record['source']} {record['source_key']}, last changed {local_time(record['source_updated_at'])}")  # fmt: skip
+    for name, value in record.items():
+        if value not in (None, [], "", False) and name not in (
             "kind",
             "source",
             "source_key",
             "source_updated_at",
             "page",
         ):
-            click.echo(f"  {name:<16}{_plain(said)}")
+            click.echo(f"  {name:<16}{_text(value)}")
     page = record.get("page")
     if page is None:
-        click.echo("  no raw page: it was made by a sweep")
+        click.echo("  no raw page: the record is a tombstone of a sweep")
         return
     click.echo(f"  page            answer {page['number']} to {page['request']} ({page['list']}, HTTP {page['status']}), record {page['ordinal']} in it")  # fmt: skip
-    click.echo(f"  file            {page['file']}, zstd frame at {page['offset']}, {page['length']} bytes, landed {local(page['landed_at'])}")  # fmt: skip
+    click.echo(f"  file            {page['file']}, zstd frame at {page['offset']}, {page['length']} bytes, landed {local_time(page['landed_at'])}")  # fmt: skip
     click.echo(f"  sha256          {page['sha256']}: {page['state']}")
-    for name, said in page["facts"].items():
-        click.echo(f"  {name:<16}{said}")
+    for name, value in page["facts"].items():
+        click.echo(f"  {name:<16}{value}")
 
 
-def _plain(said: Any) -> str:
+def _text(value: Any) -> str:
     return (
-        local(said)
-        if hasattr(said, "astimezone")
-        else ", ".join(map(str, said))
-        if isinstance(said, list)
-        else str(said)
+        local_time(value)
+        if hasattr(value, "astimezone")
+        else ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
     )

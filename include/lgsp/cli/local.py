@@ -1,4 +1,4 @@
-"""The commands that run the stack: demo, up, down, ps, backfill."""
+"""`lgsp demo`, `up`, `down`, `ps`, `backfill` and `pools`: run Airflow and the other services on this machine."""
 
 from __future__ import annotations
 
@@ -16,82 +16,100 @@ from lgsp.local import demo as demonstration
 from lgsp.settings import Settings
 from lgsp.window import LOCAL
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
 
 @click.group()
 def commands() -> None:
-    """Airflow and all it needs, on this machine."""
+    """Run Airflow and its services on this machine."""
 
 
 @commands.command()
 def demo() -> None:
-    """From nothing to a published dataset, then what to look at."""
-    with _failing_loudly():
-        demonstration.demo(Settings.from_env(), _clock())
+    """Simulate a province and publish its dataset.
+
+    Starts a simulated province and Airflow, publishes 90 days, and prints addresses, logins and commands to try.
+    """
+    with _errors_end_command():
+        demonstration.demo(Settings.from_env(), _progress())
 
 
 @commands.command()
 def up() -> None:
-    """Start Airflow against the sources that AIRFLOW_CONN_* name."""
+    """Start Airflow and its services.
+
+    The sources are those of the AIRFLOW_CONN_* variables.
+    """
     settings = Settings.from_env()
-    with _failing_loudly():
+    with _errors_end_command():
         running = lifecycle.up(settings)
         click.echo(f"{running.airflow_url}  admin / {airflow_environment.passwords(settings)['admin']}")
 
 
 @commands.command()
 def down() -> None:
-    """Stop everything of this home; data stays."""
+    """Stop Airflow and its services; the data stays."""
     was_up = lifecycle.down(Settings.from_env())
     click.echo("stopped" if was_up else "nothing was running")
 
 
 @commands.command()
 def ps() -> None:
-    """What runs, where it answers, and why it is down if it is."""
-    found = stack.load(Settings.from_env().home)
-    phase = found.phase if found.is_up() or found.phase in (stack.STOPPED, stack.FAILED) else "dead"
-    click.echo(f"{phase}  {found.airflow_url if found.is_up() else ''}".rstrip())
-    for child in found.children:
-        click.echo(f"  {child.name:14} {child.pid:>8}  {'runs' if child.is_alive() else 'ended'}  {child.log}")
-    if found.reason:
-        click.echo(found.reason)
+    """List the services and the address of the UI.
+
+    Exits with 1 when Airflow is not ready; prints the reason when it failed.
+    """
+    current = stack.load(Settings.from_env().home)
+    phase = current.phase if current.is_up() or current.phase in (stack.STOPPED, stack.FAILED) else "dead"
+    click.echo(f"{phase}  {current.airflow_url if current.is_up() else ''}".rstrip())
+    for child in current.children:
+        click.echo(f"  {child.name:14} {child.pid:>8}  {'running' if child.is_running() else 'ended'}  {child.log}")
+    if current.reason:
+        click.echo(current.reason)
     raise SystemExit(0 if phase == stack.READY else 1)
 
 
 @commands.command()
-@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First local day.")
-@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last local day, included.")
-@click.option("--source", default="all", show_default=True, help="One source, or all.")
+@click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", required=True, help="First local day.")
+@click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", required=True, help="Last local day (inclusive).")
+@click.option("--source", default="all", show_default=True, help="A source, or all.")
 def backfill(first: datetime, last: datetime, source: str) -> None:
-    """Fetch past local days and prove that each was published; exit 1 names the days that were not."""
-    with _failing_loudly():
-        days = backfills.wanted(first.date(), last.date(), source, _today())
-        backfills.backfill(Settings.from_env(), days, _clock())
+    """Read and publish past days through Airflow.
+
+    Waits until the days are published. Exits with 1 and names the missing days when a day was not published.
+    """
+    with _errors_end_command():
+        days = backfills.days_to_fetch(first.date(), last.date(), source, _today())
+        backfills.backfill(Settings.from_env(), days, _progress())
 
 
 @commands.command()
 def pools() -> None:
-    """The pools the Dags need, as `airflow pools import` reads them."""
+    """Print the pools that the Dags need.
+
+    The output is JSON for `airflow pools import`.
+    """
     import json
 
-    told = {
+    pools = {
         name: {"slots": slots, "description": "", "include_deferred": False}
         for name, slots in airflow_environment.pools().items()
     }
-    click.echo(json.dumps(told, indent=1))
+    click.echo(json.dumps(pools, indent=1))
 
 
 def _today() -> date:
     return datetime.now(LOCAL).date()
 
 
-def _clock() -> Callable[[str], None]:
-    began = time.monotonic()
-    return lambda line: click.echo(f"{time.monotonic() - began:6.1f} s  {line}")
+def _progress() -> Callable[[str], None]:
+    """Prints progress lines with the seconds since now."""
+    started = time.monotonic()
+    return lambda line: click.echo(f"{time.monotonic() - started:6.1f} s  {line}")
 
 
 @contextmanager
-def _failing_loudly() -> Iterator[None]:
+def _errors_end_command() -> Iterator[None]:
     try:
         yield
     except (LgspError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""`lgsp`: the same work the Dags do, without Airflow; for tests, debugging and other people's programs."""
+"""The command `lgsp`: does the work of the Dags without Airflow, for tests, debugging and other programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lgsp.cli.completeness import completeness
 from lgsp.cli.drift import drift
 from lgsp.cli.explain import explain
 from lgsp.cli.local import commands as runtime
-from lgsp.cli.options import answering, as_json, tell, window, window_options
+from lgsp.cli.options import handles_errors, json_option, parse_window, print_values, window_options
 from lgsp.cli.organisations import organisations
 from lgsp.cli.quarantine import quarantine
 from lgsp.cli.report import report
@@ -27,14 +27,14 @@ from lgsp.settings import Settings
 
 
 class Commands(click.Group):
-    """The commands of this package, and those that installed packages add under the entry-point group `lgsp.commands`."""
+    """The commands of this package and of installed packages with the entry-point group `lgsp.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
+        """The names of all commands, in alphabetical order."""
         return sorted({*super().list_commands(ctx), *entry_points(group="lgsp.commands").names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name; one of another package is imported now."""
+        """The command with a name, or None. A command of another package is imported only now."""
         if command := super().get_command(ctx, cmd_name):
             return command
         for entry in entry_points(group="lgsp.commands", name=cmd_name):
@@ -44,16 +44,22 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is being done.")
 def main(verbose: bool) -> None:
-    """One shared dataset of a Vietnamese province, from three systems that do not talk to each other."""
+    """Build and publish the shared dataset of a Vietnamese province.
+
+    The dataset integrates the province's one-stop shop, its online public services and its document system.
+    """
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr)
 
 
 @main.command()
-@answering
+@handles_errors
 def init() -> None:
-    """Create or upgrade schemas, roles and reference data; safe to repeat."""
+    """Create or upgrade the database.
+
+    Creates schemas, roles and reference data. Safe to repeat.
+    """
     install.init(Settings.from_env())
     click.echo("initialised")
 
@@ -61,34 +67,38 @@ def init() -> None:
 @main.command()
 @click.argument("source", type=click.Choice(sources.names()))
 @window_options
-@as_json
-@answering
+@json_option
+@handles_errors
 def run(source: str, start: str, end: str, is_json: bool) -> None:
-    """Take one window of SOURCE through land, harmonise and check.
+    """Read, harmonise and check one window of a source.
 
-    Exit 0 when it was checked, 3 when a check refused it, 4 when the source failed.
+    `lgsp publish` publishes the result. Exits with 3 when a check refused the batch, with 4 when the source failed.
     """
     from lgsp import land
 
     settings = Settings.from_env()
     install.ensure(settings)
-    _harmonise_and_check(settings, land.run(settings, source, window(start, end)), is_json)
+    _harmonise_and_check(settings, land.run(settings, source, parse_window(start, end)), is_json)
 
 
 @main.command()
 @click.argument("source", type=click.Choice(sources.names()))
 @window_options
-@as_json
-@answering
+@json_option
+@handles_errors
 def rebuild(source: str, start: str, end: str, is_json: bool) -> None:
-    """Harmonise and check again what was landed of SOURCE before, with the source off."""
+    """Harmonise and check landed data of a source again.
+
+    Use it after a mapping, a code list or a rule was changed. No request is sent to the source. `lgsp publish`
+    publishes the result. Exits with 3 when a check refused the batch.
+    """
     from lgsp import land
 
     settings = Settings.from_env()
     install.ensure(settings)
-    batch_ids = land.landed(settings, source, window(start, end))
+    batch_ids = land.open_rebuild_batches(settings, source, parse_window(start, end))
     if not batch_ids:
-        raise LgspError(f"nothing of {source} was landed for this window: `lgsp run {source}` fetches it")
+        raise LgspError(f"no data of {source} was landed for this window: read it with `lgsp run {source}`")
     _harmonise_and_check(settings, batch_ids, is_json)
 
 
@@ -103,17 +113,17 @@ def _harmonise_and_check(settings: Settings, batch_ids: list[str], is_json: bool
             batches = [ledger.batch(connection, batch_id) for batch_id in batch_ids]
         counts = {name: sum(batch.counts[name] for batch in batches) for name in ledger.COUNTS}
         states = sorted({batch.state for batch in batches})
-        tell({"batch_id": batch_ids[0] if len(batch_ids) == 1 else None, "batch_ids": batch_ids,
+        print_values({"batch_id": batch_ids[0] if len(batch_ids) == 1 else None, "batch_ids": batch_ids,
                "state": states[0] if len(states) == 1 else states, **counts,
                "why": "; ".join(batch.why for batch in batches if batch.why) or None}, is_json)  # fmt: skip
 
 
 @main.command()
 def dictionary() -> None:
-    """The data dictionary, as Markdown."""
-    from lgsp.schema import dictionary as words
+    """Print the data dictionary in Markdown."""
+    from lgsp.schema import dictionary as data_dictionary
 
-    click.echo(words.markdown(), nl=False)
+    click.echo(data_dictionary.markdown(), nl=False)
 
 
 main.add_command(batch)

@@ -1,4 +1,4 @@
-"""What all commands of `lgsp` share: options, exit codes, and how an error becomes a line on standard error."""
+"""Shared by all `lgsp` commands: options, exit codes, and the conversion of errors to one line on standard error."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lgsp.window import LOCAL, Window
 
 FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
 
-as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")
+json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
-def answering(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the package's errors into a line on standard error and an exit code."""
+def handles_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Convert the package's errors to a line on standard error and an exit code: 3 refused, 4 source failed, else 1."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -41,31 +41,36 @@ def answering(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--from` and `--to` as a half-open window; a bare date is its local midnight."""
-    command = click.option("--to", "end", required=True, metavar="ISO", help="End of the window, exclusive.")(command)
-    return click.option(
-        "--from", "start", required=True, metavar="ISO", help="Begin of the window; a bare date is local midnight."
+    """The options `--from` and `--to` of a half-open window. A date alone is its local midnight."""
+    command = click.option(
+        "--to", "end", required=True, metavar="TIME", help="End of the window (exclusive), in ISO 8601."
     )(command)
+    return click.option(
+        "--from", "start", required=True, metavar="TIME",
+        help="Start of the window (inclusive), in ISO 8601. A date alone is its local midnight.",
+    )(command)  # fmt: skip
 
 
-by = click.option("--by", "who", metavar="NAME", default=lambda: user(), help="Who decides; by default the user.")
+by_option = click.option(
+    "--by", "who", metavar="NAME", default=lambda: current_user(), help="Who decides. Default: the current user."
+)
 
 
-def decision(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--by` and `--why`: who decides something, and the reason for whoever asks later."""
-    return by(click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever asks later.")(command))
+def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--by` and `--why` of a decision; both are recorded."""
+    return by_option(click.option("--why", required=True, metavar="TEXT", help="The reason; it is recorded.")(command))
 
 
-def user() -> str:
-    """Who calls."""
+def current_user() -> str:
+    """The name of the current user."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # the user of a container may have no name
         return f"uid {os.getuid()}"
 
 
-def window(start: str, end: str) -> Window:
-    """The window that `--from` and `--to` mean."""
+def parse_window(start: str, end: str) -> Window:
+    """The window of `--from` and `--to`. Raises click.BadParameter when they are not a window."""
     try:
         return Window.of(start, end)
     except ValueError as error:
@@ -73,28 +78,28 @@ def window(start: str, end: str) -> Window:
 
 
 @contextmanager
-def store() -> Iterator[tuple[Settings, Connection]]:
-    """The settings and a connection to the store, which is as this version wants it."""
+def open_store() -> Iterator[tuple[Settings, Connection]]:
+    """The settings and a connection to the database, which is created or upgraded first when necessary."""
     settings = Settings.from_env()
     install.ensure(settings)
     with connect(settings) as connection:
         yield settings, connection
 
 
-def as_text(told: Any) -> str:
-    """JSON for programs, on one line."""
-    return json.dumps(told, default=str, ensure_ascii=False)
+def to_json(value: Any) -> str:
+    """The value as JSON on one line; what JSON has no type for becomes text."""
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def tell(told: dict[str, Any], is_json: bool) -> None:
-    """Print facts by name, for people or for programs."""
+def print_values(values: dict[str, Any], is_json: bool) -> None:
+    """Print values as JSON, or as one `name: value` line each."""
     if is_json:
-        click.echo(as_text(told))
+        click.echo(to_json(values))
     else:
-        for name, value in told.items():
+        for name, value in values.items():
             click.echo(f"{name}: {value}")
 
 
-def local(value: Any) -> str:
-    """An instant as people of the province say it."""
+def local_time(value: Any) -> str:
+    """An instant in local time to the minute; `never` for None."""
     return value.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M") if value else "never"

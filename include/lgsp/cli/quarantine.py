@@ -1,4 +1,4 @@
-"""`lgsp quarantine`: the rows that broke a rule, and what people do about them."""
+"""`lgsp quarantine`: lists records that broke a rule, redrives them, and records decisions about them."""
 
 from __future__ import annotations
 
@@ -10,179 +10,194 @@ from typing import Any
 
 import click
 
-from lgsp.check import quarantine as held_rows
-from lgsp.check.quarantine import Held
-from lgsp.cli.options import REFUSED, answering, as_json, as_text, decision, store, tell
+from lgsp.check import quarantine as quarantined_rows
+from lgsp.check.quarantine import QuarantinedRow
+from lgsp.cli.options import REFUSED, decision_options, handles_errors, json_option, open_store, print_values, to_json
 from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.store.ledger import Connection
 
-WHO_MENDS = {
-    "source": "ask the owner of the source to correct it: a corrected version lets the row go by itself",
-    "agency": "ask the agency to correct it in its system: a corrected version lets the row go by itself",
-    "platform": "mend the mapping or the code list, then `lgsp quarantine redrive --rule {rule}`",
+STEP_BY_OWNER = {
+    "source": "ask the owner of the source to correct the record: the corrected version leaves the quarantine",
+    "agency": "ask the agency to correct the record in its system: the corrected version leaves the quarantine",
+    "platform": "fix the mapping or the code list, then run `lgsp quarantine redrive --rule {rule}`",
 }
 
-a_source = click.option("--source", type=click.Choice(sources.names()), help="Only of this source.")
-a_rule = click.option("--rule", "rule_id", metavar="RULE", help="Only what broke this rule.")
+source_option = click.option("--source", type=click.Choice(sources.names()), help="Only records of this source.")
+rule_option = click.option("--rule", "rule_id", metavar="RULE", help="Only records that broke this rule.")
 
 
 def _decision(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The row a decision is about, who takes it, and why."""
-    return as_json(click.argument("quarantine_id", type=int)(decision(answering(command))))
+    """The argument and options of a decision: the row, the person and the reason."""
+    return json_option(click.argument("quarantine_id", type=int)(decision_options(handles_errors(command))))
 
 
 @click.group()
 def quarantine() -> None:
-    """Rows that broke a rule, with their reasons and their way back."""
+    """Manage records that broke a rule."""
 
 
 @quarantine.command("list")
-@a_source
-@a_rule
-@click.option("--state", type=click.Choice([*held_rows.STATES, "all"]), default="open", show_default=True)
-@click.option("--organisation", "organisation_id", metavar="ID", help="Only of this agency.")
-@click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Only what has been held longer.")
-@as_json
-@answering
+@source_option
+@rule_option
+@click.option("--state", type=click.Choice([*quarantined_rows.STATES, "all"]), default="open", show_default=True, help="Only rows in this state.")  # fmt: skip
+@click.option("--organisation", "organisation_id", metavar="ID", help="Only records of this agency.")
+@click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Only rows older than DAYS days.")
+@json_option
+@handles_errors
 def list_(state: str, is_json: bool, **conditions: Any) -> None:
-    """The rows in quarantine, newest first."""
-    with store() as (_, connection):
-        found = held_rows.listing(connection, state=None if state == "all" else state, **conditions)
-    for held in found:
+    """List the rows in quarantine.
+
+    A record has one row for each rule it broke. The newest rows come first.
+    """
+    with open_store() as (_, connection):
+        rows = quarantined_rows.list_rows(connection, state=None if state == "all" else state, **conditions)
+    for row in rows:
         click.echo(
-            as_text({**asdict(held), "age_days": held.age_days})
+            to_json({**asdict(row), "age_days": row.age_days})
             if is_json
-            else f"{held.quarantine_id:>8} {held.source:<16} {held.kind:<16} {held.rule_id:<26} {held.state:<9} "
-            f"{held.age_days:>4} d  {held.source_key}  {held.reason}"
+            else f"{row.quarantine_id:>8} {row.source:<16} {row.kind:<16} {row.rule_id:<26} {row.state:<9} "
+            f"{row.age_days:>4} d  {row.source_key}  {row.reason}"
         )
 
 
 @quarantine.command()
 @click.argument("quarantine_id", type=int)
-@click.option("--raw", "is_raw", is_flag=True, help="Also the record as it was sent; it may hold personal data.")
-@as_json
-@answering
+@click.option(
+    "--raw", "is_raw", is_flag=True, help="Also print the record as it was sent; it may contain personal data."
+)
+@json_option
+@handles_errors
 def show(quarantine_id: int, is_raw: bool, is_json: bool) -> None:
-    """One row: every reason of its record, what the rules mean, and what to do."""
+    """Show a record, the rules it broke and what to do."""
     from lgsp.maintain import redrive
 
-    with store() as (settings, connection):
-        asked = held_rows.one(connection, quarantine_id)
-        told: dict[str, Any] = {
-            "source": asked.source, "kind": asked.kind, "source_key": asked.source_key, "raw_pointer": asked.raw_pointer,
-            "source_updated_at": asked.source_updated_at, "agency": _agency(connection, asked),
-            "reasons": [_reason(held) for held in held_rows.reasons(connection, asked)],
+    with open_store() as (settings, connection):
+        shown = quarantined_rows.get(connection, quarantine_id)
+        values: dict[str, Any] = {
+            "source": shown.source, "kind": shown.kind, "source_key": shown.source_key, "raw_pointer": shown.raw_pointer,
+            "source_updated_at": shown.source_updated_at, "agency": _agency(connection, shown),
+            "reasons": [_reason(row) for row in quarantined_rows.rows_of_version(connection, shown)],
         }  # fmt: skip
     if is_raw:
-        told["raw"] = redrive.raw(settings, asked)
+        values["raw"] = redrive.raw_record(settings, shown)
     if is_json:
-        click.echo(as_text(told))
+        click.echo(to_json(values))
         return
-    for name, value in told.items():
+    for name, value in values.items():
         if name == "reasons":
-            for reason in told["reasons"]:
+            for reason in values["reasons"]:
                 click.echo()
-                tell({name: said for name, said in reason.items() if said not in (None, "")}, is_json=False)
+                print_values({key: text for key, text in reason.items() if text not in (None, "")}, is_json=False)
         elif name == "raw":
             click.echo(f"\n{json.dumps(value, ensure_ascii=False, indent=2, default=str)}")
         else:
             click.echo(f"{name}: {value}")
 
 
-def _agency(connection: Connection, held: Held) -> str | None:
+def _agency(connection: Connection, quarantined: QuarantinedRow) -> str | None:
     row = connection.execute(
-        "select name from shared.organisation where organisation_id = %s limit 1", [held.organisation_id]
+        "select name from shared.organisation where organisation_id = %s limit 1", [quarantined.organisation_id]
     ).fetchone()
-    return f"{held.organisation_id} {row['name']}" if row else held.organisation_id
+    return f"{quarantined.organisation_id} {row['name']}" if row else quarantined.organisation_id
 
 
-def _reason(held: Held) -> dict[str, Any]:
-    rule = held.rule
-    decided = f"by {held.state_by} at {held.state_at:%Y-%m-%d %H:%M %Z}: {held.state_reason}" if held.state_at else None
+def _reason(row: QuarantinedRow) -> dict[str, Any]:
+    rule = row.rule
+    decided = f"by {row.state_by} at {row.state_at:%Y-%m-%d %H:%M %Z}: {row.state_reason}" if row.state_at else None
     return {
-        "quarantine_id": held.quarantine_id, "rule": held.rule_id, "rule_version": held.rule_version,
+        "quarantine_id": row.quarantine_id, "rule": row.rule_id, "rule_version": row.rule_version,
         "meaning_vi": rule and rule.meaning_vi, "meaning": rule and rule.meaning, "why": rule and rule.why, "owner": rule and rule.owner,
-        "reason": held.reason, "state": held.state, "decided": decided, "redriven_in": held.redriven_in,
-        "held_since": held.created_at, "age_days": held.age_days, "what_to_do": _what_to_do(held),
+        "reason": row.reason, "state": row.state, "decided": decided, "redriven_in": row.redriven_in,
+        "held_since": row.created_at, "age_days": row.age_days, "what_to_do": _what_to_do(row),
     }  # fmt: skip
 
 
-def _what_to_do(held: Held) -> str:
-    """The next step of a row that waits; empty for one that left."""
-    if held.state != "open":
+def _what_to_do(row: QuarantinedRow) -> str:
+    """The next step for an open row; empty for other rows."""
+    if row.state != "open":
         return ""
-    rule = held.rule
+    rule = row.rule
     if rule is None:
-        return f"the rule is asked no more: `lgsp quarantine redrive {held.quarantine_id}`"
-    if rule.mend:
-        steps = [f"mend or extend {rule.mend}, then `lgsp quarantine redrive --rule {rule.id}`"]
+        return f"the rule does not exist any more: run `lgsp quarantine redrive {row.quarantine_id}`"
+    if rule.fix:
+        steps = [f"fix or extend {rule.fix}, then run `lgsp quarantine redrive --rule {rule.id}`"]
     else:
-        steps = [WHO_MENDS.get(rule.owner, WHO_MENDS["source"]).format(rule=rule.id)]
+        steps = [STEP_BY_OWNER.get(rule.owner, STEP_BY_OWNER["source"]).format(rule=rule.id)]
     if rule.is_acceptable:
-        steps.append(f"or, if it is true as it stands, `lgsp quarantine accept {held.quarantine_id} --why …`")
+        steps.append(f"or, if the record is correct, run `lgsp quarantine accept {row.quarantine_id} --why …`")
     return "; ".join(steps)
 
 
 @quarantine.command()
 @click.argument("quarantine_ids", type=int, nargs=-1, metavar="[ID]...")
-@a_rule
-@a_source
-@click.option("--all", "is_all", is_flag=True, help="Everything that is open.")
-@as_json
-@answering
+@rule_option
+@source_option
+@click.option("--all", "is_all", is_flag=True, help="All open rows.")
+@json_option
+@handles_errors
 def redrive(
     quarantine_ids: tuple[int, ...], rule_id: str | None, source: str | None, is_all: bool, is_json: bool
 ) -> None:
-    """Drive records again from what was landed, once a rule, a mapping or a code list was mended.
+    """Process records again from the landed data.
 
-    Exit 3 when a check refused a batch of them.
+    Use it after a rule, a mapping or a code list was fixed. Choose the records by ID, --rule or --source, or use --all.
+    Exits with 3 when a check refused a batch.
     """
     if not (quarantine_ids or rule_id or source or is_all):
-        raise click.UsageError("say which: ids, --rule, --source or --all")
+        raise click.UsageError("choose the records: IDs, --rule, --source or --all")
     _redrive(quarantine_ids, rule_id, source, is_json)
 
 
 def _redrive(quarantine_ids: tuple[int, ...], rule_id: str | None, source: str | None, is_json: bool) -> None:
     from lgsp.maintain import redrive
 
-    done = redrive.run(Settings.from_env(), quarantine_ids, rule_id, source)
+    result = redrive.redrive_rows(Settings.from_env(), quarantine_ids, rule_id, source)
     if is_json:
-        click.echo(as_text({**asdict(done), "still_held": done.still_held}))
+        click.echo(to_json({
+            "batch_ids": result.batch_ids, "records": result.records, "passed": result.passed, "held": result.failed_rules,
+            "refused": result.refused, "gone": result.not_landed, "still_held": result.still_quarantined,
+        }))  # fmt: skip
     else:
-        click.echo(str(done))
-        if done.passed:
-            click.echo("`lgsp publish` makes public what passed")
-    if done.refused:
+        click.echo(str(result))
+        if result.passed:
+            click.echo("`lgsp publish` publishes the records that passed")
+    if result.refused:
         sys.exit(REFUSED)
 
 
 @quarantine.command()
 @_decision
 def accept(quarantine_id: int, who: str, why: str, is_json: bool) -> None:
-    """Publish a record though it breaks a rule: it keeps the rule's name in its quality_flags."""
-    with store() as (_, connection):
-        held = held_rows.accept(connection, quarantine_id, who, why)
+    """Accept that a record breaks a rule.
+
+    The record is processed again. When it is published, its quality_flags contain the rule's id.
+    """
+    with open_store() as (_, connection):
+        row = quarantined_rows.accept(connection, quarantine_id, who, why)
     if not is_json:
-        click.echo(f"{held.source_key} may break {held.rule_id}, decided by {held.state_by}")
+        click.echo(f"{row.source_key} may break {row.rule_id}, decided by {row.state_by}")
     _redrive((quarantine_id,), None, None, is_json)
 
 
 @quarantine.command()
 @_decision
 def discard(quarantine_id: int, who: str, why: str, is_json: bool) -> None:
-    """Never publish this version of a record; a newer one is judged by itself."""
-    with store() as (_, connection):
-        _decided(held_rows.discard(connection, quarantine_id, who, why), is_json)
+    """Decide never to publish a version of a record.
+
+    A newer version of the record is checked as usual.
+    """
+    with open_store() as (_, connection):
+        _print_decision(quarantined_rows.discard(connection, quarantine_id, who, why), is_json)
 
 
 @quarantine.command()
 @_decision
 def reopen(quarantine_id: int, who: str, why: str, is_json: bool) -> None:
-    """Take back that a record was discarded."""
-    with store() as (_, connection):
-        _decided(held_rows.reopen(connection, quarantine_id, who, why), is_json)
+    """Undo a discard: the row is open again."""
+    with open_store() as (_, connection):
+        _print_decision(quarantined_rows.reopen(connection, quarantine_id, who, why), is_json)
 
 
-def _decided(held: Held, is_json: bool) -> None:
-    click.echo(as_text(asdict(held)) if is_json else f"{held.source_key} is {held.state}, decided by {held.state_by}")
+def _print_decision(row: QuarantinedRow, is_json: bool) -> None:
+    click.echo(to_json(asdict(row)) if is_json else f"{row.source_key} is {row.state}, decided by {row.state_by}")

@@ -1,4 +1,4 @@
-"""`lgsp report`: the weekly digest and the index reports, written as a page and a workbook."""
+"""`lgsp report`: writes the weekly digest and the Index 766 report as HTML and XLSX files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lgsp import report as reports
-from lgsp.cli.options import answering, as_json, as_text
+from lgsp.cli.options import handles_errors, json_option, to_json
 from lgsp.report import Report
 from lgsp.settings import Settings
 
@@ -18,49 +18,67 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which language, which snapshot, and where to."""
+    """The options of all reports: language, snapshot and output folder."""
     command = click.option(
-        "--out", type=click.Path(file_okay=False, path_type=Path), help="Write here, not into the home."
+        "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder. Default: LGSP_HOME/reports."
     )(command)
-    command = click.option(
-        "--snapshot", "snapshot_id", type=int, help="As this snapshot told it; the newest without it."
+    command = click.option("--snapshot", "snapshot_id", type=int, help="Snapshot to report on. Default: the newest.")(
+        command
+    )
+    return click.option(
+        "--language",
+        type=click.Choice(reports.LANGUAGES),
+        default="vi",
+        show_default=True,
+        help="Language of the report.",
     )(command)
-    return click.option("--language", type=click.Choice(reports.LANGUAGES), default="vi", show_default=True)(command)
 
 
 @click.group("report")
 def report() -> None:
-    """The digest of a week, or Index 766 of a month, a quarter or half a year, from one snapshot."""
+    """Write the weekly digest or the Index 766 report."""
 
 
 @report.command()
-@click.option("--week", type=DAY, help="Its first day, a Thursday; the newest whole week without it.")
+@click.option(
+    "--week", type=DAY, metavar="YYYY-MM-DD", help="First day of the week, a Thursday. Default: the newest whole week."
+)
 @report_options
-@as_json
-@answering
+@json_option
+@handles_errors
 def weekly(week: datetime | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool) -> None:
-    """What a leader should read each week, as HTML and XLSX."""
-    _tell(reports.weekly(Settings.from_env(), week.date() if week else None, language, snapshot_id, out), is_json)
+    """Write the weekly digest as HTML and XLSX.
+
+    The digest is for the leaders of the province.
+    """
+    _print_paths(
+        reports.weekly(Settings.from_env(), week.date() if week else None, language, snapshot_id, out), is_json
+    )
 
 
 @report.command()
-@click.option("--period", type=click.Choice(reports.PERIODS), default="month", show_default=True)
-@click.option("--start", type=DAY, help="Its first day; the newest whole period without it.")
+@click.option("--period", type=click.Choice(reports.PERIODS), default="month", show_default=True, help="Kind of period.")  # fmt: skip
+@click.option(
+    "--start", type=DAY, metavar="YYYY-MM-DD", help="First day of the period. Default: the newest whole period."
+)
 @report_options
-@as_json
-@answering
+@json_option
+@handles_errors
 def index(
     period: str, start: datetime | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool
 ) -> None:
-    """Index 766 of every agency, with its components, ranks and classes, as HTML and XLSX."""
+    """Write the Index 766 report as HTML and XLSX.
+
+    It has the components, the rank and the class of every agency.
+    """
     first = start.date() if start else None
-    _tell(reports.index(Settings.from_env(), period, first, language, snapshot_id, out), is_json)
+    _print_paths(reports.index(Settings.from_env(), period, first, language, snapshot_id, out), is_json)
 
 
-def _tell(done: Report, is_json: bool) -> None:
+def _print_paths(written: Report, is_json: bool) -> None:
     if is_json:
-        told = {"period": done.period, "period_start": done.period_start, "snapshot_id": done.snapshot_id}
-        click.echo(as_text({**told, "paths": [str(path) for path in done.paths]}))
+        values = {"period": written.period, "period_start": written.period_start, "snapshot_id": written.snapshot_id}
+        click.echo(to_json({**values, "paths": [str(path) for path in written.paths]}))
         return
-    for path in done.paths:
+    for path in written.paths:
         click.echo(path)

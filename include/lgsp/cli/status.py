@@ -1,4 +1,4 @@
-"""`lgsp status`: the ledger, the newest snapshot, how far each source's data reaches, and what waits for somebody."""
+"""`lgsp status`: shows the newest snapshot, how current each source is, the batches by state, and what needs a decision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from lgsp.check import completeness, freshness, quarantine
 from lgsp.check.freshness import Freshness
-from lgsp.cli.options import answering, as_json, local, store, tell
+from lgsp.cli.options import handles_errors, json_option, local_time, open_store, print_values
 from lgsp.publish import hold
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer
@@ -22,87 +22,92 @@ DAYS_OF_GAPS = 30
 
 
 @click.command()
-@as_json
-@answering
+@json_option
+@handles_errors
 def status(is_json: bool) -> None:
-    """The ledger, the newest snapshot, how fresh each source's data is, and what waits for a decision."""
-    with store() as (settings, connection):
-        told, fresh = _told(settings, connection), freshness.freshness(connection, datetime.now(UTC))
-    told["fresh_until"] = {one.source: one.covered_until for one in fresh if one.covered_until}
-    told["stale"] = [one.source for one in fresh if not one.is_fresh]
+    """Show the newest snapshot and the open work.
+
+    Shows the batches by state, how current each source is, and what needs a decision.
+    """
+    with open_store() as (settings, connection):
+        values, fresh = _values(settings, connection), freshness.measure(connection, datetime.now(UTC))
+    values["fresh_until"] = {feed.source: feed.covered_until for feed in fresh if feed.covered_until}
+    values["stale"] = [feed.source for feed in fresh if not feed.is_fresh]
     if is_json:
-        tell(told, is_json)
+        print_values(values, is_json)
         return
     click.echo(
-        f"snapshot {told['snapshot_id']}, published {local(told['published_at'])}, data as of {local(told['as_of'])}"
+        f"snapshot {values['snapshot_id']}, published {local_time(values['published_at'])}, data as of {local_time(values['as_of'])}"
     )
     click.echo(f"files    {settings.shared / 'current'}")
-    for row in told["ledger"]:
+    for row in values["ledger"]:
         click.echo(
             f"  {row['source']:<18}{row['state']:<12}{row['batches']:>6} batches {row['records'] or 0:>10,} records"
         )
-    for one in fresh:
-        click.echo(f"  {one.source:<18}{_reach(one)}")
+    for feed in fresh:
+        click.echo(f"  {feed.source:<18}{_coverage(feed)}")
     click.echo(
-        f"  {told['in_quarantine']} records in quarantine, {told['spellings_to_review']} spellings of agencies wait for a decision"
+        f"  {values['in_quarantine']} records in quarantine, {values['spellings_to_review']} spellings of agencies to review"
     )
     click.echo(
-        f"  {told['missing_days']} days of agencies are missing or late of the newest {DAYS_OF_GAPS}"
-        + ("; `lgsp completeness` shows them" if told["missing_days"] else "")
+        f"  {values['missing_days']} agency days missing or late in the newest {DAYS_OF_GAPS} days"
+        + ("; `lgsp completeness` lists them" if values["missing_days"] else "")
     )
-    for line in (told["on_hold"], told["lagging"], told["calendar"], *told["forgotten"]):
+    for line in (values["on_hold"], values["lagging"], values["calendar"], *values["forgotten"]):
         if line:
             click.echo(f"  {line}")
 
 
-def _told(settings: Settings, connection: Connection) -> dict[str, Any]:
-    newest = _one(connection, "select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1")
+def _values(settings: Settings, connection: Connection) -> dict[str, Any]:
+    newest = _first_row(
+        connection, "select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1"
+    )
     last_on = completeness.newest_day(connection)
     gaps = completeness.gaps(connection, None, last_on - timedelta(days=DAYS_OF_GAPS - 1), last_on) if last_on else []
-    held = _one(
+    quarantined = _first_row(
         connection,
-        f"select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine q where {quarantine.WAITS}",
+        f"select count(distinct (source, kind, source_key, record_hash)) as records from ledger.quarantine q where {quarantine.IS_WAITING}",
     )
-    asked = _one(
+    to_review = _first_row(
         connection,
         "select count(*) as spellings from ledger.organisation_worklist where state = 'open' and record_count > 0",
     )
     return {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
-        "on_hold": hold.on_hold(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
+        "on_hold": hold.current_reason(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
         "database_url": url(settings), "shared_root": str(settings.shared),
         "ledger": connection.execute(
             "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
         ).fetchall(),
-        "in_quarantine": held.get("records", 0), "spellings_to_review": asked.get("spellings", 0),
+        "in_quarantine": quarantined.get("records", 0), "spellings_to_review": to_review.get("spellings", 0),
         "missing_days": sum(gap.days for gap in gaps), "calendar": _calendar(newest.get("as_of")),
-        "forgotten": [f"{aged.records} rows of {aged.source} that broke {aged.rule_id} wait since {aged.oldest_days} days"
+        "forgotten": [f"{aged.records} records of {aged.source} that broke {aged.rule_id} are in quarantine, the oldest for {aged.oldest_days} days"
                       for aged in quarantine.aged(connection)],
     }  # fmt: skip
 
 
-def _one(connection: Connection, query: str) -> dict[str, Any]:
+def _first_row(connection: Connection, query: str) -> dict[str, Any]:
     return connection.execute(query).fetchone() or {}
 
 
-def _reach(one: Freshness) -> str:
-    if one.covered_until is None:
+def _coverage(feed: Freshness) -> str:
+    if feed.covered_until is None:
         return "nothing was published yet"
-    holes = f", with {len(one.holes)} holes before" if one.holes else ""
-    return f"data reaches {local(one.covered_until)}{holes}{'' if one.is_fresh else ' (STALE)'}"
+    holes = f", with {len(feed.holes)} gaps before" if feed.holes else ""
+    return f"data until {local_time(feed.covered_until)}{holes}{'' if feed.is_fresh else ' (STALE)'}"
 
 
 def _lagging(settings: Settings, newest: int | None) -> str | None:
-    """Whether the readers of files are led to an older snapshot than SQL shows."""
-    now = pointer.current(settings.shared)
+    """The warning that the files' pointer points to an older snapshot than SQL shows."""
+    current = pointer.current(settings.shared)
     return (
         None
-        if now == newest
-        else f"readers of files see snapshot {now}: `lgsp recover`, or the next publication, leads them on"
+        if current == newest
+        else f"readers of files see snapshot {current}: `lgsp recover` or the next publication switches the pointer"
     )
 
 
 def _calendar(as_of: datetime | None) -> str | None:
-    """The warning of a working calendar that ends soon, seen from the data's day."""
+    """The warning that the working calendar ends soon after the data."""
     day: date | None = as_of.astimezone(LOCAL).date() if as_of else None
     return working_time.horizon(day).warning if day else None

@@ -1,4 +1,4 @@
-"""`lgsp sweep`: what a source has, compared key by key with what is known of it."""
+"""`lgsp sweep`: compares the keys that a source lists with the known ones, and repairs the differences."""
 
 from __future__ import annotations
 
@@ -6,48 +6,55 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lgsp.cli.options import answering, as_json, as_text, by, window, window_options
+from lgsp.cli.options import by_option, handles_errors, json_option, parse_window, to_json, window_options
 from lgsp.schema import sources
 from lgsp.settings import Settings
 
 if TYPE_CHECKING:
-    from lgsp.maintain.sweep import Swept
+    from lgsp.maintain.sweep import ListResult
 
-TOLD = ("state", "compared", "missing", "changed", "deleted", "batch_ids", "sample_keys", "why")
+JSON_KEYS = ("state", "compared", "missing", "changed", "deleted", "batch_ids", "sample_keys", "why")
 
 
 @click.command("sweep")
 @click.argument("source", type=click.Choice(sources.names()))
 @window_options
-@click.option("--thorough", "is_thorough", is_flag=True, help="Also read days on which only the count was compared.")
-@click.option("--accept-deletions", is_flag=True, help="Believe it when more is gone than usual: the source was asked.")
-@by
-@as_json
-@answering
+@click.option("--thorough", "is_thorough", is_flag=True, help="Also read days on which the source's count equals ours.")
+@click.option(
+    "--accept-deletions",
+    is_flag=True,
+    help="Accept more deletions than usual, after the owner of the source confirmed them.",
+)
+@by_option
+@json_option
+@handles_errors
 def sweep(
     source: str, start: str, end: str, is_thorough: bool, accept_deletions: bool, who: str, is_json: bool
 ) -> None:
-    """Find what the windows of SOURCE missed, read it again, and let go what it deleted.
+    """Find missed changes and deletions of a source.
 
-    Exit 0 when it was swept, 3 when too much is gone to be believed or a check refused what was read again, 4 when
-    the source failed. `lgsp publish` makes it public.
+    Reads changes again that earlier windows missed, and deletes records that the source has deleted. `lgsp publish`
+    publishes the result. Exits with 3 when more records are deleted than usual or a check refused a batch, with 4 when
+    the source failed.
     """
     from lgsp.maintain import sweep as sweeping
 
-    span = window(start, end)
+    span = parse_window(start, end)
     accepted_by = who if accept_deletions else None
     try:
-        lists = sweeping.run(Settings.from_env(), source, span, is_thorough=is_thorough, accepted_by=accepted_by)
-    except sweeping.Stopped as stopped:
-        _tell(source, stopped.lists, is_json)
+        lists = sweeping.sweep_window(
+            Settings.from_env(), source, span, is_thorough=is_thorough, accepted_by=accepted_by
+        )
+    except sweeping.TooManyDeletions as error:
+        _print_results(source, error.lists, is_json)
         raise
-    _tell(source, lists, is_json)
+    _print_results(source, lists, is_json)
 
 
-def _tell(source: str, lists: list[Swept], is_json: bool) -> None:
+def _print_results(source: str, results: list[ListResult], is_json: bool) -> None:
     if is_json:
-        told = {one.name: {name: getattr(one, name) for name in TOLD} for one in lists}
-        click.echo(as_text({"source": source, "lists": told}))
+        lists = {result.name: {name: getattr(result, name) for name in JSON_KEYS} for result in results}
+        click.echo(to_json({"source": source, "lists": lists}))
         return
-    for one in lists:
-        click.echo(one)
+    for result in results:
+        click.echo(result)

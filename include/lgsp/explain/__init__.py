@@ -1,4 +1,4 @@
-"""From a published number to the rows it counts, and from a row to the bytes its sources sent."""
+"""Explain a published number by the rows it counts, and a row by the bytes that its sources sent."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from lgsp.explain import question as questions
 from lgsp.explain.question import Question
 from lgsp.indicators import periods
 from lgsp.indicators.periods import FORMS as FORMS
+from lgsp.sql import one_row
 from lgsp.store.ledger import Connection
 
 COUNTED, NOT_COUNTED, EXCLUDED, QUARANTINED, OUTSIDE = "counted", "not_counted", "excluded", "quarantined", "outside"
 VERDICTS = (COUNTED, NOT_COUNTED, EXCLUDED, QUARANTINED, OUTSIDE)
-# What these are made of are published numbers themselves.
+# Tables whose numbers are computed from other published numbers.
 COMPOSED = ("index_766", "institution_map")
-# What of a row is compared with the rows behind it.
+# The counts of a row and the columns of the published row that they must add up to.
 COMPARED = {
     "numerator": "numerator",
     "denominator": "denominator",
     "excluded": "excluded_count",
     "quarantined": "quarantined_count",
 }
-ROUNDING = 1e-9  # points are added up in another order
+TOLERANCE = 1e-9  # points are added up in a different order
 REPORTED = {"claimed_hours_per_document": "hours_saved", "claimed_vnd_per_document": "vnd_saved"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that a number counts, leaves out or holds back, and why."""
+    """One unit that a number counts, excludes or quarantines, and the reason."""
 
     key: str
     kind: str
@@ -47,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A published number with everything that it counts; `differences` says where both do not agree."""
+    """A published number with its rows; `differences` lists the counts that differ from the published ones."""
 
     question: Question
     rows: tuple[Row, ...]
@@ -56,7 +57,7 @@ class Explanation:
     notes: tuple[str, ...]
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """How many rows there are by verdict and reason."""
+        """The number of rows by verdict and reason."""
         return Counter((row.verdict, row.reason) for row in self.rows)
 
 
@@ -71,31 +72,37 @@ def number(
 ) -> Explanation:
     """The rows behind a published number, each with its reason, compared with the number.
 
-    Needs a transaction of its own, which it rolls back. Raises LgspError when there is no such number.
+    Needs its own transaction, which it rolls back. Raises LgspError when the number is not published.
     """
     connection.execute("set transaction isolation level repeatable read")
     connection.execute("set local timezone = 'Asia/Ho_Chi_Minh'")
     try:
-        asked = questions.ask(connection, kpi, organisation, period, snapshot_id, level, field_code)
-        return _composed(connection, asked) if asked.table in COMPOSED else _counted(connection, asked)
+        question = questions.find(connection, kpi, organisation, period, snapshot_id, level, field_code)
+        return _explain(connection, question)
     finally:
         connection.rollback()
 
 
-def _counted(connection: Connection, asked: Question) -> Explanation:
-    """A number of things, one by one."""
-    found = contributions.contributions(connection, asked)
-    facts = contributions.facts(connection, asked, {unit["kind"] for unit in found})
-    rows = tuple(_row(asked, unit, facts.get(unit["unit_id"], {})) for unit in found)
-    differences, notes = _compared(connection, asked, rows)
-    return Explanation(asked, rows, (), differences, notes)
+def _explain(connection: Connection, question: Question) -> Explanation:
+    if question.table in COMPOSED:
+        return _explain_composed(connection, question)
+    return _explain_counted(connection, question)
 
 
-def _row(asked: Question, unit: dict[str, Any], facts: dict[str, Any]) -> Row:
-    group, detail = reasons.of(asked, unit, facts)
+def _explain_counted(connection: Connection, question: Question) -> Explanation:
+    """A number that counts units, with one row for each unit."""
+    units = contributions.contributions(connection, question)
+    facts = contributions.facts(connection, question, {unit["kind"] for unit in units})
+    rows = tuple(_row(question, unit, facts.get(unit["unit_id"], {})) for unit in units)
+    differences, notes = _compare(connection, question, rows)
+    return Explanation(question, rows, (), differences, notes)
+
+
+def _row(question: Question, unit: dict[str, Any], facts: dict[str, Any]) -> Row:
+    group, detail = reasons.of_unit(question, unit, facts)
     counts = {name: int(unit[name] or 0) for name in COMPARED}
     verdict = (
-        QUARANTINED if unit["kind"] == "record"  # also where a table does not tell how many there are
+        QUARANTINED if unit["kind"] == "record"  # also for tables without a quarantined count
         else COUNTED if counts["numerator"]
         else NOT_COUNTED if counts["denominator"]
         else EXCLUDED if counts["excluded"]
@@ -105,113 +112,118 @@ def _row(asked: Question, unit: dict[str, Any], facts: dict[str, Any]) -> Row:
     return Row(key, unit["kind"], unit["organisation_id"], verdict, group, detail, **counts, facts=facts)
 
 
-def _compared(
-    connection: Connection, asked: Question, rows: tuple[Row, ...]
+def _compare(
+    connection: Connection, question: Question, rows: tuple[Row, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where a published row and the rows behind it differ, and what else is to be known."""
+    """The differences between a published row and the rows behind it, and the notes."""
     differences, notes = [], []
     for name, column in COMPARED.items():
-        if column not in asked.row or (
-            name == "denominator" and asked.definition["unit"] in ("documents", "deliveries")
+        if column not in question.row or (
+            name == "denominator" and question.definition["unit"] in ("documents", "deliveries")
         ):
-            continue  # a count is over 1
+            continue  # the denominator of a count is 1
         counted = sum(getattr(row, name) for row in rows)
-        if name == "numerator" and asked.kpi_id in REPORTED:
-            counted, told_by = _reported(connection, asked)
-            notes.append(f"{told_by} reported {counted}; the documents are those it is divided by")
-        if counted == asked.row[column]:
+        if name == "numerator" and question.kpi_id in REPORTED:
+            counted, reporters = _reported_amount(connection, question)
+            notes.append(f"{reporters} reported {counted}; the rows are the documents of the denominator")
+        if counted == question.row[column]:
             continue
-        said = f"{name}: {asked.row[column]} published in snapshot {asked.row['snapshot_id']}, {counted} found"
-        if name == "quarantined" and _has_moved(connection, asked):
-            notes.append(f"{said}; the quarantine has changed since snapshot {asked.snapshot.snapshot_id}")
+        difference = (
+            f"{name}: {question.row[column]} published in snapshot {question.row['snapshot_id']}, {counted} counted"
+        )
+        if name == "quarantined" and _has_quarantine_changed(connection, question):
+            notes.append(f"{difference}; the quarantine has changed since snapshot {question.snapshot.snapshot_id}")
         else:
-            differences.append(said)
+            differences.append(difference)
     return tuple(differences), tuple(notes)
 
 
-def _reported(connection: Connection, asked: Question) -> tuple[int, str]:
-    """What was reported in all, and by whom."""
+def _reported_amount(connection: Connection, question: Question) -> tuple[int, str]:
+    """The reported total, and the names of those who reported it."""
+    row = one_row(
+        connection.execute(
+            "select coalesce(sum(amount), 0)::bigint as amount, coalesce(string_agg(distinct told_by, ', '), 'no agency') as reporters "
+            f"from {question.snapshot.table('manual_indicator')} "
+            "where indicator_id = %s and organisation_id = %s and period = %s and period_start = %s",
+            [REPORTED[question.kpi_id], question.organisation_id, question.period.kind, question.period.start],
+        )
+    )
+    return row["amount"], row["reporters"]
+
+
+def _has_quarantine_changed(connection: Connection, question: Question) -> bool:
+    """Whether records entered or left quarantine after the snapshot was published."""
     row = connection.execute(
-        "select coalesce(sum(amount), 0)::bigint as amount, coalesce(string_agg(distinct told_by, ', '), 'nobody') as told_by "
-        f"from {asked.snapshot.table('manual_indicator')} "
-        "where indicator_id = %s and organisation_id = %s and period = %s and period_start = %s",
-        [REPORTED[asked.kpi_id], asked.organisation_id, asked.span.period, asked.span.start],
+        "select exists (select 1 from ledger.quarantine where created_at > %(at)s or state_at > %(at)s) as has_changed",
+        {"at": question.snapshot.published_at},
     ).fetchone()
-    assert row is not None
-    return row["amount"], row["told_by"]
+    return not question.snapshot.is_newest or bool(row and row["has_changed"])
 
 
-def _has_moved(connection: Connection, asked: Question) -> bool:
-    """Whether records came into quarantine or left it since a snapshot was published."""
-    row = connection.execute(
-        "select exists (select 1 from ledger.quarantine where created_at > %(at)s or state_at > %(at)s) as moved",
-        {"at": asked.snapshot.published_at},
-    ).fetchone()
-    return not asked.snapshot.is_newest or bool(row and row["moved"])
-
-
-def _composed(connection: Connection, asked: Question) -> Explanation:
-    """A number that is made of published numbers: a component of the index, its total, or a territory of the map."""
-    if asked.table == "institution_map":
-        made_of = "on_time" if asked.part == "on_time" else "index_766.total"
-        return _through(connection, asked, made_of)
-    if asked.part == "total":
-        return _total(connection, asked)
+def _explain_composed(connection: Connection, question: Question) -> Explanation:
+    """A number computed from published numbers: a component of the index, its total, or a territory of the map."""
+    if question.table == "institution_map":
+        kpi = "on_time" if question.part == "on_time" else "index_766.total"
+        return _explain_repeated(connection, question, kpi)
+    if question.part == "total":
+        return _explain_total(connection, question)
     weights = connection.execute(
-        f"select kpi_id from {asked.snapshot.table('index_766_weight')} where component = %s and valid_from < %s "
+        f"select kpi_id from {question.snapshot.table('index_766_weight')} where component = %s and valid_from < %s "
         "and (valid_to is null or valid_to >= %s)",
-        [asked.part, asked.span.end, asked.span.end],
+        [question.part, question.period.end, question.period.end],
     ).fetchall()
     if not weights or not weights[0]["kpi_id"]:
-        return Explanation(asked, (), (), (), ("none of the systems tells this component: it is not computed",))
-    return _through(connection, asked, weights[0]["kpi_id"])
+        return Explanation(
+            question, (), (), (), ("none of the systems has data for this component: it is not computed",)
+        )
+    return _explain_repeated(connection, question, weights[0]["kpi_id"])
 
 
-def _through(connection: Connection, asked: Question, kpi: str) -> Explanation:
-    """A number that repeats another one, with what that one is made of."""
-    when = periods.written(asked.span.period, asked.span.start)
-    other = questions.ask(connection, kpi, asked.organisation_id, when, asked.snapshot.snapshot_id)
-    same = {"numerator": "numerator", "denominator": "denominator"}
+def _explain_repeated(connection: Connection, question: Question, kpi: str) -> Explanation:
+    """A number that repeats another published number, with the rows and parts of that number."""
+    period = periods.text_of(question.period.kind, question.period.start)
+    other = questions.find(connection, kpi, question.organisation_id, period, question.snapshot.snapshot_id)
+    columns = {"numerator": "numerator", "denominator": "denominator"}
     if other.table == "index_766":
-        same = {"numerator": "points", "denominator": "maximum"}
+        columns = {"numerator": "points", "denominator": "maximum"}
     differences = tuple(
-        f"{name}: {asked.row[name]} published in {asked.table}, {other.row[column]} in {other.table}"
-        for name, column in same.items()
-        if asked.row[name] != other.row[column]
+        f"{name}: {question.row[name]} published in {question.table}, {other.row[column]} in {other.table}"
+        for name, column in columns.items()
+        if question.row[name] != other.row[column]
     )
-    below = _composed(connection, other) if other.table in COMPOSED else _counted(connection, other)
-    parts = ({"part": other.told, **other.row}, *below.parts)
-    return Explanation(asked, below.rows, parts, differences + below.differences, below.notes)
+    explained = _explain(connection, other)
+    parts = ({"part": other.indicator, **other.row}, *explained.parts)
+    return Explanation(question, explained.rows, parts, differences + explained.differences, explained.notes)
 
 
-def _total(connection: Connection, asked: Question) -> Explanation:
-    """The total of the index: its components, each compared with the indicator that it repeats."""
+def _explain_total(connection: Connection, question: Question) -> Explanation:
+    """The total of the index, with its components; each component is compared with the indicator that it repeats."""
     rows = connection.execute(
         f"select i.component as part, w.kpi_id, i.*, k.numerator as kpi_numerator, k.denominator as kpi_denominator "
-        f"from {asked.snapshot.table('index_766')} i "
-        f"left join {asked.snapshot.table('index_766_weight')} w on w.component = i.component and w.valid_from < %(end)s "
+        f"from {question.snapshot.table('index_766')} i "
+        f"left join {question.snapshot.table('index_766_weight')} w on w.component = i.component and w.valid_from < %(end)s "
         "and (w.valid_to is null or w.valid_to >= %(end)s) "
-        f"left join {asked.snapshot.table('service_kpi')} k on k.kpi_id = w.kpi_id and k.organisation_id = i.organisation_id "
+        f"left join {question.snapshot.table('service_kpi')} k on k.kpi_id = w.kpi_id and k.organisation_id = i.organisation_id "
         "and k.period = i.period and k.period_start = i.period_start and (i.organisation_id <> 'ALL' or k.level = 'ALL') "
         "where i.organisation_id = %(organisation)s and i.period = %(period)s and i.period_start = %(start)s and i.component <> 'total' "
         "order by i.component",
         {
-            "organisation": asked.organisation_id,
-            "period": asked.span.period,
-            "start": asked.span.start,
-            "end": asked.span.end,
+            "organisation": question.organisation_id,
+            "period": question.period.kind,
+            "start": question.period.start,
+            "end": question.period.end,
         },
     ).fetchall()
     available = [row for row in rows if row["points"] is not None]
     sums = {name: sum(row[name] for row in available) for name in ("points", "maximum")}
     differences = [
-        f"{name}: {asked.row[name]} published, {sums[name]} found in its components"
+        f"{name}: {question.row[name]} published, {sums[name]} is the sum of its components"
         for name in sums
-        if abs((asked.row[name] or 0) - sums[name]) > ROUNDING
+        if abs((question.row[name] or 0) - sums[name]) > TOLERANCE
     ]
     differences += [
         f"{row['part']}: {row['numerator']} / {row['denominator']} published, {row['kpi_id']} is {row['kpi_numerator']} / {row['kpi_denominator']}"
         for row in rows
         if row["kpi_id"] and (row["numerator"], row["denominator"]) != (row["kpi_numerator"], row["kpi_denominator"])
     ]
-    return Explanation(asked, (), tuple(rows), tuple(differences), ())
+    return Explanation(question, (), tuple(rows), tuple(differences), ())

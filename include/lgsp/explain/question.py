@@ -1,4 +1,4 @@
-"""Which published number somebody asks about: the row of an indicator table, found by what people call it."""
+"""Find a published number by indicator, agency and period, as a user writes them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any
 
 from lgsp.errors import LgspError
 from lgsp.indicators import periods
-from lgsp.indicators.periods import Span
+from lgsp.indicators.periods import Period
 from lgsp.schema import contract
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
 from lgsp.vietnam.text import comparison_key
 
-# The numbers that a row of these tables holds; a question names one of them after a dot.
+# The counts of form_06a. A table with several numbers has parts; a user writes the part after a dot.
 FORM = tuple(name for name in contract.load("form_06a").names if name.split("_")[0] in ("received", "finished", "open"))
 PARTS = {"form_06a": "received_total", "zero_activity": "any", "index_766": "total", "institution_map": "index_766"}
-# By which column a table tells its parts apart.
+# The column that holds the part, for tables with one row for each part.
 PART_COLUMNS = {"zero_activity": "channel", "index_766": "component", "institution_map": "metric"}
-PERIODS_TOLD = 12
+PERIODS_LISTED = 12
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The publication a number is read from."""
+    """The snapshot that a number is read from."""
 
     snapshot_id: int
     published_at: Any
     is_newest: bool
 
     def table(self, name: str) -> str:
-        """A shared table as the publication showed it."""
+        """The SQL expression that reads a shared table as it was in the snapshot."""
         return f"shared.{name}" if self.is_newest else f"history.{name}_as_of({self.snapshot_id})"
 
 
 @dataclass(frozen=True)
 class Question:
-    """One published number: of which indicator and agency, in which period and snapshot, with its row and definition."""
+    """One published number: indicator, agency, period and snapshot, with its row and definition."""
 
     kpi_id: str
     part: str
@@ -47,24 +47,24 @@ class Question:
     name: str
     level: str
     field_code: str | None
-    span: Span
+    period: Period
     snapshot: Snapshot
     row: dict[str, Any]
     definition: dict[str, Any]
 
     @property
-    def told(self) -> str:
-        """The indicator as somebody asks for it."""
+    def indicator(self) -> str:
+        """The indicator as a user writes it: `kpi_id` or `kpi_id.part`."""
         return f"{self.kpi_id}.{self.part}" if self.part else self.kpi_id
 
 
 def snapshot(connection: Connection, snapshot_id: int | None) -> Snapshot:
-    """The newest publication, or an older one. Raises LgspError when there is none, or its history was retired."""
-    shown = snapshot_lookup.find(connection, snapshot_id)
-    return Snapshot(shown.snapshot_id, shown.published_at, shown.is_newest)
+    """The newest snapshot, or an older one. Raises LgspError when it does not exist or its history was deleted."""
+    publication = snapshot_lookup.find(connection, snapshot_id)
+    return Snapshot(publication.snapshot_id, publication.published_at, publication.is_newest)
 
 
-def ask(
+def find(
     connection: Connection,
     kpi: str,
     organisation: str,
@@ -73,47 +73,48 @@ def ask(
     level: str = "ALL",
     field_code: str | None = None,
 ) -> Question:
-    """The published number somebody means. Raises LgspError that says what there is, when there is no such number.
+    """The published number that a user writes. Raises LgspError with the possible values when it does not exist.
 
     `kpi` is an indicator, with a part after a dot where its table has several (`form_06a.open_late`, `index_766.3c`,
-    `zero_activity.online`); `organisation` is a code, a name or ALL, `level` narrows ALL to the agencies of a level.
+    `zero_activity.online`); `organisation` is a code, a name or ALL, `level` limits ALL to the agencies of one level.
     """
-    of, asked = snapshot(connection, snapshot_id), periods.read(period)
+    shown, requested = snapshot(connection, snapshot_id), periods.parse(period)
     kpi_id, _, part = kpi.partition(".")
-    definitions = _definitions(connection, of, kpi_id)
+    definitions = _definitions(connection, shown, kpi_id)
     table = definitions[0]["table_name"]
-    part = _part(connection, of, table, kpi_id, part)
-    organisation_id, name = _organisation(connection, of, organisation)
+    part = _part(connection, shown, table, kpi_id, part)
+    organisation_id, name = _organisation(connection, shown, organisation)
     scope, values = _scope(table, kpi_id, part, organisation_id, level, field_code)
-    row = _row(connection, of, table, scope, values, asked, part)
+    row = _row(connection, shown, table, scope, values, requested, part)
     if row is None:
-        raise LgspError(_nothing(connection, of, table, scope, values, f"{kpi} of {organisation_id}", asked))
-    definition = _in_force(definitions, asked)
+        number = f"{kpi} of {organisation_id}"
+        raise LgspError(_why_not_published(connection, shown, table, scope, values, number, requested))
+    definition = _in_force(definitions, requested)
     return Question(
-        kpi_id, part, table, organisation_id, name, row.get("level") or level, field_code, asked, of, row, definition
+        kpi_id, part, table, organisation_id, name, row.get("level") or level, field_code, requested, shown, row, definition
     )  # fmt: skip
 
 
-def _definitions(connection: Connection, of: Snapshot, kpi_id: str) -> list[dict[str, Any]]:
-    query = f"select * from {of.table('indicator_definition')} where kpi_id = %s order by valid_from"
-    found = connection.execute(query, [kpi_id]).fetchall()
-    if not found:
+def _definitions(connection: Connection, shown: Snapshot, kpi_id: str) -> list[dict[str, Any]]:
+    query = f"select * from {shown.table('indicator_definition')} where kpi_id = %s order by valid_from"
+    definitions = connection.execute(query, [kpi_id]).fetchall()
+    if not definitions:
         known = connection.execute(
-            f"select distinct kpi_id from {of.table('indicator_definition')} order by 1"
+            f"select distinct kpi_id from {shown.table('indicator_definition')} order by 1"
         ).fetchall()
         raise LgspError(_unknown("indicator", kpi_id, [row["kpi_id"] for row in known]))
-    return found
+    return definitions
 
 
-def _in_force(definitions: list[dict[str, Any]], asked: Span) -> dict[str, Any]:
-    last = asked.end - timedelta(days=1)
-    return next((told for told in reversed(definitions) if told["valid_from"] <= last), definitions[0])
+def _in_force(definitions: list[dict[str, Any]], period: Period) -> dict[str, Any]:
+    last = period.end - timedelta(days=1)
+    return next((version for version in reversed(definitions) if version["valid_from"] <= last), definitions[0])
 
 
-def _part(connection: Connection, of: Snapshot, table: str, kpi_id: str, part: str) -> str:
+def _part(connection: Connection, shown: Snapshot, table: str, kpi_id: str, part: str) -> str:
     if table not in PARTS:
         if part:
-            raise LgspError(f"{kpi_id} has no part {part!r}: it is one number")
+            raise LgspError(f"{kpi_id} has no part {part!r}: it is a single number")
         return ""
     part = part or PARTS[table]
     if table == "form_06a":
@@ -122,50 +123,50 @@ def _part(connection: Connection, of: Snapshot, table: str, kpi_id: str, part: s
         column = PART_COLUMNS[table]
         known = [
             row["part"]
-            for row in connection.execute(f"select distinct {column} as part from {of.table(table)} order by 1")
+            for row in connection.execute(f"select distinct {column} as part from {shown.table(table)} order by 1")
         ]
     if known and part not in known:
         raise LgspError(_unknown(f"part of {kpi_id}", part, known))
     return part
 
 
-def _organisation(connection: Connection, of: Snapshot, told: str) -> tuple[str, str]:
-    """The agency somebody means, by any of its codes or by its name, and what it is called now."""
-    if told.upper() == "ALL":
+def _organisation(connection: Connection, shown: Snapshot, text: str) -> tuple[str, str]:
+    """The id and the current name of the agency with a code or a name."""
+    if text.upper() == "ALL":
         return "ALL", "the whole province"
     rows = connection.execute(
         "select organisation_id, code_old, code_new, name, admin_unit_code "
-        f"from {of.table('organisation')} order by organisation_id, valid_from"
+        f"from {shown.table('organisation')} order by organisation_id, valid_from"
     ).fetchall()
     names = {row["organisation_id"]: row["name"] for row in rows}
-    meant = comparison_key.key(told)
-    for is_meant in (
-        lambda row: told in (row["organisation_id"], row["code_old"], row["code_new"]),
-        lambda row: comparison_key.key(row["name"]) == meant,
-        lambda row: told == row["admin_unit_code"],
+    text_key = comparison_key.key(text)
+    for matches in (
+        lambda row: text in (row["organisation_id"], row["code_old"], row["code_new"]),
+        lambda row: comparison_key.key(row["name"]) == text_key,
+        lambda row: text == row["admin_unit_code"],
     ):
-        found = sorted({row["organisation_id"] for row in rows if is_meant(row)})
-        if len(found) == 1:
-            return found[0], names[found[0]]
-        if found:
-            several = "; ".join(f"{code} {names[code]}" for code in found)
-            raise LgspError(f"{told!r} is the name of several agencies: {several}; say which by its code")
-    if told == "UNKNOWN":
-        return told, "agencies that nobody knows"
+        codes = sorted({row["organisation_id"] for row in rows if matches(row)})
+        if len(codes) == 1:
+            return codes[0], names[codes[0]]
+        if codes:
+            several = "; ".join(f"{code} {names[code]}" for code in codes)
+            raise LgspError(f"{text!r} is the name of several agencies: {several}; use the code of one of them")
+    if text == "UNKNOWN":
+        return text, "unknown agencies"
     choices = {name: code for code, name in names.items()} | {code: code for code in names}
     near = list(
-        dict.fromkeys(choices[text] for text in difflib.get_close_matches(told, list(choices), n=5, cutoff=0.4))
+        dict.fromkeys(choices[match] for match in difflib.get_close_matches(text, list(choices), n=5, cutoff=0.4))
     )
     raise LgspError(
-        f"there is no agency {told!r}; "
-        + (f"near it: {'; '.join(f'{code} {names[code]}' for code in near)}" if near else "ALL is the whole province")
+        f"there is no agency {text!r}; "
+        + (f"similar: {'; '.join(f'{code} {names[code]}' for code in near)}" if near else "ALL is the whole province")
     )
 
 
 def _scope(
     table: str, kpi_id: str, part: str, organisation_id: str, level: str, field_code: str | None
 ) -> tuple[str, list[Any]]:
-    """The condition on the rows of an indicator table that tell the number, in any period, with its parameters."""
+    """The SQL condition on the rows of the number in any period, with its parameters."""
     conditions, values = ["organisation_id = %s"], [organisation_id]
     columns = contract.load(table).names
     if "kpi_id" in columns:
@@ -184,16 +185,16 @@ def _scope(
 
 
 def _row(
-    connection: Connection, of: Snapshot, table: str, scope: str, values: list[Any], asked: Span, part: str
+    connection: Connection, shown: Snapshot, table: str, scope: str, values: list[Any], period: Period, part: str
 ) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = connection.execute(
-        f"select * from {of.table(table)} where {scope} and period = %s and period_start = %s",
-        [*values, asked.period, asked.start],
+        f"select * from {shown.table(table)} where {scope} and period = %s and period_start = %s",
+        [*values, period.kind, period.start],
     ).fetchall()
     if not rows:
         return None
     if table == "form_06a":
-        # of all fields together, unless one was named
+        # the sum over all fields, unless the user named one
         return {
             **rows[0],
             "numerator": sum(row[part] for row in rows),
@@ -204,25 +205,26 @@ def _row(
     return rows[0]
 
 
-def _nothing(
-    connection: Connection, of: Snapshot, table: str, scope: str, values: list[Any], told: str, asked: Span
+def _why_not_published(
+    connection: Connection, shown: Snapshot, table: str, scope: str, values: list[Any], number: str, period: Period
 ) -> str:
-    """Why there is no row: in which periods there are some."""
+    """The error message for a number without a row: the periods in which it has rows."""
     rows = connection.execute(
-        f"select distinct period, period_start from {of.table(table)} where {scope} order by 1, 2", values
+        f"select distinct period, period_start from {shown.table(table)} where {scope} order by 1, 2", values
     ).fetchall()
-    same = [periods.written(row["period"], row["period_start"]) for row in rows if row["period"] == asked.period]
+    same = [periods.text_of(row["period"], row["period_start"]) for row in rows if row["period"] == period.kind]
     if same:
-        near = same[-PERIODS_TOLD:]
-        return f"{told} is not published for {asked}; there is {', '.join(near)}{' and older' if len(same) > len(near) else ''}"
+        newest = same[-PERIODS_LISTED:]
+        older = " and older" if len(same) > len(newest) else ""
+        return f"{number} is not published for {period}; it is published for {', '.join(newest)}{older}"
     if rows:
         kinds = ", ".join(sorted({row["period"] for row in rows}))
-        return f"{told} is not published by {asked.period}, but by {kinds}"
-    return f"{told} is not published in snapshot {of.snapshot_id}"
+        return f"{number} is not published for periods of type {period.kind}, only for {kinds}"
+    return f"{number} is not published in snapshot {shown.snapshot_id}"
 
 
-def _unknown(what: str, told: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(told, known, n=3, cutoff=0.5)
-    return f"there is no {what} {told!r}; " + (
-        f"near it: {', '.join(near)}" if near else f"there are {', '.join(known)}"
+def _unknown(noun: str, text: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
+    return f"there is no {noun} {text!r}; " + (
+        f"similar: {', '.join(near)}" if near else f"known are {', '.join(known)}"
     )

@@ -1,6 +1,6 @@
-"""The workbench on which one landed batch becomes typed rows: DuckDB with the shared vocabulary loaded.
+"""Harmonise one landed batch in DuckDB: read its lists as typed tables, match agencies, and stage records.
 
-A source's `rows.py` opens its lists here, names its agencies and services, and stages its records.
+A source's `rows.py` calls the methods of HarmoniseContext; the queries are the SQL files of the source.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lgsp import sql
 from lgsp.errors import ContractError
-from lgsp.harmonise import duckdb_functions, field_sql, parse_pages, profile
+from lgsp.harmonise import dossier_columns, duckdb_functions, field_sql, parse_pages, profile
 from lgsp.harmonise.organisations import directory, review_queue
 from lgsp.harmonise.organisations.directory import Organisation, Place
 from lgsp.harmonise.organisations.matcher import Matcher
@@ -52,8 +51,8 @@ def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @dataclass
-class Workbench:
-    """One batch being harmonised."""
+class HarmoniseContext:
+    """One batch that is being harmonised."""
 
     con: duckdb.DuckDBPyConnection
     source: Source
@@ -66,9 +65,9 @@ class Workbench:
     profile: list[profile.Field] = field(default_factory=list)
     repairs: list[tuple[str, str, str, int]] = field(
         default_factory=list
-    )  # what was undone: list, field, treatment, records
+    )  # repaired values: list, field, treatment, records
     repeated: int = 0  # records that were listed again and are fetched once
-    accepted: Mapping[str, str] = field(default_factory=dict)  # what reviewers decided that spellings mean
+    accepted: Mapping[str, str] = field(default_factory=dict)  # decisions of reviewers: spelling to agency
     directory: list[Organisation] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     is_matched: bool = False
@@ -79,42 +78,43 @@ class Workbench:
         self.con.execute("create table spelled (alias varchar, code varchar, seen_on date, records bigint)")
         self.con.execute("create table words (sent varchar, text varchar, odd varchar)")
 
-    def open(self, *lists: str) -> None:
-        """Make a table of each landed list, typed and treated as its description says.
+    def read(self, *lists: str) -> None:
+        """Create a table of each landed list, its fields typed and converted as the source description declares.
 
-        What is new, gone or spelled otherwise is told; by the source's policy something new stops the batch.
+        New, gone and respelled fields are recorded. Raises ContractError for a new field when the source's policy is `stop`.
         """
         for name in lists:
             listed = field_sql.described(
                 name, self.source.lists[name], str(self.source.path.name), self.source.corrections
             )
-            drift, looks = parse_pages.read(self.con, self.batch, self.batch_id, listed)
-            self.profile += looks
+            drift, fields = parse_pages.read(self.con, self.batch, self.batch_id, listed)
+            self.profile += fields
             self.repairs += parse_pages.repairs(self.con, name)
             if not drift:
                 continue
             self.drift.append(drift)
-            message = f"{self.source.name} {drift}; describe what is new in sources/{self.source.name}/{self.source.path.name}"
+            message = f"{self.source.name} {drift}; describe the new fields in sources/{self.source.name}/{self.source.path.name}"
             if self.source.unknown_field == "stop" and drift.new:
                 raise ContractError(message)
             log.warning(message)
 
-    def tell_retyped(self, retyped: Mapping[str, list[str]]) -> None:
-        """Add to what drifted, by list, the fields that came in a JSON type they never had."""
-        for name, said in retyped.items():
+    def add_retyped(self, retyped: Mapping[str, list[str]]) -> None:
+        """Add, by list, the fields that came in a JSON type they never had to the drift of the batch."""
+        for name, changed in retyped.items():
             drift = next((item for item in self.drift if item.of == name), None)
             if drift is None:
                 self.drift.append(drift := parse_pages.Drift(name))
-            drift.retyped += said
-            log.warning("%s %s", self.source.name, parse_pages.Drift(name, retyped=said))
+            drift.retyped += changed
+            log.warning("%s %s", self.source.name, parse_pages.Drift(name, retyped=changed))
 
-    def one(self, query: str) -> Any:
-        """The single value a query gives."""
-        row = self.con.execute(query).fetchone()
-        return row[0] if row else None
+    def value(self, query: str) -> Any:
+        """The single value of a query that gives exactly one row."""
+        ((value,),) = self.con.execute(query).fetchall()
+        return value
 
-    def organisations(self, query: str) -> None:
-        """Take the agencies a query gives as (code, name, level, parent_code, raw_pointer): the batch's own directory."""
+    def stage_organisations(self) -> None:
+        """Stage the agencies of `organisations.sql` (code, name, level, parent_code, raw_pointer): the batch's directory."""
+        query = self.source.sql("organisations")
         rows = self.con.execute(f"select * from ({query}) order by raw_pointer").fetchall()
         self.directory = directory.directory(rows)
         self.places = directory.places(self.directory)
@@ -129,8 +129,9 @@ class Workbench:
         self.con.execute(f"insert into spelled select name, code, null, 0 from ({query}) where name is not null")
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
-    def services(self, query: str) -> None:
-        """Take the procedures a query gives: the batch's own catalogue."""
+    def stage_services(self) -> None:
+        """Stage the procedures of `services.sql`: the batch's catalogue."""
+        query = self.source.sql("services")
         self.con.execute(f"create table service as select * from ({query}) where service_code is not null")
         self.con.execute("create table known_service as select distinct service_code from service")
         self.stage(
@@ -138,8 +139,9 @@ class Workbench:
             "select *, service_code as source_key from service qualify row_number() over (partition by service_code order by raw_pointer) = 1",
         )
 
-    def offerings(self, query: str) -> None:
-        """Take the offers a query gives as procedure at an agency."""
+    def stage_offerings(self) -> None:
+        """Stage the offerings of `offerings.sql`: procedures at agencies."""
+        query = self.source.sql("offerings")
         self.stage(records.SERVICE_OFFERING, f"""
             select o.* exclude (organisation_source), organisation.organisation_id,
                 concat_ws('|', o.service_code, organisation.organisation_id, o.valid_from) as source_key
@@ -148,27 +150,27 @@ class Workbench:
             qualify row_number() over (partition by o.service_code, organisation.organisation_id, o.valid_from order by o.raw_pointer) = 1
             """)  # fmt: skip
 
-    def spell(self, query: str) -> None:
-        """Take the spellings a query gives as (name, code, local day)."""
+    def add_spellings(self, query: str) -> None:
+        """Add the spellings of agencies that a query gives as (name, code, local day)."""
         self.con.execute(
             f"insert into spelled select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
         )
 
-    def dossiers(self) -> None:
-        """Stage the dossiers of the source's `dossiers.sql`, and the spellings of agencies they use."""
+    def stage_dossiers(self) -> None:
+        """Stage the dossiers of `dossiers.sql`, and the spellings of agencies they use."""
         self._match()
-        self.con.execute(f"create view dossier_read as {self.source.sql('dossiers')}")
+        self.con.execute(f"create view dossier_read as {dossier_columns.read_query(self.source)}")
         self.con.execute("""
             create table agency_sent as select sent, organisation_code(sent) as code, o.organisation_id
             from (select distinct unnest([organisation_source, competent_source]) as sent from dossier_read)
             left join organisation o on o.organisation_id = organisation_code(sent) where sent is not null
             """)
         self._applicant_places()
-        self.stage(records.DOSSIER, sql.load("lgsp.harmonise", "dossier_record"))
-        self.aliases()
+        self.stage(records.DOSSIER, dossier_columns.record_query())
+        self.stage_aliases()
 
     def _match(self) -> None:
-        """`spelling`: what each spelling of an agency means and from which day to which; those that mean none are kept."""
+        """Create `spelling`: the agency that each spelling means, with its days; unmatched spellings are collected."""
         if self.is_matched:
             return
         self.is_matched = True
@@ -198,23 +200,23 @@ class Workbench:
         self.unmatched = [review_queue.Unmatched(*row) for row in rows]
 
     def _applicant_places(self) -> None:
-        """`applicant_place`: which territory an applicant's code and name mean, in each span between two reforms."""
+        """Create `applicant_place`: the territory that an applicant's code and name mean, between two reforms each."""
         self.con.execute(
-            f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in applicant_addresses.reforms())}"
+            f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in applicant_addresses.reform_dates())}"
         )
         rows = self.con.execute(
             "select distinct applicant_unit, applicant_unit_name, reform(on_day), arg_max(on_day, on_day) from (select applicant_unit, applicant_unit_name, "
             "coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as on_day from dossier_read) "
             "where applicant_unit is not null and on_day is not null group by 1, 2, 3"
         ).fetchall()
-        found = [(code, name, span, applicant_addresses.meant(code, name, day)) for code, name, span, day in rows]
+        found = [(code, name, span, applicant_addresses.resolve(code, name, day)) for code, name, span, day in rows]
         self.table("applicant_place", [
             {"code": code, "name": name, "span": span, "admin_unit_code": place.unit.code, "is_outdated": place.is_outdated}
             for code, name, span, place in found if place
         ], "code varchar, name varchar, span integer, admin_unit_code varchar, is_outdated boolean")  # fmt: skip
 
-    def aliases(self) -> None:
-        """Stage how agencies were spelled, and what each spelling was taken to mean."""
+    def stage_aliases(self) -> None:
+        """Stage the spellings of agencies, with the agency each was matched to."""
         self._match()
         self.stage(
             records.ORGANISATION_ALIAS,
@@ -229,7 +231,7 @@ class Workbench:
                 left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
                 left join spelling on spelling.alias = s.alias and by_code.organisation_id is null
                     and (spelling.valid_from is null or s.seen_on >= spelling.valid_from) and (spelling.valid_to is null or s.seen_on < spelling.valid_to)
-                -- whoever writes persons into the name of an agency gets no alias from it
+                -- a name of an agency that holds a person's name becomes no alias
                 where k.key is not null and without_persons(s.alias) = clean(s.alias)
             )
             group by key, organisation_id
@@ -239,12 +241,13 @@ class Workbench:
     def stage(self, kind: records.Kind, query: str) -> None:
         """Write one kind of record to the staging area, with its content hash.
 
-        Two versions of one time are told apart by the hash of what the source sent; lists have none, the
-        later batch says what is so now.
+        Two versions with one change time are ordered by the hash of what the source sent; rows of lists have none, the
+        later batch wins. Raises ContractError when the query lacks a column of the kind.
         """
+        self._check_columns(kind, query)
         changed = "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
-        said = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
-        hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in said)
+        content = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
+        hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in content)
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
         raw = "" if kind in records.FACTS else "'' as raw_hash, "
@@ -257,8 +260,17 @@ class Workbench:
             f"from ({query}) q{picked}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
         )
 
+    def _check_columns(self, kind: records.Kind, query: str) -> None:
+        given = {name for (name, *_) in self.con.execute(f"describe {query}").fetchall()}
+        needed = [name for name in kind.columns if name not in (*records.IDENTITY, *records.ABOUT)]
+        if lacking := [name for name in needed if name not in given]:
+            raise ContractError(
+                f"contracts/{kind.shared or kind.name}.yml: sources/{self.source.name} gives no {', '.join(lacking)}; "
+                "add it to the SQL of that source, or change its `origin` in the contract"
+            )
+
     def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
-        """A table of Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
+        """Create a table of Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
         self.con.execute(f"create table {name} ({columns})")
         if rows:
             names = [column.split()[0] for column in columns.split(",")]

@@ -54,7 +54,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
     treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
         "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (personal_data.without_persons, "VARCHAR"),
-        "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.normal, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
+        "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.to_e164, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
         "whole_number": (times_and_numbers.whole_number, "BIGINT"),
     }  # fmt: skip
     for name, (treatment, type_) in treatments.items():

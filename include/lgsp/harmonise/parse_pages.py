@@ -15,7 +15,7 @@ import pyarrow as pa
 from lgsp.harmonise import profile
 from lgsp.harmonise.field_sql import Described
 from lgsp.land import json_sanitiser
-from lgsp.land.archive import Batch, Landed
+from lgsp.land.archive import Batch, LandedAnswer
 from lgsp.land.record_subset import Selection
 from lgsp.sql import quoted
 from lgsp.vietnam import text
@@ -106,8 +106,8 @@ def repairs(con: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str, s
     return [(name, field_name, treatment, count) for (field_name, treatment), count in rows]
 
 
-def _chunks(batch: Batch, name: str) -> Iterator[list[tuple[Landed, bytes]]]:
-    chunk: list[tuple[Landed, bytes]] = []
+def _chunks(batch: Batch, name: str) -> Iterator[list[tuple[LandedAnswer, bytes]]]:
+    chunk: list[tuple[LandedAnswer, bytes]] = []
     size = 0
     for call, body in batch.bodies(batch.calls(name)):
         chunk.append((call, body))
@@ -119,9 +119,9 @@ def _chunks(batch: Batch, name: str) -> Iterator[list[tuple[Landed, bytes]]]:
         yield chunk
 
 
-def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list[tuple[Landed, bytes]]) -> None:
+def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list[tuple[LandedAnswer, bytes]]) -> None:
     """One row for each record of some pages."""
-    harmless = [json_sanitiser.harmless(body) for _, body in bodies]
+    harmless = [json_sanitiser.sanitise(body) for _, body in bodies]
     # a list may come bare where another build of the product wraps it
     wrapped = [
         body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (place.encode(), body) for body in harmless
@@ -142,7 +142,7 @@ def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list
 
 def _pick(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:
     """Leave only the picked records of a list, where some were picked of it."""
-    if places := selection.places(name):
+    if places := selection.positions(name):
         con.register("picked", pa.table({
             "call": pa.array([call for call, _ in places], pa.int32()),
             "ordinal": pa.array([ordinal for _, ordinal in places], pa.int64()),
@@ -244,5 +244,5 @@ def _read_words(con: duckdb.DuckDBPyConnection, listed: Described) -> None:
 
 
 def _odd(repaired: text.Repaired) -> str | None:
-    treatments = [*repaired.treatments, *(["garbled"] if text.is_garbled(repaired.text or "") else [])]
+    treatments = [*repaired.repairs, *(["garbled"] if text.is_garbled(repaired.text or "") else [])]
     return "+".join(treatments) or None

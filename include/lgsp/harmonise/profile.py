@@ -16,7 +16,7 @@ import duckdb
 
 from lgsp.harmonise.field_sql import IGNORED, Described
 from lgsp.schema import records
-from lgsp.sql import quoted
+from lgsp.sql import one_row, quoted
 from lgsp.store import ledger
 
 # One record in twenty says in which types a field comes: to look into all would cost as much as reading them.
@@ -79,8 +79,7 @@ def opened(con: duckdb.DuckDBPyConnection, listed: Described, types: Mapping[str
     """The profile of an opened list: how often each described field says something, and its types."""
     places = list(_places(listed.fields))
     counts = ", ".join(f"{place.records}, {place.filled}" for place in places)
-    row = con.execute(f"select {counts} from {listed.name}").fetchone()
-    assert row is not None
+    row = one_row(con.execute(f"select {counts} from {listed.name}"))
     return [
         Field(listed.name, place.name, count or 0, (count or 0) - (filled or 0), types.get(place.name, ()))
         for place, count, filled in zip(places, row[::2], row[1::2], strict=True)
@@ -131,10 +130,9 @@ def staged(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Field], l
         ]
         if kind in XML:
             names = [name for name in kind.columns if name not in (*records.IDENTITY, *records.ABOUT)]
-            row = con.execute(
-                f"select count(*), {', '.join(f'count({name})' for name in names)} from '{path}'"
-            ).fetchone()
-            assert row is not None
+            row = one_row(
+                con.execute(f"select count(*), {', '.join(f'count({name})' for name in names)} from '{path}'")
+            )
             fields += [Field(kind.name, name, row[0], row[0] - n) for name, n in zip(names, row[1:], strict=True)]
     return fields, days
 
@@ -157,8 +155,7 @@ def record(
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = con.execute(f"select count(*) from {table}").fetchone()
-    assert row is not None
+    row = one_row(con.execute(f"select count(*) from {table}"))
     return int(row[0])
 
 

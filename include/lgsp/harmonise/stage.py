@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from lgsp import store
 from lgsp.harmonise import profile, tombstones
-from lgsp.harmonise.context import Workbench, duck
+from lgsp.harmonise.context import HarmoniseContext, duck
 from lgsp.harmonise.organisations import review_queue
 from lgsp.land.archive import Batch
 from lgsp.land.record_subset import Selection
@@ -42,24 +42,26 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     with duck(settings) as con:
-        bench = Workbench(con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted)
-        source.code("rows").harmonise(bench)
+        context = HarmoniseContext(
+            con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted
+        )
+        source.code("rows").harmonise(context)
         if batch.purpose == "sweep":
-            tombstones.stage(bench)
-        tombstones.lift(bench)
+            tombstones.stage(context)
+        tombstones.lift(context)
         as_xml, days = profile.staged(con, folder)
     picked = len(landed.picked) if isinstance(landed, Selection) else None
-    (folder / "repeated").write_text(str(bench.repeated if picked is None else 0))
+    (folder / "repeated").write_text(str(context.repeated if picked is None else 0))
     with store.connect(settings) as connection:
         if picked is not None:  # of fields and spellings its landing told when it was read whole
             _advance(connection, batch_id, picked, 0, picked)
             return
-        looks = bench.profile + as_xml
-        bench.tell_retyped(profile.retyped(connection, batch, looks))
-        ledger.record_drift(connection, batch_id, [asdict(item) for item in bench.drift])
+        looks = context.profile + as_xml
+        context.add_retyped(profile.retyped(connection, batch, looks))
+        ledger.record_drift(connection, batch_id, [asdict(item) for item in context.drift])
         profile.record(connection, batch_id, looks, days)
-        ledger.record_repairs(connection, batch_id, bench.repairs)
-        review_queue.propose(connection, batch.source, batch_id, bench.unmatched, bench.directory, used=accepted)
+        ledger.record_repairs(connection, batch_id, context.repairs)
+        review_queue.propose(connection, batch.source, batch_id, context.unmatched, context.directory, used=accepted)
         _advance(connection, batch_id, *(landed.manifest[count] for count in ("declared", "gap", "read")))
     log.info("%s %s harmonised from %s", batch.source, batch.window, batch.landing_path)
 
@@ -70,7 +72,7 @@ def _landed(settings: Settings, connection: ledger.Connection, batch: ledger.Bat
     if batch.purpose != "redrive":
         return Batch.open(folder)
     rows = connection.execute("select raw_pointer from ledger.redriven_record where batch_id = %s", [batch.batch_id])
-    return Selection.of(folder, [row["raw_pointer"] for row in rows.fetchall()])
+    return Selection.from_pointers(folder, [row["raw_pointer"] for row in rows.fetchall()])
 
 
 def _advance(connection: ledger.Connection, batch_id: str, declared: int, gap: int, read: int) -> None:

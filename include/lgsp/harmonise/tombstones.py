@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lgsp.harmonise.context import HarmoniseContext
 from lgsp.schema import records
-
-if TYPE_CHECKING:
-    from lgsp.harmonise.context import Workbench
 
 # The next instant that the store can tell from this one.
 NEXT = timedelta(microseconds=1)
@@ -42,43 +40,43 @@ def returned(keys: dict[str, datetime]) -> dict[str, Any]:
     return {"returned": {key: (deleted_at + NEXT).isoformat() for key, deleted_at in keys.items()}} if keys else {}
 
 
-def stage(bench: Workbench) -> None:
+def stage(context: HarmoniseContext) -> None:
     """Add the tombstones of a sweep's manifest to what was staged of it: nothing but who is gone, and since when."""
-    hashes = {call.number: call.sha256 for call in bench.batch.calls()}
+    hashes = {call.number: call.sha256 for call in context.batch.calls()}
     for kind in records.FACTS:
-        stones = [stone for stone in bench.batch.manifest["deleted"] if stone["kind"] == kind.name]
+        stones = [stone for stone in context.batch.manifest["deleted"] if stone["kind"] == kind.name]
         if not stones:
             continue
         rows = [
             {**stone["told"], "source_key": stone["source_key"], "source_updated_at": stone["deleted_at"], "is_deleted": True,
-             "raw_pointer": f"{bench.batch_id}#{stone['answer']}:0", "raw_hash": hashes[stone["answer"]]}
+             "raw_pointer": f"{context.batch_id}#{stone['answer']}:0", "raw_hash": hashes[stone["answer"]]}
             for stone in stones
         ]  # fmt: skip
-        bench.table("stone", rows, ", ".join(f"{name} {kind.columns[name]}" for name in rows[0]))
-        _restage(bench, kind, "limit 0", "insert into again by name select * from stone")
-        bench.con.execute("drop table stone")
+        context.table("stone", rows, ", ".join(f"{name} {kind.columns[name]}" for name in rows[0]))
+        _restage(context, kind, "limit 0", "insert into again by name select * from stone")
+        context.con.execute("drop table stone")
 
 
-def lift(bench: Workbench) -> None:
+def lift(context: HarmoniseContext) -> None:
     """Let the records that came back with an old time of change follow their tombstones."""
-    after = bench.batch.manifest.get("returned")
+    after = context.batch.manifest.get("returned")
     if not after:
         return
     rows = [{"source_key": key, "not_before": instant} for key, instant in after.items()]
-    bench.table("came_back", rows, "source_key varchar, not_before timestamptz")
+    context.table("came_back", rows, "source_key varchar, not_before timestamptz")
     for kind in records.FACTS:
-        if "is_deleted" in kind.columns and (bench.folder / f"{kind.name}.parquet").exists():
+        if "is_deleted" in kind.columns and (context.folder / f"{kind.name}.parquet").exists():
             _restage(
-                bench, kind, "",
+                context, kind, "",
                 "update again set source_updated_at = greatest(again.source_updated_at, not_before) "
                 "from came_back where came_back.source_key = again.source_key",
             )  # fmt: skip
 
 
-def _restage(bench: Workbench, kind: records.Kind, some: str, change: str) -> None:
+def _restage(context: HarmoniseContext, kind: records.Kind, some: str, change: str) -> None:
     """Stage some of the rows of a kind once more, changed as the table `again`."""
-    path = bench.folder / f"{kind.name}.parquet"
-    bench.con.execute(f"create table again as select * exclude (source, batch_id, content_hash) from '{path}' {some}")
-    bench.con.execute(change)
-    bench.stage(kind, "select * from again")
-    bench.con.execute("drop table again")
+    path = context.folder / f"{kind.name}.parquet"
+    context.con.execute(f"create table again as select * exclude (source, batch_id, content_hash) from '{path}' {some}")
+    context.con.execute(change)
+    context.stage(kind, "select * from again")
+    context.con.execute("drop table again")

@@ -13,7 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lgsp import sql
+from lgsp.errors import ContractError
 from lgsp.indicators import definitions, document_flows, dossier_flows
+from lgsp.indicators.definitions import ratios
 from lgsp.schema import contract
 
 if TYPE_CHECKING:
@@ -34,13 +36,7 @@ SCOPES = {"institution_map": AFFECTED_PERIOD, "weekly_digest": AFFECTED_WEEK}
 
 
 def statements() -> Iterator[str]:
-    """The table of what the indicators were last computed for, safe to repeat."""
-    yield (
-        "create table if not exists record.indicator_period (period text not null, period_start date not null, period_end date not null, "
-        "as_of timestamptz not null, is_covered boolean not null, derived_by text not null, primary key (period, period_start))"
-    )
-    yield "alter table record.indicator_period drop column if exists threshold"  # of stores that an older version made
-    yield "comment on table record.indicator_period is 'The periods that indicators were last computed for, and by which version of their definitions'"
+    """The DDL of the tables of sums; safe to repeat."""
     yield from dossier_flows.statements()
     yield from document_flows.statements()
 
@@ -111,10 +107,26 @@ def _filled(name: str) -> str:
         "filled": lambda: ", ".join(f"sum({measure})::bigint as {measure}" for measure in everything),
         "measures": lambda: ", ".join(f"coalesce({measure}, 0) as {measure}" for measure in everything),
         "offered": lambda: _filled("inputs/offerings"),
-        "ratios": lambda: _filled("inputs/ratios"),
+        "ratios": _ratios,
     }
     wanted = sql.placeholders("lgsp.indicators", name)
     return sql.load("lgsp.indicators", name, **{part: parts[part]() for part in wanted})
+
+
+def _ratios() -> str:
+    """The ratios as SQL rows of (kpi_id, numerator, denominator, excluded), over the measures of one agency or one unit.
+
+    Raises ContractError when a ratio uses a measure that does not exist.
+    """
+    known = {*dossier_flows.MEASURES, *BESIDE, "0"}
+    for ratio in ratios.ratios().values():
+        if unknown := ratio.measures - known:
+            raise ContractError(
+                f"{ratios.FILE.name}: ratio of {ratio.kpi_id}: unknown measure {', '.join(sorted(unknown))}; "
+                f"known are {', '.join(sorted(known))}"
+            )
+    rows = (f"({sql.quoted(r.kpi_id)}, {r.numerator}, {r.denominator}, {r.excluded})" for r in ratios.ratios().values())
+    return "values " + ", ".join(rows)
 
 
 def is_outdated(transaction: Transaction) -> bool:
@@ -145,4 +157,5 @@ def defined_by() -> str:
     """A mark of what makes indicators of dossiers."""
     found = [sql.read("lgsp.indicators", f"sql/{name}.sql") for name in sql.names("lgsp.indicators")]
     found.append(repr(document_flows.COLUMNS))
+    found.append(repr(ratios.ratios()))
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]

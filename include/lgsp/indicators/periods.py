@@ -1,4 +1,7 @@
-"""Periods as people write them: 2026, 2026-H1, 2026-Q3, 2026-08, a half month 2026-08/1, a week 2026-W32 or by its first day."""
+"""Reporting periods: weeks cut on Thursday, half-months, months, quarters, half-years and years, as people write them.
+
+2026, 2026-H1, 2026-Q3, 2026-08, the first half of a month 2026-08/1, a week 2026-W32 or by its first day
+"""
 
 from __future__ import annotations
 
@@ -6,60 +9,56 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from lgsp.errors import LgspError
-from lgsp.indicators.months import LENGTHS, shifted
+from lgsp.errors import LgspError, SettingError
 
 FORMS = "2026 (year), 2026-H1, 2026-Q3, 2026-08 (month), 2026-08/1 (its first half), 2026-W32 or 2026-08-06 (a week, by its first day)"
 
+# Periods of whole months, by their number.
+MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
+# Those for which the index is reported.
+INDEX_PERIODS = ("month", "quarter", "half_year")
+WEEK_STARTS_ON = 4  # Thursday, as an ISO weekday
+
 
 @dataclass(frozen=True)
-class Span:
-    """A period that indicators are published for: its kind, its first local day and the day after its last."""
+class Period:
+    """A reporting period: its kind, its first local day and the day after its last."""
 
-    period: str
+    kind: str
     start: date
     end: date
 
     def __str__(self) -> str:
-        return f"{self.period} [{self.start}, {self.end})"
+        return f"{self.kind} [{self.start}, {self.end})"
 
 
-def read(text: str) -> Span:
-    """The period that a text means. Raises LgspError when it means none, with the ways to write one."""
-    told = text.strip().upper()
+def parse(text: str) -> Period:
+    """The period that a text means. Raises LgspError when it means none, with the forms that can be written."""
+    form = text.strip().upper()
     try:
-        if found := re.fullmatch(r"(\d{4})-W(\d{1,2})", told):
-            # a week that is cut on Thursday begins on the Thursday that gives the ISO week its number
-            return of("week", date.fromisocalendar(int(found[1]), int(found[2]), 4))
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", told):
-            return of("week", date.fromisoformat(told))
-        if found := re.fullmatch(r"(\d{4})-(\d{2})/([12])", told):
-            return of("half_month", date(int(found[1]), int(found[2]), 1 if found[3] == "1" else 16))
-        if found := re.fullmatch(r"(\d{4})-H([12])", told):
-            return of("half_year", date(int(found[1]), 6 * int(found[2]) - 5, 1))
-        if found := re.fullmatch(r"(\d{4})-Q([1-4])", told):
-            return of("quarter", date(int(found[1]), 3 * int(found[2]) - 2, 1))
-        if found := re.fullmatch(r"(\d{4})-(\d{1,2})", told):
-            return of("month", date(int(found[1]), int(found[2]), 1))
-        if re.fullmatch(r"\d{4}", told):
-            return of("year", date(int(told), 1, 1))
+        if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", form):
+            # the first Thursday of an ISO week gives the week its number
+            return starting("week", date.fromisocalendar(int(match[1]), int(match[2]), WEEK_STARTS_ON))
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", form):
+            return starting("week", date.fromisoformat(form))
+        if match := re.fullmatch(r"(\d{4})-(\d{2})/([12])", form):
+            return starting("half_month", date(int(match[1]), int(match[2]), 1 if match[3] == "1" else 16))
+        if match := re.fullmatch(r"(\d{4})-H([12])", form):
+            return starting("half_year", date(int(match[1]), 6 * int(match[2]) - 5, 1))
+        if match := re.fullmatch(r"(\d{4})-Q([1-4])", form):
+            return starting("quarter", date(int(match[1]), 3 * int(match[2]) - 2, 1))
+        if match := re.fullmatch(r"(\d{4})-(\d{1,2})", form):
+            return starting("month", date(int(match[1]), int(match[2]), 1))
+        if re.fullmatch(r"\d{4}", form):
+            return starting("year", date(int(form), 1, 1))
     except ValueError as error:
         raise LgspError(f"{text!r} is no period ({error}); write {FORMS}") from error
     raise LgspError(f"{text!r} is no period; write {FORMS}")
 
 
-def of(period: str, start: date) -> Span:
-    """The period of a kind that begins on a day."""
-    if period == "week":
-        return Span(period, start, start + timedelta(days=7))
-    if period == "half_month" and start.day == 1:
-        return Span(period, start, start.replace(day=16))
-    return Span(period, start, shifted(start, LENGTHS.get(period, 1)))
-
-
-def written(period: str, start: date) -> str:
-    """A period as `read` takes it."""
-    match period:
+def text_of(kind: str, start: date) -> str:
+    """The text of a period, as `parse` reads it."""
+    match kind:
         case "year":
             return f"{start:%Y}"
         case "half_year":
@@ -71,3 +70,43 @@ def written(period: str, start: date) -> str:
         case "half_month":
             return f"{start:%Y-%m}/{1 if start.day == 1 else 2}"
     return start.isoformat()
+
+
+def starting(kind: str, start: date) -> Period:
+    """The period of a kind that starts on a day; whether one starts there is not checked."""
+    if kind == "week":
+        return Period(kind, start, start + timedelta(days=7))
+    if kind == "half_month" and start.day == 1:
+        return Period(kind, start, start.replace(day=16))
+    return Period(kind, start, shift_months(start, MONTHS.get(kind, 1)))
+
+
+def is_start(kind: str, day: date) -> bool:
+    """Whether a period of a kind (week, or whole months) starts on a day."""
+    if kind == "week":
+        return day.isoweekday() == WEEK_STARTS_ON
+    return day.day == 1 and (day.month - 1) % MONTHS[kind] == 0
+
+
+def end_of(kind: str, start: date) -> date:
+    """The day after the last day of a period. Raises SettingError when no such period starts on `start`."""
+    if not is_start(kind, start):
+        raise SettingError(f"{start} is not the first day of a {kind}")
+    return starting(kind, start).end
+
+
+def week_start(day: date) -> date:
+    """The first day, a Thursday, of the week of a day."""
+    return day - timedelta(days=(day.isoweekday() - WEEK_STARTS_ON) % 7)
+
+
+def ended_before(day: date) -> dict[str, date]:
+    """The index periods that ended with the month before the month of a day, each with its first day."""
+    last = shift_months(day.replace(day=1), -1)
+    return {kind: shift_months(last, 1 - MONTHS[kind]) for kind in INDEX_PERIODS if last.month % MONTHS[kind] == 0}
+
+
+def shift_months(start: date, months: int) -> date:
+    """The first day of the month that many months later (negative: earlier) than the month starting on `start`."""
+    years, month = divmod(start.month - 1 + months, 12)
+    return date(start.year + years, month + 1, 1)

@@ -1,5 +1,5 @@
-"""Fetch one window of a source and archive the exact bytes."""
+"""Fetches one window of a source and archives the exact bytes."""
 
-from lgsp.land.stage import landed, run
+from lgsp.land.stage import open_rebuild_batches, run
 
-__all__ = ["landed", "run"]
+__all__ = ["open_rebuild_batches", "run"]

@@ -1,10 +1,10 @@
-"""The landing area: one sealed folder for each batch, holding the exact bytes of every answer.
+"""Writes and reads the landing area: one sealed folder for each batch, with the exact bytes of every answer.
 
     landing/<source>/<batch>/bodies.pack     each answer as one zstd frame, appended and synced
-    landing/<source>/<batch>/calls.jsonl     one line for each answer: list, request, place, size, SHA-256
-    landing/<source>/<batch>/manifest.json   written last: its presence says the batch is whole
+    landing/<source>/<batch>/calls.jsonl     one line for each answer: list, request, offset, size, SHA-256
+    landing/<source>/<batch>/manifest.json   written last: its presence means that the batch is complete
 
-A folder without a manifest was cut short; nobody reads it.
+A folder without a manifest is incomplete and is never read.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ import zstandard
 from lgsp import files
 from lgsp.errors import ContractError
 
-# Answers between two syncs: durable at the latest when the manifest is written.
+# Bytes between two syncs. All answers are durable at the latest when the manifest is written.
 SYNC_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Landed:
-    """One landed answer: which list it is part of, what was asked, and where its bytes are."""
+class LandedAnswer:
+    """One landed answer: its list, its request, and where its bytes are in the pack.
+
+    `is_whole` is false for an answer that was stored but does not count, because it was invalid or is requested again.
+    """
 
     number: int
     list: str
@@ -46,13 +49,13 @@ class Landed:
 
 
 class Pack:
-    """An open batch folder that answers are appended to, from any thread."""
+    """An open batch folder to which any thread appends answers. An existing folder is replaced."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
-        self.calls: list[Landed] = []
+        self.calls: list[LandedAnswer] = []
         self._bodies: IO[bytes] = (folder / "bodies.pack").open("wb")
         self._offset = 0
         self._unsynced = 0
@@ -60,13 +63,13 @@ class Pack:
         self._frames = threading.local()
 
     def append(self, list_name: str, request: str, status: int, body: bytes, seconds: float, is_durable: bool) -> int:
-        """Keep one answer; its number. `is_durable` waits until the bytes are on disk (before they are looked into)."""
+        """Store one answer and return its number; with `is_durable`, return when its bytes are on disk."""
         if not hasattr(self._frames, "compressor"):
             self._frames.compressor = zstandard.ZstdCompressor(level=1)
         frame = self._frames.compressor.compress(body)
         digest = hashlib.sha256(body).hexdigest()
         with self._lock:
-            landed = Landed(
+            answer = LandedAnswer(
                 len(self.calls),
                 list_name,
                 request,
@@ -80,23 +83,23 @@ class Pack:
             self._bodies.write(frame)
             self._offset += len(frame)
             self._unsynced += len(frame)
-            self.calls.append(landed)
+            self.calls.append(answer)
             if is_durable or self._unsynced >= SYNC_BYTES:
                 self._sync()
-        return landed.number
+        return answer.number
 
     def annotate(self, number: int, *, is_whole: bool, records: int = 0) -> None:
-        """Say whether an answer counts, and how many records it holds."""
+        """Record whether an answer counts, and how many records it has."""
         with self._lock:
             self.calls[number] = replace(self.calls[number], is_whole=is_whole, records=records)
 
-    def disown(self, since: int) -> None:
-        """The answers from number `since` on are kept but do not count: they will be asked for again."""
-        for number in range(since, len(self.calls)):
+    def discard_from(self, first: int) -> None:
+        """Mark the answers from number `first` on as not counting; they stay stored and will be requested again."""
+        for number in range(first, len(self.calls)):
             self.annotate(number, is_whole=False)
 
     def seal(self, facts: dict[str, Any]) -> None:
-        """Make the batch whole: sync everything, then write the manifest."""
+        """Complete the batch: sync all answers, then write the manifest with `facts` and the checksum of the calls."""
         with self._lock:
             self._sync()
             self._bodies.close()
@@ -106,11 +109,11 @@ class Pack:
         files.replace(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
     def move(self, folder: Path) -> None:
-        """Go on in another folder; what was appended goes along."""
+        """Rename the batch folder; appending continues in the new one."""
         self.folder = self.folder.rename(folder)
 
-    def abandon(self) -> None:
-        """Close without sealing."""
+    def close_unsealed(self) -> None:
+        """Close without a manifest, so that the batch is never read."""
         with self._lock:
             self._bodies.close()
 
@@ -129,22 +132,22 @@ class Batch:
 
     @classmethod
     def open(cls, folder: Path) -> Batch:
-        """The sealed batch in a folder. Raises ContractError when it is missing or was cut short."""
+        """The sealed batch in a folder. Raises ContractError when it is missing or incomplete."""
         path = folder / "manifest.json"
         if not path.exists():
-            raise ContractError(f"{folder} holds no sealed batch: land its window again")
+            raise ContractError(f"{folder} has no sealed batch: land its window again")
         return cls(folder, orjson.loads(path.read_bytes()))
 
-    def calls(self, list_name: str | None = None) -> list[Landed]:
-        """The answers that count, in the order they came, of one list or of all."""
+    def calls(self, list_name: str | None = None) -> list[LandedAnswer]:
+        """The answers that count, in order of arrival, of one list or of all. Raises ContractError when the file was altered."""
         lines = (self.folder / "calls.jsonl").read_bytes()
         if hashlib.sha256(lines).hexdigest() != self.manifest["calls_sha256"]:
-            raise ContractError(f"{self.folder / 'calls.jsonl'} is not what was landed: restore it from a copy")
-        calls = (Landed(**orjson.loads(line)) for line in lines.splitlines())
+            raise ContractError(f"{self.folder / 'calls.jsonl'} was altered after landing: restore it from a backup")
+        calls = (LandedAnswer(**orjson.loads(line)) for line in lines.splitlines())
         return [call for call in calls if call.is_whole and list_name in (None, call.list)]
 
-    def bodies(self, calls: list[Landed]) -> Iterator[tuple[Landed, bytes]]:
-        """Each answer with its exact bytes, proven by their SHA-256."""
+    def bodies(self, calls: list[LandedAnswer]) -> Iterator[tuple[LandedAnswer, bytes]]:
+        """Each answer with its exact bytes. Raises ContractError when their SHA-256 differs from the recorded one."""
         decompressor = zstandard.ZstdDecompressor()
         with (self.folder / "bodies.pack").open("rb") as file:
             for call in calls:
@@ -152,6 +155,6 @@ class Batch:
                 body = decompressor.decompress(file.read(call.length), max_output_size=max(call.bytes, 1))
                 if hashlib.sha256(body).hexdigest() != call.sha256:
                     raise ContractError(
-                        f"{self.folder}: answer {call.number} is not what was landed: restore it from a copy"
+                        f"{self.folder}: answer {call.number} was altered after landing: restore it from a backup"
                     )
                 yield call, body

@@ -1,15 +1,15 @@
-"""The calls to a source, as rows of the ledger."""
+"""Records the calls to a source in the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lgsp.land.archive import Landed
+from lgsp.land.archive import LandedAnswer
 from lgsp.store.ledger import Connection
 
 
-def record_calls(connection: Connection, batch_id: str, calls: Iterable[Landed]) -> None:
-    """Keep one row for each answer of a batch."""
+def record_calls(connection: Connection, batch_id: str, calls: Iterable[LandedAnswer]) -> None:
+    """Insert one row into ledger.source_call for each answer of a batch."""
     with connection.cursor().copy(
         "copy ledger.source_call (batch_id, number, list, request, status, is_whole, records, bytes, sha256, seconds) from stdin"
     ) as copy:

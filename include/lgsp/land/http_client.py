@@ -1,6 +1,6 @@
-"""Asking a source over HTTP: bounded in time, size and rate; patient with faults, strict about hosts.
+"""Sends HTTP requests to a source, with limits on time, size and rate, retries after faults, and no redirects.
 
-Every answer is handed to a `keep` callable before anything looks into it, so the exact bytes are safe first.
+Every answer is passed to a `keep` callable before it is parsed, so the exact bytes are stored first.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
 
-# The keyword arguments of one request, and what puts our login on them.
+# The keyword arguments of one request, and a function that adds our login to them.
 Request = dict[str, Any]
 Signature = Callable[[Request], Request]
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How long, how large and how often we ask; from the source's description."""
+    """The limits on our requests to a source: time, size, retries and rate; from the `manners` of its source.yml."""
 
     connect_seconds: float = 10
     idle_seconds: float = 30
@@ -49,7 +49,7 @@ class Manners:
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer: its status, the exact body, and how often we had to ask for it."""
+    """One HTTP answer: its status, the exact body, some headers, and how long it took in seconds."""
 
     status: int
     body: bytes
@@ -58,26 +58,28 @@ class Answer:
     location: str | None = None
     seconds: float = 0.0
 
-    def json(self, what: str) -> Any:
-        """The body as JSON; SourceFailed when it is none (an HTML page with status 200, a cut body)."""
+    def json(self, request_name: str) -> Any:
+        """The body as JSON. Raises SourceFailed when it is not JSON (an HTML page with status 200, a cut body)."""
         try:
             return json_sanitiser.loads(self.body)
         except ValueError:
-            raise SourceFailed(f"{what}: answered {self.content_type or 'no content type'} that is not JSON") from None
+            raise SourceFailed(
+                f"{request_name}: answered {self.content_type or 'no content type'} that is not JSON"
+            ) from None
 
 
 @dataclass
 class Caller:
-    """Asks one source, again where that is worthwhile.
+    """Sends requests to one source and retries those that may succeed later.
 
-    `authorise` logs in and returns the signature that proves it on a request; it is called again once for
-    each expiry.
-    `take_turn` waits until the source's shared budget of calls allows one more.
+    `authorise` logs in and returns the signature that adds the login to a request; it is called again when the login
+    has expired.
+    `acquire_call` waits until the source's shared budget allows one more call.
     """
 
     endpoint: Endpoint
     manners: Manners = field(default_factory=Manners)
-    take_turn: Callable[[], None] = lambda: None
+    acquire_call: Callable[[], None] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     authorise: Callable[[], Signature] | None = None
     _local: threading.local = field(default_factory=threading.local, repr=False)
@@ -95,46 +97,48 @@ class Caller:
         login: bool = True,
         **request: Any,
     ) -> Answer:
-        """The first answer that `accept` does not refuse.
+        """Send a request and return the first answer that `accept` does not refuse.
 
-        `accept` raises SourceFailed for an answer not worth keeping as whole and `Expired` for a lost login.
-        Raises SourceFailed when every attempt failed, SourceRefused when asking again cannot help.
+        `accept` raises SourceFailed for an invalid answer, which is requested again, and LoginExpired for a lost login.
+        Raises SourceFailed when every attempt failed, SourceRefused when a retry cannot help.
         """
-        what = f"{self.endpoint.source} {method} {path}"
-        trouble: SourceFailed | None = None
+        request_name = f"{self.endpoint.source} {method} {path}"
+        failure: SourceFailed | None = None
         refusals = 0
         for attempt in range(self.manners.attempts):
-            if trouble is not None:
-                self._wait(attempt, trouble)
-            number = 0
+            if failure is not None:
+                self._wait(attempt, failure)
+            login_number = 0
             try:
-                signed, number = self._signed(request) if login else (request, 0)
-                answer = self._once(method, path, signed)
+                signed, login_number = self._signed(request) if login else (request, 0)
+                answer = self._send(method, path, signed)
                 keep(answer)
-                _refuse(answer, what)
-                _judge(accept, answer)
+                _check_status(answer, request_name)
+                _check_content(accept, answer)
                 return answer
-            except Expired:
+            except LoginExpired:
                 refusals += 1
                 if refusals > 1 or not login:
-                    raise SourceRefused(self._not_let_in()) from None
-                self._forget(number)
-                trouble = None
-            except GaveUp:
-                raise  # a login that failed was tried often enough
-            except SourceFailed as failure:
-                trouble, refusals = failure, 0
-                log.info("%s: %s", what, failure)
-        raise GaveUp(f"{what}: gave up after {self.manners.attempts} attempts: {trouble or 'the login kept expiring'}")
+                    raise SourceRefused(self._login_refused()) from None
+                self._drop_login(login_number)
+                failure = None
+            except AttemptsExhausted:
+                raise  # a failed login has already been retried
+            except SourceFailed as error:
+                failure, refusals = error, 0
+                log.info("%s: %s", request_name, error)
+        raise AttemptsExhausted(
+            f"{request_name}: gave up after {self.manners.attempts} attempts: {failure or 'the login kept expiring'}"
+        )
 
-    def _forget(self, number: int) -> None:
-        """Give up the login of that number, unless another thread has already made a newer one."""
+    def _drop_login(self, number: int) -> None:
+        """Drop the login with this number, unless another thread has already made a newer one."""
         with self._lock:
             if self._logins == number:
                 self._signature = None
 
     def _signed(self, request: Request) -> tuple[Request, int]:
-        """The request with our login on it, and the login's number."""
+        """The request with our login added, and the login's number."""
         if self.authorise is None:
             return request, 0
         with self._lock:
@@ -143,28 +147,28 @@ class Caller:
                 self._logins += 1
             return self._signature(request), self._logins
 
-    def _once(self, method: str, path: str, request: Request) -> Answer:
-        self.take_turn()
-        begun = time.monotonic()
+    def _send(self, method: str, path: str, request: Request) -> Answer:
+        self.acquire_call()
+        started = time.monotonic()
         try:
             with self._session().request(
                 method, self.endpoint.base_url + path, allow_redirects=False, stream=True,
                 timeout=(self.manners.connect_seconds, self.manners.idle_seconds),
                 **request,
             ) as response:  # fmt: skip
-                body = b"" if 300 <= response.status_code < 400 else self._read(response, begun)
+                body = b"" if 300 <= response.status_code < 400 else self._read(response, started)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SourceFailed(f"no whole answer ({type(error).__name__})") from error
+            raise SourceFailed(f"no complete answer ({type(error).__name__})") from error
         return Answer(
             status=response.status_code,
             body=body,
             content_type=response.headers.get("Content-Type", ""),
             retry_after=retry_after(response.headers.get("Retry-After")),
             location=response.headers.get("Location"),
-            seconds=time.monotonic() - begun,
+            seconds=time.monotonic() - started,
         )
 
-    def _read(self, response: requests.Response, begun: float) -> bytes:
+    def _read(self, response: requests.Response, started: float) -> bytes:
         limit = self.manners.max_megabytes * MEGABYTE
         chunks: list[bytes] = []
         size = 0
@@ -173,54 +177,56 @@ class Caller:
             size += len(chunk)
             if size > limit:
                 raise SourceRefused(
-                    f"an answer of over {self.manners.max_megabytes} MB; raise max_megabytes if that is right"
+                    f"an answer over {self.manners.max_megabytes} MB; increase max_megabytes in source.yml if this size is correct"
                 )
-            if time.monotonic() - begun > self.manners.total_seconds:
-                raise SourceFailed(f"an answer that was not whole after {self.manners.total_seconds:g} s")
+            if time.monotonic() - started > self.manners.total_seconds:
+                raise SourceFailed(f"an answer that was not complete after {self.manners.total_seconds:g} s")
         declared = response.headers.get("Content-Length")
         if declared and "Content-Encoding" not in response.headers and size != int(declared):
-            raise SourceFailed(f"an answer of {size} bytes where {declared} were declared")
+            raise SourceFailed(f"an answer of {size} bytes, but its Content-Length is {declared}")
         return b"".join(chunks)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
             session = requests.Session()
-            session.trust_env = False  # no proxy and no .netrc decides where credentials go
+            session.trust_env = False  # no proxy variable and no .netrc may decide where credentials are sent
             self._local.session = session
         session = self._local.session
         assert isinstance(session, requests.Session)
         return session
 
-    def _wait(self, attempt: int, trouble: SourceFailed) -> None:
+    def _wait(self, attempt: int, failure: SourceFailed) -> None:
         manners = self.manners
-        asked = getattr(trouble, "retry_after", None)
-        if asked is not None:
-            if asked > manners.retry_after_cap_seconds:
-                raise SourceFailed(f"asks to wait {asked:.0f} s, longer than {manners.retry_after_cap_seconds:g} s")
-            self.sleep(asked + random.uniform(0, 0.2))  # noqa: S311
+        requested = getattr(failure, "retry_after", None)
+        if requested is not None:
+            if requested > manners.retry_after_cap_seconds:
+                raise SourceFailed(
+                    f"asks to wait {requested:.0f} s, longer than retry_after_cap_seconds ({manners.retry_after_cap_seconds:g} s)"
+                )
+            self.sleep(requested + random.uniform(0, 0.2))  # noqa: S311
             return
         ceiling = min(manners.backoff_cap_seconds, manners.backoff_seconds * 2**attempt)
         self.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311
 
-    def _not_let_in(self) -> str:
+    def _login_refused(self) -> str:
         source = self.endpoint.source
-        return f"{source} does not let us in: check login and password in {connection_variable(source)} (connection {source})"
+        return f"{source} refuses our login: check login and password in {connection_variable(source)} (connection {source})"
 
 
-class Expired(Exception):
-    """The source says our login has run out (or never held)."""
+class LoginExpired(Exception):
+    """The source reports that our login has expired or is invalid."""
 
 
 class NotFound(SourceRefused):
-    """The source has nothing at this address: for a record, that it was deleted."""
+    """The source has nothing at this address; a record that is not found was deleted."""
 
 
-class GaveUp(SourceFailed):
-    """Every attempt at one call failed."""
+class AttemptsExhausted(SourceFailed):
+    """Every attempt of one call failed."""
 
 
 class Throttled(SourceFailed):
-    """The source asks us to come back later; `retry_after` in seconds, or None when it does not say."""
+    """The source asks us to retry later; `retry_after` is in seconds, None when the answer has no such header."""
 
     def __init__(self, message: str, retry_after: float | None) -> None:
         super().__init__(message)
@@ -240,23 +246,26 @@ def retry_after(header: str | None) -> float | None:
     return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _judge(accept: Callable[[Answer], None], answer: Answer) -> None:
-    """Let the caller look into an answer; one of an unpromised shape is a failure of the source, not of ours."""
+def _check_content(accept: Callable[[Answer], None], answer: Answer) -> None:
+    """Call `accept`; an error because of an unexpected shape becomes a SourceFailed."""
     try:
         accept(answer)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise SourceFailed(f"an answer that has not the promised shape ({type(error).__name__})") from error
+        raise SourceFailed(f"an answer with an unexpected shape ({type(error).__name__})") from error
 
 
-def _refuse(answer: Answer, what: str) -> None:
+def _check_status(answer: Answer, request_name: str) -> None:
+    """Raise the error that belongs to the status of an answer."""
     status = answer.status
     if 300 <= status < 400:
-        raise SourceRefused(f"{what}: redirects to another address; redirects are never followed (mend the connection)")
+        raise SourceRefused(
+            f"{request_name}: redirects to another address; redirects are never followed: correct the address in the connection"
+        )
     if status == 401:
-        raise Expired
+        raise LoginExpired
     if status == 429 or status >= 500:
         raise Throttled(f"status {status}", answer.retry_after)
     if status == 404:
-        raise NotFound(f"{what}: status 404")
+        raise NotFound(f"{request_name}: status 404")
     if status >= 400:
-        raise SourceRefused(f"{what}: status {status}")
+        raise SourceRefused(f"{request_name}: status {status}")

@@ -1,4 +1,4 @@
-"""One budget of calls for each source, shared by every run, scheduled or backfilled, through the ledger."""
+"""Limits the calls to a source per minute; all scheduled and backfill runs share one budget through the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import psycopg
 
-# Reserves `n` calls: the next caller begins where this one's share ends, so no minute holds more than allowed.
+from lgsp.sql import one_row
+
+# Reserves one share of calls: the next share starts when this one ends, so no minute has more calls than allowed.
 RESERVE = """
 insert into ledger.request_budget as b (source, next_free_at) values (%(source)s, clock_timestamp() + %(span)s::interval)
 on conflict (source) do update
@@ -18,10 +20,10 @@ returning extract(epoch from next_free_at - clock_timestamp() - %(span)s::interv
 
 
 class Budget:
-    """Takes turns in a source's budget, reserving a short share of it at a time.
+    """A process's part of a source's budget of calls, reserved in short shares.
 
-    A share is about a quarter of a second's calls, so a run that ends wastes little and the ledger is
-    asked four times a second, not once for each call.
+    A share is the calls of about a quarter of a second. So the ledger is queried four times a second instead of once
+    for each call, and little of the budget is wasted when a run ends.
     """
 
     def __init__(
@@ -33,21 +35,20 @@ class Budget:
         self._connection = psycopg.connect(url, autocommit=True)
         self._connection.execute("set synchronous_commit = off")
         self._lock = threading.Lock()
-        self._left = 0
+        self._remaining = 0
         self._sleep = sleep
 
-    def take_turn(self) -> None:
-        """Return when one more call is within the budget."""
+    def acquire_call(self) -> None:
+        """Wait until the budget allows one more call."""
         with self._lock:
-            if self._left == 0:
+            if self._remaining == 0:
                 span = f"{self._seconds} seconds"
-                row = self._connection.execute(RESERVE, {"source": self._source, "span": span}).fetchone()
-                assert row is not None
+                row = one_row(self._connection.execute(RESERVE, {"source": self._source, "span": span}))
                 if row[0] > 0:
                     self._sleep(float(row[0]))
-                self._left = self._share
-            self._left -= 1
+                self._remaining = self._share
+            self._remaining -= 1
 
     def close(self) -> None:
-        """Give the connection back; what is left of the share is lost."""
+        """Close the connection; the unused rest of the share is lost."""
         self._connection.close()

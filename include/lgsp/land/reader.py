@@ -1,4 +1,4 @@
-"""Extraction: ask a source for one window, keep every answer, and notice when the window moved meanwhile."""
+"""Reads the lists of a source, stores every answer, and detects when a list changed while it was read."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from lgsp.window import Window
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-READS = 3
+MAX_READS = 3
 INVISIBLE = dict.fromkeys(map(ord, "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"), " ")
 
 
 @dataclass
 class Reading:
-    """What one pass over a list gave, against what the source says it has."""
+    """The result of reading a list once: the number of records read, and the number that the source declares."""
 
     declared: int = 0
     read: int = 0
     seen: dict[str, str] = field(default_factory=dict, repr=False)
-    has_moved: bool = False
+    has_changed: bool = False
 
     def record(self, key: str, changed: str) -> None:
-        """Count one record; the same record under two change times means the list moved while it was read."""
+        """Count one record. The same record with two change times means that the list changed while it was read."""
         self.read += 1
         if self.seen.setdefault(key, changed) != changed:
-            self.has_moved = True
+            self.has_changed = True
 
     @property
-    def is_steady(self) -> bool:
-        """Whether the list stood still and is whole."""
-        return self.read == self.declared and not self.has_moved
+    def is_stable(self) -> bool:
+        """Whether the list did not change and all declared records were read."""
+        return self.read == self.declared and not self.has_changed
 
 
 @dataclass
 class Reader:
-    """Asks for a source's lists and appends each exact answer to a pack before anything looks into it."""
+    """Requests a source's lists and appends the exact bytes of each answer to a pack before parsing it."""
 
     caller: Caller
     pack: Pack
@@ -55,118 +55,122 @@ class Reader:
         list_name: str,
         method: str,
         path: str,
-        understand: Callable[[Any], tuple[T, int]],
+        parse: Callable[[Any], tuple[T, int]],
         *,
-        shown: str = "",
+        label: str = "",
         is_durable: bool = True,
         **request: Any,
     ) -> T:
-        """What `understand` makes of the JSON answer; it returns a value and the number of records in it.
+        """Send a request and return the value that `parse` makes of the JSON answer.
 
-        `understand` raises SourceFailed for an answer that breaks the list's contract: such an answer is
-        kept, marked broken, and asked for again.
+        `parse` returns a value and the number of records in it. It raises SourceFailed for an invalid answer, which is
+        stored, marked as not counting, and requested again. `label` is the request's name in the ledger.
         """
         number = -1
         value: list[T] = []
 
         def keep(answer: Answer) -> None:
             nonlocal number
-            number = self.pack.append(list_name, shown or path, answer.status, answer.body, answer.seconds, is_durable)
+            number = self.pack.append(list_name, label or path, answer.status, answer.body, answer.seconds, is_durable)
             self.pack.annotate(number, is_whole=False)
 
         def accept(answer: Answer) -> None:
-            understood, records = understand(answer.json(f"{list_name}"))
-            value[:] = [understood]
+            parsed, records = parse(answer.json(list_name))
+            value[:] = [parsed]
             self.pack.annotate(number, is_whole=True, records=records)
 
         self.caller.ask(method, path, accept=accept, keep=keep, **request)
         return value[0]
 
     def look_up(
-        self, what: str, key: str, method: str, path: str, understand: Callable[[Any], T | None], **request: Any
+        self, name: str, key: str, method: str, path: str, parse: Callable[[Any], T | None], **request: Any
     ) -> tuple[T | None, int]:
-        """What `understand` makes of one record asked for by itself, None where it is not there; and the answer's number."""
-        shown = f"{what} {mask_key(key)}"
+        """Request one record; the value that `parse` makes of it (None when it does not exist) and the answer's number."""
+        label = f"{name} {mask_key(key)}"
         found: T | None = None
         try:
-            found = self.ask("look_ups", method, path, lambda answer: (understand(answer), 1),
-                             shown=shown, is_durable=False, **request)  # fmt: skip
+            found = self.ask("look_ups", method, path, lambda answer: (parse(answer), 1),
+                             label=label, is_durable=False, **request)  # fmt: skip
         except NotFound:
-            log.debug("%s is not there", shown)
-        number = next(call.number for call in reversed(self.pack.calls) if call.request == shown)
+            log.debug("%s does not exist", label)
+        number = next(call.number for call in reversed(self.pack.calls) if call.request == label)
         self.pack.annotate(number, is_whole=True, records=int(found is not None))
         return found, number
 
 
 @dataclass
 class Keys:
-    """The keys that a source has, each with its newest change, and the spans in which these are all of them.
+    """The keys that a source has, each with its newest change time, and the spans for which they are complete.
 
-    `same` counts the keys of the spans that were not read because the source has as many there as we know.
+    `skipped` counts the keys of the days that were not read because the source has as many records there as we know.
+    `unreadable` counts the keys that were left out because their change time cannot be parsed.
     """
 
-    changed: dict[str, datetime] = field(default_factory=dict, repr=False)
+    change_times: dict[str, datetime] = field(default_factory=dict, repr=False)
     spans: list[Window] = field(default_factory=list)
-    same: int = 0
+    skipped: int = 0
     unreadable: int = 0
 
     def add(self, key: str, changed: str) -> None:
-        """Take one key, without what cannot be seen around it; one whose change time nobody can read is no use."""
+        """Add one key without surrounding invisible characters, or count it as unreadable when its change time is."""
         key, moment = key.translate(INVISIBLE).strip(" "), times_and_numbers.instant(changed)
         if moment is None:
             self.unreadable += 1
-        elif key not in self.changed or moment > self.changed[key]:
-            self.changed[key] = moment
+        elif key not in self.change_times or moment > self.change_times[key]:
+            self.change_times[key] = moment
 
 
-def steadily(reader: Reader, what: str, read: Callable[[], Mapping[str, Reading]]) -> Mapping[str, Reading]:
-    """What `read` gives once nothing moved while it was read, three times at most; raises as `window` does."""
+def read_until_stable(reader: Reader, name: str, read: Callable[[], Mapping[str, Reading]]) -> Mapping[str, Reading]:
+    """The readings of the first `read` during which no list changed, in at most MAX_READS reads.
+
+    Raises SourceFailed when a list changed during the last read. Readings that are only incomplete are returned.
+    """
     readings: Mapping[str, Reading] = {}
-    for _ in range(READS):
-        begun = len(reader.pack.calls)
+    for attempt in range(MAX_READS):
+        first_call = len(reader.pack.calls)
         readings = read()
-        moved = {name: reading for name, reading in readings.items() if not reading.is_steady}
-        if not moved:
+        unstable = {list_name: reading for list_name, reading in readings.items() if not reading.is_stable}
+        if not unstable:
             return readings
-        log.warning("%s %s moved while it was read: %s", reader.caller.endpoint.source, what, moved)
-        if _ < READS - 1:
-            reader.pack.disown(begun)
-    if any(reading.has_moved for reading in readings.values()):
+        log.warning("%s %s changed while it was read: %s", reader.caller.endpoint.source, name, unstable)
+        if attempt < MAX_READS - 1:
+            reader.pack.discard_from(first_call)
+    if any(reading.has_changed for reading in readings.values()):
         raise SourceFailed(
-            f"{what} kept moving while it was read, {READS} times: records may be missing; read it later"
+            f"{name} changed during each of {MAX_READS} reads: records may be missing; read it again later"
         )
     return readings
 
 
-class RepeatedPage:
-    """Notices a page that was served before: a paging that loops."""
+class PageLoopDetector:
+    """Detects a page that was already served, which means that the paging loops."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._seen: set[int] = set()
 
     def check(self, keys: list[str]) -> None:
-        """Raise SourceFailed when a page of these very records was served before."""
+        """Raise SourceFailed when a page with exactly these records was already served."""
         if not keys:
             return
-        mark = hash(tuple(keys))
-        if mark in self._seen:
-            raise SourceFailed(f"{self._what}: the same page came twice; the paging loops")
-        self._seen.add(mark)
+        page_hash = hash(tuple(keys))
+        if page_hash in self._seen:
+            raise SourceFailed(f"{self._name}: the same page was served twice; the paging loops")
+        self._seen.add(page_hash)
 
 
-def identity(row: Any, key: str, changed: str) -> tuple[str, str]:
-    """A record's key and change time, in whatever case it spells its fields; a record without a key is its own key."""
+def key_and_change_time(row: Any, key_field: str, changed_field: str) -> tuple[str, str]:
+    """A record's key and change time; field names match in any case. A record without a key gives its repr and ""."""
     if isinstance(row, dict):
-        told = row if key in row else {name.lower(): value for name, value in row.items()}
-        found = told.get(key, told.get(key.lower()))
-        if found:
-            return str(found), str(told.get(changed, told.get(changed.lower())))
+        fields = row if key_field in row else {name.lower(): value for name, value in row.items()}
+        key = fields.get(key_field, fields.get(key_field.lower()))
+        if key:
+            return str(key), str(fields.get(changed_field, fields.get(changed_field.lower())))
     return repr(row), ""
 
 
-def promised(answer: Any, field_name: str, what: str) -> Any:
-    """A field the source's contract promises; SourceFailed when it is missing."""
+def required_field(answer: Any, field_name: str, request_name: str) -> Any:
+    """A field of an answer. Raises SourceFailed when it is missing."""
     if not isinstance(answer, dict) or field_name not in answer:
-        raise SourceFailed(f"{what}: the answer has no {field_name!r}")
+        raise SourceFailed(f"{request_name}: the answer has no {field_name!r}")
     return answer[field_name]

@@ -1,4 +1,4 @@
-"""What each source's client must be able to do."""
+"""Defines the interface of the sources' clients, and connects to a source."""
 
 from __future__ import annotations
 
@@ -10,57 +10,58 @@ from typing import Protocol
 from lgsp import store
 from lgsp.land.http_client import Caller, Manners
 from lgsp.land.rate_limit import Budget
-from lgsp.land.reader import Keys, Reader, Reading, steadily
+from lgsp.land.reader import Keys, Reader, Reading, read_until_stable
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
 from lgsp.window import Window
 
 
 class Client(Protocol):
-    """What a source's `client.py` must offer."""
+    """The interface that the class `Client` in a source's `client.py` implements."""
 
     def __init__(self, caller: Caller, source: Source) -> None: ...
 
-    def size(self, window: Window) -> int:
-        """How many records the source says a window has."""
+    def count_records(self, window: Window) -> int:
+        """The number of records in a window, as declared by the source."""
 
     def read_lists(self, reader: Reader) -> None:
-        """Read what does not change by window: agencies, procedures."""
+        """Read the lists that do not depend on the window: agencies, procedures."""
 
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
-        """Read the records of a window; for each list what was read and what the source declares."""
+        """Read the records of a window; for each list the number of records read and declared."""
 
-    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
-        """The keys of a list that lie in a span of whole local days.
+    def read_keys(self, reader: Reader, name: str, span: Window, known_counts: Mapping[date, int] | None) -> Keys:
+        """The keys of a list in a span of whole local days.
 
-        `held` is how many we know to have changed on each day: days that agree may be left out, unless it is None.
+        `known_counts` has the number of stored records that changed on each day. Days on which the source has the same
+        number may be skipped; with None, every day is read.
         """
 
     def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
-        """The change time of one record, None when the source has it no more, and the number of the answer.
+        """The change time of one record (None when the source has deleted it) and the number of the answer.
 
-        Only asked of lists whose description says `absent: look_up`.
+        Called only for lists with `absent: look_up` in source.yml.
         """
 
 
-def read_window(client: Client, reader: Reader, wanted: Window) -> Mapping[str, Reading]:
-    """Read a window until it stood still while it was read, three times at most.
+def read_window(client: Client, reader: Reader, window: Window) -> Mapping[str, Reading]:
+    """Read a window again while it changes during the read, at most three times.
 
-    Raises SourceFailed when it moved every time. A count that stands still and does not agree is left to the
-    gate: reconciliation refuses the batch.
+    Raises SourceFailed when it changed every time. When only the counts differ, the readings are returned, and the
+    gate refuses the batch (reconciliation).
     """
-    return steadily(reader, str(wanted), lambda: client.read_window(reader, wanted))
+    return read_until_stable(reader, str(window), lambda: client.read_window(reader, window))
 
 
 @contextlib.contextmanager
 def connect(settings: Settings, source: Source) -> Iterator[tuple[Client, Caller]]:
-    """A source's client and the caller it asks with, within the source's budget of calls."""
+    """A source's client and the caller that it uses, limited to the source's budget of calls."""
     endpoint = settings.endpoint(source.name)
     manners = Manners(**source.manners)
     budget = Budget(
         store.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute)
     )
-    caller = Caller(endpoint, manners, take_turn=budget.take_turn)
+    caller = Caller(endpoint, manners, acquire_call=budget.acquire_call)
     try:
         yield source.code("client").Client(caller, source), caller
     finally:

@@ -1,4 +1,4 @@
-"""Land: read one window of one source and keep the exact bytes, before anything is parsed."""
+"""Lands one window of one source: reads it and stores the exact bytes of every answer."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str, Any] | None = None) -> list[str]:
-    """The ids of the batches that hold a window of a source: one, or several where the window is large.
+    """Land a window of a source and return the ids of its batches: one, or several when the window is large.
 
-    `facts` are kept in each manifest, for whoever harmonises the batches.
+    `facts` are written to each manifest, for the later stages.
 
-    Raises SourceFailed when the source does not answer as promised (again may help) and SourceRefused when
-    it does not let us in. Nothing half-landed is ever read.
+    Raises SourceFailed when the source does not answer as its interface promises (a retry may help) and SourceRefused
+    when it refuses our requests. A partly landed batch is never read.
     """
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
-    settings.token_key()  # without it nothing could be harmonised: say so before a source is asked
+    settings.token_key()  # fail before the first request: without the key nothing can be harmonised
     with source_client.connect(settings, source) as (client, caller):
         try:
-            parts = _cut(client, source, wanted)
+            parts = _split(client, source, wanted)
         except LgspError as error:
             with store.connect(settings) as connection:
                 ledger.advance(
@@ -45,27 +45,27 @@ def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str
         return [_land(settings, source, client, caller, part, facts or {}) for part in parts]
 
 
-def landed(settings: Settings, source_name: str, window: Window) -> list[str]:
-    """New batches over the bytes that were landed for a window before, to be harmonised again with the source off."""
+def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -> list[str]:
+    """Open new batches over the landed bytes of a window, to harmonise them again without the source; their ids."""
     with store.connect(settings) as connection:
         batch_ids = []
         for before in ledger.overlapping(connection, source_name, window):
-            again = ledger.open_batch(
+            rebuilt = ledger.open_batch(
                 connection, before.source, before.window, rebuilt_from=before, purpose=before.purpose
             )
-            ledger.advance(connection, again.batch_id, "landed", declared_count=before.counts["declared_count"])
-            batch_ids.append(again.batch_id)
+            ledger.advance(connection, rebuilt.batch_id, "landed", declared_count=before.counts["declared_count"])
+            batch_ids.append(rebuilt.batch_id)
     return batch_ids
 
 
-def _cut(client: Client, source: Source, window: Window) -> list[Window]:
-    """The window in parts that each hold at most a batch of records, by the source's own count; a day is never cut."""
+def _split(client: Client, source: Source, window: Window) -> list[Window]:
+    """The window in parts of at most `records_per_batch` records, by the source's own count; a day is never split."""
     if len(window.days()) > source.days_per_batch:
-        return [part for piece in window.split(source.days_per_batch) for part in _cut(client, source, piece)]
-    if len(window.days()) == 1 or client.size(window) <= source.records_per_batch:
+        return [part for piece in window.split(source.days_per_batch) for part in _split(client, source, piece)]
+    if len(window.days()) == 1 or client.count_records(window) <= source.records_per_batch:
         return [window]
     half = (len(window.days()) + 1) // 2
-    return [part for piece in window.split(half) for part in _cut(client, source, piece)]
+    return [part for piece in window.split(half) for part in _split(client, source, piece)]
 
 
 def _land(
@@ -78,12 +78,12 @@ def _land(
         reader = Reader(caller, pack)
         client.read_lists(reader)
         readings = source_client.read_window(client, reader, window)
-        declared, read = (sum(getattr(r, what) for r in readings.values()) for what in ("declared", "read"))
+        declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except (LgspError, OSError) as error:
-        pack.abandon()
+        pack.close_unsealed()
         with store.connect(settings) as connection:
             calls.record_calls(connection, batch.batch_id, pack.calls)
             ledger.advance(connection, batch.batch_id, "failed", why=str(error))
@@ -92,6 +92,11 @@ def _land(
         calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
     log.info(
-        "%s %s: %d answers, %d records landed, source says %d", source.name, window, len(pack.calls), read, declared
+        "%s %s: %d answers, %d records landed, %d declared by the source",
+        source.name,
+        window,
+        len(pack.calls),
+        read,
+        declared,
     )
     return batch.batch_id

@@ -1,1 +1,1 @@
-"""The stack on one machine: Airflow's processes, the simulated province, backfills and the demo."""
+"""Runs the whole stack on one machine: Airflow's processes, the simulated province, backfills and the demo."""

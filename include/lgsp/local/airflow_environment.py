@@ -1,4 +1,4 @@
-"""The environment all Airflow processes share; a difference between two fails tasks without a log."""
+"""Builds the environment variables of all Airflow processes. They must be the same: a difference fails tasks without a log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from lgsp.local.secrets_file import kept
+from lgsp.local.secrets_file import load_or_create
 from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
@@ -18,60 +18,60 @@ DATABASE = "airflow"
 USERS = {"admin": "admin", "ops": "op", "engineer": "user", "reader": "viewer"}
 
 TUNING: Mapping[str, str] = {
-    # Backfill dates without an offset mean local days; with UTC the first one is lost in silence.
+    # Backfill dates without an offset mean local days; with UTC Airflow silently skips the first day.
     "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Ho_Chi_Minh",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-    # Tasks inherit what `lgsp.local.preloaded_scheduler` imported; no other way of starting them does.
+    # Only forked tasks inherit the modules that `lgsp.local.preloaded_scheduler` has imported.
     "AIRFLOW__CORE__MP_START_METHOD": "fork",
-    # One second by default, spent between any two dependent tasks.
+    # The default is one second, spent between any two dependent tasks.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__API__WORKERS": "1",
-    # A task whose scheduler died runs again after this and the 30 s that its scheduler is believed to live; 300 s by default.
+    # After a scheduler was killed its tasks run again after this time, plus 30 s until it is considered dead. Default: 300 s.
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
-    # A task that closes its pipes before it has quite ended is noticed by this timer: 5 s by default.
+    # The end of a task that closes its pipes early is noticed only by this timer. Default: 5 s.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    # Deprecations between Airflow and its own libraries, repeated in every task's log.
+    # Deprecation warnings of Airflow's own libraries, which fill every task's log.
     "PYTHONWARNINGS": "ignore:GitWildMatchPattern,ignore:Using `httpx` with",
-    # A long window lands for hours; a task whose token ends before it does cannot report.
+    # A long window can take hours to land; a task whose token expired cannot report its result.
     "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": "21600",
 }
 
 
 def airflow_home(settings: Settings) -> Path:
-    """Where Airflow keeps its logs, passwords and secrets."""
+    """The folder of Airflow's logs, passwords and secrets."""
     return settings.home / "airflow"
 
 
 def pools() -> dict[str, int]:
-    """The pools the Dags ask for and their slots: one writer, and one caller for each source."""
+    """The pools that the Dags use, with their slots: one for publishing and one for each source."""
     return {"publish": 1, **{f"source_{source}": 1 for source in sources.names()}}
 
 
 def database_url(settings: Settings) -> str:
-    """The address of Airflow's metadata: LGSP_AIRFLOW_DATABASE_URL, else one of the embedded server."""
-    given = settings.environment.get("LGSP_AIRFLOW_DATABASE_URL")
-    if not given:
+    """The address of Airflow's metadata database: LGSP_AIRFLOW_DATABASE_URL, by default one in the embedded server."""
+    url = settings.environment.get("LGSP_AIRFLOW_DATABASE_URL")
+    if not url:
         server = Server(settings.home)
         server.ensure()
         server.create_database(DATABASE)
-        given = server.url(DATABASE)
-    return "postgresql+psycopg2://" + given.split("://", 1)[1]
+        url = server.url(DATABASE)
+    return "postgresql+psycopg2://" + url.split("://", 1)[1]
 
 
 def passwords(settings: Settings) -> dict[str, str]:
-    """The passwords of the UI's users, made once and readable by their owner only."""
-    return kept(_passwords_file(settings), {user: secrets.token_urlsafe(9) for user in USERS})
+    """The passwords of the UI's users, by user; generated once and stored in a file that only its owner can read."""
+    return load_or_create(_passwords_file(settings), {user: secrets.token_urlsafe(9) for user in USERS})
 
 
 def airflow(settings: Settings, port: int, connections: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment for Airflow's processes, with the sources' connections in it."""
+    """The environment variables of Airflow's processes, with the connections of the sources."""
     home, keys = airflow_home(settings), _secret_keys(settings)
     passwords(settings)
-    # Without compiled bytecode every process and every task imports for seconds.
+    # Without compiled bytecode the imports of every process and task take seconds.
     inherited = {k: v for k, v in settings.environment.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {
         **inherited,
@@ -101,9 +101,9 @@ def _passwords_file(settings: Settings) -> Path:
 
 
 def _secret_keys(settings: Settings) -> dict[str, str]:
-    fresh = {
+    new_keys = {
         "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "api": secrets.token_urlsafe(48),
         "jwt": secrets.token_urlsafe(64),
     }
-    return kept(airflow_home(settings) / "secrets.json", fresh)
+    return load_or_create(airflow_home(settings) / "secrets.json", new_keys)

@@ -1,4 +1,4 @@
-"""One command from 'these days are wanted' to 'these days are published', or a list of those that are not."""
+"""Backfills past days through Airflow and waits until they are published, or reports the days that are not."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from lgsp.window import Window, instant, local_day
 PUBLISH = "publish_shared_dataset"
 ACTIVE_RUNS = 3
 POLL_SECONDS = 0.5
-# Airflow closes a finished backfill on a timer of 30 seconds; only then may the next one start.
+# Airflow closes a finished backfill on a timer of 30 seconds. Only then can the next one start.
 CLOSING_SECONDS = 90
-# An asset event becomes a run within a few scheduler loops.
+# An asset event starts a run within a few scheduler loops.
 EVENT_SECONDS = 15
-TELL_SECONDS = 20
+REPORT_SECONDS = 20
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
+"""Prints one line of progress."""
 
 
 class NotPublished(LgspError):
-    """Days asked for are not in the shared dataset; the message says which, or what stopped them."""
+    """Requested days are not in the shared dataset; the message names them, or what failed."""
 
 
 @dataclass(frozen=True)
 class Days:
-    """The local days wanted from some sources."""
+    """Local days of some sources."""
 
     window: Window
     sources: tuple[str, ...]
@@ -44,63 +45,63 @@ class Days:
         return f"{first}..{last} of {', '.join(self.sources)}"
 
 
-def wanted(first: date, last: date, source: str, today: date) -> Days:
-    """The days to fetch, no later than yesterday.
+def days_to_fetch(first: date, last: date, source: str, today: date) -> Days:
+    """The requested days of one source or of ``all``, up to yesterday.
 
-    Raises NotPublished when none are left, ValueError when there is no such source.
+    Raises NotPublished when no day is left, ValueError when there is no such source.
     """
-    known = tuple(sources.names())
-    if source != "all" and source not in known:
-        raise ValueError(f"there is no source {source!r}; there are {', '.join(known)} and all")
+    names = tuple(sources.names())
+    if source != "all" and source not in names:
+        raise ValueError(f"there is no source {source!r}; the sources are {', '.join(names)} and all")
     yesterday = date.fromordinal(today.toordinal() - 1)
     if first > min(last, yesterday):
         raise NotPublished(f"no day to fetch from {first} to {last}: the last whole day is {yesterday}")
-    return Days(Window.of_days(first, min(last, yesterday)), known if source == "all" else (source,))
+    return Days(Window.of_days(first, min(last, yesterday)), names if source == "all" else (source,))
 
 
-def backfill(settings: Settings, days: Days, say: Say, reprocess: str = "completed") -> None:
-    """Run Airflow's backfill for each source and wait until every day is published.
+def backfill(settings: Settings, days: Days, report: Report, reprocess: str = "completed") -> None:
+    """Run an Airflow backfill for each source and wait until every day is published.
 
-    Days that ran before are run again, unless ``reprocess`` is ``failed`` or ``none``. Raises NotPublished
-    when days are missing at the end, naming them.
+    Days that ran before are run again, unless ``reprocess`` is ``failed`` or ``none``. Raises NotPublished with the
+    missing days when days are missing at the end.
     """
     airflow = client(settings, lifecycle.running(settings))
-    _insist_on_unpaused(airflow, days.sources)
+    _check_not_paused(airflow, days.sources)
     for source in days.sources:
-        _start(airflow, source, days.window, reprocess, say)
-    failed = _wait_for_runs(airflow, days, say)
-    wait_for_publication(settings, airflow, days, say)
+        _start(airflow, source, days.window, reprocess, report)
+    failed = _wait_for_runs(airflow, days, report)
+    wait_for_publication(settings, airflow, days, report)
     if failed:
-        raise NotPublished(f"failed, what was published before stays: {', '.join(failed)}")
+        raise NotPublished(f"these runs failed: {', '.join(failed)}; data of these days published before is unchanged")
 
 
-def wait_for_publication(settings: Settings, airflow: Airflow, days: Days, say: Say) -> None:
-    """Wait until the days are published, asking for a publication if the events asked for none.
+def wait_for_publication(settings: Settings, airflow: Airflow, days: Days, report: Report) -> None:
+    """Wait until the days are published; trigger a publication when no asset event has started one.
 
-    Raises NotPublished for the days that are still missing after it.
+    Raises NotPublished with the days that are still missing after it.
     """
-    quiet_since = told_at = time.monotonic()
+    idle_since = reported_at = time.monotonic()
     while missing := not_published(settings, days):
-        if waiting := airflow.running(PUBLISH):
-            quiet_since = time.monotonic()
-            if quiet_since - told_at > TELL_SECONDS:
-                say(f"still publishing: {_page(airflow, waiting[-1])}")
-                told_at = quiet_since
-        elif time.monotonic() - quiet_since > EVENT_SECONDS:
+        if active := airflow.active_runs(PUBLISH):
+            idle_since = time.monotonic()
+            if idle_since - reported_at > REPORT_SECONDS:
+                report(f"still publishing: {_page(airflow, active[-1])}")
+                reported_at = idle_since
+        elif time.monotonic() - idle_since > EVENT_SECONDS:
             break
         time.sleep(POLL_SECONDS)
     if missing:
-        wait_for_run(airflow, PUBLISH, airflow.trigger(PUBLISH, {}, "asked for by lgsp"))
+        wait_for_run(airflow, PUBLISH, airflow.trigger(PUBLISH, {}, "triggered by lgsp"))
         missing = not_published(settings, days)
     if missing:
         raise NotPublished("not published: " + "; ".join(f"{source} {_listed(gap)}" for source, gap in missing.items()))
-    say(f"published: {days}")
+    report(f"published: {days}")
 
 
 def not_published(settings: Settings, days: Days) -> dict[str, list[date]]:
-    """For each source the wanted days that no published batch covers, or that a checked one still waits for.
+    """The days that no published batch covers or that a checked batch still waits to publish, by source.
 
-    Sources without a gap are left out.
+    Sources without such days are left out.
     """
     from lgsp import store
     from lgsp.store import ledger
@@ -116,63 +117,64 @@ def not_published(settings: Settings, days: Days) -> dict[str, list[date]]:
 
 
 def wait_for_run(airflow: Airflow, dag_id: str, run_id: str) -> None:
-    """Wait until a run has ended. Raises NotPublished when it failed."""
-    while (run := airflow.run(dag_id, run_id))["state"] not in FINISHED:
+    """Wait until a run has ended. Raises NotPublished with its errors when it failed."""
+    while (run := airflow.get_run(dag_id, run_id))["state"] not in FINISHED:
         time.sleep(POLL_SECONDS)
     if run["state"] == "failed":
-        words = "; ".join(airflow.last_words(dag_id, run_id))
-        raise NotPublished(f"{dag_id} failed: {words}; see {_page(airflow, run)}")
+        errors = "; ".join(airflow.error_messages(dag_id, run_id))
+        raise NotPublished(f"{dag_id} failed: {errors}; see {_page(airflow, run)}")
 
 
-def _insist_on_unpaused(airflow: Airflow, wanted_sources: Sequence[str]) -> None:
+def _check_not_paused(airflow: Airflow, source_names: Sequence[str]) -> None:
     paused = airflow.dags()
-    for dag_id in (PUBLISH, *(_dag(source) for source in wanted_sources)):
+    for dag_id in (PUBLISH, *(_dag(source) for source in source_names)):
         if dag_id not in paused:
-            raise NotPublished(f"{dag_id} is not known to Airflow; look for import errors at {airflow.url}")
+            raise NotPublished(f"Airflow has no Dag {dag_id}; look for import errors at {airflow.url}")
         if paused[dag_id]:
             raise NotPublished(
-                f"{dag_id} is paused, its runs would wait for ever; unpause it at {airflow.url}/dags/{dag_id}"
+                f"{dag_id} is paused, its runs would never start; unpause it at {airflow.url}/dags/{dag_id}"
             )
 
 
-def _start(airflow: Airflow, source: str, window: Window, reprocess: str, say: Say) -> None:
+def _start(airflow: Airflow, source: str, window: Window, reprocess: str, report: Report) -> None:
     deadline = time.monotonic() + CLOSING_SECONDS
-    is_told = False
+    is_reported = False
     while not airflow.start_backfill(_dag(source), window, reprocess, ACTIVE_RUNS):
-        if not is_told:
-            say(f"{source}: an earlier backfill is not closed yet; waiting for it")
-            is_told = True
-        if airflow.runs(_dag(source), state=["queued", "running"], run_type="backfill"):
+        if not is_reported:
+            report(f"{source}: waiting until Airflow closes an earlier backfill")
+            is_reported = True
+        if airflow.list_runs(_dag(source), state=["queued", "running"], run_type="backfill"):
             deadline = time.monotonic() + CLOSING_SECONDS
         if time.monotonic() > deadline:
             raise NotPublished(
                 f"{source}: an earlier backfill does not end; see {airflow.url}/dags/{_dag(source)}/backfills"
             )
         time.sleep(1)
-    say(f"{source}: backfill started, days: {len(window.days())}")
+    report(f"{source}: backfill of {len(window.days())} days started")
 
 
-def _wait_for_runs(airflow: Airflow, days: Days, say: Say) -> list[str]:
-    """Wait until every wanted run has ended; those that failed."""
-    expected, told = len(days.window.days()) * len(days.sources), set[str]()
+def _wait_for_runs(airflow: Airflow, days: Days, report: Report) -> list[str]:
+    """Wait until the run of every day and source has ended; returns the runs that failed."""
+    expected, finished = len(days.window.days()) * len(days.sources), set[str]()
     while True:
         runs = _runs(airflow, days)
         for key, run in runs.items():
-            if run["state"] in FINISHED and key not in told:
-                told.add(key)
-                say(f"{len(told)} of {expected} runs: {key} {run['state']}")
+            if run["state"] in FINISHED and key not in finished:
+                finished.add(key)
+                report(f"{len(finished)} of {expected} runs: {key} {run['state']}")
                 if run["state"] == "failed":
-                    say("; ".join(airflow.last_words(run["dag_id"], run["dag_run_id"])))
-        if len(told) >= max(expected, len(runs)):
+                    report("; ".join(airflow.error_messages(run["dag_id"], run["dag_run_id"])))
+        if len(finished) >= max(expected, len(runs)):
             return [key for key, run in runs.items() if run["state"] == "failed"]
         time.sleep(POLL_SECONDS)
 
 
 def _runs(airflow: Airflow, days: Days) -> dict[str, dict[str, Any]]:
-    found = (run for source in days.sources for run in airflow.runs_of_days(_dag(source), days.window))
+    """The backfill and scheduled runs of the days, by Dag id and local day."""
+    runs = (run for source in days.sources for run in airflow.runs_of_days(_dag(source), days.window))
     return {
         f"{run['dag_id']} {local_day(instant(run['data_interval_start']))}": run
-        for run in found
+        for run in runs
         if run["run_type"] in ("backfill", "scheduled")
     }
 

@@ -1,12 +1,11 @@
-"""The demo: the simulated province, its history and its last days, published; then what to look at."""
+"""Runs the demo: starts the simulated province, publishes its history and its last days, then shows what to try."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from lgsp.local import backfill as backfills
 from lgsp.local import lifecycle, province, showcase
 from lgsp.local.airflow_api import Airflow
+from lgsp.local.backfill import Report
 from lgsp.local.province import Simulation
 from lgsp.local.supervisor import client
 from lgsp.schema import sources
@@ -15,38 +14,40 @@ from lgsp.window import Window
 
 DAYS = 90
 RECENT_DAYS = 3
-REPORT = "weekly_digest"
+DIGEST_DAG = "weekly_digest"
 
 
-def demo(settings: Settings, say: Callable[[str], None]) -> None:
-    """Leave a running stack whose shared dataset holds the province's 90 days, and say where everything is.
+def demo(settings: Settings, report: Report) -> None:
+    """Start a stack whose shared dataset has the province's 90 days, and print where to look and what to try.
 
-    What is published already is not fetched again. Raises NotPublished when a day is missing at the end.
+    Days that are already published are not read again. Raises NotPublished when a day is missing at the end.
     """
     running = lifecycle.up(settings, Simulation("demo", DAYS))
     if not running.has_province:
-        raise lifecycle.NotUp("a stack without the simulated province runs in this home; stop it first")
-    say(f"the stack is up: {running.airflow_url}")
+        raise lifecycle.NotUp(
+            f"a stack without the simulated province runs in {settings.home}; stop it with `make stop`, or use another LGSP_HOME"
+        )
+    report(f"the stack is up: {running.airflow_url}")
     airflow = client(settings, running)
-    known, lived = tuple(sources.names()), province.span(settings.home).days()
-    history = backfills.Days(Window.of_days(lived[0], lived[-RECENT_DAYS - 1]), known)
-    recent = backfills.Days(Window.of_days(lived[-RECENT_DAYS], lived[-1]), known)
+    names, simulated = tuple(sources.names()), province.span(settings.home).days()
+    history = backfills.Days(Window.of_days(simulated[0], simulated[-RECENT_DAYS - 1]), names)
+    recent = backfills.Days(Window.of_days(simulated[-RECENT_DAYS], simulated[-1]), names)
     if backfills.not_published(settings, history):
-        _fetch_history(airflow, history, say)
-        backfills.wait_for_publication(settings, airflow, history, say)
+        _read_history(airflow, history, report)
+        backfills.wait_for_publication(settings, airflow, history, report)
     if backfills.not_published(settings, recent):
-        backfills.backfill(settings, recent, say, reprocess="failed")
-    say(f"the shared dataset holds {len(lived)} days")
-    backfills.wait_for_run(airflow, REPORT, airflow.trigger(REPORT, {}, "digest of the demo"))
-    say("the digest of its last whole week is written\n")
+        backfills.backfill(settings, recent, report, reprocess="failed")
+    report(f"the shared dataset has {len(simulated)} days")
+    backfills.wait_for_run(airflow, DIGEST_DAG, airflow.trigger(DIGEST_DAG, {}, "digest of the demo"))
+    report("the digest of the last whole week is written\n")
     showcase.show(settings, running)
 
 
-def _fetch_history(airflow: Airflow, history: backfills.Days, say: Callable[[str], None]) -> None:
-    """One run for each source over the whole history: a long range is a window, not a hundred runs."""
+def _read_history(airflow: Airflow, history: backfills.Days, report: Report) -> None:
+    """Read the whole history with one run per source: one long window instead of one run per day."""
     conf = {"window_from": history.window.start.isoformat(), "window_to": history.window.end.isoformat()}
     runs = {f"ingest_{s}": airflow.trigger(f"ingest_{s}", conf, "history of the demo") for s in history.sources}
-    say(f"one run for each source fetches {len(history.window.days())} days")
+    report(f"reading {len(history.window.days())} days with one run per source")
     for dag_id, run_id in runs.items():
         backfills.wait_for_run(airflow, dag_id, run_id)
-        say(f"{dag_id}: fetched, harmonised and checked")
+        report(f"{dag_id}: landed, harmonised and checked")

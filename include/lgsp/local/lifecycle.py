@@ -1,4 +1,4 @@
-"""Bringing the stack up in the background, and down again."""
+"""Starts the stack in the background and stops it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from lgsp.errors import LgspError
 from lgsp.local import stack
-from lgsp.local.processes import end, start, wait_until_gone
+from lgsp.local.processes import start, terminate, wait_until_ended
 from lgsp.local.province import Simulation
 from lgsp.local.stack import Stack
 from lgsp.settings import Settings
@@ -22,34 +22,38 @@ STOP_SECONDS = 60
 
 
 class NotUp(LgspError):
-    """The stack does not run, or did not come up; the message says why."""
+    """The stack does not run or did not start; the message has the reason."""
 
 
 def up(settings: Settings, simulated: Simulation | None = None) -> Stack:
-    """The running stack; started in the background, its progress shown, unless it already runs."""
-    before = stack.load(settings.home)
-    if before.is_up() and before.phase == stack.READY:
-        return before
-    if not before.is_up():
-        _clear_away(settings, before)
-        before = _launch(settings, simulated)
-    return _follow(settings, before)
+    """Start the stack in the background and show its progress, unless it already runs; returns the running stack.
+
+    Raises NotUp when it does not start.
+    """
+    current = stack.load(settings.home)
+    if current.is_up() and current.phase == stack.READY:
+        return current
+    if not current.is_up():
+        _end_processes(settings, current)
+        current = _launch(settings, simulated)
+    return _follow(settings, current)
 
 
 def down(settings: Settings) -> bool:
-    """End the stack and the embedded database; whether anything ran."""
-    running = stack.load(settings.home)
-    was_up = running.is_up()
-    _clear_away(settings, running)
+    """Stop the stack and the embedded database; returns whether anything was running."""
+    current = stack.load(settings.home)
+    was_up = current.is_up()
+    _end_processes(settings, current)
     return Server(settings.home).stop() or was_up
 
 
 def running(settings: Settings) -> Stack:
-    """The stack of this home, which must be up."""
-    found = stack.load(settings.home)
-    if not found.is_up() or found.phase != stack.READY:
-        raise NotUp(f"the stack of {settings.home} is not up ({found.phase}): {found.reason or 'run `make demo`'}")
-    return found
+    """The running stack of this home. Raises NotUp when it does not run."""
+    current = stack.load(settings.home)
+    if not current.is_up() or current.phase != stack.READY:
+        reason = current.reason or "run `make demo` or `make up`"
+        raise NotUp(f"the stack of {settings.home} is not running ({current.phase}): {reason}")
+    return current
 
 
 def _launch(settings: Settings, simulated: Simulation | None) -> Stack:
@@ -60,35 +64,35 @@ def _launch(settings: Settings, simulated: Simulation | None) -> Stack:
     environment = {**settings.environment, "LGSP_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "lgsp.local.supervisor", *province]
-    known, _ = start("supervisor", command, environment, log)
-    return Stack(stack.STARTING, supervisor=known)
+    supervisor, _ = start("supervisor", command, environment, log)
+    return Stack(stack.STARTING, supervisor=supervisor)
 
 
 def _follow(settings: Settings, launched: Stack) -> Stack:
-    shown = 0
+    """Print the supervisor's log until the stack is ready. Raises NotUp when the supervisor ends."""
+    printed = 0
     supervisor = launched.supervisor
     while True:
-        is_alive = supervisor is not None and supervisor.is_alive()
-        found = stack.load(settings.home)
+        is_running = supervisor is not None and supervisor.is_running()
+        current = stack.load(settings.home)
         text = _log(settings).read_text(errors="replace") if _log(settings).exists() else ""
-        click.echo(text[shown:], nl=False)
-        shown = len(text)
-        if is_alive and found.phase == stack.READY and found.is_up():
-            return found
-        if not is_alive:
-            raise NotUp(found.reason or f"the stack did not come up; the log is {_log(settings)}")
+        click.echo(text[printed:], nl=False)
+        printed = len(text)
+        if is_running and current.phase == stack.READY and current.is_up():
+            return current
+        if not is_running:
+            raise NotUp(current.reason or f"the stack did not start; its log is {_log(settings)}")
         time.sleep(0.2)
 
 
-def _clear_away(settings: Settings, before: Stack) -> None:
-    if before.supervisor and before.supervisor.is_alive():
-        os.kill(before.supervisor.pid, signal.SIGTERM)
-        wait_until_gone(before.supervisor, STOP_SECONDS)
-    # A supervisor that was killed could not take its children along.
-    left = [*before.children, *([before.supervisor] if before.supervisor else [])]
-    end(left)
-    if before.phase != stack.STOPPED:
-        stack.save(settings.home, Stack(stack.STOPPED, airflow_port=before.airflow_port))
+def _end_processes(settings: Settings, current: Stack) -> None:
+    if current.supervisor and current.supervisor.is_running():
+        os.kill(current.supervisor.pid, signal.SIGTERM)
+        wait_until_ended(current.supervisor, STOP_SECONDS)
+    # A supervisor that was killed could not end its children.
+    terminate([*current.children, *([current.supervisor] if current.supervisor else [])])
+    if current.phase != stack.STOPPED:
+        stack.save(settings.home, Stack(stack.STOPPED, airflow_port=current.airflow_port))
 
 
 def _log(settings: Settings) -> Path:

@@ -1,7 +1,7 @@
-"""Airflow's scheduler with the heavy modules already imported: ``python -m lgsp.local.preloaded_scheduler scheduler``.
+"""Runs Airflow's scheduler with large modules already imported: ``python -m lgsp.local.preloaded_scheduler scheduler``.
 
-Its workers and their tasks are forked from it, so none of them spends seconds on importing pandas, DuckDB
-and Great Expectations, and all share one copy in memory.
+The scheduler forks its workers and their tasks. So no task spends seconds on importing pandas, DuckDB and Great
+Expectations, and all tasks share one copy in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MODULES = (
     "lgsp.harmonise",
     "lgsp.check",
     "lgsp.publish",
-    # What the stages import only when they need it.
+    # The stages import these only when they need them.
     "pandas",
     "great_expectations",
     "great_expectations.expectations",
@@ -28,7 +28,7 @@ MODULES = (
 
 
 def main() -> None:
-    """Import, then be Airflow."""
+    """Import the modules, then run Airflow's command line in this process."""
     for module in MODULES:
         importlib.import_module(module)
     sys.argv[0] = "airflow"

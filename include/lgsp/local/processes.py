@@ -1,4 +1,4 @@
-"""Our processes: started in sessions of their own, known again by number and start time, ended together."""
+"""Starts processes in their own sessions, identifies them by number and start time, and ends them with their children."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
-class Known:
-    """A process that can be told from a later one with the same number."""
+class ProcessHandle:
+    """A process, identified so that a later process with the same number is not taken for it."""
 
     name: str
     pid: int
     started: float
     log: str
 
-    def is_alive(self) -> bool:
-        """Whether this very process still runs."""
+    def is_running(self) -> bool:
+        """Whether this process still runs; False for another process with the same number."""
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.started) < 1
@@ -36,7 +36,7 @@ class Known:
             return False
 
     def tail(self) -> str:
-        """The last lines of its log."""
+        """The last 15 lines of its log."""
         path = Path(self.log)
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         return "\n".join(lines[-TAIL_LINES:])
@@ -44,53 +44,54 @@ class Known:
 
 def start(
     name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
-) -> tuple[Known, subprocess.Popen[bytes]]:
-    """Start a program in a session of its own, its output going to ``log``."""
+) -> tuple[ProcessHandle, subprocess.Popen[bytes]]:
+    """Start a program in its own session; its output is appended to ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         popen = subprocess.Popen(
             list(arguments), env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    return Known(name, popen.pid, psutil.Process(popen.pid).create_time(), str(log)), popen
+    return ProcessHandle(name, popen.pid, psutil.Process(popen.pid).create_time(), str(log)), popen
 
 
-def end(leaders: Iterable[Known], grace_seconds: float = GRACE_SECONDS) -> None:
-    """End the groups of these processes and all that descend from them: asked first, then forced.
+def terminate(leaders: Iterable[ProcessHandle], grace_seconds: float = GRACE_SECONDS) -> None:
+    """End these processes, the other processes of their sessions and all their children: with SIGTERM, then SIGKILL.
 
-    A group whose leader has died is ended too, as long as it is still the group of that leader.
+    The other processes of a session are ended also when the session's leader has ended before.
     """
     leaders = list(leaders)
     members = {process for leader in leaders for process in _members(leader)}
     for process in members:
         _signal(process, signal.SIGTERM)
-    _, left = psutil.wait_procs(members, timeout=grace_seconds)
-    stubborn = {*left, *(process for leader in leaders for process in _members(leader))}
-    for process in stubborn:
+    _, running = psutil.wait_procs(members, timeout=grace_seconds)
+    remaining = {*running, *(process for leader in leaders for process in _members(leader))}
+    for process in remaining:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=grace_seconds)
+    psutil.wait_procs(remaining, timeout=grace_seconds)
 
 
-def wait_until_gone(process: Known, seconds: float) -> bool:
-    """Whether a process that somebody else reaps has ended within the time."""
+def wait_until_ended(process: ProcessHandle, seconds: float) -> bool:
+    """Whether a process that is not our child ended within the time."""
     deadline = time.monotonic() + seconds
-    while process.is_alive() and time.monotonic() < deadline:
+    while process.is_running() and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not process.is_alive()
+    return not process.is_running()
 
 
-def _members(leader: Known) -> set[psutil.Process]:
-    found: set[psutil.Process] = set()
+def _members(leader: ProcessHandle) -> set[psutil.Process]:
+    """The processes of a leader's session and all its children."""
+    members: set[psutil.Process] = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            # The session outlives its leader and the group; a reused number cannot be older than the leader.
+            # A session outlives its leader. A process with a reused number started later than the leader, never before it.
             if os.getsid(process.pid) == leader.pid and process.create_time() >= leader.started - 1:
-                found.add(process)
-    if leader.is_alive():
+                members.add(process)
+    if leader.is_running():
         with suppress(psutil.Error):
             process = psutil.Process(leader.pid)
-            found |= {process, *process.children(recursive=True)}
-    return found
+            members |= {process, *process.children(recursive=True)}
+    return members
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

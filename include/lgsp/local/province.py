@@ -1,4 +1,4 @@
-"""The simulated province as a part of the stack: how it is started and where its systems answer."""
+"""The simulated province as a part of the stack: the command that starts it and the connections to its systems."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lgsp.window import Window
 
 @dataclass(frozen=True)
 class Simulation:
-    """A province of one size (tiny, demo, province) with so many days of history before today."""
+    """The options of a simulated province: its size (tiny, demo, province) and its days of history before today."""
 
     size: str
     days: int
 
     def command(self, home: Path) -> list[str]:
-        """The command that serves it; it writes the ready file once its systems answer."""
+        """The command that starts it. It writes the ready file when its systems answer."""
         ready = _ready_file(home)
         ready.parent.mkdir(parents=True, exist_ok=True)
         ready.unlink(missing_ok=True)
@@ -33,25 +33,25 @@ class Simulation:
 
 
 def is_ready(home: Path) -> bool:
-    """Whether its systems answer."""
+    """Whether the systems of the province answer."""
     return _ready_file(home).exists()
 
 
 def connections(home: Path) -> dict[str, str]:
-    """The environment that leads the platform to the simulated systems."""
-    told = _told(home)
-    return {connection_variable(source): json.dumps(connection) for source, connection in told["connections"].items()}
+    """The connection variables of the simulated systems, by name."""
+    ready = _ready_content(home)
+    return {connection_variable(source): json.dumps(connection) for source, connection in ready["connections"].items()}
 
 
 def span(home: Path) -> Window:
-    """The local days its world has lived through."""
-    told = _told(home)
-    return Window.of_days(date.fromisoformat(told["from"]), date.fromisoformat(told["to"]))
+    """The window of the local days that the province has data for."""
+    ready = _ready_content(home)
+    return Window.of_days(date.fromisoformat(ready["from"]), date.fromisoformat(ready["to"]))
 
 
-def _told(home: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(_ready_file(home).read_text())
-    return told
+def _ready_content(home: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(_ready_file(home).read_text())
+    return content
 
 
 def _ready_file(home: Path) -> Path:

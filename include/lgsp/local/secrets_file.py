@@ -1,4 +1,4 @@
-"""Secrets that are made once and kept in the home, readable by their owner only."""
+"""Creates secrets once and stores them in the home, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lgsp import files
 
 
-def kept(path: Path, fresh: dict[str, str]) -> dict[str, str]:
-    """What the file holds, after ``fresh`` was written to it if there was none; two makers agree on one."""
-    secrets: dict[str, str] = json.loads(files.make_once(path, lambda: json.dumps(fresh).encode()))
+def load_or_create(path: Path, new_secrets: dict[str, str]) -> dict[str, str]:
+    """The secrets in a file. When it does not exist, `new_secrets` are written to it; of two processes the first wins."""
+    secrets: dict[str, str] = json.loads(files.make_once(path, lambda: json.dumps(new_secrets).encode()))
     return secrets

@@ -1,4 +1,4 @@
-"""Starts the stack, watches it, and ends all of it as soon as one part dies."""
+"""Starts the processes of the stack, watches them, and ends all of them as soon as one ends by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 from lgsp.errors import LgspError
 from lgsp.local import airflow_environment, province, stack
 from lgsp.local.airflow_api import Airflow
-from lgsp.local.processes import Known, end, start
+from lgsp.local.processes import ProcessHandle, start, terminate
 from lgsp.local.stack import Stack
 from lgsp.schema import sources
 from lgsp.settings import Settings
@@ -26,7 +26,7 @@ from lgsp.store.ports import free_port
 READY_SECONDS = 240
 UI_PORT = 8080
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor")
-# Nothing here is deferrable, so the triggerer is left out: 200 MB on a small machine.
+# No triggerer: no task here is deferrable, and it needs 200 MB of memory.
 PROGRAMS = {
     "api-server": ["-m", "airflow", "api-server"],
     "scheduler": ["-m", "lgsp.local.preloaded_scheduler", "scheduler", "--skip-serve-logs"],
@@ -34,112 +34,113 @@ PROGRAMS = {
 }
 
 
-class ChildDied(LgspError):
-    """A part of the stack ended by itself; the message names it, its log and its last lines."""
+class StackFailed(LgspError):
+    """A process of the stack ended by itself or did not start in time; the message names its log."""
 
 
-class StopAsked(Exception):
-    """Somebody asked the supervisor to end."""
+class StopRequested(Exception):
+    """The supervisor got a signal to stop."""
 
 
 class Supervisor:
-    """The stack of one home while it runs."""
+    """Starts and watches the stack of one home."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.children: dict[Known, subprocess.Popen[bytes]] = {}
-        self.began = time.monotonic()
-        self.is_stop_asked = False
+        self.children: dict[ProcessHandle, subprocess.Popen[bytes]] = {}
+        self.started = time.monotonic()
+        self.is_stop_requested = False
         before = stack.load(settings.home)
         port = free_port(before.airflow_port or UI_PORT)
-        own = Known("supervisor", os.getpid(), psutil.Process().create_time(), str(self.log("supervisor")))
+        log = str(self.log("supervisor"))
+        own = ProcessHandle("supervisor", os.getpid(), psutil.Process().create_time(), log)
         self.stack = Stack(stack.STARTING, supervisor=own, airflow_port=port)
-        self.note()
+        self.save()
 
     def log(self, name: str) -> Path:
-        """Where a child's output goes."""
+        """The log file of a child."""
         return self.settings.home / "logs" / f"{name}.log"
 
-    def say(self, what: str) -> None:
-        """One progress line with the seconds since the beginning."""
-        click.echo(f"{time.monotonic() - self.began:6.1f} s  {what}")
+    def report(self, message: str) -> None:
+        """Print one progress line with the seconds since the start."""
+        click.echo(f"{time.monotonic() - self.started:6.1f} s  {message}")
 
-    def note(self, **changes: object) -> None:
-        """Write down what runs now."""
+    def save(self, **changes: object) -> None:
+        """Save the processes that run now, with changed values of the stack."""
         self.stack = self.stack.changed(children=tuple(self.children), **changes)
         stack.save(self.settings.home, self.stack)
 
     def start(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
         """Start one child."""
         self.log(name).unlink(missing_ok=True)
-        known, popen = start(name, arguments, env, self.log(name))
-        self.children[known] = popen
-        self.note()
+        handle, popen = start(name, arguments, env, self.log(name))
+        self.children[handle] = popen
+        self.save()
 
-    def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal; raising here could lose a child between its start and its being known."""
-        self.is_stop_asked = True
+    def request_stop(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal. Raising here could lose a child that was started but not yet saved."""
+        self.is_stop_requested = True
 
-    def watch(self) -> None:
-        """Raise ChildDied when any child has ended, StopAsked when somebody wants the end."""
-        if self.is_stop_asked:
-            raise StopAsked
-        for known, popen in self.children.items():
+    def check_children(self) -> None:
+        """Raise StackFailed when a child has ended, StopRequested after a signal to stop."""
+        if self.is_stop_requested:
+            raise StopRequested
+        for handle, popen in self.children.items():
             if popen.poll() is not None:
-                ending = f"{known.name} ended with {popen.returncode}; its log is {known.log}; it says:"
-                raise ChildDied(f"{ending}\n{known.tail()}")
+                ending = f"{handle.name} ended with {popen.returncode}; the last lines of its log {handle.log}:"
+                raise StackFailed(f"{ending}\n{handle.tail()}")
 
-    def wait(self, what: str, is_done: Callable[[], bool]) -> None:
-        """Wait for something, and for no longer than all children live."""
+    def wait(self, condition: str, is_met: Callable[[], bool]) -> None:
+        """Wait until a condition is met. Raises StackFailed when a child ends first, or after 240 seconds."""
         deadline = time.monotonic() + READY_SECONDS
-        while not is_done():
-            self.watch()
+        while not is_met():
+            self.check_children()
             if time.monotonic() > deadline:
-                raise ChildDied(f"{what}: not after {READY_SECONDS} s; the logs are in {self.log('').parent}")
+                raise StackFailed(f"{condition}: not after {READY_SECONDS} s; the logs are in {self.log('').parent}")
             time.sleep(0.2)
-        self.say(what)
+        self.report(condition)
 
-    def finish(self, program: str, env: Mapping[str, str], arguments: Sequence[str], what: str) -> None:
-        """Run a program to its end."""
+    def run_to_end(self, program: str, env: Mapping[str, str], arguments: Sequence[str], result: str) -> None:
+        """Run a program to its end, then report its result. Raises StackFailed when it fails."""
         self.start(program, arguments, env)
-        known, popen = next((k, p) for k, p in self.children.items() if k.name == program)
+        handle, popen = next((h, p) for h, p in self.children.items() if h.name == program)
         while popen.poll() is None:
-            self.watch()
+            self.check_children()
             time.sleep(0.1)
         if popen.returncode:
-            self.watch()
-        del self.children[known]
-        self.say(what)
+            self.check_children()
+        del self.children[handle]
+        self.report(result)
 
     def bring_up(self, simulated: province.Simulation | None) -> None:
-        """From nothing to a healthy stack whose Dags are known."""
+        """Start everything and wait until Airflow is healthy and has parsed the Dags."""
         home = self.settings.home
         if simulated:
             self.start("province", simulated.command(home), self.settings.environment)
-            self.note(has_province=True)
+            self.save(has_province=True)
         env = airflow_environment.airflow(self.settings, self.stack.airflow_port, {})
-        self.say("PostgreSQL answers")
-        self.finish(
+        self.report("PostgreSQL answers")
+        self.run_to_end(
             "init",
             env,
             [str(Path(sys.executable).with_name("lgsp")), "init"],
-            "schemas, roles and reference data are there",
+            "the database has its schemas, roles and reference data",
         )
-        self.finish(
+        self.run_to_end(
             "migrate",
             env,
             [sys.executable, "-m", "airflow", "db", "migrate"],
-            "Airflow's metadata is migrated",
+            "Airflow's metadata database is migrated",
         )
         if simulated:
-            self.wait("the three simulated systems answer", lambda: province.is_ready(home))
+            self.wait("the simulated systems answer", lambda: province.is_ready(home))
             env.update(province.connections(home))
         for name, arguments in PROGRAMS.items():
             self.start(name, [sys.executable, *arguments], env)
         self.wait_for_airflow()
 
     def wait_for_airflow(self) -> None:
-        """Wait until the components are healthy, make the pools, wait for the Dags."""
+        """Wait until the components are healthy, create the pools, wait for the Dags."""
         airflow = client(self.settings, self.stack)
 
         def is_healthy() -> bool:
@@ -148,23 +149,23 @@ class Supervisor:
 
         def has_dags() -> bool:
             for file, trace in airflow.import_errors().items():
-                raise ChildDied(f"{file} cannot be imported:\n{trace}")
+                raise StackFailed(f"the Dag file {file} cannot be imported:\n{trace}")
             return expected_dags() <= airflow.dags().keys()
 
         self.wait("Airflow is healthy", is_healthy)
         for name, slots in airflow_environment.pools().items():
             airflow.create_pool(name, slots)
-        self.wait("its Dags are read", has_dags)
+        self.wait("Airflow has parsed the Dags", has_dags)
 
-    def run(self, simulated: province.Simulation | None) -> int:
-        """Bring the stack up and watch it to its end; the exit code."""
+    def supervise(self, simulated: province.Simulation | None) -> int:
+        """Start the stack and watch it until it ends; returns the exit code."""
         try:
             self.bring_up(simulated)
-            self.note(phase=stack.READY)
+            self.save(phase=stack.READY)
             while True:
-                self.watch()
+                self.check_children()
                 time.sleep(1)
-        except StopAsked:
+        except StopRequested:
             self.close(stack.STOPPED, "")
             return 0
         except LgspError as error:
@@ -172,17 +173,17 @@ class Supervisor:
             click.echo(f"The stack is down: {error}", err=True)
             return 1
         finally:
-            end(self.children)
+            terminate(self.children)
 
     def close(self, phase: str, reason: str) -> None:
-        """End every child and write down why."""
-        end(self.children)
+        """End every child, then save the phase and the reason."""
+        terminate(self.children)
         self.children.clear()
-        self.note(phase=phase, reason=reason)
+        self.save(phase=phase, reason=reason)
 
 
 def expected_dags() -> set[str]:
-    """The Dags that must be there before the stack is of use."""
+    """The Dags that must exist before the stack can be used."""
     return {
         *(f"ingest_{source}" for source in sources.names()),
         "publish_shared_dataset",
@@ -191,19 +192,19 @@ def expected_dags() -> set[str]:
 
 
 def client(settings: Settings, running: Stack) -> Airflow:
-    """Airflow's API as its administrator."""
+    """A client of Airflow's API with the administrator's password."""
     return Airflow(running.airflow_url, "admin", airflow_environment.passwords(settings)["admin"])
 
 
 @click.command()
-@click.option("--province", "size", help="Also run the simulated province, of this size.")
-@click.option("--days", type=int, default=90, show_default=True, help="The province's days of history.")
+@click.option("--province", "size", help="Also run the simulated province with this size.")
+@click.option("--days", type=int, default=90, show_default=True, help="Days of history of the simulated province.")
 def main(size: str | None, days: int) -> None:
-    """Bring up the stack of LGSP_HOME and watch it."""
+    """Start the stack of LGSP_HOME and watch it."""
     supervisor = Supervisor(Settings.from_env())
-    signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
-    signal.signal(signal.SIGINT, supervisor.ask_to_stop)
-    sys.exit(supervisor.run(province.Simulation(size, days) if size else None))
+    signal.signal(signal.SIGTERM, supervisor.request_stop)
+    signal.signal(signal.SIGINT, supervisor.request_stop)
+    sys.exit(supervisor.supervise(province.Simulation(size, days) if size else None))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What keeps the dataset right afterwards: sweep, redrive, rollback, retention, repair, verify."""
+"""Maintains the published dataset: sweep, redrive, rollback, retention, repair, verify."""

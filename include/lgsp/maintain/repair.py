@@ -1,4 +1,4 @@
-"""Mending files: one that was lost or altered is written again from the row versions of SQL, byte for byte."""
+"""Repairs published files: writes a lost or altered file again from SQL, byte for byte."""
 
 from __future__ import annotations
 
@@ -16,42 +16,46 @@ from lgsp.snapshots.writer import EMPTY
 from lgsp.store.transaction import Transaction
 
 
-def run(settings: Settings, snapshot_id: int | None = None) -> list[str]:
-    """Write the files of a snapshot (the newest when none is named) again where they are not what was signed; which.
+def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str]:
+    """Write each file of a snapshot (by default the newest) that differs from the signed manifest again from SQL.
 
-    Raises PublicationFailed when the manifest itself is not what was published, or SQL does not hold the rows any more.
+    Returns the paths of the repaired files. Raises PublicationFailed when the manifest itself was altered, or SQL no
+    longer has the rows.
     """
-    with session.begin(settings) as mine:
-        wanted, manifest = verify.manifest(settings, mine.transaction, snapshot_id)
-        mended = [
+    with session.open_session(settings) as publish_session:
+        number, manifest = verify.manifest(settings, publish_session.transaction, snapshot_id)
+        repaired = [
             file["path"]
-            for table, told in manifest["tables"].items()
-            for file in told["files"]
-            if _mend(settings.shared, mine.transaction, wanted, table, file)
+            for table, summary in manifest["tables"].items()
+            for file in summary["files"]
+            if _repair(settings.shared, publish_session.transaction, number, table, file)
         ]
-        mine.conclude(None)
-    return mended
+        publish_session.commit(None)
+    return repaired
 
 
-def _mend(root: Path, transaction: Transaction, wanted: int, table: str, file: dict[str, str]) -> bool:
-    path = root / "snapshots" / str(wanted) / file["path"]
+def _repair(root: Path, transaction: Transaction, snapshot_id: int, table: str, file: dict[str, str]) -> bool:
+    """Write one file again when it is missing or altered; returns whether it was."""
+    path = root / "snapshots" / str(snapshot_id) / file["path"]
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]:
         return False
     shared = contract.load(table)
     where = (
         "false"
         if file["part"] == EMPTY
-        else partitions.within(shared, file["part"])
+        else partitions.part_condition(shared, file["part"])
         if file["part"] != "all"
         else "true"
     )
-    rows = transaction.arrow(f"select {', '.join(shared.names)} from history.{table}_as_of({wanted}) where {where}")
-    told = writer.encoded(shared, rows)
-    if hashlib.sha256(told).hexdigest() != file["sha256"]:
+    rows = transaction.arrow(
+        f"select {', '.join(shared.names)} from history.{table}_as_of({snapshot_id}) where {where}"
+    )
+    content = writer.encode(shared, rows)
+    if hashlib.sha256(content).hexdigest() != file["sha256"]:
         raise PublicationFailed(
-            f"{path} cannot be written again: SQL gives other bytes of it (a row was altered, or another version wrote the file); restore it from a copy"
+            f"{path} cannot be written again: SQL gives other bytes (a row was altered, or another version wrote the file); restore it from a copy"
         )
-    for holder in (root / "snapshots").glob(f"[0-9]*/{table}/**/{path.name}"):  # the same file by hard links
-        files.replace(holder, told)
-    files.replace(path, told)
+    for link in (root / "snapshots").glob(f"[0-9]*/{table}/**/{path.name}"):  # snapshots share the file by hard links
+        files.replace(link, content)
+    files.replace(path, content)
     return True

@@ -1,8 +1,8 @@
-"""Retention: what was replaced is kept for as long as somebody may be reading it, then thinned out, then taken away.
+"""Retires old snapshots: deletes their files, and the row versions that no kept snapshot needs.
 
-A snapshot's time runs from the moment it was replaced. Within the readers' grace every one is kept, then the last of
-each local day, then the last of each month. What goes is first said to be gone, in a transaction, then taken away, so
-a crash in between leaves nothing that is missing and still promised; `recover` takes away the rest.
+The age of a snapshot counts from the moment it was replaced. Within the grace period every snapshot is kept; after it,
+the last snapshot of each local day, then the last of each month. A snapshot is first marked as retired in a transaction,
+then its files are deleted. After a crash in between, `lgsp recover` deletes the files that are left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lgsp.window import LOCAL
 
 @dataclass(frozen=True)
 class Replaced:
-    """A snapshot that is not current any more."""
+    """A snapshot that a newer one has replaced."""
 
     snapshot_id: int
     published_at: datetime
@@ -32,7 +32,10 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Retired:
-    """What retention took away: snapshots without files now, snapshots without history, row versions by table, staging."""
+    """What was deleted: the ids of snapshots that lost their files or their history, and counts.
+
+    `versions` is the number of row versions deleted from each table, `staging` the number of staging folders.
+    """
 
     files: list[int]
     history: list[int]
@@ -46,58 +49,58 @@ class Retired:
         )
 
 
-def overdue(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> list[int]:
-    """The snapshots whose files nobody needs any more: beyond the grace, and not the last of a kept day or month."""
-    day_of = {one.snapshot_id: one.published_at.astimezone(LOCAL).date() for one in replaced}
-    last_of_day = {day_of[one.snapshot_id]: one.snapshot_id for one in sorted(replaced, key=lambda r: r.snapshot_id)}
+def expired_files(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> list[int]:
+    """The ids of snapshots whose files expired: older than the grace period, and not the last of a kept day or month."""
+    day_of = {snapshot.snapshot_id: snapshot.published_at.astimezone(LOCAL).date() for snapshot in replaced}
+    last_of_day = {day_of[number]: number for number in sorted(day_of)}
     last_of_month = {day.replace(day=1): number for day, number in sorted(last_of_day.items())}
     kept = set()
-    for one in replaced:
-        age, day = now - one.replaced_at, day_of[one.snapshot_id]
-        is_daily = last_of_day[day] == one.snapshot_id and age < timedelta(days=rules.daily_days)
-        is_monthly = last_of_month[day.replace(day=1)] == one.snapshot_id and age < timedelta(
-            days=31 * rules.monthly_months
-        )
+    for snapshot in replaced:
+        number, age = snapshot.snapshot_id, now - snapshot.replaced_at
+        day = day_of[number]
+        is_daily = last_of_day[day] == number and age < timedelta(days=rules.daily_days)
+        is_monthly = last_of_month[day.replace(day=1)] == number and age < timedelta(days=31 * rules.monthly_months)
         if age < timedelta(days=rules.every_days) or is_daily or is_monthly:
-            kept.add(one.snapshot_id)
-    return [one.snapshot_id for one in replaced if one.snapshot_id not in kept]
+            kept.add(number)
+    return [snapshot.snapshot_id for snapshot in replaced if snapshot.snapshot_id not in kept]
 
 
-def forgotten(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> list[int]:
-    """The snapshots whose row versions need not be told any more; none unless history is bounded."""
+def expired_history(replaced: Sequence[Replaced], rules: Retention, now: datetime) -> list[int]:
+    """The ids of snapshots whose row versions expired; none when `history_days` is not set."""
     if rules.history_days is None:
         return []
     limit = timedelta(days=max(rules.history_days, rules.every_days))
-    return [one.snapshot_id for one in replaced if now - one.replaced_at >= limit]
+    return [snapshot.snapshot_id for snapshot in replaced if now - snapshot.replaced_at >= limit]
 
 
-def run(settings: Settings) -> Retired:
-    """Retire what is due. Safe at any time beside readers, and to repeat."""
+def retire_expired(settings: Settings) -> Retired:
+    """Retire every expired snapshot. Safe while readers read, and safe to repeat."""
     install.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
-    with session.begin(settings) as mine:
-        transaction = mine.transaction
+    with session.open_session(settings) as publish_session:
+        transaction = publish_session.transaction
         now = datetime.fromisoformat(transaction.one("select clock_timestamp()::text"))
-        files = overdue(_replaced(transaction, "files"), settings.retention, now)
-        history = forgotten(_replaced(transaction, "history"), settings.retention, now)
-        _mark(transaction, "files", files)
-        _mark(transaction, "history", history)
-        versions = _forget(transaction) if history else {}
+        files = expired_files(_replaced(transaction, "files"), settings.retention, now)
+        history = expired_history(_replaced(transaction, "history"), settings.retention, now)
+        _mark_retired(transaction, "files", files)
+        _mark_retired(transaction, "history", history)
+        versions = _delete_row_versions(transaction) if history else {}
         staged = [folder.name for folder in settings.staging.glob("*") if folder.is_dir()]
-        done = transaction.rows(
+        published = transaction.rows(
             f"select batch_id from ledger.batch where state = 'published' and published_at < clock_timestamp() - interval '{settings.retention.every_days} days' "
             "and batch_id = any(string_to_array($1::text, ' '))",
             values(staged),
         )
-        mine.conclude(None)
+        publish_session.commit(None)
         for snapshot_id in files:
             pointer.retire(settings.shared, snapshot_id)
-        if files and (side := recovery.remote(settings, transaction)):
-            side.retire(files)
-    return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in done]))
+        if files and (remote := recovery.remote(settings, transaction)):
+            remote.retire(files)
+    return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in published]))
 
 
 def _replaced(transaction: Transaction, what: str) -> list[Replaced]:
+    """The replaced snapshots that still have their `files` or their `history`."""
     rows = transaction.rows(
         "select snapshot_id, published_at::text, replaced_at::text from (select *, lead(published_at) over (order by snapshot_id) as replaced_at "
         f"from ledger.publication) p where replaced_at is not null and {what}_retired_at is null order by snapshot_id"
@@ -107,26 +110,26 @@ def _replaced(transaction: Transaction, what: str) -> list[Replaced]:
     ]
 
 
-def _mark(transaction: Transaction, what: str, snapshots: list[int]) -> None:
+def _mark_retired(transaction: Transaction, what: str, snapshots: list[int]) -> None:
     transaction.do(
         f"update ledger.publication set {what}_retired_at = clock_timestamp() where snapshot_id = any(string_to_array($1::text, ' ')::bigint[])",
         values([str(number) for number in snapshots]),
     )
 
 
-def _forget(transaction: Transaction) -> dict[str, int]:
-    """Delete the row versions that no snapshot shows whose history is told; how many of each table."""
-    gone = {
+def _delete_row_versions(transaction: Transaction) -> dict[str, int]:
+    """Delete the row versions that no snapshot with history needs; returns how many, by table."""
+    deleted = {
         shared.name: transaction.changed(
             f"delete from history.{shared.name} where snapshot_to <= (select min(snapshot_id) from ledger.publication where history_retired_at is null)"
         )
         for shared in contract.every()
     }
-    return {name: count for name, count in gone.items() if count}
+    return {name: count for name, count in deleted.items() if count}
 
 
 def _clear_staging(settings: Settings, batches: list[str]) -> int:
-    """Remove the harmonised rows of batches published long ago; what was landed can give them again."""
+    """Delete the staging folders of these batches; returns how many. They can be rebuilt from landing."""
     folders = [settings.staging / batch_id for batch_id in batches if (settings.staging / batch_id).is_dir()]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)

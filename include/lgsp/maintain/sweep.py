@@ -1,6 +1,7 @@
-"""Sweep: what a source has over a rolling range, compared with what is known here, key by key.
+"""Sweeps a source: compares its keys over a rolling range with what is known, and repairs the differences.
 
-What the windows missed is read again through the ordinary way; what the source deleted without a word gets a tombstone.
+What the windows missed is read again through land, harmonise and check. What the source deleted without reporting it
+gets a tombstone.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from lgsp.land.archive import Pack
 from lgsp.land.reader import Reader
 from lgsp.land.source_client import Client
 from lgsp.maintain import compare_keys
-from lgsp.maintain.compare_keys import Absent, Difference, List
+from lgsp.maintain.compare_keys import Absent, ComparedList, Difference
 from lgsp.schema import sources
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
+from lgsp.sql import one_row
 from lgsp.store import ledger
 from lgsp.vietnam import times_and_numbers
 from lgsp.vietnam.personal_data import mask_key
@@ -34,33 +36,33 @@ from lgsp.window import Window, local_day, midnight
 
 log = logging.getLogger(__name__)
 
-# So many times more are not listed that the list itself is broken: to ask for each of them would take days.
+# With this many times the deletion limit absent, the list itself is broken: requesting each record would take days.
 BROKEN_LIST_TIMES = 10
 
-# Each window that is read again costs a login, the source's lists and a check: rather few of them, a little wider.
-MOST_WINDOWS = 8
+# Each window that is read again costs a login, the source's lists and a check: better a few, slightly wider windows.
+MAX_WINDOWS = 8
 CLOSE = timedelta(minutes=5)
-# No source tells times more exactly than that at the end of a window.
+# No source reports times more exactly than a second, so a window must end at least a second after its last change.
 INSTANT = timedelta(seconds=1)
 SAMPLE = 20
 
-# No sweep takes a day: one that still runs after one was killed.
-CUT_SHORT = (
-    "update ledger.sweep set state = 'failed', why = 'it was cut short', ended_at = now() "
+# No sweep takes a day: one that still runs after a day was killed.
+CLOSE_INTERRUPTED = (
+    "update ledger.sweep set state = 'failed', why = 'it was interrupted', ended_at = now() "
     "where source = %s and state = 'running' and started_at < now() - interval '1 day'"
 )
 
 
 @dataclass
-class Swept:
-    """What became of one list: how it differs, who is gone, and the batches that mend it."""
+class ListResult:
+    """The result of one list: how it differs, which records were deleted, and the batches that repair it."""
 
     name: str
     sweep_id: int
     state: str = "running"
     why: str | None = None
     compared: int = 0
-    living: int = 0
+    record_count: int = 0
     missing: int = 0
     changed: int = 0
     deleted: int = 0
@@ -70,22 +72,22 @@ class Swept:
     tombstones: list[Tombstone] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
-        found = (
+        counts = (
             f"{self.compared:,} compared, {self.missing:,} missing, {self.changed:,} changed, {self.deleted:,} deleted"
         )
-        return f"{self.name}: {self.state}, {found}{f': {self.why}' if self.why else ''}"
+        return f"{self.name}: {self.state}, {counts}{f': {self.why}' if self.why else ''}"
 
     @property
-    def is_behind(self) -> bool:
-        """Whether something of the list must be read again."""
-        return bool(self.difference.again())
+    def must_be_read_again(self) -> bool:
+        """Whether changes of the list must be read again."""
+        return bool(self.difference.times_to_read_again())
 
 
-class Stopped(BatchRefused):
-    """More was gone than may be believed: nothing was deleted; `lists` is what the sweep found all the same."""
+class TooManyDeletions(BatchRefused):
+    """More records are absent than the limit allows: nothing was deleted. `lists` has the results of all lists."""
 
-    def __init__(self, lists: list[Swept]) -> None:
-        super().__init__("; ".join(str(swept.why) for swept in lists if swept.state == "stopped"))
+    def __init__(self, lists: list[ListResult]) -> None:
+        super().__init__("; ".join(str(result.why) for result in lists if result.state == "stopped"))
         self.lists = lists
 
 
@@ -96,270 +98,277 @@ class Sweep:
     settings: Settings
     source: Source
     span: Window
-    begun_at: datetime
+    started_at: datetime
     is_thorough: bool = False
     accepted_by: str | None = None
-    due_until: datetime = datetime.max  # what changed since is not missed: its window comes
-    lists: list[Swept] = field(default_factory=list)
+    due_until: datetime = datetime.max  # later changes are not missed: their window is still to come
+    lists: list[ListResult] = field(default_factory=list)
 
 
 def default_range(source_name: str, day: date, days: int | None = None) -> Window:
-    """The rolling range of a source: so many days before a local day, by default as its description says."""
-    back = timedelta(days=days or _told(sources.load(source_name))["range_days"])
+    """The rolling range of a source: the `days` local days before `day`; by default the number in its source.yml."""
+    back = timedelta(days=days or _config(sources.load(source_name))["range_days"])
     return Window.of_days(day - back, day - timedelta(days=1))
 
 
-def run(
+def sweep_window(
     settings: Settings,
     source_name: str,
     span: Window,
     *,
     is_thorough: bool = False,
     accepted_by: str | None = None,
-) -> list[Swept]:
-    """Compare a source with what is known over a range of whole local days, and mend what differs.
+) -> list[ListResult]:
+    """Compare a source with what is known over a range of whole local days, and repair the differences.
 
-    `is_thorough` also reads the days on which the source only counts as many as we know. Raises Stopped when more is
-    gone than may be believed (unless somebody, `accepted_by`, says it is so), BatchRefused when a batch that was read
-    again was refused, and SourceFailed or SourceRefused as landing does. Repeating it changes nothing further.
+    `is_thorough` also reads the days on which the source's count equals ours. Raises TooManyDeletions when more records
+    are absent than the limit allows, unless `accepted_by` names who accepts it; BatchRefused when a batch that was read
+    again was refused; SourceFailed or SourceRefused as landing does. A second sweep changes nothing more.
     """
     source = sources.load(source_name)
     install.ensure(settings)
     settings.token_key()
-    done = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by)
+    sweep = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by)
     with store.connect(settings) as connection:
-        connection.execute(CUT_SHORT, [source.name])
-        done.lists = [_open(connection, done, name) for name in _told(source)["lists"]]
+        connection.execute(CLOSE_INTERRUPTED, [source.name])
+        sweep.lists = [_open(connection, sweep, name) for name in _config(source)["lists"]]
     try:
-        if buried := _compare(done):
-            check.run(settings, harmonise.run(settings, [buried]))
-        _read_again(done)
+        if tombstone_batch := _compare(sweep):
+            check.run(settings, harmonise.run(settings, [tombstone_batch]))
+        _read_again(sweep)
     except (LgspError, OSError) as error:
-        _close(done, str(error))
+        _close(sweep, str(error))
         raise
-    _close(done)
-    if any(swept.state == "stopped" for swept in done.lists):
-        raise Stopped(done.lists)
-    return done.lists
+    _close(sweep)
+    if any(result.state == "stopped" for result in sweep.lists):
+        raise TooManyDeletions(sweep.lists)
+    return sweep.lists
 
 
-def _told(source: Source) -> Mapping[str, Any]:
-    """What a source's description says of its sweeps. Raises ContractError when it says nothing."""
+def _config(source: Source) -> Mapping[str, Any]:
+    """The `sweep` part of a source's source.yml. Raises ContractError when it has none."""
     if not source.sweep:
-        raise ContractError(f"{source.path.name} of {source.name} has no `sweep`: say there what can be compared")
+        raise ContractError(f"{source.path.name} of {source.name} has no `sweep`: add there which lists are compared")
     return source.sweep
 
 
-def _compare(done: Sweep) -> str | None:
-    """Ask for the keys of every list and find what differs; the id of the landed batch of tombstones, if there are any."""
-    folder = done.settings.landing / done.source.name / f"sweep-{done.lists[0].sweep_id}"
+def _compare(sweep: Sweep) -> str | None:
+    """Read the keys of every list and compare them; the id of the landed batch of tombstones, or None without any."""
+    folder = sweep.settings.landing / sweep.source.name / f"sweep-{sweep.lists[0].sweep_id}"
     pack = Pack(folder)
     try:
-        with source_client.connect(done.settings, done.source) as (client, caller):
-            for swept in done.lists:
-                _compare_list(done, swept, client, Reader(caller, pack))
-        stones = [stone for swept in done.lists for stone in swept.tombstones]
+        with source_client.connect(sweep.settings, sweep.source) as (client, caller):
+            for result in sweep.lists:
+                _compare_list(sweep, result, client, Reader(caller, pack))
+        stones = [stone for result in sweep.lists for stone in result.tombstones]
         if stones:
-            buried = _bury(done, pack, stones)
-            for swept in done.lists:
-                swept.batch_ids += [buried] if swept.tombstones else []
-            return buried
+            tombstone_batch = _land_tombstones(sweep, pack, stones)
+            for result in sweep.lists:
+                result.batch_ids += [tombstone_batch] if result.tombstones else []
+            return tombstone_batch
     except (LgspError, OSError):
-        pack.abandon()
+        pack.close_unsealed()
         raise
-    pack.abandon()
-    shutil.rmtree(folder)  # what a sweep heard proves deletions; without any there is nothing to keep
+    pack.close_unsealed()
+    shutil.rmtree(folder)  # the answers prove deletions; without a deletion there is nothing to keep
     return None
 
 
-def _compare_list(done: Sweep, swept: Swept, client: Client, reader: Reader) -> None:
-    compared = _list(done.source, swept.name)
-    span = done.span
-    if compared.absent == "deleted":  # a list proves it only when it reaches up to now: whatever changed is later in it
-        span = Window(span.start, max(span.end, midnight(local_day(done.begun_at) + timedelta(days=1))))
-    with store.connect(done.settings) as connection:
-        compare_keys.begin(connection, compared)
-        held = None if done.is_thorough else compare_keys.known_by_day(connection, span)
-        connection.commit()  # no transaction waits for a source; what is known stays as it was before it was asked
-        keys = client.read_keys(reader, swept.name, span, held)
-        read_until = _read_until(connection, done)
-        done.due_until = max(span.end, read_until)
-        swept.difference = compare_keys.of(connection, compared, keys, done.due_until)
-        swept.living = compare_keys.living(connection, compared, span)
+def _compare_list(sweep: Sweep, result: ListResult, client: Client, reader: Reader) -> None:
+    compared = _compared_list(sweep.source, result.name)
+    span = sweep.span
+    if compared.absent == "deleted":  # the list proves a deletion only when it reaches up to now
+        span = Window(span.start, max(span.end, midnight(local_day(sweep.started_at) + timedelta(days=1))))
+    with store.connect(sweep.settings) as connection:
+        compare_keys.load_known_keys(connection, compared)
+        known_counts = None if sweep.is_thorough else compare_keys.known_counts_by_day(connection, span)
+        connection.commit()  # no transaction stays open while the source answers; the temporary tables do not change
+        keys = client.read_keys(reader, result.name, span, known_counts)
+        read_until = _read_until(connection, sweep)
+        sweep.due_until = max(span.end, read_until)
+        result.difference = compare_keys.compare(connection, compared, keys, sweep.due_until)
+        result.record_count = compare_keys.count_records(connection, compared, span)
     if keys.unreadable:
-        log.warning("%s %s: %d keys without a readable time of change", done.source.name, swept.name, keys.unreadable)
-    swept.compared = len(keys.changed) + keys.same
-    gone = _confirm(done, swept, compared, client, reader)
-    difference = swept.difference
-    swept.missing, swept.changed = len(difference.missing), len(difference.changed) + len(difference.returned)
-    if swept.state == "running":
-        swept.why = "; ".join(filter(None, [swept.why, *_told_besides(difference)])) or None
-    if swept.state == "running" and compared.absent != "report":
-        swept.deleted = len(gone)
-        swept.tombstones = [
+        log.warning("%s %s: %d keys without a readable change time", sweep.source.name, result.name, keys.unreadable)
+    result.compared = len(keys.change_times) + keys.skipped
+    deleted = _confirm_deletions(sweep, result, compared, client, reader)
+    difference = result.difference
+    result.missing, result.changed = len(difference.missing), len(difference.changed) + len(difference.returned)
+    if result.state == "running":
+        result.why = "; ".join(filter(None, [result.why, *_notes(difference)])) or None
+    if result.state == "running" and compared.absent != "report":
+        result.deleted = len(deleted)
+        result.tombstones = [
             Tombstone(
                 absent.kind,
                 absent.source_key,
-                max(min(read_until, done.begun_at), absent.changed_at + NEXT),
+                max(min(read_until, sweep.started_at), absent.changed_at + NEXT),
                 answer,
-                absent.told,
+                absent.kept_columns,
             )
-            for absent, answer in gone
+            for absent, answer in deleted
         ]
     sampled = [
         *difference.missing,
         *difference.changed,
         *difference.returned,
-        *(absent.source_key for absent, _ in gone),
+        *(absent.source_key for absent, _ in deleted),
     ]
-    swept.sample_keys = [mask_key(key) for key in sampled[:SAMPLE]]
+    result.sample_keys = [mask_key(key) for key in sampled[:SAMPLE]]
 
 
-def _told_besides(difference: Difference) -> list[str]:
-    """What the counts do not tell."""
-    told = []
+def _notes(difference: Difference) -> list[str]:
+    """What the counts do not show."""
+    notes = []
     if difference.undelivered:
-        told.append(
-            f"{difference.undelivered} keys are listed, but what came for them bears no such key: see the quarantine"
+        notes.append(
+            f"{difference.undelivered} keys are listed, but no record with their key was received: see the quarantine"
         )
     if difference.unread:
-        told.append(
-            f"{difference.unread} changed where no published window reaches: they were not missed, but not read yet"
+        notes.append(
+            f"{difference.unread} changed outside the published windows: they were not missed, but not read yet"
         )
-    return told
+    return notes
 
 
-def _confirm(done: Sweep, swept: Swept, compared: List, client: Client, reader: Reader) -> list[tuple[Absent, int]]:
-    """Those of our records that the source has no more, each with the answer that says so; stops when they are too many."""
-    absent = swept.difference.absent
+def _confirm_deletions(
+    sweep: Sweep, result: ListResult, compared: ComparedList, client: Client, reader: Reader
+) -> list[tuple[Absent, int]]:
+    """The records that the source has deleted, each with the number of the answer that proves it; stops at the limit."""
+    absent = result.difference.absent
     if compared.absent == "report":
         if absent:
-            swept.why = (
-                f"{len(absent)} of ours are not listed any more; {swept.name} never change, so nothing was deleted"
-            )
+            result.why = f"{len(absent)} stored records are not listed any more; {result.name} never change, so nothing was deleted"
         return []
-    if _are_too_many(len(absent), swept.living, BROKEN_LIST_TIMES) and not done.accepted_by:
-        swept.state, swept.deleted, swept.why = "stopped", len(absent), _why_stopped(done, swept, is_list_broken=True)
+    if _are_too_many(len(absent), result.record_count, BROKEN_LIST_TIMES) and not sweep.accepted_by:
+        result.state, result.deleted = "stopped", len(absent)
+        result.why = _why_stopped(sweep, result, is_list_broken=True)
         return []
-    gone: list[tuple[Absent, int]] = []
-    for one in absent:
+    deleted: list[tuple[Absent, int]] = []
+    for record in absent:
         changed, number = None, len(reader.pack.calls) - 1
         if compared.absent == "look_up":
-            changed, number = client.look_up(reader, swept.name, one.source_key)
+            changed, number = client.look_up(reader, result.name, record.source_key)
         if changed is None:
-            gone.append((one, number))
-        elif (moment := times_and_numbers.instant(changed)) and one.changed_at < moment < done.due_until:
-            swept.difference.changed[one.source_key] = moment
-        if _are_too_many(len(gone), swept.living) and not done.accepted_by:
-            swept.state, swept.deleted, swept.why = "stopped", len(absent), _why_stopped(done, swept)
+            deleted.append((record, number))
+        elif (moment := times_and_numbers.instant(changed)) and record.changed_at < moment < sweep.due_until:
+            result.difference.changed[record.source_key] = moment
+        if _are_too_many(len(deleted), result.record_count) and not sweep.accepted_by:
+            result.state, result.deleted, result.why = "stopped", len(absent), _why_stopped(sweep, result)
             break
-    return gone
+    return deleted
 
 
-def _are_too_many(gone: int, living: int, times: int = 1) -> bool:
-    return gone > batch_metrics.most_deleted(living) * times
+def _are_too_many(deleted: int, record_count: int, times: int = 1) -> bool:
+    return deleted > batch_metrics.deletion_limit(record_count) * times
 
 
-def _why_stopped(done: Sweep, swept: Swept, is_list_broken: bool = False) -> str:
-    first, last = str(done.span).split("..")
-    so = "so many that the list may be broken" if is_list_broken else f"more than {batch_metrics.DELETED_SHARE:.0%}"
+def _why_stopped(sweep: Sweep, result: ListResult, is_list_broken: bool = False) -> str:
+    first, last = str(sweep.span).split("..")
+    excess = "so many that the list may be broken" if is_list_broken else f"more than {batch_metrics.DELETED_SHARE:.0%}"
     return (
-        f"{done.source.name} {swept.name} {done.span}: of {swept.living} records we know, {len(swept.difference.absent)} are not listed "
-        f"any more, {so}; nothing was deleted. Ask the source. If they are gone for good: "
-        f"`lgsp sweep {done.source.name} --from {first} --to {last} --accept-deletions`, or accept_deletions of the Dag sweep_sources"
+        f"{sweep.source.name} {result.name} {sweep.span}: of {result.record_count} stored records, {len(result.difference.absent)} are not "
+        f"listed any more, {excess}; nothing was deleted. Ask the owner of the source. If the deletions are correct: "
+        f"`lgsp sweep {sweep.source.name} --from {first} --to {last} --accept-deletions`, or accept_deletions of the Dag sweep_sources"
     )
 
 
-def _read_until(connection: ledger.Connection, done: Sweep) -> datetime:
-    """How far the source was read: nothing we hold is newer, and what changes afterwards will be."""
+def _read_until(connection: ledger.Connection, sweep: Sweep) -> datetime:
+    """Until when the source was read: no stored change is newer, and later changes are still to be read."""
     row = connection.execute(
         "select max(window_to) as read_until from ledger.batch where source = %s and purpose = 'window' and state not in ('landing', 'failed')",
-        [done.source.name],
+        [sweep.source.name],
     ).fetchone()
-    return (row and row["read_until"]) or done.span.end
+    return (row and row["read_until"]) or sweep.span.end
 
 
-def _bury(done: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
-    """Seal what the sweep heard as a landed batch of tombstones; its id."""
-    with store.connect(done.settings) as connection:
-        batch = ledger.open_batch(connection, done.source.name, done.span, purpose="sweep")
-        pack.move(done.settings.landing / batch.landing_path)
+def _land_tombstones(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
+    """Seal the answers of the sweep as a landed batch of tombstones; its id."""
+    with store.connect(sweep.settings) as connection:
+        batch = ledger.open_batch(connection, sweep.source.name, sweep.span, purpose="sweep")
+        pack.move(sweep.settings.landing / batch.landing_path)
         counts = {"declared": len(stones), "read": len(stones), "gap": 0}
-        range_told = {
-            "from": done.span.start.isoformat(),
-            "to": done.span.end.isoformat(),
-            "swept_at": done.begun_at.isoformat(),
+        times = {
+            "from": sweep.span.start.isoformat(),
+            "to": sweep.span.end.isoformat(),
+            "swept_at": sweep.started_at.isoformat(),
         }
-        pack.seal({"batch_id": batch.batch_id, "source": done.source.name, **range_told, **counts,
+        pack.seal({"batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts,
                    "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
-        if done.accepted_by:
+        if sweep.accepted_by:
             ledger.overrule(
-                connection, batch, "MASS_DELETION", done.accepted_by, "what a sweep found deleted is accepted"
+                connection, batch, "MASS_DELETION", sweep.accepted_by, "what a sweep found deleted is accepted"
             )
         calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(connection, batch.batch_id, "landed", declared_count=len(stones), fetched_count=len(stones))
     return batch.batch_id
 
 
-def _read_again(done: Sweep) -> None:
-    """Read the narrowest windows that hold what differs through land, harmonise and check."""
-    differences = [swept.difference for swept in done.lists]
-    buried_at = {key: at for difference in differences for key, at in difference.buried_at.items()}
-    moments = [moment for difference in differences for moment in difference.again()]
+def _read_again(sweep: Sweep) -> None:
+    """Read the narrowest windows that contain the differences through land, harmonise and check."""
+    differences = [result.difference for result in sweep.lists]
+    deleted_at = {key: at for difference in differences for key, at in difference.deleted_at.items()}
+    moments = [moment for difference in differences for moment in difference.times_to_read_again()]
     read: list[tuple[Window, str]] = []
-    for window in narrowest(moments, is_whole_days=done.source.whole_days):
-        landed = land.run(done.settings, done.source.name, window, tombstones.returned(buried_at))
+    for window in narrowest_windows(moments, is_whole_days=sweep.source.whole_days):
+        landed = land.run(sweep.settings, sweep.source.name, window, tombstones.returned(deleted_at))
         read += [(window, batch_id) for batch_id in landed]
-        for swept in done.lists:
-            swept.batch_ids += landed if swept.is_behind else []
+        for result in sweep.lists:
+            result.batch_ids += landed if result.must_be_read_again else []
     if not read:
         return
-    check.run(done.settings, harmonise.run(done.settings, [batch_id for _, batch_id in read]))
-    with store.connect(done.settings) as connection:
-        for swept in done.lists:
-            compare_keys.remember(connection, _list(done.source, swept.name), swept.difference, read)
+    check.run(sweep.settings, harmonise.run(sweep.settings, [batch_id for _, batch_id in read]))
+    with store.connect(sweep.settings) as connection:
+        for result in sweep.lists:
+            compare_keys.record_reading(connection, _compared_list(sweep.source, result.name), result.difference, read)
 
 
-def narrowest(moments: Iterable[datetime], *, is_whole_days: bool = False, most: int = MOST_WINDOWS) -> list[Window]:
-    """Windows that hold these instants, each no wider than its instants; close ones are one, and there are few."""
+def narrowest_windows(
+    moments: Iterable[datetime], *, is_whole_days: bool = False, most: int = MAX_WINDOWS
+) -> list[Window]:
+    """At most `most` windows that contain these instants, each as narrow as its instants; close ones are joined."""
     exact = [Window(moment, moment + INSTANT) for moment in sorted(moments)]
     windows = [window.whole_days() for window in exact] if is_whole_days else exact
-    for doubled in count():
+    for doublings in count():
         joined: list[Window] = []
         for window in windows:
-            if joined and window.start - joined[-1].end <= CLOSE * 2**doubled:
+            if joined and window.start - joined[-1].end <= CLOSE * 2**doublings:
                 window = Window(joined.pop().start, window.end)
             joined.append(window)
         if len(joined) <= most:
             return joined
-    raise AssertionError("a gap that doubles joins everything")
+    raise AssertionError("a gap that doubles joins all windows in the end")
 
 
-def _list(source: Source, name: str) -> List:
-    return List.of(source.name, name, _told(source)["lists"][name])
+def _compared_list(source: Source, name: str) -> ComparedList:
+    return ComparedList.from_config(source.name, name, _config(source)["lists"][name])
 
 
-def _open(connection: ledger.Connection, done: Sweep, name: str) -> Swept:
-    row = connection.execute(
+def _open(connection: ledger.Connection, sweep: Sweep, name: str) -> ListResult:
+    cursor = connection.execute(
         "insert into ledger.sweep (source, list, range_from, range_to, started_at, state) values (%s, %s, %s, %s, %s, 'running') returning sweep_id",
-        [done.source.name, name, done.span.start, done.span.end, done.begun_at],
-    ).fetchone()
-    assert row is not None
-    return Swept(name, row["sweep_id"])
+        [sweep.source.name, name, sweep.span.start, sweep.span.end, sweep.started_at],
+    )
+    row = one_row(cursor)
+    return ListResult(name, row["sweep_id"])
 
 
-def _close(done: Sweep, trouble: str | None = None) -> None:
-    """Say in the ledger what became of every list."""
-    with store.connect(done.settings) as connection:
-        for swept in done.lists:
-            if swept.state == "running":
-                swept.state, swept.why = ("failed", trouble) if trouble else ("done", swept.why)
+def _close(sweep: Sweep, error: str | None = None) -> None:
+    """Record the result of every list in the ledger."""
+    with store.connect(sweep.settings) as connection:
+        for result in sweep.lists:
+            if result.state == "running":
+                result.state, result.why = ("failed", error) if error else ("done", result.why)
             connection.execute(
                 "update ledger.sweep set ended_at = now(), state = %s, why = %s, compared_count = %s, missing_count = %s, "
                 "changed_count = %s, deleted_count = %s, batch_ids = %s, sample_keys = %s where sweep_id = %s",
-                [swept.state, swept.why, swept.compared, swept.missing, swept.changed, swept.deleted, swept.batch_ids,
-                 swept.sample_keys, swept.sweep_id],
+                [result.state, result.why, result.compared, result.missing, result.changed, result.deleted, result.batch_ids,
+                 result.sample_keys, result.sweep_id],
             )  # fmt: skip
             log.log(
-                logging.INFO if swept.state == "done" else logging.ERROR, "%s %s %s", done.source.name, done.span, swept
+                logging.INFO if result.state == "done" else logging.ERROR,
+                "%s %s %s",
+                sweep.source.name,
+                sweep.span,
+                result,
             )

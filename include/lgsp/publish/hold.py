@@ -8,23 +8,23 @@ from lgsp.settings import Settings
 from lgsp.store.transaction import Transaction, reading
 
 
-def held(transaction: Transaction) -> str | None:
-    """Why nothing is published, since when and by whom; None when publishing goes on."""
+def reason(transaction: Transaction) -> str | None:
+    """Why publishing is on hold, since when and by whom; None when it is not."""
     rows = transaction.rows(
-        "select 'on hold since ' || to_char(since, 'YYYY-MM-DD HH24:MI TZ') || ' by ' || decided_by || ' (' || why || '); `lgsp release` lets it go on' "
+        "select 'on hold since ' || to_char(since, 'YYYY-MM-DD HH24:MI TZ') || ' by ' || decided_by || ' (' || why || '); `lgsp release` ends it' "
         "from ledger.hold where released_at is null"
     )
     return str(rows[0][0]) if rows else None
 
 
-def on_hold(settings: Settings) -> str | None:
-    """The same, asked from outside of a turn."""
+def current_reason(settings: Settings) -> str | None:
+    """The same, read outside a publish session."""
     with reading(store.url(settings)) as transaction:
-        return held(transaction)
+        return reason(transaction)
 
 
 def release(settings: Settings, released_by: str) -> None:
-    """Let publishing go on; the next publication derives every row again. Raises LgspError when it is not on hold."""
+    """End the hold; the next publication derives every row again. Raises LgspError when publishing is not on hold."""
     with store.connect(settings) as connection:
         found = connection.execute(
             "update ledger.hold set released_at = now(), released_by = %s where released_at is null", [released_by]

@@ -1,6 +1,7 @@
-"""Merging: newest source version wins per record; a shared table takes up only what really changed.
+"""Merging: the newest source version wins per record, and a shared table takes only what really changed.
 
-Order does not matter: the same set of batches, in any order, twice, overlapping or late, ends the same.
+The order of batches does not matter: the same set of batches, in any order, twice, overlapping or late, gives the same
+rows.
 """
 
 from __future__ import annotations
@@ -9,46 +10,49 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lgsp.errors import ContractError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Contract
-from lgsp.snapshots.changes import Touched
+from lgsp.snapshots.changes import Changes
 from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 
+UNDEFINED_COLUMN = "42703"  # PostgreSQL's code
+
 
 @dataclass
-class Fate:
-    """What became of a batch's accepted records when they met what was known before."""
+class BatchOutcome:
+    """What became of a batch's accepted records when they met the stored ones: numbers of records."""
 
     published: int = 0
     superseded: int = 0
     duplicates: int = 0
-    discarded: int = 0  # by somebody, after they were checked
+    discarded: int = 0  # by an operator, after they were checked
 
 
 @dataclass
-class Fates:
-    """The fate of each batch of a publication, and what its records did to those that were known before."""
+class Outcomes:
+    """The outcome of each batch of a publication, and what its records did to the stored ones."""
 
-    of: dict[str, Fate] = field(default_factory=dict)
-    inserted: int = 0  # records that were not known before
-    replaced: int = 0  # records of which an older version was known
-    living: Counter[str] = field(
-        default_factory=Counter
-    )  # by kind: how many more records are there that are not deleted
+    by_batch: dict[str, BatchOutcome] = field(default_factory=dict)
+    inserted: int = 0  # records that were not stored before
+    replaced: int = 0  # records of which an older version was stored
+    living: Counter[str] = field(default_factory=Counter)  # by kind: the change in the number of records not deleted
 
-    def __getitem__(self, batch_id: str) -> Fate:
-        return self.of.setdefault(batch_id, Fate())
+    def __getitem__(self, batch_id: str) -> BatchOutcome:
+        return self.by_batch.setdefault(batch_id, BatchOutcome())
 
 
-def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], fates: Fates) -> None:
-    """Merge the accepted records of some batches into `record`; `incoming_<kind>` holds those that won.
+def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path], outcomes: Outcomes) -> None:
+    """Merge the accepted records of some batches into schema `record`.
 
-    `before_<kind>` holds the versions they replaced: what was linked through them must be linked again.
+    Leaves the temporary tables `incoming_<kind>`, the records that won, and `before_<kind>`, the versions they replaced:
+    what was linked through either must be linked again.
     """
     name = f"incoming_{kind.name}"
     transaction.temporary(name, f"record.{kind.name}")
@@ -61,24 +65,22 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
         _merge_aliases(transaction, name)
         return
     if kind in records.FACTS:
-        _take_out_discarded(transaction, kind, fates)
-    # newest source version, then what the source sent, then (the same bytes read by mended rules) the later batch
+        _remove_discarded(transaction, kind, outcomes)
+    # newest source version, then the bytes that the source sent, then (the same bytes read by changed rules) the later batch
     newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
     same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
-    for column in (
-        name for name in records.ABOUT if name in kind.columns
-    ):  # another version may say more of how it was read
+    for column in (name for name in records.ABOUT if name in kind.columns):  # another version may flag or repair more
         same += f" and w.{column} is not distinct from i.{column}"
     for known in (name, f"record.{kind.name}"):
         with by_key(transaction):
-            _count(
+            _count_removed(
                 transaction,
-                fates,
+                outcomes,
                 f"delete from {name} i using {known} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
                 f"{'' if known == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
             )
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
-        fates[batch_id].published += count
+        outcomes[batch_id].published += count
     with by_key(transaction):
         transaction.do(
             f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
@@ -87,9 +89,9 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     counted = f"select count(*), count(*) filter (where {living}) from "
     ((replaced, alive),) = transaction.rows(f"{counted} before_{kind.name}")
     ((taken, now_alive),) = transaction.rows(f"{counted} {name}")
-    fates.inserted += taken - replaced
-    fates.replaced += replaced
-    fates.living[kind.name] += now_alive - alive
+    outcomes.inserted += taken - replaced
+    outcomes.replaced += replaced
+    outcomes.living[kind.name] += now_alive - alive
     columns = [column for column in kind.names if column not in kind.key]
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
     transaction.do(
@@ -97,31 +99,32 @@ def records_of(transaction: Transaction, kind: records.Kind, files: list[Path], 
     )
 
 
-def _take_out_discarded(transaction: Transaction, kind: records.Kind, fates: Fates) -> None:
-    """Hold what somebody discarded between the check and the publication."""
+def _remove_discarded(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:
+    """Remove the records that an operator discarded between the check and the publication."""
     rows = transaction.rows(
         f"with gone as (delete from incoming_{kind.name} i using (select distinct source, source_key, record_hash from ledger.quarantine "
         f"where state = 'discarded' and kind = '{kind.name}') q where (i.source, i.source_key, i.raw_hash) = (q.source, q.source_key, q.record_hash) "
         "returning i.batch_id) select batch_id, count(*) from gone group by 1"
     )
     for batch_id, count in rows:
-        fates[batch_id].discarded += count
+        outcomes[batch_id].discarded += count
 
 
-def _count(transaction: Transaction, fates: Fates, delete: str) -> None:
+def _count_removed(transaction: Transaction, outcomes: Outcomes, delete: str) -> None:
+    """Run a delete of incoming records and count them as duplicates or superseded, by batch."""
     query = (
         f"with gone as ({delete}), once as (select batch_id, bool_or(is_equal) as is_equal from gone group by batch_id, source, source_key) "
         "select batch_id, is_equal, count(*) from once group by 1, 2"
     )
     for batch_id, is_equal, count in transaction.rows(query):
         if is_equal:
-            fates[batch_id].duplicates += count
+            outcomes[batch_id].duplicates += count
         else:
-            fates[batch_id].superseded += count
+            outcomes[batch_id].superseded += count
 
 
 def _merge_aliases(transaction: Transaction, incoming: str) -> None:
-    """A spelling's first day, its plainest form and its surest meaning: the least of each, whatever came first."""
+    """Merge spellings: the first day, the plainest form and the surest meaning of each, in any order of batches."""
     surest = "array['code', 'exact', 'alias', 'review']"
     transaction.do(f"""
         insert into record.organisation_alias
@@ -138,7 +141,7 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
         """)  # fmt: skip
 
 
-def tokens_of(transaction: Transaction, files: list[Path]) -> None:
+def merge_tokens(transaction: Transaction, files: list[Path]) -> None:
     """Merge the applicant tokens of some batches into schema `restricted`; the newest version of each record wins."""
     for name in records.TOKENS:
         transaction.temporary("incoming_token", f"restricted.{name}")
@@ -155,22 +158,76 @@ def tokens_of(transaction: Transaction, files: list[Path]) -> None:
             """)  # fmt: skip
 
 
-def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, touched: Touched) -> None:
+def merge_query(
+    transaction: Transaction, name: str, query: str, snapshot_id: int, changes: Changes, scope: str = "true"
+) -> None:
+    """Make a shared table, or its rows within `scope`, equal to the rows of a query; only rows that differ change."""
+    shared = contract.load(name)
+    stage_query(transaction, shared, query)
+    merge_staged(transaction, shared, scope, snapshot_id, changes)
+
+
+def stage_rows(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:
+    """Fill the temporary table `new_<table>` with rows that were derived outside the database.
+
+    Raises ContractError when the rows lack a column of the contract.
+    """
+    columns = _staged_columns(shared)
+    if lacking := [name for name in columns if name not in rows.column_names]:
+        raise ContractError(_unfilled(shared, ", ".join(lacking)))
+    _create_staging(transaction, shared)
+    schema = pa.schema([shared.arrow_schema().field(name) for name in columns])
+    transaction.load(f"new_{shared.name}", rows.select(columns).cast(schema))
+
+
+def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
+    """Fill the temporary table `new_<table>` with the rows of a query in the database.
+
+    Raises ContractError when the query does not give a column of the contract.
+    """
+    columns = ", ".join(_staged_columns(shared))
+    _create_staging(transaction, shared)
+    try:
+        transaction.do(f"insert into new_{shared.name} ({columns}) select {columns} from ({query}) q")
+    except adbc_driver_manager.Error as error:
+        if error.sqlstate == UNDEFINED_COLUMN:
+            raise ContractError(_unfilled(shared, str(error).splitlines()[0])) from error
+        raise
+
+
+def _staged_columns(shared: Contract) -> list[str]:
+    return [name for name in shared.names if name != "snapshot_id"]
+
+
+def _unfilled(shared: Contract, what: str) -> str:
+    return (
+        f"contracts/{shared.name}.yml: nothing fills {what}; declare its `origin` there, "
+        "or compute it in the SQL of this table (lgsp/publish/sql, lgsp/indicators/sql)"
+    )
+
+
+def _create_staging(transaction: Transaction, shared: Contract) -> None:
+    transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
+    # a temporary copy keeps NOT NULL; the snapshot's number is known only at the end
+    transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")
+
+
+def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, changes: Changes) -> None:
     """Make the shared rows within `scope` (a condition on `s`) equal to the temporary table `new_<table>`.
 
-    Replaced and deleted versions move to history; a row that says the same stays as it is. All new rows are within scope.
+    Replaced and deleted versions move to history; an equal row stays as it is. All new rows must be within the scope.
     """
     name, columns = shared.name, ", ".join(shared.names)
-    # what is there is looked up once; the rest is between temporary tables as large as the change
+    # the large table is read once; all further steps are between temporary tables as large as the change
     with by_key(transaction):
-        _made(transaction, f"was_{name}", f"select s.* from shared.{name} s where {scope}")
+        _create(transaction, f"was_{name}", f"select s.* from shared.{name} s where {scope}")
     transaction.do(f"analyze was_{name} ({', '.join(shared.key)})")
     transaction.do(f"analyze new_{name} ({', '.join(shared.key)})")
     same = " and ".join(
         [f"w.{key} = n.{key}" for key in shared.key]
         + [f"w.{column} is not distinct from n.{column}" for column in shared.data_names if column not in shared.key]
     )
-    _made(
+    _create(
         transaction,
         f"gone_{name}",
         f"select * from was_{name} w where not exists (select from new_{name} n where {same})",
@@ -188,54 +245,24 @@ def table(transaction: Transaction, shared: Contract, scope: str, snapshot_id: i
         shared,
         f"insert into shared.{name} ({columns}) select {given} from new_{name} n where not exists (select from was_{name} w where {same})",
     )
-    touched.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
+    changes.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
 
 
-def _made(transaction: Transaction, table: str, query: str) -> None:
+def _create(transaction: Transaction, table: str, query: str) -> None:
     transaction.do(f"drop table if exists pg_temp.{table}")
     transaction.do(f"create temporary table {table} on commit drop as {query}")
 
 
 def _by_part(transaction: Transaction, shared: Contract, statement: str, alias: str = "") -> dict[str, int]:
-    """Insert or delete shared rows; how many, by part."""
+    """Insert or delete shared rows; the number of rows by part."""
     column = shared.partition
     day = "null::date" if column is None else f"{alias}{column.name}"
     if column is not None and column.type == "timestamptz":
         day = f"({day} at time zone 'Asia/Ho_Chi_Minh')::date"
-    # a date is found and counted many times faster than its month is spelt
+    # grouping by date is many times faster than formatting the month of each row
     rows = transaction.rows(
         f"with touched as ({statement} returning {day} as day_on) "
         "select coalesce(to_char(day_on, 'YYYY-MM'), 'all'), sum(rows)::bigint "
         "from (select day_on, count(*) as rows from touched group by 1) d group by 1"
     )
     return dict(rows)
-
-
-def whole(
-    transaction: Transaction, name: str, query: str, snapshot_id: int, touched: Touched, scope: str = "true"
-) -> None:
-    """Make a whole shared table, or its rows within `scope`, equal to a query's rows, changing only what differs."""
-    shared = contract.load(name)
-    stage_query(transaction, shared, query)
-    table(transaction, shared, scope, snapshot_id, touched)
-
-
-def stage(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:
-    """Fill `new_<table>` with rows that were derived outside the database."""
-    columns = [name for name in shared.names if name != "snapshot_id"]
-    _empty(transaction, shared)
-    schema = pa.schema([shared.arrow_schema().field(name) for name in columns])
-    transaction.load(f"new_{shared.name}", rows.select(columns).cast(schema))
-
-
-def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
-    """Fill `new_<table>` with the rows of a query in the database."""
-    columns = [name for name in shared.names if name != "snapshot_id"]
-    _empty(transaction, shared)
-    transaction.do(f"insert into new_{shared.name} ({', '.join(columns)}) select {', '.join(columns)} from ({query}) q")
-
-
-def _empty(transaction: Transaction, shared: Contract) -> None:
-    transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
-    # a temporary copy keeps NOT NULL; the snapshot's number is only known at the end
-    transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")

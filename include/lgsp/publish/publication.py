@@ -1,7 +1,7 @@
-"""What the store says of a publication: its row, its tables and files, what its rules said, and what became of its batches.
+"""What the ledger records of a publication: its row, tables and files, rule results, and the outcome of its batches.
 
-All of it is part of the transaction that publishes. The database itself refuses a row that is out of turn, that rules
-contradict or whose counts do not add up (`ledger.sql`).
+All of it is part of the transaction that publishes. The database itself refuses a row that is out of order, that breaks
+rules or whose counts do not add up (`store/ddl/ledger.sql`).
 """
 
 from __future__ import annotations
@@ -10,135 +10,143 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import uuid4
 
 import adbc_driver_manager
 
 from lgsp.check import results
-from lgsp.check.gate import Judgement
+from lgsp.check.gate import SuiteResult
 from lgsp.errors import PublicationFailed
-from lgsp.publish import merge
-from lgsp.schema import contract, fingerprint
+from lgsp.publish.merge import Outcomes
+from lgsp.schema import contract
+from lgsp.schema.fingerprint import format_fingerprint
 from lgsp.settings import Settings
-from lgsp.snapshots import changes, partitions, readback, recovery, writer
-from lgsp.snapshots.signing import Seal
+from lgsp.snapshots import partitions, readback, recovery, writer
+from lgsp.snapshots.changes import Changes
+from lgsp.snapshots.signing import SigningKey
 from lgsp.snapshots.writer import File
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
 
-JUDGED = ("publication_adds_up", "publication_is_judged")
+CONSTRAINTS = ("publication_adds_up", "publication_is_judged")
+
+
+class PreviousSnapshot(TypedDict):
+    """The snapshot before, in a manifest."""
+
+    snapshot_id: int
+    manifest_sha256: str
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is said of a publication beside its tables: in its manifest and in the ledger."""
+class SnapshotMetadata:
+    """The metadata of a snapshot in addition to its tables: in its manifest and in the ledger."""
 
     snapshot_id: int
     token: int
     batches: tuple[str, ...]
     as_of: str | None
     published_at: str
-    previous: Mapping[str, Any] | None
-    overruled: Mapping[str, Any] = field(default_factory=dict)
+    previous: PreviousSnapshot | None
+    overruled: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     restores: int | None = None
     decided_by: str | None = None
     why: str | None = None
     publish_id: str = field(default_factory=lambda: str(uuid4()))
 
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """As the manifest tells it."""
-        told: dict[str, Any] = {
+    def as_manifest(self) -> dict[str, Any]:
+        """The keys of the manifest, without the files."""
+        manifest: dict[str, Any] = {
             "publish_id": self.publish_id, "kind": self.kind, "published_at": self.published_at, "as_of": self.as_of, "batches": list(self.batches),
             "contracts": {c.name: c.version for c in contract.every()}, "previous": self.previous, "verdict": self.verdict,
         }  # fmt: skip
         if self.overruled:
-            told["overruled"] = dict(self.overruled)
+            manifest["overruled"] = dict(self.overruled)
         if self.restores:
-            told |= {"restores": self.restores, "decided_by": self.decided_by, "why": self.why}
-        return told
+            manifest |= {"restores": self.restores, "decided_by": self.decided_by, "why": self.why}
+        return manifest
 
     @property
     def kind(self) -> str:
-        """Whether it brought something new or went back."""
+        """`publication`, or `rollback` when it restores an older snapshot."""
         return "rollback" if self.restores else "publication"
 
     @property
     def verdict(self) -> str:
-        """`pass`, or `overruled` when somebody let it break a rule."""
+        """`pass`, or `overruled` when a rule was broken under an override."""
         return "overruled" if self.overruled else "pass"
 
 
-def next_id(transaction: Transaction) -> int:
-    """The number of the next snapshot: there is no gap."""
+def next_snapshot_id(transaction: Transaction) -> int:
+    """The number of the next snapshot; numbers have no gaps."""
     return int(transaction.one("select coalesce(max(snapshot_id), 0) + 1 from ledger.publication"))
 
 
-def facts(transaction: Transaction, batches: Sequence[str], as_of: str | None, **told: Any) -> Facts:
-    """The facts of the next publication: it follows the newest one by number and by time."""
+def next_metadata(transaction: Transaction, batches: Sequence[str], as_of: str | None, **more: Any) -> SnapshotMetadata:
+    """The metadata of the next snapshot: it follows the newest one in number and in time. `more` are further fields."""
     rows = transaction.rows(
         "select snapshot_id, manifest_sha256, greatest(clock_timestamp(), published_at + interval '1 microsecond')::text "
         "from ledger.publication order by snapshot_id desc limit 1"
     )
-    newest, sha256, now = rows[0] if rows else (0, None, transaction.one("select clock_timestamp()::text"))
-    previous = {"snapshot_id": newest, "manifest_sha256": sha256} if newest else None
+    newest, sha256, now = rows[0] if rows else (0, "", transaction.one("select clock_timestamp()::text"))
+    previous = PreviousSnapshot(snapshot_id=newest, manifest_sha256=sha256) if newest else None
     published_at = datetime.fromisoformat(now).astimezone(LOCAL).isoformat()
-    return Facts(newest + 1, transaction.token, tuple(batches), as_of, published_at, previous, **told)
+    return SnapshotMetadata(newest + 1, transaction.token, tuple(batches), as_of, published_at, previous, **more)
 
 
-def seal(
-    settings: Settings, transaction: Transaction, said: Facts, touched: changes.Touched, judgement: Judgement, seconds: float
+def write(
+    settings: Settings, transaction: Transaction, metadata: SnapshotMetadata, changes: Changes, judgement: SuiteResult, seconds: float
 ) -> None:  # fmt: skip
-    """Write the files of a snapshot, and say in the store that it is published: true once the transaction is committed.
+    """Write the files of a snapshot and its rows in the ledger: it is published once the transaction is committed.
 
     Raises PublicationFailed when files and SQL are not equal.
     """
-    building = writer.begin(settings.shared, said.snapshot_id, said.token)
-    signer = Seal.of_installation(settings)
-    files = partitions.write(building, transaction, touched)
-    manifest_sha256 = building.seal(said.manifest, files, signer)
-    if side := recovery.remote(settings, transaction):
-        side.stage(building.folder, said.snapshot_id, said.token)
-    _announce(transaction, said, manifest_sha256, files, judgement, signer, seconds)
+    snapshot = writer.start(settings.shared, metadata.snapshot_id, metadata.token)
+    signing_key = SigningKey.load(settings)
+    files = partitions.write(snapshot, transaction, changes)
+    manifest_sha256 = snapshot.finish(metadata.as_manifest(), files, signing_key)
+    if replica := recovery.remote(settings, transaction):
+        replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
+    _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)
 
 
-def _announce(
-    transaction: Transaction, said: Facts, manifest_sha256: str, files: list[File], judgement: Judgement, signer: Seal, seconds: float
+def _record(
+    transaction: Transaction, metadata: SnapshotMetadata, manifest_sha256: str, files: list[File], judgement: SuiteResult, signing_key: SigningKey,
+    seconds: float,
 ) -> None:  # fmt: skip
     transaction.do(
         "insert into ledger.signing_key (key_id, public_key) values ($1::text, $2::text) on conflict do nothing",
-        signer.id, signer.public.decode(),
+        signing_key.id, signing_key.public.decode(),
     )  # fmt: skip
     row = {
-        "snapshot_id": said.snapshot_id, "published_at": said.published_at, "as_of": said.as_of, "manifest_sha256": manifest_sha256,
-        "batch_count": len(said.batches), "seconds": round(seconds, 3), "publish_id": said.publish_id, "token": said.token, "kind": said.kind,
-        "restores": said.restores, "verdict": said.verdict, "overruled": dict(said.overruled) or None, "decided_by": said.decided_by,
-        "why": said.why, "signing_key": signer.id,
+        "snapshot_id": metadata.snapshot_id, "published_at": metadata.published_at, "as_of": metadata.as_of, "manifest_sha256": manifest_sha256,
+        "batch_count": len(metadata.batches), "seconds": round(seconds, 3), "publish_id": metadata.publish_id, "token": metadata.token,
+        "kind": metadata.kind, "restores": metadata.restores, "verdict": metadata.verdict, "overruled": dict(metadata.overruled) or None,
+        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id,
     }  # fmt: skip
     _insert(transaction, "ledger.publication", [row])
-    transaction.do(
-        f"delete from ledger.check_result where batch_id is null and snapshot_id = {said.snapshot_id}"
-    )  # of one that was refused
-    _insert(transaction, "ledger.check_result", results.results([judgement], snapshot_id=said.snapshot_id))
+    # an earlier attempt at this number may have been refused
+    transaction.do(f"delete from ledger.check_result where batch_id is null and snapshot_id = {metadata.snapshot_id}")
+    _insert(transaction, "ledger.check_result", results.as_rows([judgement], snapshot_id=metadata.snapshot_id))
     transaction.do("delete from ledger.publication_file")
     tables, listed = [], []
     for shared in contract.every():
-        mine = [file for file in files if file.table == shared.name]
-        total = sum((file.sums for file in mine), readback.NOTHING)
-        shape = fingerprint.shape(shared)
-        tables.append({"snapshot_id": said.snapshot_id, "table_name": shared.name, "shape": shape, **_sums(total)})
+        of_table = [file for file in files if file.table == shared.name]
+        total = sum((file.sums for file in of_table), readback.NO_ROWS)
+        shape = format_fingerprint(shared)
+        tables.append({"snapshot_id": metadata.snapshot_id, "table_name": shared.name, "shape": shape, **_sums(total)})
         listed += [
             {"table_name": file.table, "part": file.part, "path": file.path, "bytes": file.bytes, "sha256": file.sha256,
-             "snapshot_id": said.snapshot_id, "shape": shape, **_sums(file.sums)}
-            for file in mine
+             "snapshot_id": metadata.snapshot_id, "shape": shape, **_sums(file.sums)}
+            for file in of_table
         ]  # fmt: skip
     _insert(transaction, "ledger.publication_table", tables)
     _insert(transaction, "ledger.publication_file", listed)
 
 
-def _sums(of: readback.Sums) -> dict[str, Any]:
-    return {"row_count": of.rows, "content_hash": str(of.content_hash), "data_hash": str(of.data_hash)}
+def _sums(sums: readback.Sums) -> dict[str, Any]:
+    return {"row_count": sums.rows, "content_hash": str(sums.content_hash), "data_hash": str(sums.data_hash)}
 
 
 def _insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
@@ -151,22 +159,22 @@ def _insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) ->
         )
 
 
-def book(transaction: Transaction, ids: Sequence[str], fates: merge.Fates, snapshot_id: int) -> None:
-    """Say in the ledger what became of each batch's records."""
+def record_outcomes(transaction: Transaction, batch_ids: Sequence[str], outcomes: Outcomes, snapshot_id: int) -> None:
+    """Record in the ledger that batches are published, and the outcome of their records."""
     now = datetime.now().astimezone().isoformat()
-    for batch_id in ids:
-        fate = fates[batch_id]
+    for batch_id in batch_ids:
+        outcome = outcomes[batch_id]
         transaction.do(
             "update ledger.batch set state = 'published', published_at = $1::text::timestamptz, snapshot_id = $2::bigint, published_count = $3::bigint, "
             "superseded_count = superseded_count + $4::bigint, duplicate_count = duplicate_count + $5::bigint, quarantined_count = quarantined_count + $6::bigint where batch_id = $7::text",
-            now, snapshot_id, fate.published, fate.superseded, fate.duplicates, fate.discarded, batch_id,
+            now, snapshot_id, outcome.published, outcome.superseded, outcome.duplicates, outcome.discarded, batch_id,
         )  # fmt: skip
 
 
-def prove(transaction: Transaction) -> None:
-    """Let the database judge now what it would judge at the commit. Raises PublicationFailed with what it refuses."""
+def check_constraints(transaction: Transaction) -> None:
+    """Let the database check now what it would check at the commit. Raises PublicationFailed with what it refuses."""
     try:
-        for rule in JUDGED:
-            transaction.do(f"set constraints ledger.{rule} immediate")
+        for name in CONSTRAINTS:
+            transaction.do(f"set constraints ledger.{name} immediate")
     except adbc_driver_manager.Error as error:
         raise PublicationFailed(f"the store refuses the publication, nothing was published: {error}") from error

@@ -7,22 +7,28 @@ from collections.abc import Iterable
 from lgsp import sql
 from lgsp.indicators import definitions
 from lgsp.publish import merge
-from lgsp.snapshots.changes import Touched
+from lgsp.publish.context import PublishRun
+from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
 
 REFERENCE = ("admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES)
 LISTS = ("organisation", "organisation_alias", "service", "service_offering")
 
 
-def publish(
-    transaction: Transaction, snapshot_id: int, touched: Touched, names: Iterable[str] = (*REFERENCE, *LISTS)
-) -> None:
-    """Merge these shared tables with what is staged for them.
+def merge_reference_tables(run: PublishRun) -> None:
+    """Publish territories, calendar, definitions, agencies and services.
 
-    Reads: schema `record`. Writes: the shared tables of these names and their history.
+    Reads: schema `record`, ledger.source, ledger.batch. Writes: the shared tables in REFERENCE and LISTS, their history.
     """
+    merge_tables(run.transaction, run.snapshot_id, run.changes)
+
+
+def merge_tables(
+    transaction: Transaction, snapshot_id: int, changes: Changes, names: Iterable[str] = (*REFERENCE, *LISTS)
+) -> None:
+    """Merge some of these shared tables with what is staged for them."""
     for name in names:
-        merge.whole(transaction, name, query(name), snapshot_id, touched)
+        merge.merge_query(transaction, name, query(name), snapshot_id, changes)
 
 
 def query(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A turn at publishing: what the last one left is mended first, and in the end everything is seen at once, or nothing."""
+"""The publish session: one publisher at a time, one commit, then the switch of the pointer to the new files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import duckdb
 
 from lgsp import store
 from lgsp.errors import CommitFailed, PublicationFailed, SettingError
-from lgsp.publish.publication import Facts
+from lgsp.publish.publication import SnapshotMetadata
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery, writer
 from lgsp.snapshots.s3 import RemoteFailed
@@ -19,76 +19,79 @@ from lgsp.store.transaction import Transaction, publishing, reading
 
 
 @dataclass
-class Turn:
-    """The one publisher's turn, with its transaction."""
+class PublishSession:
+    """The session of the one publisher: its transaction holds the publish lock and the fencing token.
+
+    `commit` is the only place where a publication is committed and where readers of files are switched to it.
+    """
 
     settings: Settings
     transaction: Transaction
-    said: Facts | None = None
+    committing: SnapshotMetadata | None = None  # set before the commit: its answer may be lost
     is_committed: bool = False
 
-    def conclude(self, said: Facts | None) -> None:
-        """Commit; where a snapshot was published, lead the readers of files to it."""
-        self.said = said
+    def commit(self, snapshot: SnapshotMetadata | None) -> None:
+        """Commit the transaction; when it publishes a snapshot, switch the pointer `current` to its files."""
+        self.committing = snapshot
         self.transaction.commit()
         self.is_committed = True
-        if said is not None:
-            recovery.lead(self.settings, self.transaction, said.snapshot_id, said.token)
+        if snapshot is not None:
+            recovery.activate(self.settings, self.transaction, snapshot.snapshot_id, snapshot.token)
 
 
 @contextmanager
-def begin(settings: Settings) -> Iterator[Turn]:
-    """Wait for the turn and mend what the last one left. What is not concluded never was.
+def open_session(settings: Settings) -> Iterator[PublishSession]:
+    """Wait for the publish lock, repair what an interrupted publisher left, and roll back unless the block commits.
 
-    Raises PublicationFailed when the store or the disk fails. A commit that was not answered is looked up: it counts
-    as concluded if it took place.
+    Raises PublicationFailed when the store or the disk fails. A commit whose answer was lost is looked up in the store:
+    the session succeeds if it took place.
     """
-    turn: Turn | None = None
+    session: PublishSession | None = None
     try:
         with publishing(store.url(settings), settings.publish_lease_seconds) as transaction:
-            recovery.of(settings, transaction)
-            turn = Turn(settings, transaction)
+            recovery.recover_in_session(settings, transaction)
+            session = PublishSession(settings, transaction)
             try:
-                yield turn
+                yield session
             finally:
-                if turn.said is None:  # else a commit was asked for, and nobody knows yet
-                    writer.abandon(settings.shared, transaction.token)
+                if session.committing is None:  # otherwise the files may belong to a committed snapshot
+                    writer.discard(settings.shared, transaction.token)
     except CommitFailed as failure:
-        said = turn.said if turn else None
-        if said is None or not _was_committed(settings, said, failure):
+        snapshot = session.committing if session else None
+        if snapshot is None or not _was_committed(settings, snapshot, failure):
             raise PublicationFailed(
-                f"the store did not take the publication, nothing was published: {failure}"
+                f"the store did not commit the publication, nothing was published: {failure}"
             ) from failure
     except (adbc_driver_manager.Error, duckdb.Error, OSError, RemoteFailed) as error:
-        if turn and turn.is_committed and turn.said:
+        if session and session.is_committed and session.committing:
             raise PublicationFailed(
-                f"snapshot {turn.said.snapshot_id} is published in SQL, but readers of files were not led to it ({error}): "
-                "mend that and run `lgsp recover`; the next publication does it too"
+                f"snapshot {session.committing.snapshot_id} is published in SQL, but the pointer of the files was not switched ({error}): "
+                "fix that and run `lgsp recover`; the next publication does it too"
             ) from error
         raise PublicationFailed(
-            f"nothing was published, the last snapshot stays: {_why(settings, turn, error)}"
+            f"nothing was published, the last snapshot stays: {_cause(settings, session, error)}"
         ) from error
 
 
-def _was_committed(settings: Settings, said: Facts, failure: CommitFailed) -> bool:
+def _was_committed(settings: Settings, snapshot: SnapshotMetadata, failure: CommitFailed) -> bool:
     try:
-        return recovery.was_committed(settings, said.publish_id)
+        return recovery.was_committed(settings, snapshot.publish_id)
     except SettingError as error:
         raise PublicationFailed(
-            f"the store did not say whether snapshot {said.snapshot_id} was published ({failure}), and does not answer now: {error}. "
+            f"the store did not answer whether snapshot {snapshot.snapshot_id} was published ({failure}), and cannot be reached now: {error}. "
             "The next publication, or `lgsp recover`, finds out"
         ) from failure
 
 
-def _why(settings: Settings, turn: Turn | None, error: Exception) -> str:
-    """What an operator can act on: the disk, a turn that was lost, or what the store said."""
+def _cause(settings: Settings, session: PublishSession | None, error: Exception) -> str:
+    """The cause that an operator can act on: the disk, a lost publish lock, or the error of the store."""
     if isinstance(error, OSError):
         return f"{error} (in {settings.shared})"
-    if turn and isinstance(error, adbc_driver_manager.Error):
+    if session and isinstance(error, adbc_driver_manager.Error):
         with suppress(SettingError, adbc_driver_manager.Error), reading(store.url(settings)) as transaction:
-            if transaction.one("select last_value from ledger.publish_token") > turn.transaction.token:
+            if transaction.one("select last_value from ledger.publish_token") > session.transaction.token:
                 return (
-                    f"this publisher lost its turn to a later one, after it had said nothing to the store for {settings.publish_lease_seconds} s "
-                    "or its connection broke"
+                    f"this publisher lost the publish lock to a later one, after {settings.publish_lease_seconds} s without a statement "
+                    "or because its connection broke"
                 )
     return str(error)

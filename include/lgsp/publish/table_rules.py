@@ -1,4 +1,4 @@
-"""Table rules: what the shared tables must keep as a whole, asked inside the publication, before anybody can see them."""
+"""Table rules: conditions on whole shared tables, judged inside the publication before readers can see them."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from lgsp.check import gate
 from lgsp.publish.refusal import PublicationRefused
 from lgsp.schema import contract
 from lgsp.schema.contract import Rule
-from lgsp.snapshots import changes
+from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
 
 SHOWN_KEYS = 5
 
 
 @dataclass(frozen=True)
-class Overruling:
-    """Table rules that one publication may break, by whom and why."""
+class RuleOverride:
+    """Table rules that one publication may break, with the person who decided it and the reason."""
 
     rules: tuple[str, ...] = ()
     decided_by: str = ""
     why: str = ""
 
-    def of(self, verdict: gate.Verdict) -> gate.Verdict:
-        """A verdict with what this says of it. A rule that nobody may overrule stays as it is."""
+    def apply(self, verdict: gate.RuleResult) -> gate.RuleResult:
+        """A verdict marked as overruled where this covers it; a rule that may not be overruled stays as it is."""
         if verdict.is_passed or verdict.rule.id not in self.rules or not verdict.rule.is_acceptable:
             return verdict
         return replace(verdict, overruled=f"by {self.decided_by}: {self.why}")
 
-    def told(self, judgement: gate.Judgement) -> dict[str, dict[str, str]]:
-        """The rules that were really broken, as the manifest and the ledger tell them."""
-        broken = sorted(verdict.rule.id for verdict in judgement.verdicts if verdict.overruled)
+    def overruled(self, judgement: gate.SuiteResult) -> dict[str, dict[str, str]]:
+        """The rules that were broken under this override, in the form of the manifest and the ledger."""
+        broken = sorted(verdict.rule.id for verdict in judgement.results if verdict.overruled)
         return {rule: {"by": self.decided_by, "why": self.why} for rule in broken}
 
 
-NOBODY = Overruling()
+NO_OVERRIDE = RuleOverride()
 
 
 def judge(
-    transaction: Transaction, snapshot_id: int, touched: changes.Touched, overruling: Overruling = NOBODY
-) -> gate.Judgement:
-    """Ask every table rule of the tables that a publication touched.
+    transaction: Transaction, snapshot_id: int, changes: Changes, override: RuleOverride = NO_OVERRIDE
+) -> gate.SuiteResult:
+    """Judge the changed tables by every rule they have.
 
-    Raises PublicationRefused when a rule that may not be broken is: nothing of the transaction may be committed then.
+    Raises PublicationRefused when a rule is broken that `override` does not cover: the transaction must be rolled back.
     """
-    rules = [rule for rule in contract.rules("table") if touched.parts.get(rule.table)]
+    rules = [rule for rule in contract.rules("table") if changes.parts.get(rule.table)]
     found = {rule.id: failing(transaction, rule) for rule in rules}
-    told = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
+    observed = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
             for count, rows, _ in [found[rule.id]] if count}  # fmt: skip
-    judgement = gate.facts(
-        "tables", {rule.id: found[rule.id][0] == 0 for rule in rules}, rules, told, {rule.id: found[rule.id][2] for rule in rules}
+    judgement = gate.check_flags(
+        "tables", {rule.id: found[rule.id][0] == 0 for rule in rules}, rules, observed, {rule.id: found[rule.id][2] for rule in rules}
     )  # fmt: skip
-    judgement = replace(judgement, verdicts=[overruling.of(verdict) for verdict in judgement.verdicts])
+    judgement = replace(judgement, results=[override.apply(verdict) for verdict in judgement.results])
     blocking = [
-        f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.verdicts if verdict.blocks
+        f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.results if verdict.blocks
     ]
     if blocking:
         raise PublicationRefused(
@@ -65,7 +65,7 @@ def judge(
 
 
 def failing(transaction: Transaction, rule: Rule) -> tuple[int, int, list[str]]:
-    """How many rows of its table break a rule, of how many, and the keys of a few of them."""
+    """How many rows of its table break a rule, how many rows the table has, and the keys of up to 5 broken rows."""
     key = "concat_ws(' ', " + ", ".join(contract.load(rule.table).key) + ")"
     ((rows, count, keys),) = transaction.rows(
         f"select count(*), count(*) filter (where {rule.bad}), (array_agg({key} order by {key}) filter (where {rule.bad}))[1:{SHOWN_KEYS}] "

@@ -1,10 +1,10 @@
-"""The reports leaders read: the weekly digest and the index, each of one snapshot, as a page and as a workbook.
+"""Write the reports for leaders, the weekly digest and Index 766, from one snapshot, as an HTML page and an Excel workbook.
 
     reports/weekly/2026-11-12/digest.vi.html, digest.vi.xlsx
     reports/index/month/2026-10-01/index.vi.html, index.vi.xlsx
 
-The same snapshot, period and language give the same bytes. A newer snapshot's report replaces an older one's; a report
-of an older snapshot that somebody names is kept beside it, in a folder `snapshot-<number>`.
+The same snapshot, period and language give the same bytes. The report of a newer snapshot replaces the older one. A report
+of an older snapshot that is requested by its number is stored in the subfolder `snapshot-<number>`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lgsp import files
+from lgsp.indicators.periods import INDEX_PERIODS
 from lgsp.report import snapshot_reader, translations
-from lgsp.report.periods import MONTHS
 
 if TYPE_CHECKING:
     from lgsp.settings import Settings
 
 __all__ = ["LANGUAGES", "PERIODS", "Report", "index", "weekly"]
 
-LANGUAGES, PERIODS = translations.LANGUAGES, tuple(MONTHS)
+LANGUAGES, PERIODS = translations.LANGUAGES, INDEX_PERIODS
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: of which period and snapshot, and where."""
+    """A written report: its period, snapshot and files."""
 
     period: str
     period_start: date
@@ -42,40 +42,46 @@ class Report:
 def weekly(
     settings: Settings, period_start: date | None = None, language: str = "vi", snapshot_id: int | None = None, out: Path | None = None
 ) -> Report:  # fmt: skip
-    """Write the digest of a week, by default of the newest that is over, into `out` or the folder of reports.
+    """Write the digest of a week, by default of the newest completed one, into `out` or the reports folder.
 
-    Raises SettingError for a day that begins no week or a snapshot that cannot be told any more, NothingPublished where
-    the snapshot says nothing of the week.
+    Raises SettingError when `period_start` is not the first day of a week or the snapshot is no longer available,
+    NothingPublished when no week is completed, LgspError when the snapshot has no data for the week.
     """
     from lgsp.report import html, sheets
     from lgsp.report.weekly_digest import read
 
-    with snapshot_reader.opened(settings, snapshot_id) as snapshot:
-        found = read(snapshot, period_start)
-        folder = out or _folder(settings.reports / "weekly" / str(found.start), snapshot)
-        files = {"html": html.of_week(found, language).encode(), "xlsx": sheets.of_week(found, language)}
-    return Report("week", found.start, snapshot.snapshot_id, _written(folder, f"digest.{language}", files))
+    with snapshot_reader.open_snapshot(settings, snapshot_id) as snapshot:
+        week = read(snapshot, period_start)
+        folder = out or _folder(settings.reports / "weekly" / str(week.start), snapshot)
+        contents = {"html": html.weekly_page(week, language).encode(), "xlsx": sheets.weekly_workbook(week, language)}
+    return Report("week", week.start, snapshot.snapshot_id, _write(folder, f"digest.{language}", contents))
 
 
 def index(
     settings: Settings, period: str, period_start: date | None = None, language: str = "vi", snapshot_id: int | None = None, out: Path | None = None
 ) -> Report:  # fmt: skip
-    """Write the index of a month, quarter or half_year, by default of the newest that is over; as `weekly` does."""
+    """Write the Index 766 report of a month, quarter or half_year, by default of the newest completed one.
+
+    `out` and the errors are as for `weekly`.
+    """
     from lgsp.report import html, index_766, sheets
 
-    with snapshot_reader.opened(settings, snapshot_id) as snapshot:
-        found = index_766.read(snapshot, period, period_start)
-        folder = out or _folder(settings.reports / "index" / period / str(found.start), snapshot)
-        files = {"html": html.of_index(found, language).encode(), "xlsx": sheets.of_index(found, language)}
-    return Report(period, found.start, snapshot.snapshot_id, _written(folder, f"index.{language}", files))
+    with snapshot_reader.open_snapshot(settings, snapshot_id) as snapshot:
+        content = index_766.read(snapshot, period, period_start)
+        folder = out or _folder(settings.reports / "index" / period / str(content.start), snapshot)
+        contents = {
+            "html": html.index_page(content, language).encode(),
+            "xlsx": sheets.index_workbook(content, language),
+        }
+    return Report(period, content.start, snapshot.snapshot_id, _write(folder, f"index.{language}", contents))
 
 
 def _folder(folder: Path, snapshot: snapshot_reader.Snapshot) -> Path:
     return folder if snapshot.is_newest else folder / f"snapshot-{snapshot.snapshot_id}"
 
 
-def _written(folder: Path, name: str, contents: dict[str, bytes]) -> tuple[Path, ...]:
-    paths = tuple(folder / f"{name}.{kind}" for kind in contents)
+def _write(folder: Path, name: str, contents: dict[str, bytes]) -> tuple[Path, ...]:
+    paths = tuple(folder / f"{name}.{extension}" for extension in contents)
     for path, content in zip(paths, contents.values(), strict=True):
         files.replace(path, content)
     return paths

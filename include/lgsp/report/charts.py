@@ -1,6 +1,6 @@
-"""The charts of the reports, as inline SVG: text stays text, and the same numbers give the same bytes.
+"""Draw the charts of the reports as inline SVG with real text; the same numbers give the same bytes.
 
-Each is drawn twice, wide and narrow, so that its letters keep their size on a phone; the style sheet shows one of both.
+Each chart is drawn twice, wide and narrow, so that its text is readable on a phone; the style sheet shows one of the two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lgsp.report.formatting import Numbers
 
 INK, MUTED, LINE = "#14202b", "#51606f", "#e3e8ee"
 ACCENT, SECOND = "#0d4477", "#b4530a"
-PIXELS = 72  # an inch of an SVG of matplotlib
+PIXELS_PER_INCH = 72  # of an SVG by matplotlib
 SIZES = {"wide": (552, 268), "narrow": (340, 250)}
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "lgsp", "font.family": "DejaVu Sans", "font.size": 12, "axes.edgecolor": LINE,
@@ -32,7 +32,7 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its name, and a value or none for each of the days."""
+    """A line of a chart: its name, and one value for each day; None where there is no value."""
 
     name: str
     values: Sequence[float | None]
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart, with the value before; its label is the value unless another is given."""
+    """A bar of a chart with its previous value; the label is the value unless another text is given."""
 
     name: str
     value: float | None
@@ -48,23 +48,24 @@ class Bar:
     label: str | None = None
 
 
-def lines(name: str, about: str, days: Sequence[date], drawn: Sequence[Line], numbers: Numbers) -> Markup:
-    """Ratios over days, each line with its name and its last value at its end."""
+def lines(name: str, description: str, days: Sequence[date], series: Sequence[Line], numbers: Numbers) -> Markup:
+    """A line chart of ratios over days; the last value of each line is written at its end."""
 
     def draw(axes: Axes, width: int) -> None:
-        known = [value for line in drawn for value in line.values if value is not None]
+        known = [value for line in series for value in line.values if value is not None]
         top = max(0.1, min(1.0, -(-max(known, default=0.1) * 1.15 // 0.1) * 0.1))
-        highest = max((line.values[-1] or 0.0 for line in drawn), default=0.0)
-        for line, colour, style in zip(drawn, (ACCENT, SECOND), ("-", (0, (4, 2))), strict=False):
+        highest = max((line.values[-1] or 0.0 for line in series), default=0.0)
+        for line, colour, style in zip(series, (ACCENT, SECOND), ("-", (0, (4, 2))), strict=False):
             values = [float("nan") if value is None else value for value in line.values]
             axes.plot(range(len(days)), values, color=colour, linewidth=2.5, linestyle=style, solid_capstyle="round")
-            if line is drawn[0]:
+            if line is series[0]:
                 axes.fill_between(range(len(days)), values, color=colour, alpha=0.07, linewidth=0)
-            told = [at for at, value in enumerate(line.values) if value is not None]
-            if told:
-                axes.plot(told[-1:], [values[told[-1]]], "o", color=colour, markersize=7)
+            positions = [at for at, value in enumerate(line.values) if value is not None]
+            if positions:
+                last = positions[-1]
+                axes.plot([last], [values[last]], "o", color=colour, markersize=7)
                 axes.annotate(
-                    numbers.percent(values[told[-1]]), (told[-1], values[told[-1]]), (0, 9 if values[told[-1]] == highest else -19),
+                    numbers.percent(values[last]), (last, values[last]), (0, 9 if values[last] == highest else -19),
                     textcoords="offset points", ha="right", color=colour, weight="bold", size=13,
                 )  # fmt: skip
         step = max(1, -(-len(days) // (6 if width > 400 else 4)))
@@ -78,14 +79,14 @@ def lines(name: str, about: str, days: Sequence[date], drawn: Sequence[Line], nu
         axes.grid(axis="y", color=LINE, linewidth=1)
         axes.set_axisbelow(True)
 
-    return _both(name, about, draw)
+    return _wide_and_narrow(name, description, draw)
 
 
-def bars(name: str, about: str, drawn: Sequence[Bar], numbers: Numbers) -> Markup:
-    """Ratios as bars with their value, and a mark where each stood before."""
+def bars(name: str, description: str, items: Sequence[Bar], numbers: Numbers) -> Markup:
+    """A bar chart of ratios with their values; a mark shows each previous value."""
 
     def draw(axes: Axes, width: int) -> None:
-        for at, bar in enumerate(drawn):
+        for at, bar in enumerate(items):
             axes.barh(at, 1, color="#eef2f6", height=0.34)
             axes.barh(at, bar.value or 0, color=ACCENT if at == 0 or bar.label else "#4a8cbf", height=0.34)
             if bar.before is not None:
@@ -96,7 +97,7 @@ def bars(name: str, about: str, drawn: Sequence[Bar], numbers: Numbers) -> Marku
             axes.text(
                 1, at - 0.3, bar.label or numbers.percent(bar.value), va="bottom", ha="right", weight="bold", size=13
             )
-        axes.set_ylim(len(drawn) - 0.6, -0.75)
+        axes.set_ylim(len(items) - 0.6, -0.75)
         axes.set_xlim(0, 1)
         axes.set_yticks([])
         ticks = (0, 0.5, 1) if width < 400 else (0, 0.25, 0.5, 0.75, 1)
@@ -104,28 +105,30 @@ def bars(name: str, about: str, drawn: Sequence[Bar], numbers: Numbers) -> Marku
         axes.get_xticklabels()[0].set_horizontalalignment("left")
         axes.get_xticklabels()[-1].set_horizontalalignment("right")
 
-    return _both(name, about, draw)
+    return _wide_and_narrow(name, description, draw)
 
 
-def _both(name: str, about: str, draw: Callable[[Axes, int], None]) -> Markup:
-    return Markup().join(_svg(f"{name}-{size}", size, about, draw) for size in SIZES)
+def _wide_and_narrow(name: str, description: str, draw: Callable[[Axes, int], None]) -> Markup:
+    return Markup().join(_svg(f"{name}-{size}", size, description, draw) for size in SIZES)
 
 
-def _svg(name: str, size: str, about: str, draw: Callable[[Axes, int], None]) -> Markup:
+def _svg(name: str, size: str, description: str, draw: Callable[[Axes, int], None]) -> Markup:
     width, height = SIZES[size]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS, layout="constrained")
+        figure = Figure(
+            figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH, layout="constrained"
+        )
         draw(figure.add_subplot(), width)
         figure.patch.set_visible(False)
         figure.axes[0].patch.set_visible(False)
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=metadata)
-    return _inline(buffer.getvalue(), name, size, about, width, height)
+    return _inline(buffer.getvalue(), name, size, description, width, height)
 
 
-def _inline(text: str, name: str, size: str, about: str, width: int, height: int) -> Markup:
-    """An SVG file as a part of a page: without prolog and global styles, its ids its own, its font that of the page."""
+def _inline(text: str, name: str, size: str, description: str, width: int, height: int) -> Markup:
+    """An SVG file as a part of a page: without prolog and global styles, with unique ids and the font of the page."""
     body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{name}-', body)
@@ -133,8 +136,8 @@ def _inline(text: str, name: str, size: str, about: str, width: int, height: int
     body = re.sub(r'\s(?:xlink:)?href="#', f' href="#{name}-', body)
     body = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", "system-ui, sans-serif", body)
     opening = (
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(about)}" '
+        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(description)}" '
         'stroke-linejoin="round" stroke-linecap="butt">'
     )
     body = re.sub(r"\s*\n\s*", " ", body).strip()
-    return Markup(f"{opening}{body}</svg>")  # noqa: S704 - matplotlib escapes its texts
+    return Markup(f"{opening}{body}</svg>")  # noqa: S704 - matplotlib escapes all texts

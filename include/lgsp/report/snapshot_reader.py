@@ -1,4 +1,4 @@
-"""What a report reads: answers of one snapshot, each with the statement that gives it again, word for word."""
+"""Read the data of a report from one snapshot; each result carries the SQL query that returned it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Rows of a snapshot, and the statement that gives them to whoever asks again."""
+class QueryResult:
+    """Rows of a snapshot, with the SQL query that returns the same rows again."""
 
     name: str
     statement: str
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def first(self) -> Row:
-        """Its only row."""
+        """The first row."""
         return self.rows[0]
 
 
@@ -42,31 +42,37 @@ class Snapshot:
     is_newest: bool
     _connection: psycopg.Connection[Any] = field(repr=False)
 
-    def ask(self, question: str, name: str | None = None, **told: str | int | date) -> Answer:
-        """The answer to a question of `sql/`, as the snapshot gave it on the day it was published."""
-        values = {"snapshot": self.snapshot_id, **told}
+    def query(self, query_name: str, name: str | None = None, **parameters: str | int | date) -> QueryResult:
+        """The result of a query of the folder `sql/` on this snapshot; `name` is its name in the report.
+
+        Raises SettingError when the store has another schema version.
+        """
+        values = {"snapshot": self.snapshot_id, **parameters}
         literals = {
-            name: Literal(values[name]).as_string(self._connection)
-            for name in sql.placeholders("lgsp.report", question)
+            parameter: Literal(values[parameter]).as_string(self._connection)
+            for parameter in sql.placeholders("lgsp.report", query_name)
         }
-        statement = sql.load("lgsp.report", question, **literals).strip()
+        statement = sql.load("lgsp.report", query_name, **literals).strip()
         try:
             rows = self._connection.execute(statement.encode()).fetchall()
         except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
-            lacking = error.diag.message_primary
-            raise SettingError(f"the store is of another version ({lacking}): `lgsp init` upgrades it") from error
-        return Answer(name or question, statement, tuple(rows))
+            missing = error.diag.message_primary
+            raise SettingError(
+                f"the store has another schema version ({missing}): run `lgsp init` to upgrade it"
+            ) from error
+        return QueryResult(name or query_name, statement, tuple(rows))
 
 
 @contextmanager
-def opened(settings: Settings, snapshot_id: int | None) -> Iterator[Snapshot]:
-    """A snapshot (the newest unless one is named) that stays the same while it is read, by whoever may read at all.
+def open_snapshot(settings: Settings, snapshot_id: int | None) -> Iterator[Snapshot]:
+    """A snapshot, by default the newest, in one read-only transaction; any role that can read the shared tables can use it.
 
-    Raises NothingPublished before the first one, SettingError when the history of that one was retired or never was.
+    Raises NothingPublished before the first publication, SettingError when the snapshot never existed or its history was
+    deleted.
     """
     with store.connect(settings) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("set local timezone = 'Asia/Ho_Chi_Minh'")
-        shown = snapshot_lookup.find(connection, snapshot_id)
-        yield Snapshot(shown.snapshot_id, shown.as_of, shown.is_newest, connection)
+        publication = snapshot_lookup.find(connection, snapshot_id)
+        yield Snapshot(publication.snapshot_id, publication.as_of, publication.is_newest, connection)

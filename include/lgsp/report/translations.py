@@ -1,4 +1,4 @@
-"""The words of a report in one language."""
+"""Load the texts of the reports in one language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ LANGUAGES = ("vi", "en")
 
 
 @cache
-def of(language: str) -> dict[str, str]:
-    """Every word of `translations.yml` in a language."""
-    told: dict[str, Any] = yaml.safe_load(files("lgsp.report").joinpath("translations.yml").read_text(encoding="utf-8"))
-    return {name: both[language] for name, both in told.items()}
+def load(language: str) -> dict[str, str]:
+    """All texts of `translations.yml` in a language, by name."""
+    texts: dict[str, Any] = yaml.safe_load(
+        files("lgsp.report").joinpath("translations.yml").read_text(encoding="utf-8")
+    )
+    return {name: text[language] for name, text in texts.items()}

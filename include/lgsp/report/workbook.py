@@ -1,4 +1,4 @@
-"""A report as a workbook: numbers that can be reckoned with, and texts that never become formulas."""
+"""Write a report as an Excel workbook: numbers stay numbers, and no text becomes a formula."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter  # type: ignore[import-untyped]
 
-# Excel shows these in the reader's own way of writing numbers.
+# Excel shows numbers and dates in the reader's locale.
 FORMATS: dict[str, dict[str, Any]] = {
     "text": {"text_wrap": True, "num_format": "@"}, "count": {"num_format": "#,##0"}, "ratio": {"num_format": "0.00%"},
     "points": {"num_format": "0.00"}, "day": {"num_format": "dd/mm/yyyy", "align": "left"},
@@ -23,7 +23,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, how its values are shown, and its width in characters."""
+    """A column: its heading, the number format of its values, and its width in characters."""
 
     heading: str
     kind: str = "text"
@@ -32,32 +32,34 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: what it shows, its columns and its rows; of a row's cell, (kind, value) overrides the column's kind."""
+    """A sheet: its name, title, columns and rows; a cell (kind, value) overrides the kind of its column."""
 
     name: str
-    about: str
+    title: str
     columns: Sequence[Column]
     rows: Iterable[Sequence[Any]]
 
 
-def written(sheets: Sequence[Sheet], title: str, created: datetime) -> bytes:
-    """The bytes of a workbook: the same sheets and the same time give the same bytes."""
+def to_bytes(sheets: Sequence[Sheet], title: str, created: datetime) -> bytes:
+    """The bytes of a workbook; the same sheets and the same time give the same bytes."""
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(buffer, OPTIONS)
     book.set_properties({"title": title, "created": created.astimezone(UTC).replace(tzinfo=None)})
-    formats = {name: book.add_format({"valign": "top", "font_size": 11, **told}) for name, told in FORMATS.items()}
-    head = book.add_format({"bold": True, "bg_color": "#0D4477", "font_color": "#FFFFFF", "text_wrap": True, "valign": "vcenter"})  # fmt: skip
-    about = book.add_format({"bold": True, "font_size": 13})
+    formats = {
+        name: book.add_format({"valign": "top", "font_size": 11, **options}) for name, options in FORMATS.items()
+    }
+    heading_format = book.add_format({"bold": True, "bg_color": "#0D4477", "font_color": "#FFFFFF", "text_wrap": True, "valign": "vcenter"})  # fmt: skip
+    title_format = book.add_format({"bold": True, "font_size": 13})
     for sheet in sheets:
         page = book.add_worksheet(sheet.name[:SHEET_NAME_CHARACTERS])
-        page.write_string(0, 0, sheet.about, about)
-        for at, column in enumerate(sheet.columns):
-            page.set_column(at, at, column.width)
-            page.write_string(1, at, column.heading, head)
+        page.write_string(0, 0, sheet.title, title_format)
+        for column_number, column in enumerate(sheet.columns):
+            page.set_column(column_number, column_number, column.width)
+            page.write_string(1, column_number, column.heading, heading_format)
         rows = list(sheet.rows)
-        for down, row in enumerate(rows, start=2):
-            for at, value in enumerate(row):
-                _write(page, down, at, value, sheet.columns[at].kind, formats)
+        for row_number, row in enumerate(rows, start=2):
+            for column_number, value in enumerate(row):
+                _write(page, row_number, column_number, value, sheet.columns[column_number].kind, formats)
         page.freeze_panes(2, 1)
         if rows:
             page.autofilter(1, 0, len(rows) + 1, len(sheet.columns) - 1)
@@ -69,14 +71,14 @@ def written(sheets: Sequence[Sheet], title: str, created: datetime) -> bytes:
     return buffer.getvalue()
 
 
-def _write(page: Any, down: int, at: int, value: Any, kind: str, formats: dict[str, Any]) -> None:
+def _write(page: Any, row: int, column: int, value: Any, kind: str, formats: dict[str, Any]) -> None:
     if isinstance(value, tuple):
         kind, value = value
     if value is None:
-        page.write_blank(down, at, None, formats[kind])
+        page.write_blank(row, column, None, formats[kind])
     elif isinstance(value, str):
-        page.write_string(down, at, value, formats["text"])
+        page.write_string(row, column, value, formats["text"])
     elif isinstance(value, date):
-        page.write_datetime(down, at, datetime(value.year, value.month, value.day), formats["day"])
+        page.write_datetime(row, column, datetime(value.year, value.month, value.day), formats["day"])
     else:
-        page.write_number(down, at, value, formats["count" if kind == "text" else kind])
+        page.write_number(row, column, value, formats["count" if kind == "text" else kind])

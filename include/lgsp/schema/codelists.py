@@ -27,9 +27,22 @@ def load(name: str) -> dict[str, Any]:
 
 
 def meanings(name: str, source: str) -> dict[str, str]:
-    """The codes of one source and their meanings; the list's `any` codes where the source has none of its own."""
-    told = load(name)
-    return {str(code): str(meaning) for code, meaning in (told.get(source) or told.get("any") or {}).items()}
+    """The codes of one source and their meanings.
+
+    They come from the source's own `codelists.yml`, else from its section of the code list, else from the section `any`.
+    """
+    listed = load(name)
+    codes = _of_source(source).get(name) or listed.get(source) or listed.get("any") or {}
+    return {str(code): str(meaning) for code, meaning in codes.items()}
+
+
+@cache
+def _of_source(source: str) -> dict[str, dict[str, str]]:
+    """The code lists in a source's own folder, by name."""
+    import yaml
+
+    path = Path(str(files("lgsp.sources"))) / source / "codelists.yml"
+    return yaml.safe_load(path.read_text()) or {} if path.exists() else {}
 
 
 def names() -> list[str]:

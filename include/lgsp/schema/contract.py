@@ -25,6 +25,11 @@ SEVERITIES = ("blocker", "error", "warning", "info")
 ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
+# Where a column of a merged table comes from: the leading record (the one-stop-shop's, else the portal's), the record of one
+# role, the records of several roles in a way that the linking SQL states, or (the default) computed from other columns.
+COMPUTED = "computed"
+ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED)
+
 # Columns that say how a row came here, not what it says: the same dataset may carry others.
 LINEAGE = ("batch_id", "snapshot_id")
 
@@ -43,6 +48,13 @@ class Column:
     is_required: bool
     is_key: bool
     is_partition: bool
+    origin: str = COMPUTED
+    unknown: str | None = None  # the value that means "not known", where the column has one
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether sources fill it: it is a column of their records too."""
+        return self.origin != COMPUTED
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Rule:
     table: str = ""
     owner: str = ""
     shows: tuple[str, ...] = ()
-    mend: str | None = None
+    fix: str | None = None  # the file to fix or extend when rows break the rule
     is_acceptable: bool = True
     is_relative: bool = False  # to what else the batch holds: it is counted, and never told of a row that is published
     proof: dict[str, Any] | None = field(default=None, hash=False, compare=False)
@@ -97,6 +109,11 @@ class Contract:
     def names(self) -> tuple[str, ...]:
         """All column names, in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def recorded(self) -> tuple[Column, ...]:
+        """The columns that the records of sources have too, in order."""
+        return tuple(column for column in self.columns if column.is_recorded)
 
     @property
     def data_names(self) -> tuple[str, ...]:
@@ -185,15 +202,21 @@ def load(name: str) -> Contract:
     table: Any = told.schema_[0] if told.schema_ else None
     if table is None or table.name != name:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
-    columns = tuple(
-        Column(
-            name=p.name, type=p.physicalType, description=p.description or "", meaning_vi=p.businessName or "",
-            is_required=bool(p.required), is_key=bool(p.primaryKey), is_partition=bool(p.partitioned),
-        )
-        for p in table.properties
-    )  # fmt: skip
+    columns = tuple(_column(item, path.name) for item in table.properties)
     rules = tuple(_rule(item, str(told.version), path.name, name) for item in table.quality or [])
     return Contract(name, str(told.version), table.description or "", table.businessName or "", columns, rules)
+
+
+def _column(item: Any, file: str) -> Column:
+    properties = {p.property: p.value for p in item.customProperties or []}
+    origin = str(properties.get("origin", COMPUTED))
+    if origin not in ORIGINS:
+        raise ContractError(f"{file}: column {item.name} has the origin {origin!r}; known are {', '.join(ORIGINS)}")
+    return Column(
+        name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
+        is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
+        origin=origin, unknown=properties.get("unknown"),
+    )  # fmt: skip
 
 
 def _rule(item: Any, version: str, file: str, table: str) -> Rule:
@@ -205,7 +228,7 @@ def _rule(item: Any, version: str, file: str, table: str) -> Rule:
     return Rule(
         id=item.id, kind=ENGINES[item.engine] or told["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
         meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
-        owner=told.get("owner", ""), mend=told.get("mend"), native=told.get("native"), proof=told.get("proof"),
+        owner=told.get("owner", ""), fix=told.get("fix"), native=told.get("native"), proof=told.get("proof"),
         is_relative=bool(told.get("relative", False)), is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
     )  # fmt: skip
 

@@ -1,18 +1,20 @@
-"""Fingerprints: of a table's file format, and of the program that derives it."""
+"""Fingerprints: of a table's file format, and of the program that derives rows."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from lgsp.schema.contract import Contract
 
 
-def shape(table: Contract) -> str:
-    """A mark of what a table's files look like: another one means that they must be written again."""
+def format_fingerprint(table: Contract) -> str:
+    """A fingerprint of the format of a table's files: another one means that they must be written again."""
     columns = [f"{column.name} {column.type}" for column in table.columns]
-    cut = table.partition.name if table.partition else ""
-    return mark([table.version, cut, *table.key, *columns])
+    partition = table.partition.name if table.partition else ""
+    return fingerprint([table.version, partition, *table.key, *columns])
 
 
-def mark(parts: list[str]) -> str:
+def fingerprint(parts: Sequence[str]) -> str:
+    """The first 16 hex digits of the SHA-256 of some texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

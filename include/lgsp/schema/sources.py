@@ -17,6 +17,10 @@ from lgsp.schema.corrections import Correction
 
 FOLDER = Path(str(files("lgsp.sources")))
 
+# What a source is for the shared tables, in order of precedence. Shared SQL joins on roles, never on names of sources.
+ROLES = ("one_stop", "portal", "documents")
+DOSSIER_ROLES = ("one_stop", "portal")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -25,6 +29,8 @@ class Source:
     name: str
     title: str
     description: str
+    role: str
+    rank: int | None = None
     manners: Mapping[str, Any] = field(default_factory=dict)
     records_per_batch: int = 50_000
     days_per_batch: int = 31
@@ -45,9 +51,9 @@ class Source:
         """One of the source's own modules: `client` or `rows`."""
         return import_module(f"lgsp.sources.{self.name}.{module}")
 
-    def sql(self, name: str) -> str:
-        """One of the source's own SQL files."""
-        return sql.load(f"lgsp.sources.{self.name}", name)
+    def sql(self, name: str, **parts: object) -> str:
+        """One of the source's own SQL files, with its placeholders filled in."""
+        return sql.load(f"lgsp.sources.{self.name}", name, **parts)
 
 
 def names() -> list[str]:
@@ -63,11 +69,34 @@ def load(name: str) -> Source:
     path = FOLDER / name / "source.yml"
     if not path.exists():
         raise ContractError(f"there is no source {name!r}; known are {', '.join(names())}")
-    told = yaml.safe_load(path.read_text())
     try:
-        return Source(name=name, corrections=_corrections(name), **told)
+        source = Source(name=name, corrections=_corrections(name), **yaml.safe_load(path.read_text()))
     except TypeError as error:
-        raise ContractError(f"{path.name} of {name}: {error}") from None
+        raise ContractError(f"sources/{name}/{path.name}: {error}") from None
+    if source.role not in ROLES:
+        raise ContractError(f"sources/{name}/{path.name}: unknown role {source.role!r}; known are {', '.join(ROLES)}")
+    return source
+
+
+def every() -> list[Source]:
+    """All sources in order of precedence: by role, then by rank; where several fill an attribute the first one wins.
+
+    Raises ContractError when sources of one role do not all declare a rank of their own.
+    """
+    found = [load(name) for name in names()]
+    for role in ROLES:
+        alike = [source for source in found if source.role == role]
+        if len(alike) > 1 and len({source.rank for source in alike} - {None}) < len(alike):
+            files = ", ".join(f"sources/{source.name}/source.yml" for source in alike)
+            raise ContractError(
+                f"{files}: they share the role {role!r}, so each must declare a `rank` of its own (1 wins)"
+            )
+    return sorted(found, key=lambda source: (ROLES.index(source.role), source.rank or 0))
+
+
+def of_dossiers() -> list[str]:
+    """The names of the sources that hold dossiers, in order of precedence."""
+    return [source.name for source in every() if source.role in DOSSIER_ROLES]
 
 
 def _corrections(name: str) -> tuple[Correction, ...]:

@@ -1,1 +1,1 @@
-"""Write, sign, prove, replicate and switch immutable Parquet snapshots."""
+"""Write, sign, verify, replicate and switch immutable Parquet snapshots."""

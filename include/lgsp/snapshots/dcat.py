@@ -1,7 +1,7 @@
-"""The catalogue of a snapshot: DCAT 3 as JSON-LD, for portals and people who look for data before they read it.
+"""Describe a snapshot as a DCAT 3 catalogue in JSON-LD, for data portals and for people who search for data.
 
-Everything in it comes from the contracts and the manifest, so the same snapshot always gives the same bytes; addresses
-are relative to the catalogue itself, so it stays true wherever the snapshot's folder is copied or served.
+Everything in it comes from the contracts and the manifest, so the same snapshot always gives the same bytes. Addresses
+are relative to the catalogue, so they stay correct where the snapshot's folder is copied or served.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lgsp.schema.contract import Column, Contract
 PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 EU = "http://publications.europa.eu/resource/authority"
 
-# Inline: a reader without a network must be able to parse it.
+# Inline, so that a reader without a network can parse it.
 CONTEXT = {
     "adms": "http://www.w3.org/ns/adms#",
     "csvw": "http://www.w3.org/ns/csvw#",
@@ -46,47 +46,47 @@ CONTEXT = {
     )
 }  # fmt: skip
 
-# The types of a contract as CSV on the Web names them.
+# The types of a contract and their names in CSV on the Web.
 DATATYPES = {
     "text": "string", "text[]": "string", "boolean": "boolean", "integer": "int", "bigint": "long", "date": "date",
     "timestamptz": "dateTime", "double precision": "double",
 }  # fmt: skip
 
 TITLE = ("The shared dataset of the province", "Bộ dữ liệu dùng chung của tỉnh")
-ABOUT = (
-    "Administrative procedures, official documents and indicators of all agencies, from three systems harmonised into one: "
-    "every table is of the same snapshot, in SQL and in Parquet",
-    "Thủ tục hành chính, văn bản và chỉ số của mọi cơ quan, hợp nhất từ ba hệ thống: mọi bảng thuộc cùng một lần công bố, bằng SQL và Parquet",
+DESCRIPTION = (
+    "Administrative procedures, official documents and indicators of all agencies, harmonised from three systems; "
+    "all tables belong to one snapshot, in SQL and in Parquet",
+    "Thủ tục hành chính, văn bản và chỉ số của mọi cơ quan, hợp nhất từ ba hệ thống; mọi bảng thuộc cùng một lần công bố, ở dạng SQL và Parquet",
 )
 PUBLISHER = ("The province that runs this installation", "Tỉnh vận hành hệ thống này")
-# No licence is claimed: what others may do with it is for the province to say, and differs from the law of open data.
+# No licence is stated: the province decides how others may use the data; sharing between state bodies is not open data.
 RIGHTS = (
-    "Shared between state bodies by default; holds no name, phone, address or identity number",
-    "Dùng chung mặc định giữa các cơ quan nhà nước; không có họ tên, điện thoại, địa chỉ, số định danh",
+    "Shared between state bodies by default; contains no personal name, phone number, address or identity number",
+    "Dùng chung mặc định giữa các cơ quan nhà nước; không chứa họ tên, số điện thoại, địa chỉ, số định danh cá nhân",
 )
 KEYWORDS = (("administrative procedures", "thủ tục hành chính"), ("public services", "dịch vụ công"))
 
 
 def document(manifest: Mapping[str, Any]) -> bytes:
-    """The catalogue of the snapshot that a manifest describes, to lie beside it as `catalog.json`.
+    """The catalogue of the snapshot that a manifest describes, as JSON-LD: the content of `catalog.json`.
 
-    A manifest that knows `published_at` gives it as the day of issue; `as_of`, the data's own time, is when it changed.
+    `dct:issued` is the manifest's `published_at` and `dct:modified` its `as_of`, the time up to which the data reach.
     """
     tables = manifest["tables"]
-    told = {
+    catalog = {
         "@context": CONTEXT,
         "@id": "#catalog",
         "@type": "dcat:Catalog",
-        "dct:title": _said(*TITLE),
-        "dct:description": _said(*ABOUT),
-        "dct:publisher": {"@id": "#publisher", "@type": "foaf:Agent", "foaf:name": _said(*PUBLISHER)},
+        "dct:title": _texts(*TITLE),
+        "dct:description": _texts(*DESCRIPTION),
+        "dct:publisher": {"@id": "#publisher", "@type": "foaf:Agent", "foaf:name": _texts(*PUBLISHER)},
         "dct:language": [f"{EU}/language/VIE", f"{EU}/language/ENG"],
-        "dct:accessRights": {"@type": "dct:RightsStatement", "rdfs:label": _said(*RIGHTS)},
+        "dct:accessRights": {"@type": "dct:RightsStatement", "rdfs:label": _texts(*RIGHTS)},
         "dcat:version": str(manifest["snapshot_id"]),
         **_times(manifest),
         "dcat:dataset": [_dataset(shared, manifest) for shared in contract.every() if shared.name in tables],
     }
-    return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(catalog, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
 def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,15 +97,15 @@ def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "@id": f"#{shared.name}",
         "@type": "dcat:Dataset",
         "dct:identifier": f"lgsp.{shared.name}",
-        "dct:title": _said(english, shared.meaning_vi),
-        "dct:description": _said(shared.description, shared.meaning_vi),
+        "dct:title": _texts(english, shared.meaning_vi),
+        "dct:description": _texts(shared.description, shared.meaning_vi),
         "dct:publisher": {"@id": "#publisher"},
-        "dcat:keyword": [word for pair in keywords for word in _said(*pair)],
+        "dcat:keyword": [word for pair in keywords for word in _texts(*pair)],
         "dcat:theme": f"{EU}/data-theme/GOVE",
         "dcat:version": str(snapshot_id),
-        "adms:versionNotes": _said(
-            "The number of the publication; every table of a catalogue has the same",
-            "Số của lần công bố; mọi bảng trong danh mục cùng một số",
+        "adms:versionNotes": _texts(
+            "The number of the snapshot; all tables of a catalogue have the same number",
+            "Số thứ tự lần công bố; mọi bảng trong danh mục có cùng số",
         ),
         "dct:accrualPeriodicity": f"{EU}/frequency/DAILY",
         "dct:conformsTo": {
@@ -123,31 +123,31 @@ def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parquet(shared: Contract, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    about = ("Parquet files, zstd", "Tệp Parquet, nén zstd")
+    description = ("Parquet files, zstd", "Tệp Parquet, nén zstd")
     if shared.partition:
         column = shared.partition.name
-        about = (
-            f"Parquet files, zstd, cut by the local month of {column} into folders month=YYYY-MM",
+        description = (
+            f"Parquet files, zstd, partitioned by the local month of {column} into folders month=YYYY-MM",
             f"Tệp Parquet, nén zstd, chia theo tháng của {column} vào thư mục month=YYYY-MM",
         )
-    told: dict[str, Any] = {
+    distribution: dict[str, Any] = {
         "@id": f"#{shared.name}-parquet",
         "@type": "dcat:Distribution",
-        "dct:title": _said(f"{shared.name} in Parquet", f"{shared.name} bằng Parquet"),
-        "dct:description": _said(*about),
+        "dct:title": _texts(f"{shared.name} in Parquet", f"{shared.name} ở dạng Parquet"),
+        "dct:description": _texts(*description),
         "dcat:mediaType": PARQUET,
         "dcat:accessURL": f"{shared.name}/",
         "dcat:byteSize": sum(file["bytes"] for file in files),
     }
     if len(files) == 1:
         (file,) = files
-        told["dcat:downloadURL"] = file["path"]
-        told["spdx:checksum"] = {
+        distribution["dcat:downloadURL"] = file["path"]
+        distribution["spdx:checksum"] = {
             "@type": "spdx:Checksum",
             "spdx:algorithm": "spdx:checksumAlgorithm_sha256",
             "spdx:checksumValue": file["sha256"],
         }
-    return told
+    return distribution
 
 
 def _sql(shared: Contract, snapshot_id: int) -> dict[str, Any]:
@@ -156,10 +156,10 @@ def _sql(shared: Contract, snapshot_id: int) -> dict[str, Any]:
     return {
         "@id": f"#{shared.name}-sql",
         "@type": "dcat:Distribution",
-        "dct:title": _said(f"{shared.name} in SQL", f"{shared.name} bằng SQL"),
-        "dct:description": _said(
+        "dct:title": _texts(f"{shared.name} in SQL", f"{shared.name} ở dạng SQL"),
+        "dct:description": _texts(
             f"Table {table} in PostgreSQL shows the newest snapshot; {as_of} shows this one",
-            f"Bảng {table} trong PostgreSQL là lần công bố mới nhất; {as_of} là lần này",
+            f"Bảng {table} trong PostgreSQL là dữ liệu của lần công bố mới nhất; {as_of} là dữ liệu của lần công bố này",
         ),
         "dct:format": "PostgreSQL",
         "dcat:accessURL": f"urn:lgsp:sql:{table}",
@@ -174,8 +174,8 @@ def _column(column: Column) -> dict[str, Any]:
         "csvw:datatype": {
             "@type": "csvw:Datatype", "csvw:base": DATATYPES[column.type], "rdfs:label": column.type,
         },
-        "dct:title": _said(column.name.replace("_", " "), column.meaning_vi),
-        "dct:description": _said(column.description, column.meaning_vi),
+        "dct:title": _texts(column.name.replace("_", " "), column.meaning_vi),
+        "dct:description": _texts(column.description, column.meaning_vi),
     }  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def _times(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _temporal(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """From the first to the last month that has a file; nothing for a table that is not cut by month."""
+    """The period from the first to the last month with a file; empty for a table that is not partitioned by month."""
     months = sorted(file["part"] for file in files if re.fullmatch(r"\d{4}-\d{2}", file["part"]))
     if not months:
         return {}
@@ -195,5 +195,5 @@ def _temporal(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"dct:temporal": period}
 
 
-def _said(english: str, vietnamese: str) -> list[dict[str, str]]:
+def _texts(english: str, vietnamese: str) -> list[dict[str, str]]:
     return [{"@language": "vi", "@value": vietnamese}, {"@language": "en", "@value": english}]

@@ -1,8 +1,8 @@
-"""The parts of a snapshot: the months of its tables, of which only those that changed are written again.
+"""Write the parts of a snapshot (the months of its tables) that changed, and compare each with SQL.
 
-A month is not read out of SQL again: its file is made of the file before, without the rows that are gone and with those
-that are fresh. Each file is read back by DuckDB and its sums are compared with those PostgreSQL computes of all rows it
-has of that month: two ways that share nothing but the change lead to the same rows, or nothing is published.
+A changed month is not read from SQL again: its file is the previous file without the deleted rows and with the new ones.
+DuckDB reads each file back, and its sums are compared with those that PostgreSQL computes over all rows of that month.
+The two computations share only the change; when their results differ, nothing is published.
 """
 
 from __future__ import annotations
@@ -20,44 +20,45 @@ import pyarrow.parquet as pq
 from lgsp.errors import PublicationFailed
 from lgsp.schema import contract, fingerprint
 from lgsp.schema.contract import Contract
-from lgsp.snapshots import changes, readback, writer
+from lgsp.snapshots import readback, writer
+from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.readback import Sums
-from lgsp.snapshots.writer import Building, File
+from lgsp.snapshots.writer import File, SnapshotWriter
 from lgsp.store.transaction import Transaction
 from lgsp.window import midnight
 
 log = logging.getLogger(__name__)
 
 
-def write(building: Building, transaction: Transaction, touched: changes.Touched) -> list[File]:
-    """Write the touched parts from inside the transaction, and take over the others: all files of the snapshot.
+def write(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes) -> list[File]:
+    """Write the changed parts from inside the transaction and reuse the others; all files of the snapshot.
 
-    Raises PublicationFailed when a file does not hold what SQL holds.
+    Raises PublicationFailed when the rows of a file differ from those in SQL.
     """
-    # PostgreSQL counts on one core while a file is written on another; files and statements keep their order
-    with ThreadPoolExecutor(1) as beside:
-        return list(_files(building, transaction, touched, beside))
+    # PostgreSQL computes sums on one core while a file is written on another; one thread keeps the statements in order
+    with ThreadPoolExecutor(1) as executor:
+        return list(_files(snapshot, transaction, changes, executor))
 
 
-def _files(building: Building, transaction: Transaction, touched: changes.Touched, beside: Executor) -> Iterator[File]:
-    known = _known(transaction)
+def _files(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes, executor: Executor) -> Iterator[File]:
+    previous_files = _previous_files(transaction)
     for shared in contract.every():
-        before = {part: file for (table, part), file in known.items() if table == shared.name}
-        changed = touched.parts.get(shared.name, set())
-        mine: list[File] = []
-        for part in sorted((before.keys() | changed) - {writer.EMPTY}):
-            told = before.get(part)
-            file = building.keep(told, building.snapshot_id - 1) if told and part not in changed else None
-            if file := file or _written(building, transaction, shared, part, told, beside):
-                mine.append(file)
-        if not mine:
-            mine.append(building.write(shared, writer.EMPTY, shared.arrow_schema().empty_table()))
-        yield from building.close(mine)
+        previous = {part: file for (table, part), file in previous_files.items() if table == shared.name}
+        changed = changes.parts.get(shared.name, set())
+        files: list[File] = []
+        for part in sorted((previous.keys() | changed) - {writer.EMPTY}):
+            before = previous.get(part)
+            file = snapshot.reuse(before, snapshot.snapshot_id - 1) if before and part not in changed else None
+            if file := file or _write_part(snapshot, transaction, shared, part, before, executor):
+                files.append(file)
+        if not files:
+            files.append(snapshot.write(shared, writer.EMPTY, shared.arrow_schema().empty_table()))
+        yield from snapshot.close_table(files)
 
 
-def _known(transaction: Transaction) -> dict[tuple[str, str], File]:
-    """The files of the snapshot before, by table and part; without those whose table has other columns now."""
-    shapes = {shared.name: fingerprint.shape(shared) for shared in contract.every()}
+def _previous_files(transaction: Transaction) -> dict[tuple[str, str], File]:
+    """The files of the previous snapshot by table and part, without those of tables whose columns have changed."""
+    shapes = {shared.name: fingerprint.format_fingerprint(shared) for shared in contract.every()}
     return {
         (table, part): File(table, part, path, size, sha, Sums(rows, int(content), int(data)))
         for table, part, path, size, sha, rows, content, data, shape in transaction.rows(
@@ -67,16 +68,21 @@ def _known(transaction: Transaction) -> dict[tuple[str, str], File]:
     }
 
 
-def _written(
-    building: Building, transaction: Transaction, shared: Contract, part: str, before: File | None, beside: Executor
+def _write_part(
+    snapshot: SnapshotWriter,
+    transaction: Transaction,
+    shared: Contract,
+    part: str,
+    before: File | None,
+    executor: Executor,
 ) -> File | None:
-    where = within(shared, part)
-    rows = _derived(building, transaction, shared, part, before) if before else None
+    where = part_condition(shared, part)
+    rows = _updated_rows(snapshot, transaction, shared, part, before) if before else None
     if rows is None:
         rows = transaction.arrow(f"select {', '.join(shared.names)} from shared.{shared.name} where {where}")
-    proof = beside.submit(_counted, transaction, shared, f"shared.{shared.name} where {where}")
-    written = building.write(shared, part, rows) if rows.num_rows else None
-    in_file, in_sql = written.sums if written else readback.NOTHING, proof.result()
+    counted = executor.submit(_count_and_hash, transaction, shared, f"shared.{shared.name} where {where}")
+    written = snapshot.write(shared, part, rows) if rows.num_rows else None
+    in_file, in_sql = written.sums if written else readback.NO_ROWS, counted.result()
     if (in_file.rows, in_file.content_hash) != in_sql:
         raise PublicationFailed(
             f"{shared.name} {part}: the file read back has {in_file}, SQL has {in_sql}; nothing was published"
@@ -84,53 +90,53 @@ def _written(
     return written
 
 
-def _derived(
-    building: Building, transaction: Transaction, shared: Contract, part: str, before: File
+def _updated_rows(
+    snapshot: SnapshotWriter, transaction: Transaction, shared: Contract, part: str, before: File
 ) -> pa.Table | None:
-    """The rows of a part, by its file before and what changed since; None when that file is not what was published."""
-    path = building.root / "snapshots" / str(building.snapshot_id - 1) / before.path
-    if (kept := _unaltered(path, before)) is None:
+    """The rows of a part: its previous file with the changes since. None when that file is missing or was altered."""
+    path = snapshot.root / "snapshots" / str(snapshot.snapshot_id - 1) / before.path
+    if (kept := _read_unaltered(path, before)) is None:
         log.error("%s is not the file that was published: the part is written from SQL", path)
         return None
-    keys, where = list(shared.key), within(shared, part)
+    keys, where = list(shared.key), part_condition(shared, part)
     gone = transaction.arrow(
-        f"select {', '.join(keys)} from history.{shared.name} where snapshot_to = {building.snapshot_id} and {where}"
+        f"select {', '.join(keys)} from history.{shared.name} where snapshot_to = {snapshot.snapshot_id} and {where}"
     )
     if gone.num_rows:
         numbered = kept.select(keys).append_column("row", pa.array(range(kept.num_rows), pa.int64()))
         kept = kept.take(numbered.join(gone, keys, join_type="left anti")["row"])
     fresh = transaction.arrow(
-        f"select {', '.join(shared.names)} from shared.{shared.name} where snapshot_id = {building.snapshot_id} and {where}"
+        f"select {', '.join(shared.names)} from shared.{shared.name} where snapshot_id = {snapshot.snapshot_id} and {where}"
     )
     return pa.concat_tables([kept, fresh.cast(shared.arrow_schema())])
 
 
-def _unaltered(path: Path, file: File) -> pa.Table | None:
+def _read_unaltered(path: Path, file: File) -> pa.Table | None:
     try:
-        told = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    return pq.read_table(pa.BufferReader(told)) if hashlib.sha256(told).hexdigest() == file.sha256 else None
+    return pq.read_table(pa.BufferReader(content)) if hashlib.sha256(content).hexdigest() == file.sha256 else None
 
 
-def _counted(transaction: Transaction, shared: Contract, rows: str) -> tuple[int, int]:
-    """Rows and content hash of some rows; where these are equal the rows are, and with them every other sum."""
+def _count_and_hash(transaction: Transaction, shared: Contract, rows: str) -> tuple[int, int]:
+    """The number and the content hash of some rows. Equal hashes mean equal rows, so `data_hash` is not compared."""
     whole = shared.hash_sql("postgresql", shared.names)
     ((count, content),) = transaction.rows(f"select count(*), coalesce(sum({whole}), 0)::text from {rows}")
     return count, int(content)
 
 
 def sums(transaction: Transaction, shared: Contract, rows: str) -> Sums:
-    """Rows and content hashes of some rows of a table (what stands after `from`), as PostgreSQL computes them."""
+    """The sums over some rows of a table, as PostgreSQL computes them; `rows` is the SQL that follows `from`."""
     whole, data = shared.hash_sql("postgresql", shared.names), shared.hash_sql("postgresql", shared.data_names)
-    ((count, content, said),) = transaction.rows(
+    ((count, content_hash, data_hash),) = transaction.rows(
         f"select count(*), coalesce(sum({whole}), 0)::text, coalesce(sum({data}), 0)::text from {rows}"
     )
-    return Sums(count, int(content), int(said))
+    return Sums(count, int(content_hash), int(data_hash))
 
 
-def within(shared: Contract, part: str) -> str:
-    """The condition of a part (a local month), as a range that an index can serve."""
+def part_condition(shared: Contract, part: str) -> str:
+    """The SQL condition for the rows of a part (a local month), as a range that an index can serve."""
     column = shared.partition
     if column is None:
         return "true"

@@ -1,4 +1,4 @@
-"""The pointer `current`, and the manifests of the snapshots it may point to."""
+"""Read and switch the pointer `current`, and read the manifests of the snapshots it can point to."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lgsp.errors import PublicationFailed
 from lgsp.files import sync_folder
 
 MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
-LOCK_SECONDS = 30  # to move the pointer takes a millisecond
+LOCK_SECONDS = 30  # moving the pointer takes a millisecond
 
 
 def manifest(root: Path, snapshot_id: int) -> dict[str, Any]:
-    """The manifest of a snapshot. Raises PublicationFailed when there is none."""
+    """The manifest of a snapshot. Raises PublicationFailed when the snapshot has none."""
     path = root / "snapshots" / str(snapshot_id) / MANIFEST
     if not path.exists():
         raise PublicationFailed(f"snapshot {snapshot_id} has no manifest at {path}; was it retired?")
-    told = orjson.loads(path.read_bytes())
-    assert isinstance(told, dict)
-    return told
+    content = orjson.loads(path.read_bytes())
+    assert isinstance(content, dict)
+    return content
 
 
 def current(root: Path) -> int | None:
@@ -37,15 +37,18 @@ def current(root: Path) -> int | None:
         target = os.readlink(root / "current")
     except FileNotFoundError:
         return None
-    found = re.fullmatch(r"snapshots/(\d+)", target)
-    return int(found.group(1)) if found else None
+    match = re.fullmatch(r"snapshots/(\d+)", target)
+    return int(match.group(1)) if match else None
 
 
-def point(root: Path, snapshot_id: int) -> None:
-    """Move the pointer to a snapshot; only ever forward."""
-    with _alone(root):
-        now = current(root)
-        if now is not None and now >= snapshot_id and (root / "current").exists():
+def switch_to(root: Path, snapshot_id: int) -> None:
+    """Switch the pointer to a snapshot. It only moves forward: a pointer to a newer snapshot stays.
+
+    Raises PublicationFailed when another process holds the pointer's lock for LOCK_SECONDS.
+    """
+    with _locked(root):
+        shown = current(root)
+        if shown is not None and shown >= snapshot_id and (root / "current").exists():
             return
         temporary = root / f".current.{os.getpid()}"
         temporary.unlink(missing_ok=True)
@@ -55,26 +58,26 @@ def point(root: Path, snapshot_id: int) -> None:
 
 
 def retire(root: Path, snapshot_id: int) -> None:
-    """Take the files of a snapshot away: at once for who comes after, while who reads one of them keeps it."""
-    folder, leaving = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.retired"
+    """Remove the files of a snapshot; a reader who has a file open can still read it to the end."""
+    folder, retired = root / "snapshots" / str(snapshot_id), root / "snapshots" / f".{snapshot_id}.retired"
     if folder.exists():
-        folder.rename(leaving)
-    shutil.rmtree(leaving, ignore_errors=True)
+        folder.rename(retired)
+    shutil.rmtree(retired, ignore_errors=True)
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    until = time.monotonic() + LOCK_SECONDS
+def _locked(root: Path) -> Iterator[None]:
+    deadline = time.monotonic() + LOCK_SECONDS
     with (root / ".pointer.lock").open("w") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise PublicationFailed(
-                        f"another process has held {file.name} for {LOCK_SECONDS} s: it hangs while it moves the pointer. "
-                        f"End it (`fuser {file.name}` names it), then run `lgsp recover`"
+                        f"another process has the lock on {file.name} for more than {LOCK_SECONDS} s: it hangs while it moves the pointer. "
+                        f"End it (`fuser {file.name}` shows its process id), then run `lgsp recover`"
                     ) from None
                 time.sleep(0.02)
         yield

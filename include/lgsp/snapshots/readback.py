@@ -1,4 +1,4 @@
-"""Read written files back with DuckDB: their rows and content hashes."""
+"""Read written Parquet files back with DuckDB, to count their rows and compute their content hashes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lgsp.schema.contract import Column, Contract
+from lgsp.sql import one_row
 
 ARROW_TYPES = {
     "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
@@ -20,7 +21,7 @@ ARROW_TYPES = {
 
 @dataclass(frozen=True)
 class Sums:
-    """How many rows, and the sums of their content hashes: with and without their lineage."""
+    """The number of rows and the sums of their hashes, over all columns and (`data_hash`) without lineage columns."""
 
     rows: int
     content_hash: int
@@ -30,15 +31,15 @@ class Sums:
         return Sums(self.rows + other.rows, self.content_hash + other.content_hash, self.data_hash + other.data_hash)
 
 
-NOTHING = Sums(0, 0, 0)
+NO_ROWS = Sums(0, 0, 0)
 
 
-def as_written(path: Path) -> Contract:
-    """The table of a file as it was when the file was written: an older version had other columns."""
+def contract_of(path: Path) -> Contract:
+    """The contract that a file was written with: its columns may differ from those of today's contract."""
     schema = pq.read_schema(path)
-    about = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items()}
+    metadata = {name.decode(): value.decode() for name, value in (schema.metadata or {}).items()}
     columns = tuple(Column(column.name, _type(column.type), "", "", False, False, False) for column in schema)
-    return Contract(about["contract"].removeprefix("lgsp."), "", "", "", columns, ())
+    return Contract(metadata["contract"].removeprefix("lgsp."), "", "", "", columns, ())
 
 
 def _type(arrow: pa.DataType) -> str:
@@ -48,16 +49,16 @@ def _type(arrow: pa.DataType) -> str:
 
 
 def read_sums(paths: list[Path]) -> Sums:
-    """Rows and content hashes of some files, as DuckDB reads them back, each over the columns it was written with."""
-    alike: dict[Contract, list[str]] = {}
+    """The sums over all rows of some files, read back with DuckDB, each over the columns it was written with."""
+    by_contract: dict[Contract, list[str]] = {}
     for path in paths:
-        alike.setdefault(as_written(path), []).append(str(path))
-    return sum((_sums(table, group) for table, group in alike.items()), NOTHING)
+        by_contract.setdefault(contract_of(path), []).append(str(path))
+    return sum((_sums(table, group) for table, group in by_contract.items()), NO_ROWS)
 
 
 @cache
 def _reader() -> duckdb.DuckDBPyConnection:
-    """The DuckDB of this process that reads files back: to open another costs more than to read a small file."""
+    """The DuckDB connection of this process: opening another one takes longer than reading a small file."""
     con = duckdb.connect()
     con.execute("set threads = 2")
     return con
@@ -68,11 +69,11 @@ def _sums(table: Contract, paths: list[str]) -> Sums:
     try:
         con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
-        row = con.execute(
+        cursor = con.execute(
             f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
             [paths],
-        ).fetchone()
+        )
+        row = one_row(cursor)
     finally:
         con.close()
-    assert row is not None
     return Sums(int(row[0]), int(row[1]), int(row[2]))

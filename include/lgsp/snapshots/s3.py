@@ -1,4 +1,4 @@
-"""A bucket of S3-compatible storage: whole objects, written only under the condition their writer names."""
+"""Read and write whole objects in a bucket of S3-compatible storage, with conditional writes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import Any, TypeVar
 
 from lgsp.errors import LgspError, SettingError
 
-VARIABLE = "LGSP_SHARED_URL"
-# An open file is streamed in pieces of this size, so memory is bounded by it and the number of threads.
-PIECE = 1024 * 1024
+URL_VARIABLE = "LGSP_SHARED_URL"
+# Objects are read in chunks of this size, so memory is bounded by it and the number of threads.
+CHUNK_BYTES = 1024 * 1024
 THREADS = 4
 PRECONDITION_FAILED, CONFLICT, NOT_FOUND = 412, 409, 404
-# Of two writers at once a store may refuse both for now.
+# When two writers put one object at the same time, a store may refuse both with 409; then the request is repeated.
 ATTEMPTS = 10
 
 Item = TypeVar("Item")
 
 
 class RemoteFailed(LgspError):
-    """The remote side did not take, give or hold what it must; the local side and SQL are untouched."""
+    """The object store refused a request or its content is wrong; the local files and SQL are unchanged."""
 
 
 @dataclass(frozen=True)
-class Thing:
-    """An object as a listing shows it; its age is by the store's own clock."""
+class StoredObject:
+    """An object in a listing: its size in bytes, and its age by the store's own clock."""
 
     size: int
     age: timedelta
@@ -45,7 +45,7 @@ OPTIONS = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_DEFAULT_REGIO
 
 @dataclass(frozen=True)
 class Bucket:
-    """One bucket, and the prefix under which everything of ours lies."""
+    """One bucket, and the prefix of all our keys in it."""
 
     name: str
     prefix: str = ""
@@ -53,157 +53,175 @@ class Bucket:
 
     @classmethod
     def open(cls, url: str) -> Bucket:
-        """The bucket of an address such as s3://bucket/prefix; endpoint and credentials by the AWS variables.
+        """The bucket of a URL such as s3://bucket/prefix; endpoint and credentials come from the AWS variables.
 
-        Raises SettingError when it is no such address; the address is not shown, it may hold a secret.
+        Raises SettingError when the URL has another form; the message does not show the URL, which may contain a secret.
         """
-        found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[\w./-]*)?", url)
-        if not found:
-            raise SettingError(f"{VARIABLE} must look like s3://bucket/prefix, without credentials or parameters")
-        import boto3  # takes a third of a second
+        match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[\w./-]*)?", url)
+        if not match:
+            raise SettingError(f"{URL_VARIABLE} must look like s3://bucket/prefix, without credentials or parameters")
+        import boto3  # here, because it takes a third of a second
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
-        prefix = (found.group(2) or "").strip("/")
-        # Only what was asked for: some stores refuse the checksums that newer clients add of their own accord.
+        prefix = (match.group(2) or "").strip("/")
+        # Some stores refuse the checksums that newer clients add by default.
         config = Config(
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
             retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60,
         )  # fmt: skip
         try:
-            # Compose hands on what is not set as empty
-            given = {name: os.environ.get(variable) or None for name, variable in OPTIONS.items()}
-            client = boto3.client("s3", config=config, **given)
+            # Docker Compose passes a variable that is not set as an empty text
+            options = {name: os.environ.get(variable) or None for name, variable in OPTIONS.items()}
+            client = boto3.client("s3", config=config, **options)
         except (BotoCoreError, ValueError) as error:
             raise SettingError(
-                f"{VARIABLE}: AWS_ENDPOINT_URL, AWS_PROFILE or another AWS variable makes no sense ({type(error).__name__})"
+                f"{URL_VARIABLE}: AWS_ENDPOINT_URL, AWS_PROFILE or another AWS variable is invalid ({type(error).__name__})"
             ) from None
-        return cls(found.group(1), f"{prefix}/" if prefix else "", client)
+        return cls(match.group(1), f"{prefix}/" if prefix else "", client)
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
-    def insist_on_conditions(self) -> None:
-        """Make sure that the store enforces conditions. Raises SettingError when it does not: nothing would be safe there."""
+    def require_conditional_writes(self) -> None:
+        """Check that the store enforces conditional writes.
+
+        Raises SettingError when it does not: two publishers could then overwrite each other.
+        """
         is_overwritten = self.put_new("conditions", b"") and self.put_new("conditions", b"")
-        if is_overwritten or self.exchange("conditions", b"", '"a version it never had"'):
+        if is_overwritten or self.replace_version("conditions", b"", '"a version it never had"'):
             raise SettingError(
-                f"{VARIABLE}: the store of {self} ignores If-None-Match or If-Match, so two publishers could overwrite each other; "
-                "choose one that enforces conditional writes"
+                f"{URL_VARIABLE}: the store of {self} ignores If-None-Match or If-Match, so two publishers could overwrite each other; "
+                "choose a store that enforces conditional writes"
             )
 
     def put_new(self, key: str, content: bytes | Path, sha256: str | None = None) -> bool:
-        """Put an object where none is; False when there is one already. The digest of a file must be known."""
+        """Put an object under a key that has none; False when there is one already. `sha256` is its SHA-256 in hex."""
         for _ in range(ATTEMPTS):
-            refused = self._put(key, content, sha256, (PRECONDITION_FAILED, CONFLICT), IfNoneMatch="*")
-            if refused != CONFLICT:
-                return refused is None
-        raise RemoteFailed(f"{self}: {key} is written by others all the time; try again later")
+            status = self._put(key, content, sha256, (PRECONDITION_FAILED, CONFLICT), IfNoneMatch="*")
+            if status != CONFLICT:
+                return status is None
+        raise RemoteFailed(f"{self}: other processes kept writing {key} during {ATTEMPTS} attempts; try again later")
 
-    def put_over(self, key: str, content: bytes | Path, sha256: str | None = None) -> None:
-        """Put an object, whether or not there is one; its age begins again."""
+    def overwrite(self, key: str, content: bytes | Path, sha256: str | None = None) -> None:
+        """Put an object, whether or not the key has one; its age starts again at zero."""
         self._put(key, content, sha256)
 
-    def exchange(self, key: str, content: bytes, version: str | None) -> bool:
-        """Put an object in place of a version that was read (None: of nothing); False when it is not there any more."""
+    def replace_version(self, key: str, content: bytes, version: str | None) -> bool:
+        """Replace an object whose version was read before (None: there was no object); False when it changed since."""
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         return self._put(key, content, None, (PRECONDITION_FAILED, CONFLICT, NOT_FOUND), **condition) is None
 
-    def holds(self, key: str, size: int, sha256: str) -> bool:
-        """Whether an object has this size and was put with this digest."""
-        told = self._ask("head_object", key, (NOT_FOUND,), ChecksumMode="ENABLED", **self._at(key))
-        if isinstance(told, int):
+    def has_content(self, key: str, size: int, sha256: str) -> bool:
+        """Whether an object has this size in bytes and this SHA-256, by the store's own record."""
+        head = self._request("head_object", key, (NOT_FOUND,), ChecksumMode="ENABLED", **self._at(key))
+        if isinstance(head, int):
             return False
-        digest = told.get("ChecksumSHA256") or _base64(told["Metadata"].get("sha256", ""))
-        return bool(told["ContentLength"] == size and digest == _base64(sha256))
+        digest = head.get("ChecksumSHA256") or _base64(head["Metadata"].get("sha256", ""))
+        return bool(head["ContentLength"] == size and digest == _base64(sha256))
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """A small object and its version; None when there is none."""
-        answer = self._ask("get_object", key, (NOT_FOUND,), **self._at(key))
-        if isinstance(answer, int):
+        """The content of a small object, and its version (ETag); None when there is no such object."""
+        response = self._request("get_object", key, (NOT_FOUND,), **self._at(key))
+        if isinstance(response, int):
             return None
-        with answer["Body"] as body:
-            return self._told("get_object", key, body.read), answer["ETag"]
+        with response["Body"] as body:
+            return self._answered("get_object", key, body.read), response["ETag"]
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 of an object as it comes back; None when there is none."""
-        answer = self._ask("get_object", key, (NOT_FOUND,), **self._at(key))
-        if isinstance(answer, int):
+        """The SHA-256 of an object, computed from its downloaded content; None when there is no such object."""
+        response = self._request("get_object", key, (NOT_FOUND,), **self._at(key))
+        if isinstance(response, int):
             return None
         digest = hashlib.sha256()
-        with answer["Body"] as body:
-            while piece := self._told("get_object", key, lambda: body.read(PIECE)):
-                digest.update(piece)
+        with response["Body"] as body:
+            while chunk := self._answered("get_object", key, lambda: body.read(CHUNK_BYTES)):
+                digest.update(chunk)
         return digest.hexdigest()
 
-    def things(self, folder: str) -> dict[str, Thing]:
-        """Everything under a folder, by key; ages as of the beginning of the listing."""
-        found: dict[str, Thing] = {}
-        now, more = None, dict[str, Any]()
+    def list_objects(self, folder: str) -> dict[str, StoredObject]:
+        """All objects whose key starts with `folder`, by key; ages are measured at the start of the listing."""
+        objects: dict[str, StoredObject] = {}
+        now, continuation = None, dict[str, Any]()
         while True:
-            page = self._ask("list_objects_v2", folder, Prefix=self.prefix + folder, **more)
+            page = self._request("list_objects_v2", folder, Prefix=self.prefix + folder, **continuation)
             now = now or parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
-            for told in page.get("Contents", ()):
-                found[told["Key"].removeprefix(self.prefix)] = Thing(told["Size"], now - told["LastModified"])
+            for entry in page.get("Contents", ()):
+                age = now - entry["LastModified"]
+                objects[entry["Key"].removeprefix(self.prefix)] = StoredObject(entry["Size"], age)
             if not page.get("NextContinuationToken"):
-                return found
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+                return objects
+            continuation = {"ContinuationToken": page["NextContinuationToken"]}
 
     def remove(self, key: str) -> None:
-        """Take an object away; nothing happens when there is none."""
-        self._ask("delete_object", key, (NOT_FOUND,), **self._at(key))
+        """Delete an object; no error when there is none."""
+        self._request("delete_object", key, (NOT_FOUND,), **self._at(key))
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Key": self.prefix + key}
 
     def _put(
-        self, key: str, content: bytes | Path, sha256: str | None, refusals: tuple[int, ...] = (), **condition: str
+        self,
+        key: str,
+        content: bytes | Path,
+        sha256: str | None,
+        expected_errors: tuple[int, ...] = (),
+        **condition: str,
     ) -> int | None:
-        """Put an object under a condition; which of the foreseen refusals met it. The store checks the digest."""
+        """Put an object; the HTTP status when it is one of `expected_errors`, else None. The store checks the digest."""
         digest = sha256 or hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
-        told = {"ChecksumSHA256": _base64(digest), "Metadata": {"sha256": digest}, **condition}
+        headers = {"ChecksumSHA256": _base64(digest), "Metadata": {"sha256": digest}, **condition}
         with nullcontext(content) if isinstance(content, bytes) else content.open("rb") as body:
-            answer = self._ask("put_object", key, refusals, Body=body, **self._at(key), **told)
-        return answer if isinstance(answer, int) else None
+            response = self._request("put_object", key, expected_errors, Body=body, **self._at(key), **headers)
+        return response if isinstance(response, int) else None
 
-    def _ask(self, verb: str, key: str, refusals: tuple[int, ...] = (), **told: Any) -> Any:
-        """The store's answer, or which of the foreseen refusals it gave."""
+    def _request(self, operation: str, key: str, expected_errors: tuple[int, ...] = (), **arguments: Any) -> Any:
+        """The store's response, or the HTTP status when it is one of `expected_errors`.
+
+        Raises RemoteFailed for any other error.
+        """
         from botocore.exceptions import ClientError
 
         try:
-            return self._told(verb, key, lambda: getattr(self.client, verb)(Bucket=self.name, **told))
+            return self._answered(
+                operation, key, lambda: getattr(self.client, operation)(Bucket=self.name, **arguments)
+            )
         except ClientError as error:
             status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
-            if status in refusals and code != "NoSuchBucket":
+            if status in expected_errors and code != "NoSuchBucket":
                 return int(status)
         raise RemoteFailed(
-            f"{self} refused {verb} of {key or 'everything'}: {code} (HTTP {status}); "
-            f"look at {VARIABLE}, AWS_ENDPOINT_URL and the rights of the AWS credentials"
+            f"{self} refused {operation} of {key or 'everything'}: {code} (HTTP {status}); "
+            f"check {URL_VARIABLE}, AWS_ENDPOINT_URL and the permissions of the AWS credentials"
         )
 
-    def _told(self, verb: str, key: str, ask: Callable[[], Any]) -> Any:
+    def _answered(self, operation: str, key: str, send: Callable[[], Any]) -> Any:
         from botocore.exceptions import BotoCoreError
 
         try:
-            return ask()
-        except BotoCoreError as error:  # its words may hold the endpoint with a password in it
-            why = type(error).__name__
+            return send()
+        except BotoCoreError as error:  # its message may contain the endpoint with a password in it
+            reason = type(error).__name__
         raise RemoteFailed(
-            f"{self} gave no answer to {verb} of {key or 'everything'} ({why}); look at {VARIABLE}, AWS_ENDPOINT_URL and the AWS credentials"
+            f"{self} gave no answer to {operation} of {key or 'everything'} ({reason}); "
+            f"check {URL_VARIABLE}, AWS_ENDPOINT_URL and the AWS credentials"
         )
 
 
-def each(work: Callable[[Item], object], items: Iterable[Item], meanwhile: Callable[[], object]) -> None:
-    """Do some work for each item, a few at a time, and something in this thread as each is done; the first failure ends it."""
+def for_each(work: Callable[[Item], object], items: Iterable[Item], after_each: Callable[[], object]) -> None:
+    """Call `work` for each item in up to THREADS threads, and `after_each` in this thread after each item.
+
+    Raises the first error of `work` or `after_each`; items that have not started by then are skipped.
+    """
     pool = ThreadPoolExecutor(THREADS)
     try:
-        for done in [pool.submit(work, item) for item in items]:
-            done.result()
-            meanwhile()
+        for future in [pool.submit(work, item) for item in items]:
+            future.result()
+            after_each()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _base64(digest: str) -> str:
-    """A digest as S3 writes it."""
+    """A hex digest in base64, as S3 expects it."""
     return base64.b64encode(bytes.fromhex(digest)).decode()

@@ -1,6 +1,6 @@
-"""Signatures: every manifest is signed with Ed25519, so whoever has the public key knows a snapshot when he sees it.
+"""Sign manifests with Ed25519 and verify the signatures: the public key proves which installation published a snapshot.
 
-The signature is the bare 64 bytes beside the manifest, which openssl checks too:
+The signature is the raw 64 bytes in `manifest.json.sig`; openssl verifies it too:
 `openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in manifest.json -sigfile manifest.json.sig`
 """
 
@@ -26,38 +26,37 @@ from lgsp.settings import Settings
 
 
 @dataclass(frozen=True)
-class Seal:
-    """A private key, with the public key that proves what it signed."""
+class SigningKey:
+    """A private key that signs manifests, with its public key."""
 
     _key: Ed25519PrivateKey
 
     @classmethod
-    def of(cls, pem: bytes) -> Seal:
-        """The key in a PEM text. Raises SettingError when it is none; the text itself is never shown."""
+    def from_pem(cls, pem: bytes) -> SigningKey:
+        """The key in a PEM text. Raises SettingError when it is no Ed25519 key; the message never shows the text."""
         try:
             key = load_pem_private_key(pem, None)
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, Ed25519PrivateKey):
             raise SettingError(
-                "LGSP_SIGNING_KEY must be an Ed25519 key as PEM, without a password: `openssl genpkey -algorithm ed25519` makes one"
+                "LGSP_SIGNING_KEY must be an Ed25519 key as PEM, without a password: `openssl genpkey -algorithm ed25519` creates one"
             )
         return cls(key)
 
     @classmethod
-    def of_installation(cls, settings: Settings) -> Seal:
-        """The key of LGSP_SIGNING_KEY; without it, one that is made once and stored in the home.
+    def load(cls, settings: Settings) -> SigningKey:
+        """The key in LGSP_SIGNING_KEY; if that is not set, the key in LGSP_HOME/signing.key, created at first use.
 
-        It proves that a snapshot comes from this installation. A key in the home is lost with the home, so a real
-        installation sets its own.
+        A key in LGSP_HOME is lost when that folder is lost, so a production installation sets LGSP_SIGNING_KEY.
         """
         if settings.signing_key:
-            return cls.of(settings.signing_key.replace("\\n", "\n").encode())
-        return cls.of(files.make_once(settings.home / "signing.key", new_key))
+            return cls.from_pem(settings.signing_key.replace("\\n", "\n").encode())
+        return cls.from_pem(files.make_once(settings.home / "signing.key", new_key))
 
-    def sign(self, told: bytes) -> bytes:
-        """The signature of some bytes: 64 bytes."""
-        return self._key.sign(told)
+    def sign(self, content: bytes) -> bytes:
+        """The signature of some content: 64 bytes."""
+        return self._key.sign(content)
 
     @property
     def public(self) -> bytes:
@@ -66,7 +65,7 @@ class Seal:
 
     @property
     def id(self) -> str:
-        """The public key's name in a manifest."""
+        """The id of the public key, as the manifest names it: 16 hex digits."""
         return key_id(self.public)
 
 
@@ -76,20 +75,20 @@ def new_key() -> bytes:
 
 
 def key_id(public: bytes) -> str:
-    """The name of a public key: the beginning of the SHA-256 of its bytes."""
-    raw = _public(public).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    """The id of a public key in PEM: the first 16 hex digits of the SHA-256 of its raw bytes."""
+    raw = _load_public(public).public_bytes(Encoding.Raw, PublicFormat.Raw)
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-def prove(public: bytes, told: bytes, signature: bytes, what: str) -> None:
-    """Raises PublicationFailed unless the owner of the key signed these bytes."""
+def verify(public: bytes, content: bytes, signature: bytes, name: str) -> None:
+    """Raises PublicationFailed, with the name of the content, unless it was signed with the key of this public key."""
     try:
-        _public(public).verify(signature, told)
+        _load_public(public).verify(signature, content)
     except InvalidSignature:
-        raise PublicationFailed(f"{what} does not bear the signature of key {key_id(public)}") from None
+        raise PublicationFailed(f"{name} is not signed with key {key_id(public)}") from None
 
 
-def _public(pem: bytes) -> Ed25519PublicKey:
+def _load_public(pem: bytes) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(pem)
     except ValueError:

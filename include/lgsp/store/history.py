@@ -1,7 +1,7 @@
-"""History in SQL: what every table showed in any snapshot, and what changed since one, as functions in schema `history`.
+"""Generate the functions of schema `history`: each table as of a snapshot, and its changes between two snapshots.
 
-Their bodies are bound when they are made, so no caller's search_path reaches them; PostgreSQL still opens them up like
-views, so a condition on `history.<table>_as_of(…)` is answered by an index.
+Their bodies are bound when they are created, so a caller's search_path has no effect on them. PostgreSQL still inlines
+them like views, so a condition on `history.<table>_as_of(…)` uses an index.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import Any
 
 import psycopg
 
-from lgsp import sql
 from lgsp.schema import contract
 from lgsp.schema.contract import Contract
 from lgsp.sql import quoted
 
-# The newest snapshot has no end yet: what is open lies before this one.
+# Stands for the newest snapshot where a change feed has no end: larger than any snapshot id.
 OPEN_END = 2**63 - 1
 
 SIGNATURE = """
@@ -26,15 +25,14 @@ select 1 from pg_proc where oid = to_regprocedure(%s)
 
 
 def statements() -> Iterator[str]:
-    """What makes the functions of every shared table, its history and the ledger; safe to repeat."""
-    yield sql.read("lgsp.store", "ddl/history.sql")
+    """The statements that create the functions of schema `history` for all shared tables; safe to repeat."""
     for table in contract.every():
         yield _as_of(table)
         yield _changes(table)
 
 
 def indexes(table: Contract) -> Iterator[str]:
-    """What lets a question about some snapshots cost what those changed, not what the table holds."""
+    """The indexes with which a query on some snapshots reads the rows they changed, not the whole table."""
     name = table.name
     yield f"create index if not exists {name}_version on history.{name} ({', '.join(table.key)}, snapshot_from)"
     yield f"create index if not exists {name}_begun on history.{name} (snapshot_from)"
@@ -43,13 +41,13 @@ def indexes(table: Contract) -> Iterator[str]:
 
 
 def dropped(table: Contract) -> Iterator[str]:
-    """What removes a table's functions: as long as they are there no column they show can be altered."""
+    """The statements that drop a table's functions: while they exist, no column they return can be altered."""
     yield f"drop function if exists history.{table.name}_as_of(bigint)"
     yield f"drop function if exists history.{table.name}_changes(bigint, bigint)"
 
 
 def is_outdated(connection: psycopg.Connection[Any], table: Contract) -> bool:
-    """Whether a function of the table returns other columns than its contract has: it cannot be replaced in place."""
+    """Whether a function of the table returns other columns than its contract has, so that it must be dropped first."""
     types = [column.type for column in table.columns]
     expected = {
         f"history.{table.name}_as_of(bigint)": (["snapshot", *table.names], ["bigint", *types]),
@@ -64,12 +62,12 @@ def is_outdated(connection: psycopg.Connection[Any], table: Contract) -> bool:
 
 
 def _as_of(table: Contract) -> str:
-    """The rows of a snapshot: those that are as old, and the versions that were replaced later.
+    """The rows of a snapshot: the current rows that are not newer, and the versions that were replaced later.
 
-    The number is read once, as `(select snapshot)`: it may be told by a function that asks the ledger.
+    The argument is read once, as `(select snapshot)`: a caller may pass a function call that queries the ledger.
     """
     function, columns = f"history.{table.name}_as_of", ", ".join(table.names)
-    about = f"{table.description}: every row as a snapshot showed it ({table.meaning_vi}, đúng như một lần công bố đã cho thấy)"
+    description = f"{table.description}: all rows as of a snapshot ({table.meaning_vi} tại một lần công bố)"
     return f"""
 create or replace function {function}(snapshot bigint) returns table ({_typed(table)})
     language sql stable parallel safe
@@ -79,20 +77,20 @@ create or replace function {function}(snapshot bigint) returns table ({_typed(ta
         select {columns} from history.{table.name}
             where history.held(snapshot) and snapshot_from <= (select snapshot) and snapshot_to > (select snapshot);
     end;
-comment on function {function}(bigint) is {quoted(about)};
+comment on function {function}(bigint) is {quoted(description)};
 """
 
 
 def _changes(table: Contract) -> str:
-    """The net changes between two snapshots: of all versions that ended or began there a row's last one, told against its first.
+    """The net changes between two snapshots: of the versions that began or ended there, a row's last against its first.
 
-    One sort and no join: right after a publication nobody has counted yet how many rows it changed, and a join that was
-    planned for one row takes its time squared for many.
+    One sort and no join: right after a publication the planner has no statistics about the changed rows, and a join
+    planned for one row takes quadratic time for many.
     """
-    function, columns, said = f"history.{table.name}_changes", ", ".join(table.names), ", ".join(table.data_names)
-    about = (
-        f"{table.description}: what a copy of snapshot `since` must insert, update and delete to say what `until` (or the newest) says, "
-        f"and in which snapshot it changed last ({table.meaning_vi}: những thay đổi giữa hai lần công bố)"
+    function, columns, data = f"history.{table.name}_changes", ", ".join(table.names), ", ".join(table.data_names)
+    description = (
+        f"{table.description}: the rows to insert, update and delete in a copy of snapshot `since` to get snapshot `until` (or the newest), "
+        f"and the snapshot in which each changed last ({table.meaning_vi}: những thay đổi giữa hai lần công bố)"
     )
     return f"""
 create or replace function {function}(since bigint, until bigint default null)
@@ -100,7 +98,7 @@ create or replace function {function}(since bigint, until bigint default null)
     language sql stable parallel safe
     begin atomic
         with version as (
-            select {columns}, snapshot_from, snapshot_to, false as is_there from history.{table.name}
+            select {columns}, snapshot_from, snapshot_to, false as is_present from history.{table.name}
             where snapshot_to > since and snapshot_to <= coalesce(until, {OPEN_END})
             union all
             select {columns}, snapshot_id, null, true from shared.{table.name}
@@ -108,19 +106,19 @@ create or replace function {function}(since bigint, until bigint default null)
             union all
             select {columns}, snapshot_from, null, true from history.{table.name}
             where snapshot_from > since and snapshot_from <= coalesce(until, {OPEN_END}) and snapshot_to > coalesce(until, {OPEN_END})
-        ), followed as (
+        ), compared as (
             select *, lead(snapshot_from) over versions is null as is_last,
-                first_value(snapshot_from) over versions <= since as was_there,
-                first_value(case when snapshot_from <= since then row({said}) end) over versions as said_first
+                first_value(snapshot_from) over versions <= since as was_present,
+                first_value(case when snapshot_from <= since then row({data}) end) over versions as first_data
             from version window versions as (partition by {", ".join(table.key)} order by snapshot_from)
         )
-        select case when not is_there then 'delete' when was_there then 'update' else 'insert' end,
+        select case when not is_present then 'delete' when was_present then 'update' else 'insert' end,
             coalesce(snapshot_to, snapshot_from), {columns}
-        from followed
-        where history.held(since, until) and is_last and (is_there or was_there)
-            and not (is_there and was_there and row({said}) is not distinct from said_first);
+        from compared
+        where history.held(since, until) and is_last and (is_present or was_present)
+            and not (is_present and was_present and row({data}) is not distinct from first_data);
     end;
-comment on function {function}(bigint, bigint) is {quoted(about)};
+comment on function {function}(bigint, bigint) is {quoted(description)};
 """
 
 

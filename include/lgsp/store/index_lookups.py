@@ -10,9 +10,9 @@ from lgsp.store.transaction import Transaction
 
 @contextmanager
 def by_key(transaction: Transaction) -> Iterator[None]:
-    """Within it a large table that is joined with a change is looked up by its keys, whatever the planner believes.
+    """Within the block the planner joins a large table with a small change through the large table's indexes.
 
-    It cannot know better: of what this transaction wrote, and of a store that is new, there are no statistics.
+    It has no statistics of rows that this transaction wrote, or of a new store, and would scan the large table.
     """
     ways = ("seqscan", "hashjoin", "mergejoin")
     for way in ways:

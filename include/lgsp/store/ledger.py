@@ -1,4 +1,4 @@
-"""The ledger: every batch with its window, state and counts; the truth about what was read and what became of it."""
+"""Read and write the ledger of batches: the window, state and counts of each, its repairs, trials and overrides."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import psycopg
 from lgsp import store
 from lgsp.errors import ContractError
 from lgsp.settings import Settings
+from lgsp.sql import one_row
 from lgsp.window import Window, midnight
 
 Connection = psycopg.Connection[Any]
@@ -25,7 +26,7 @@ COUNTS = (
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch as the ledger knows it."""
+    """One batch as recorded in the ledger; `counts` has the columns named in COUNTS."""
 
     batch_id: str
     source: str
@@ -41,13 +42,13 @@ class Batch:
 def open_batch(
     connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window"
 ) -> Batch:
-    """A new batch, in state `landing`; its id says source, window and number.
+    """A new batch in state `landing`; its id consists of source, window and number.
 
-    `purpose` is `window` (the changes of a window), `sweep` (what a sweep found deleted) or `redrive` (records driven
-    again out of quarantine); only the first covers its window.
+    `purpose` is `window` (the changes of a window), `sweep` (records that a sweep found deleted) or `redrive` (records
+    redriven from quarantine); only a `window` batch covers its window. `rebuilt_from` is the batch whose landed pages
+    the new one reads again.
     """
-    row = connection.execute("select nextval('ledger.batch_number') as number").fetchone()
-    assert row is not None
+    row = one_row(connection.execute("select nextval('ledger.batch_number') as number"))
     batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
@@ -59,21 +60,21 @@ def open_batch(
 
 
 def batch(connection: Connection, batch_id: str) -> Batch:
-    """One batch. Raises ContractError when the ledger knows none of that id."""
-    found = _batches(connection, "batch_id = %s", [batch_id])
-    if not found:
-        raise ContractError(f"the ledger knows no batch {batch_id!r}")
-    return found[0]
+    """One batch. Raises ContractError when the ledger has no batch with that id."""
+    rows = _batches(connection, "batch_id = %s", [batch_id])
+    if not rows:
+        raise ContractError(f"the ledger has no batch {batch_id!r}")
+    return rows[0]
 
 
 def batches(connection: Connection, *states: str, source: str | None = None) -> list[Batch]:
-    """The batches in the given states (all when none is given), oldest window first."""
+    """The batches in the given states (in any state when none is given), oldest window first."""
     condition = "(state = any(%s) or %s) and (source = %s or %s)"
     return _batches(connection, condition, [list(states), not states, source, source is None])
 
 
 def overlapping(connection: Connection, source: str, window: Window) -> list[Batch]:
-    """The batches of a source that were landed whole and touch a window; of those landed again, each once."""
+    """The completely landed batches of a source that overlap a window, without those rebuilt from another batch."""
     condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and state not in ('landing', 'failed')"
     return _batches(connection, condition, [source, window.end, window.start])
 
@@ -92,7 +93,7 @@ def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) 
 
 
 def advance(connection: Connection, batch_id: str, state: str, why: str | None = None, **facts: Any) -> None:
-    """Move a batch to a state, with what is now known about it; what was published stays published."""
+    """Set the state of a batch, and further columns given as `facts`; a published batch is not changed."""
     stamp = {"landed": "landed_at", "harmonised": "harmonised_at", "checked": "checked_at", "published": "published_at"}
     values = {"state": state, "why": why, **facts}
     if state in stamp:
@@ -105,12 +106,12 @@ def advance(connection: Connection, batch_id: str, state: str, why: str | None =
 
 
 def record_drift(connection: Connection, batch_id: str, drift: list[dict[str, Any]]) -> None:
-    """Keep how the fields of a batch differ from the source's description."""
+    """Record how the fields of a batch differ from the source's description."""
     connection.execute("update ledger.batch set schema_drift = %s where batch_id = %s", [json.dumps(drift), batch_id])
 
 
 def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[str, str, str, int]]) -> None:
-    """Keep what was undone in the records of a batch, as (list, field, treatment, records)."""
+    """Record the repairs in the records of a batch, each as (list, field, treatment, number of records)."""
     connection.execute("delete from ledger.repair where batch_id = %s", [batch_id])
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -120,7 +121,7 @@ def record_repairs(connection: Connection, batch_id: str, repairs: list[tuple[st
 
 
 def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[str, str, str]]) -> None:
-    """Keep which records, as (kind, key, change time), are trials: nobody's, but not missing either."""
+    """Record trial records, each as (kind, key, change time): not published, and for a sweep not missing either."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ledger.ignored_record (source, kind, source_key, source_updated_at, batch_id) values (%s, %s, %s, %s, %s) "
@@ -131,7 +132,7 @@ def record_trials(connection: Connection, batch: Batch, trials: Iterable[tuple[s
 
 
 def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str, why: str) -> None:
-    """Let the window of a batch pass a batch rule from now on, by whom and why."""
+    """Overrule a batch rule for the window of a batch from now on, with the person's name and a reason."""
     connection.execute(
         "insert into ledger.override (source, window_from, window_to, rule_id, decided_by, why) values (%s, %s, %s, %s, %s, %s) "
         "on conflict (source, window_from, window_to, rule_id) do update set decided_by = excluded.decided_by, why = excluded.why, decided_at = now()",
@@ -140,7 +141,7 @@ def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str
 
 
 def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
-    """The batch rules that were overruled for the window of a batch, with by whom and why."""
+    """The batch rules overruled for the window of a batch, each with the person's name and the reason."""
     rows = connection.execute(
         "select rule_id, decided_by, why from ledger.override where source = %s and window_from = %s and window_to = %s",
         [batch.source, batch.window.start, batch.window.end],
@@ -149,7 +150,7 @@ def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
 
 
 def published_days(settings: Settings, source: str, window: Window) -> set[date]:
-    """The local days of a window that published batches of a source cover wholly."""
+    """The local days of a window that published batches of a source cover completely."""
     with store.connect(settings) as connection:
         rows = _batches(
             connection,
@@ -163,9 +164,9 @@ def published_days(settings: Settings, source: str, window: Window) -> set[date]
     }
 
 
-def _covers(windows: list[Window], wanted: Window) -> bool:
-    reached = wanted.start
+def _covers(windows: list[Window], whole: Window) -> bool:
+    covered_to = whole.start
     for window in sorted(windows):
-        if window.start <= reached < window.end:
-            reached = window.end
-    return reached >= wanted.end
+        if window.start <= covered_to < window.end:
+            covered_to = window.end
+    return covered_to >= whole.end

@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Find free TCP ports on this machine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import socket
 
 
 def free_port(preferred: int = 0) -> int:
-    """A port of 127.0.0.1 that nobody listens on, the preferred one if it is free. Raises OSError when there is none."""
-    for wanted in (preferred, 0):
+    """A free port on 127.0.0.1: the preferred one if it is free. Raises OSError when there is none."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", wanted))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return int(probe.getsockname()[1])

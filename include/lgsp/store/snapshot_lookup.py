@@ -1,4 +1,4 @@
-"""Which published snapshot somebody means: the newest, or an older one that can still be told. Needs a reader's rights."""
+"""Find a published snapshot: the newest, or an older one whose history is retained. Needs the role lgsp_reader."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FIND = "select snapshot_id, published_at, as_of from shared.snapshot"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A published snapshot: when it was published, how far its data reach, and whether the shared tables show it."""
+class PublishedSnapshot:
+    """A published snapshot; `as_of` is the time up to which its data reach."""
 
     snapshot_id: int
     published_at: datetime
@@ -23,26 +23,26 @@ class Shown:
     is_newest: bool
 
 
-def find(connection: Connection, snapshot_id: int | None = None) -> Shown:
-    """The newest snapshot unless one is named.
+def find(connection: Connection, snapshot_id: int | None = None) -> PublishedSnapshot:
+    """A published snapshot by its id; the newest when no id is given.
 
-    Raises NothingPublished before the first one, SettingError when that one never was, its history was retired, or
-    whoever asks may not read.
+    Raises NothingPublished before the first publication, and SettingError when the snapshot was never published, its
+    history was retired, or the database user has no right to read.
     """
     try:
         newest = connection.execute(f"{FIND} order by snapshot_id desc limit 1").fetchone()
         if newest is None:
-            raise NothingPublished("nothing was published yet")
-        wanted = newest["snapshot_id"] if snapshot_id is None else snapshot_id
-        connection.execute("select history.held(%s::bigint)", [wanted])
+            raise NothingPublished("nothing was published yet: `lgsp publish` publishes the checked batches")
+        number = newest["snapshot_id"] if snapshot_id is None else snapshot_id
+        connection.execute("select history.held(%s::bigint)", [number])
         row = (
             newest
-            if wanted == newest["snapshot_id"]
-            else connection.execute(f"{FIND} where snapshot_id = %s", [wanted]).fetchone()
+            if number == newest["snapshot_id"]
+            else connection.execute(f"{FIND} where snapshot_id = %s", [number]).fetchone()
         )
     except psycopg.errors.UndefinedTable as error:
         raise NothingPublished(
-            "nothing was published yet: the store has no shared tables, `lgsp init` makes them"
+            "nothing was published yet: the store has no shared tables, `lgsp init` creates them"
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise SettingError(
@@ -51,5 +51,5 @@ def find(connection: Connection, snapshot_id: int | None = None) -> Shown:
     except (psycopg.errors.InvalidParameterValue, psycopg.errors.ObjectNotInPrerequisiteState) as error:
         raise SettingError(f"{error.diag.message_primary}; {error.diag.message_hint}") from error
     if row is None:
-        raise SettingError(f"snapshot {wanted} was never published; shared.snapshot lists those that were")
-    return Shown(row["snapshot_id"], row["published_at"], row["as_of"], wanted == newest["snapshot_id"])
+        raise SettingError(f"snapshot {number} was never published; shared.snapshot lists the published ones")
+    return PublishedSnapshot(row["snapshot_id"], row["published_at"], row["as_of"], number == newest["snapshot_id"])

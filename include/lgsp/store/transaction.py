@@ -1,8 +1,8 @@
-"""One transaction that moves rows as Arrow both ways: what a publication is made of.
+"""Transactions that read and load rows as Arrow, and the publish lock.
 
-Publishing is a turn that one session has at a time. Lock and transaction belong to that session alone, so who loses
-the one has lost the other: a publisher that hangs longer than its lease is cut off by the server, and the database
-refuses a publication whose fencing token is not the newest one (`ledger.publication_in_turn`).
+One database session at a time holds the publish lock. Lock and transaction belong to the same session, so a publisher
+that loses the one loses the other: the server ends a publisher that is silent for longer than its lease, and the
+database refuses a publication whose fencing token is not the newest (`ledger.publication_in_turn`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lgsp.settings import LEASE_SECONDS
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
-# An advisory lock of this program's: one publisher at a time.
+# Advisory lock: one publisher at a time.
 PUBLISH_LOCK = 0x16_59_02
 LOCK_NOT_AVAILABLE = "55P03"
-# Whoever has the turn, and has left the server waiting in the middle of sending or receiving rows for longer than the lease.
-HANGING = f"""
+# Ends the session that holds the publish lock and has not sent or received rows for longer than the lease.
+END_HANGING = f"""
 select pg_terminate_backend(pid)::text from pg_locks join pg_stat_activity using (pid)
 where locktype = 'advisory' and granted and pg_locks.objid = {PUBLISH_LOCK} and pg_locks.classid = 0 and pid <> pg_backend_pid()
     and wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
@@ -34,7 +34,7 @@ where locktype = 'advisory' and granted and pg_locks.objid = {PUBLISH_LOCK} and 
 class Transaction:
     """A connection in a transaction; nothing of it is visible to others before `commit`."""
 
-    token = 0  # the number of the turn, larger than any before; 0 without a turn
+    token = 0  # the fencing token: larger than that of any earlier publisher; 0 without the publish lock
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -50,9 +50,10 @@ class Transaction:
         return list(self._cursor.fetchall())
 
     def one(self, query: str, *parameters: Any) -> Any:
-        """The single value of a query; None when it has no row."""
-        rows = self.rows(query, *parameters)
-        return rows[0][0] if rows else None
+        """The single value of a query that gives one row. Raises LookupError when it gives none."""
+        for row in self.rows(query, *parameters):
+            return row[0]
+        raise LookupError(f"no row: {query}")
 
     def arrow(self, query: str) -> pa.Table:
         """All rows of a query as Arrow."""
@@ -65,16 +66,19 @@ class Transaction:
             self._cursor.adbc_ingest(table, rows, mode="append", temporary=True)
 
     def temporary(self, table: str, like: str) -> None:
-        """An empty temporary table with the columns of another, gone at the end of the transaction."""
+        """Create an empty temporary table with the columns of another table; it is dropped at the end of the transaction."""
         self.do(f"drop table if exists pg_temp.{table}")
         self.do(f"create temporary table {table} (like {like}) on commit drop")
 
     def changed(self, statement: str, *parameters: Any) -> int:
-        """Run an insert, update or delete; how many rows it touched."""
+        """Run an insert, update or delete; the number of rows it changed."""
         return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
 
-    def take_turn(self, lease_seconds: int) -> None:
-        """Wait for the turn. Whoever has it and hangs in the middle of a transfer, where no timeout reaches, is cut off."""
+    def acquire_publish_lock(self, lease_seconds: int) -> None:
+        """Wait for the publish lock.
+
+        A holder that hangs in the middle of a transfer, which no timeout of the server covers, is ended.
+        """
         while True:
             try:
                 self.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
@@ -83,14 +87,11 @@ class Transaction:
                 if error.sqlstate != LOCK_NOT_AVAILABLE:
                     raise
                 self._connection.rollback()
-                self.rows(f"{HANGING}{lease_seconds})")
+                self.rows(f"{END_HANGING}{lease_seconds})")
                 self._connection.rollback()
 
     def commit(self) -> None:
-        """Make everything visible at once.
-
-        Raises CommitFailed when the server refused, or when it did not answer: then nobody knows yet.
-        """
+        """Commit. Raises CommitFailed when the server refused it, or did not answer: then the outcome is unknown."""
         try:
             self._connection.commit()
         except adbc_driver_manager.Error as error:
@@ -99,23 +100,23 @@ class Transaction:
 
 @contextmanager
 def publishing(url: str, lease_seconds: int = LEASE_SECONDS) -> Iterator[Transaction]:
-    """The one publisher's transaction: waits for its turn, rolled back unless committed.
+    """The publisher's transaction: it waits for the publish lock, and is rolled back unless the block commits it.
 
-    The turn is held until the block ends, also after the commit: moving the pointer is part of it. It ends before when
-    the publisher says nothing to the server for `lease_seconds`.
+    The lock is held until the block ends, also after the commit, because the pointer is switched under it. The server
+    ends the session when it sends no statement for `lease_seconds`.
     """
     with _connected(url) as transaction:
         for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout"):
             transaction.do(f"set {timeout} = '{lease_seconds}s'")
         transaction.commit()
-        transaction.take_turn(lease_seconds)
+        transaction.acquire_publish_lock(lease_seconds)
         transaction.token = transaction.one("select nextval('ledger.publish_token')")
         yield transaction
 
 
 @contextmanager
 def reading(url: str) -> Iterator[Transaction]:
-    """A transaction in which every statement sees one and the same snapshot; it waits for nobody."""
+    """A read-only transaction in which every statement sees the same state of the database; it takes no locks."""
     with _connected(url) as transaction:
         transaction.do("set transaction isolation level repeatable read, read only")
         yield transaction

@@ -1,1 +1,1 @@
-"""Facts of the country: text, names, territories, working days, phone numbers, times, legacy encodings."""
+"""Rules that are specific to Việt Nam: text, names, territories, working days, phone numbers, times, legacy encodings."""

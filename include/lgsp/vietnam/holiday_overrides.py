@@ -1,4 +1,4 @@
-"""What was announced about single days and the library does not know, and how far the calendar is announced at all."""
+"""Reads the overrides of the working calendar: days that differ from the holidays library, and the last announced day."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lgsp.errors import ContractError
 
 FILE = Path(__file__).parent / "data" / "working_day_overrides.csv"
 COLUMNS = ["day_on", "is_working_day", "name", "legal_basis"]
-ANSWERS = {"true": True, "false": False}
-CONFIRMED = "confirmed_until"  # in place of the answer: all swaps up to this day are announced and in the calendar
+BOOLEANS = {"true": True, "false": False}
+CONFIRMED = "confirmed_until"  # instead of true or false: all swaps up to this day are announced and in the calendar
 
 
 @dataclass(frozen=True)
 class Override:
-    """One day that is not as the library says."""
+    """One day that differs from the holidays library."""
 
     day_on: date
     is_working_day: bool
@@ -28,7 +28,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Overrides:
-    """The days that win over the library, and the last day of the newest announced calendar."""
+    """The days that override the library, and the last day of the newest announced calendar."""
 
     days: dict[date, Override]
     confirmed_until: date
@@ -36,7 +36,7 @@ class Overrides:
 
 @cache
 def load(path: Path = FILE) -> Overrides:
-    """The overrides of a file; ContractError names the file and the line that cannot be used."""
+    """The overrides in a file. Raises ContractError, with the file and the line, when a line is invalid."""
     days: dict[date, Override] = {}
     confirmed: list[date] = []
     with path.open(encoding="utf-8", newline="") as file:
@@ -49,23 +49,25 @@ def load(path: Path = FILE) -> Overrides:
             if answer == CONFIRMED:
                 confirmed.append(day_on)
             elif day_on in days:
-                raise ContractError(f"{place}: {day_on} has a line already; keep the one that is in force")
+                raise ContractError(f"{place}: {day_on} already has a line; keep the one that is in force")
             else:
-                days[day_on] = Override(day_on, ANSWERS[answer], name, legal_basis)
+                days[day_on] = Override(day_on, BOOLEANS[answer], name, legal_basis)
     if not confirmed:
-        raise ContractError(f"{path.name}: no line says {CONFIRMED}; add the last day whose swaps are announced")
+        raise ContractError(
+            f"{path.name}: no line has {CONFIRMED}; add one with the last day whose swaps are announced"
+        )
     return Overrides(days, max(confirmed))
 
 
 def _cells(cells: list[str], place: str) -> tuple[date, str, str, str]:
     if len(cells) != len(COLUMNS):
         raise ContractError(f"{place}: {len(cells)} cells where {len(COLUMNS)} are needed: {','.join(COLUMNS)}")
-    told, answer, name, legal_basis = (cell.strip() for cell in cells)
+    day_text, answer, name, legal_basis = (cell.strip() for cell in cells)
     try:
-        day_on = date.fromisoformat(told)
+        day_on = date.fromisoformat(day_text)
     except ValueError as error:
-        raise ContractError(f"{place}: day_on {told!r} is no day; write it as 2026-01-10") from error
-    if answer not in (*ANSWERS, CONFIRMED):
+        raise ContractError(f"{place}: day_on {day_text!r} is no day; write it as 2026-01-10") from error
+    if answer not in (*BOOLEANS, CONFIRMED):
         raise ContractError(f"{place}: is_working_day {answer!r} must be true, false or {CONFIRMED}")
     if not name or not legal_basis:
         raise ContractError(f"{place}: {day_on} needs a name and a legal_basis")

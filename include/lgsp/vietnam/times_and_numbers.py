@@ -1,6 +1,6 @@
-"""Times and numbers in every way that programs, spreadsheets and people write them; nothing is guessed.
+"""Parses times and numbers in every format that programs, spreadsheets and people use; an ambiguous text gives None.
 
-The day comes before the month; a time without an offset is local; points part thousands and a comma parts decimals.
+The day comes before the month. A time without an offset is local. Points separate thousands and a comma the decimals.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from lgsp.vietnam import text
 from lgsp.window import LOCAL
 
 SENTINEL, FORMAT, FILLER = "sentinel", "format", "filler"
-NO_TIME, NO_VALUE = "unreadable_time", "unreadable_value"
+UNREADABLE_TIME = "unreadable_time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-_FARTHEST = 14  # hours from UTC, in Kiribati
-# What C programs and MySQL write for no date.
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
+_MAX_OFFSET_HOURS = 14  # Kiribati
+# C programs and MySQL write this for "no date".
 _ZERO = re.compile(r"0[0:/. T-]*Z?")
-_FIRST, _LAST = 1901, 2999
-_GREATEST = 10**15
+_FIRST_YEAR, _LAST_YEAR = 1901, 2999
+_MAX_WHOLE_NUMBER = 10**15
 _CLOCK = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})?"
 _TIMES = [
@@ -43,53 +43,58 @@ _NUMBERS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
 
 
 def instant(sent: str) -> datetime | None:
-    """The instant a text tells; None when it tells none, or the day that programs write for "no date"."""
-    found = _instant(sent)
-    return None if found is None or _is_no_date(found) else found
+    """The instant that a text states; None when it is unreadable, or a date that programs write for "no date"."""
+    parsed = _parse_instant(sent)
+    return None if parsed is None or _is_sentinel(parsed) else parsed
 
 
 def instant_oddity(sent: str) -> str | None:
-    """What is unusual about a time that is not written in its product's own way: a format, a sentinel, unreadable."""
-    said = text.clean(sent)
-    if said is None:
+    """Why a time is not in the usual format of its product: FORMAT, SENTINEL, FILLER or UNREADABLE_TIME.
+
+    None for an empty text. The caller must not pass times that are in the usual format: they give FORMAT too.
+    """
+    cleaned = text.clean(sent)
+    if cleaned is None:
         return None
-    if said in fillers():
+    if cleaned in fillers():
         return FILLER
-    found = _instant(sent)
-    if found is None:
-        return NO_TIME
-    return SENTINEL if _is_no_date(found) else FORMAT
+    parsed = _parse_instant(sent)
+    if parsed is None:
+        return UNREADABLE_TIME
+    return SENTINEL if _is_sentinel(parsed) else FORMAT
 
 
 def number(sent: str) -> Decimal | None:
-    """The number a text tells, without its unit; None when it tells none."""
-    said = _UNIT.sub("", _UNIT.sub("", text.clean(sent) or ""))
-    plain = next((read(said) for pattern, read in _NUMBERS if pattern.fullmatch(said)), None)
+    """The number in a text, without its unit; None when the text is not a number."""
+    cleaned = _UNIT.sub("", _UNIT.sub("", text.clean(sent) or ""))
+    plain = next((to_plain(cleaned) for pattern, to_plain in _NUMBERS if pattern.fullmatch(cleaned)), None)
     return None if plain is None else Decimal(plain)
 
 
 def whole_number(sent: str) -> int | None:
-    """The whole number a text tells; None when it tells none, or a fraction."""
-    found = number(sent)
-    return int(found) if found is not None and found == found.to_integral_value() and abs(found) < _GREATEST else None
+    """The whole number in a text; None when the text is not a number, has a fraction, or is 10^15 or more."""
+    value = number(sent)
+    if value is None or value != value.to_integral_value() or abs(value) >= _MAX_WHOLE_NUMBER:
+        return None
+    return int(value)
 
 
 @cache
 def fillers() -> frozenset[str]:
-    """What is written where there is nothing to say."""
+    """The texts that people and programs write in place of an empty value."""
     return frozenset(str(item) for item in codelists.load("filler")["any"])
 
 
-def _instant(sent: str) -> datetime | None:
-    said = text.clean(sent) or ""
-    if _ZERO.fullmatch(said):
-        return _BEGINNING
+def _parse_instant(sent: str) -> datetime | None:
+    cleaned = text.clean(sent) or ""
+    if _ZERO.fullmatch(cleaned):
+        return _YEAR_ONE
     for pattern in _TIMES:
-        if match := pattern.fullmatch(said):
-            return _moment(match.groupdict())
-    if re.fullmatch(r"\d{13}", said):
-        return _after_epoch(int(said))
-    if match := re.fullmatch(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/", said):  # the offset is for display only
+        if match := pattern.fullmatch(cleaned):
+            return _from_parts(match.groupdict())
+    if re.fullmatch(r"\d{13}", cleaned):
+        return _after_epoch(int(cleaned))
+    if match := re.fullmatch(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/", cleaned):  # the offset is for display only
         return _after_epoch(int(match.group(1)))
     return None
 
@@ -97,38 +102,38 @@ def _instant(sent: str) -> datetime | None:
 def _after_epoch(milliseconds: int) -> datetime | None:
     try:
         return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:  # the smallest date of .NET, where clocks are ahead of UTC
-        return _BEGINNING if milliseconds < 0 else None
+    except OverflowError:  # the smallest date of .NET, in a time zone ahead of UTC
+        return _YEAR_ONE if milliseconds < 0 else None
 
 
-def _moment(told: dict[str, str | None]) -> datetime | None:
-    year = int(told["year"] or 0)
-    if len(told["year"] or "") == 2:
+def _from_parts(parts: dict[str, str | None]) -> datetime | None:
+    year = int(parts["year"] or 0)
+    if len(parts["year"] or "") == 2:
         year += 2000
-    fraction = (told.get("fraction") or "0")[:6].ljust(6, "0")
+    fraction = (parts.get("fraction") or "0")[:6].ljust(6, "0")
     try:
         moment = datetime(
-            year, int(told["month"] or 0), int(told["day"] or 0), int(told.get("hour") or 0),
-            int(told.get("minute") or 0), int(told.get("second") or 0), int(fraction), tzinfo=LOCAL,
+            year, int(parts["month"] or 0), int(parts["day"] or 0), int(parts.get("hour") or 0),
+            int(parts.get("minute") or 0), int(parts.get("second") or 0), int(fraction), tzinfo=LOCAL,
         )  # fmt: skip
     except ValueError:
         return None
-    offset = told.get("offset")
+    offset = parts.get("offset")
     if offset is None:
         return moment
     if offset == "Z":
         return moment.replace(tzinfo=UTC)
     hours, minutes = int(offset[1:3]), int(offset[-2:])
-    if hours > _FARTHEST or minutes >= 60:
+    if hours > _MAX_OFFSET_HOURS or minutes >= 60:
         return None
-    away = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
+    offset_from_utc = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
     try:
-        return moment.replace(tzinfo=UTC) - away
+        return moment.replace(tzinfo=UTC) - offset_from_utc
     except OverflowError:
-        return _BEGINNING
+        return _YEAR_ONE
 
 
-def _is_no_date(moment: datetime) -> bool:
-    """The first and last days of programs' calendars: year 1, 1900, 9999, and the first day of 1970."""
+def _is_sentinel(moment: datetime) -> bool:
+    """Whether a program writes this time for "no date": years up to 1900, from 3000 on, and within a day of 1970-01-01."""
     is_epoch = abs(moment - _EPOCH) < timedelta(days=1)
-    return is_epoch or not _FIRST <= moment.year <= _LAST
+    return is_epoch or not _FIRST_YEAR <= moment.year <= _LAST_YEAR

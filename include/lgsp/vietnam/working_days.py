@@ -1,4 +1,4 @@
-"""Reference data: territories and the calendar, loaded once by `lgsp init` and corrected when they change."""
+"""Builds the working calendar and loads the reference tables: territories, crosswalk and calendar (run by `lgsp init`)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> date:
-        if name == "LAST_DAY":  # read when it is asked for: a broken override file must not break an import
+        if name == "LAST_DAY":  # computed on access: an invalid override file must not break the import
             return last_day()
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True)
 class Day:
-    """One local day of the calendar, as the shared table has it."""
+    """One local day of the calendar, with the columns of the shared table."""
 
     day_on: date
     is_working_day: bool
@@ -41,17 +41,17 @@ class Day:
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:
-    """The rows of the reference tables that no source brings, without their lineage columns."""
+    """The rows of the reference tables that come from no source, by table, without their lineage columns."""
     return {"admin_unit": _units(), "admin_unit_crosswalk": _crosswalk(), "working_day": _days()}
 
 
-def load(connection: psycopg.Connection[Any], rows_of: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Stage the rows of reference tables; the next publication takes up what differs from what is published."""
-    for name, rows in rows_of.items():
-        told = [column for column in contract.load(name).columns if column.name not in contract.LINEAGE]
-        columns = [column.name for column in told]
+def load(connection: psycopg.Connection[Any], rows_by_table: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Stage the rows of reference tables; the next publication publishes the differences."""
+    for name, rows in rows_by_table.items():
+        loaded = [column for column in contract.load(name).columns if column.name not in contract.LINEAGE]
+        columns = [column.name for column in loaded]
         connection.execute(f"create table if not exists record.{name} (like shared.{name} including comments)")
-        for column in told:  # a store made before a column was added
+        for column in loaded:  # the store may be older than a column
             connection.execute(f"alter table record.{name} add column if not exists {column.name} {column.type}")
         connection.execute(f"alter table record.{name} alter snapshot_id drop not null")
         connection.execute(f"delete from record.{name}")
@@ -83,27 +83,27 @@ def _crosswalk() -> list[dict[str, Any]]:
 
 
 def confirmed_until() -> date:
-    """The last day up to which holidays and swaps are announced; days after it are the library's forecast."""
+    """The last day for which holidays and swaps are announced; later days come from the library's forecast."""
     return holiday_overrides.load().confirmed_until
 
 
 def last_day() -> date:
-    """The last day of the calendar: the end of the year after the announced one, which promises may reach."""
+    """The last day of the calendar: the end of the year after the last announced one, because due days may lie in it."""
     return date(confirmed_until().year + 1, 12, 31)
 
 
 def _days() -> list[dict[str, Any]]:
-    return [asdict(told) for told in calendar()]
+    return [asdict(each) for each in calendar()]
 
 
 @cache
 def calendar() -> tuple[Day, ...]:
-    """Every day of the calendar."""
+    """Every day of the calendar, from FIRST_DAY to `last_day()`."""
     return tuple(day(FIRST_DAY + timedelta(days=n)) for n in range((last_day() - FIRST_DAY).days + 1))
 
 
 def day(day_on: date) -> Day:
-    """What the calendar says of a local day: an override where there is one, else the library."""
+    """The calendar entry of a local day: from its override when it has one, else from the library."""
     names, worked_weekends = _official(day_on.year)
     override = holiday_overrides.load().days.get(day_on)
     is_weekend = day_on.weekday() >= SATURDAY
@@ -115,7 +115,7 @@ def day(day_on: date) -> Day:
     return Day(
         day_on, is_working_day, name, is_holiday,
         is_swap_day=is_weekend and is_working_day,
-        # D39: counters may receive (QĐ 14/2010/QĐ-TTg), so a receipt is in order though the day is not worked
+        # D39: counters may open (QĐ 14/2010/QĐ-TTg), so a receipt on this day is correct although it is not a working day
         is_saturday_counter=day_on.weekday() == SATURDAY and not is_working_day and not is_holiday,
         source="override" if override else "library", legal_basis=override.legal_basis if override else None,
     )  # fmt: skip
@@ -128,20 +128,20 @@ def is_working(day_on: date) -> bool:
 
 
 def holidays(years: Iterable[int]) -> dict[date, str]:
-    """Public holidays, days in lieu and bridge days with their Vietnamese names."""
+    """Public holidays, days in lieu and bridge days of some years, with their Vietnamese names."""
     wanted = set(years)
     official = {day_on for year in wanted for day_on in _official(year)[0]}
-    announced = {day_on for day_on in holiday_overrides.load().days if day_on.year in wanted}
-    days = (day(day_on) for day_on in sorted(official | announced))
-    return {found.day_on: found.name for found in days if found.is_holiday and found.name}
+    overridden = {day_on for day_on in holiday_overrides.load().days if day_on.year in wanted}
+    days = (day(day_on) for day_on in sorted(official | overridden))
+    return {each.day_on: each.name for each in days if each.is_holiday and each.name}
 
 
 @cache
 def _official(year: int) -> tuple[dict[date, str], frozenset[date]]:
-    """The library's holidays of a year, and the weekend days worked in exchange for a bridge day."""
+    """The library's holidays of a year, and the weekend days worked in exchange for bridge days."""
     import holidays as library
 
-    # a weekend late in the year may make up for a bridge day of the next
-    near = library.country_holidays("VN", years=(year, year + 1), language="vi")
-    names = {day_on: name for day_on, name in near.items() if day_on.year == year}
-    return names, frozenset(day_on for day_on in near.weekend_workdays if day_on.year == year)
+    # a weekend day late in the year may be worked in exchange for a bridge day of the next year
+    two_years = library.country_holidays("VN", years=(year, year + 1), language="vi")
+    names = {day_on: name for day_on, name in two_years.items() if day_on.year == year}
+    return names, frozenset(day_on for day_on in two_years.weekend_workdays if day_on.year == year)

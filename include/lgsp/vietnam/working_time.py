@@ -1,7 +1,7 @@
-"""Working time: how long work went on between two instants, and when what is promised in it falls due.
+"""Computes working time: the working time between two instants, and the due times of dossiers.
 
 Instants are numpy `datetime64` in UTC, days are local `datetime64[D]`, working time is exact to the microsecond.
-Opening hours are the same every working day: 7:00-11:30 and 13:30-17:00, eight hours.
+Every working day has the same opening hours: 7:00-11:30 and 13:30-17:00, eight hours.
 """
 
 from __future__ import annotations
@@ -33,48 +33,48 @@ DAY = 24 * HOUR
 OPENS, NOON_BREAK, NOON_END, CLOSES = 7 * HOUR, 11 * HOUR + 30 * MINUTE, 13 * HOUR + 30 * MINUTE, 17 * HOUR
 MORNING, AFTERNOON = NOON_BREAK - OPENS, CLOSES - NOON_END
 WORKING_DAY = MORNING + AFTERNOON
-LOCAL_OFFSET = 7 * HOUR  # Việt Nam has had no summer time since 1975
+LOCAL_OFFSET = 7 * HOUR  # no summer time since 1975
 
 PAUSES = ("supplement_requested", "payment_requested", "suspended")
-SHORT_DAYS = 90  # promises of complex dossiers reach about a quarter ahead
+SHORT_DAYS = 90  # complex dossiers are due up to about a quarter of a year ahead
 
 
 class OutOfCalendar(ValueError):
-    """A day lies outside the calendar, so nobody knows whether it is worked."""
+    """A day is outside the calendar, so it is unknown whether it is a working day."""
 
 
 @dataclass(frozen=True)
 class Horizon:
-    """How far the calendar is announced, seen from the data's own day."""
+    """How far ahead the calendar is announced, counted from the day of the newest data."""
 
     confirmed_until: date
     days_left: int
 
     @property
     def is_short(self) -> bool:
-        """Whether promises given now may fall on days nobody has announced."""
+        """Whether dossiers received now may be due on days that are not announced yet."""
         return self.days_left < SHORT_DAYS
 
     @property
     def warning(self) -> str | None:
-        """What an operator must do and where; None while the calendar reaches far enough."""
+        """What an operator must do and where; None while the calendar is announced far enough ahead."""
         if not self.is_short:
             return None
         return (
-            f"the working calendar is announced until {self.confirmed_until}, {self.days_left} days after the data: "
+            f"the working calendar is announced until {self.confirmed_until}, {self.days_left} days after the newest data: "
             f"add the newly announced swaps and the new confirmed_until to {vietnam.holiday_overrides.FILE.name}, "
             "then run `lgsp init`"
         )
 
 
 def horizon(as_of: date) -> Horizon:
-    """How far the calendar is announced on the data's day."""
+    """How far ahead the calendar is announced, counted from a day."""
     until = working_days.confirmed_until()
     return Horizon(until, (until - as_of).days)
 
 
-def warn(as_of: date) -> str | None:
-    """The warning of a short calendar, which is also logged; None while it reaches far enough."""
+def warn_if_short(as_of: date) -> str | None:
+    """Log and return a warning when the calendar is not announced far enough ahead; None otherwise."""
     warning = horizon(as_of).warning
     if warning:
         log.warning(warning)
@@ -83,15 +83,15 @@ def warn(as_of: date) -> str | None:
 
 @dataclass(frozen=True)
 class _Calendar:
-    """Which days are worked, counted: day numbers are days since 1970-01-01."""
+    """The working days as arrays; day numbers are days since 1970-01-01."""
 
     first: int
     is_working: NDArray[np.bool_]
-    worked_before: Whole  # one longer than the days
+    worked_before: Whole  # number of working days before each day; one element longer than is_working
     working_days: Whole
 
-    def place(self, days: Whole) -> Whole:
-        """Where days are in the calendar's arrays."""
+    def index(self, days: Whole) -> Whole:
+        """The positions of days in the calendar's arrays. Raises OutOfCalendar."""
         for day in (days.min(initial=self.first), days.max(initial=self.first)):
             if not 0 <= day - self.first < len(self.is_working):
                 raise OutOfCalendar(
@@ -101,10 +101,10 @@ class _Calendar:
         return days - self.first
 
     def nth(self, number: Whole) -> Whole:
-        """The working days of these ordinal numbers, the calendar's first being 0."""
+        """The working days with these ordinal numbers, from 0 for the calendar's first. Raises OutOfCalendar."""
         if ((number < 0) | (number >= len(self.working_days))).any():
             raise OutOfCalendar(
-                f"working time: the calendar ends on {working_days.last_day()}, before what is asked for"
+                f"working time: the calendar ends on {working_days.last_day()}, before the requested day"
             )
         return self.working_days[number]
 
@@ -126,7 +126,7 @@ def local_days(instants: Instants) -> Days:
 def is_working(days: Days) -> NDArray[np.bool_]:
     """Whether offices are open on each local day."""
     calendar = _calendar()
-    return calendar.is_working[calendar.place(_numbers(days))]
+    return calendar.is_working[calendar.index(_numbers(days))]
 
 
 def next_working_day(days: Days) -> Days:
@@ -135,19 +135,19 @@ def next_working_day(days: Days) -> Days:
 
 
 def add_days(days: Days, count: Whole | np.int64) -> Days:
-    """The working day that is `count` working days after each day, of which a day off counts as none.
+    """The working day that is `count` working days after each day; days off do not count.
 
-    With 0, a working day itself, or the last one before a day off.
+    With 0, the day itself, or the last working day before a day off.
     """
     calendar = _calendar()
-    worked = calendar.worked_before[calendar.place(_numbers(days)) + 1]
+    worked = calendar.worked_before[calendar.index(_numbers(days)) + 1]
     return calendar.nth(worked + count - 1).astype("datetime64[D]")
 
 
 def days_between(start: Days, end: Days) -> Whole:
-    """Working days after `start`, up to and with `end`; negative when `end` comes first."""
+    """The number of working days after `start` up to and including `end`; negative when `end` comes first."""
     calendar = _calendar()
-    first, last = (calendar.worked_before[calendar.place(_numbers(days)) + 1] for days in (start, end))
+    first, last = (calendar.worked_before[calendar.index(_numbers(days)) + 1] for days in (start, end))
     return np.asarray(last - first, np.int64)
 
 
@@ -159,12 +159,12 @@ def due(received: Instants, days: Whole | np.int64) -> Instants:
     local = _micros(received) + LOCAL_OFFSET
     calendar = _calendar()
     counted = local // DAY + (local % DAY >= CLOSES)
-    target = calendar.nth(calendar.worked_before[calendar.place(counted)] + days)
+    target = calendar.nth(calendar.worked_before[calendar.index(counted)] + days)
     return _instants(target * DAY + CLOSES - LOCAL_OFFSET)
 
 
-def shifted(due_on: Days, paused_minutes: Whole | np.int64) -> Days:
-    """The due day after its clock stood still: a begun working day of pause moves it by one."""
+def shift_due_day(due_on: Days, paused_minutes: Whole | np.int64) -> Days:
+    """The due day after a pause: each working day of pause, also a partial one, moves it by one working day."""
     return add_days(due_on, -(-paused_minutes * MINUTE // WORKING_DAY))
 
 
@@ -174,58 +174,59 @@ def between(start: Instants, end: Instants) -> Spans:
 
 
 def minutes_between(start: Instants, end: Instants) -> Whole:
-    """Whole working minutes from one instant to another; a begun minute does not count."""
+    """Whole working minutes from one instant to another; a partial minute does not count."""
     worked = _worked(end) - _worked(start)
     return np.asarray(np.sign(worked) * (np.abs(worked) // MINUTE), np.int64)
 
 
 def add(start: Instants, working_time: Spans | np.timedelta64) -> Instants:
-    """The first instant at which so much working time has passed: eight hours after 7:00 is 17:00 the same day."""
+    """The first instant at which this much working time has passed: eight hours after 7:00 is 17:00 of the same day."""
     span = np.asarray(working_time).astype("timedelta64[us]").astype(np.int64)
     if (span < 0).any():
-        raise ValueError("working time: only time ahead can be added")
-    begun, worked = np.broadcast_arrays(_micros(start), _worked(start) + span)
+        raise ValueError("working time: a negative time cannot be added")
+    started, worked = np.broadcast_arrays(_micros(start), _worked(start) + span)
     whole, rest = np.divmod(worked - 1, WORKING_DAY)
     rest = rest + 1
     day = _calendar().nth(np.maximum(whole, 0))
     time = np.where(rest <= MORNING, OPENS + rest, NOON_END + rest - MORNING)
-    return _instants(np.where(span == 0, begun, day * DAY + time - LOCAL_OFFSET))
+    return _instants(np.where(span == 0, started, day * DAY + time - LOCAL_OFFSET))
 
 
 def paused_minutes(events: Iterable[tuple[datetime, str]], as_of: datetime | None = None) -> int:
-    """Whole working minutes a dossier's clock stood still: from each pause to the event that follows it.
+    """The whole working minutes that a dossier was paused: from each pause event to the event that follows it.
 
-    Events are (when, status) in order. A pause that nothing ended counts until `as_of`; without it, not at all.
+    Events are (instant, status) in order. A pause that has not ended counts until `as_of`; without `as_of` it does
+    not count.
     """
-    told = list(events)
-    if told and as_of is not None and as_of > told[-1][0]:
-        told.append((as_of, ""))
-    pauses = [(begun, end) for (begun, status), (end, _) in pairwise(told) if status in PAUSES]
+    timeline = list(events)
+    if timeline and as_of is not None and as_of > timeline[-1][0]:
+        timeline.append((as_of, ""))
+    pauses = [(start, end) for (start, status), (end, _) in pairwise(timeline) if status in PAUSES]
     if not pauses:
         return 0
-    bounds = np.array([[_utc(begun), _utc(end)] for begun, end in pauses], "datetime64[us]")
+    bounds = np.array([[_utc(start), _utc(end)] for start, end in pauses], "datetime64[us]")
     return int(between(bounds[:, 0], bounds[:, 1]).astype(np.int64).sum() // MINUTE)
 
 
-def vocabulary() -> str:
-    """Working time as DuckDB macros over `working_day (day_on, is_working_day)`, a table that must be there before."""
+def macros_sql() -> str:
+    """The SQL of the working-time macros for DuckDB. The table `working_day (day_on, is_working_day)` must exist."""
     hours = {
         "opens": OPENS, "noon_break": NOON_BREAK, "noon_end": NOON_END, "closes": CLOSES,
         "working_day_us": WORKING_DAY,
     }  # fmt: skip
-    said = [f"create macro {name}() as {micros}::bigint;" for name, micros in hours.items()]
+    statements = [f"create macro {name}() as {micros}::bigint;" for name, micros in hours.items()]
     listed = ", ".join(f"'{status}'" for status in PAUSES)
-    said.append(f"create macro is_pause(status) as status in ({listed});")
-    return "\n".join([*said, sql.load("lgsp.vietnam", "working_time")])
+    statements.append(f"create macro is_pause(status) as status in ({listed});")
+    return "\n".join([*statements, sql.load("lgsp.vietnam", "working_time")])
 
 
 def _worked(instants: Instants) -> Whole:
-    """Working time since the calendar began."""
+    """Working time in microseconds since the first day of the calendar."""
     calendar = _calendar()
     local = _micros(instants) + LOCAL_OFFSET
-    place, time = calendar.place(local // DAY), local % DAY
+    index, time = calendar.index(local // DAY), local % DAY
     within = np.clip(time - OPENS, 0, MORNING) + np.clip(time - NOON_END, 0, AFTERNOON)
-    return np.asarray(calendar.worked_before[place] * WORKING_DAY + calendar.is_working[place] * within, np.int64)
+    return np.asarray(calendar.worked_before[index] * WORKING_DAY + calendar.is_working[index] * within, np.int64)
 
 
 def _micros(instants: Instants) -> Whole:
@@ -241,6 +242,6 @@ def _numbers(days: Days) -> Whole:
 
 
 def _utc(moment: datetime) -> datetime:
-    """The moment as numpy takes it: UTC, without saying so."""
+    """The moment in UTC without a time zone, as numpy needs it."""
     offset = (moment if moment.tzinfo else moment.replace(tzinfo=LOCAL)).utcoffset()
     return moment.replace(tzinfo=None) - (offset or timedelta())

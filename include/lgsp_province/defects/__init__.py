@@ -1,1 +1,1 @@
-"""The defects of real data, planted at their rates."""
+"""Adds the defects of real data to the simulated world, each at a configured rate."""

@@ -1,4 +1,4 @@
-"""Messages that no reader may follow: bombs, traps and rubbish in place of edXML (D37)."""
+"""Lists hostile and malformed messages sent in place of edXML (D37); a reader must reject all of them."""
 
 from functools import cache
 
@@ -16,7 +16,7 @@ def _quadratic() -> str:
 
 @cache
 def messages() -> tuple[str, ...]:
-    """One of each kind."""
+    """One message of each kind, including very large ones."""
     return (
         _bomb(),
         _quadratic(),
@@ -41,7 +41,7 @@ def messages() -> tuple[str, ...]:
 
 
 def message(bits: int) -> str:
-    """One of them; the huge ones are left to tests."""
+    """One of the messages under 100,000 characters, chosen by `bits`; only tests use the larger ones."""
     return _small()[bits % len(_small())]
 
 

@@ -1,17 +1,17 @@
-"""Damage to the portal's records: dates, numbers, codes, texts, keys."""
+"""Damages the portal's records: dates, numbers, codes, texts and keys."""
 
 from typing import Any
 
 from lgsp_province.defects import record_damage
 from lgsp_province.defects.rates import BIT, BY_OTHER_CODE, BY_RECEIPT
-from lgsp_province.defects.record_damage import Flaw, Sheet, pick
+from lgsp_province.defects.record_damage import DamagedRecord, Flaw, pick
 from lgsp_province.world import wording
 from lgsp_province.world.calendar import DAY
 from lgsp_province.world.lives import ACCEPTED, FINISHED, RETURNED
-from lgsp_province.world.view import Seen
+from lgsp_province.world.view import DossierState
 
-_VALUES, _DATED = record_damage.values_spoilt("portal"), record_damage.dates_spoilt("portal", "D09")
-SPOILT = record_damage.spoilt("portal") | _VALUES | _DATED
+_VALUE_BITS, _DATE_BITS = record_damage.value_bits("portal"), record_damage.date_bits("portal", "D09")
+DAMAGE_BITS = record_damage.text_and_key_bits("portal") | _VALUE_BITS | _DATE_BITS
 _TEXTS = ("TenTTHC", "DonViXuLy", "ChuHoSo", "TrichYeuHoSo")
 _CODES = ("MaDonViXuLy", "MaTTHC", "SoBienNhan")
 _IDENTITY = "DinhDanhCHS.SoDinhDanh"
@@ -24,141 +24,143 @@ _MAY_BE_EMPTY = ("NgayTuChoi", "NgayTra", "NgayKetThucXuLy", "NgayTiepNhan")
 _SENTINELS = ("00010101000000", "19000101000000", "19700101070000")
 
 
-def spoil(record: dict[str, Any], seen: Seen) -> tuple[Any, list[Flaw]]:
-    """The record as it is sent, which need not be an object any more, and what was done to it."""
-    bits = seen.bits
+def damage(record: dict[str, Any], state: DossierState) -> tuple[Any, list[Flaw]]:
+    """The record as sent, which is not always an object, and its flaws."""
+    bits = state.bits
     if bits & BIT["D24"]:
-        return record, []  # a test record must stay one for everybody to see
+        return record, []  # a test record must stay recognisable
     if bits & BIT["poison-element-portal"]:
-        return (None if pick(seen, 47, 2) else "lỗi kết xuất"), [record_damage.flaw("poison", outcome="quarantined")]
-    sheet = Sheet(record, seen)
-    if bits & _VALUES:
-        _spoil_values(sheet)
+        return (None if pick(state, 47, 2) else "lỗi kết xuất"), [record_damage.flaw("poison", outcome="quarantined")]
+    damaged = DamagedRecord(record, state)
+    if bits & _VALUE_BITS:
+        _damage_values(damaged)
     if bits & record_damage.TEXTS:
-        record_damage.spoil_texts(sheet, _TEXTS, _CODES)
-    if bits & _DATED:
-        _spoil_dates(sheet)
-    return _respelt(sheet), sheet.flaws
+        record_damage.damage_texts(damaged, _TEXTS, _CODES)
+    if bits & _DATE_BITS:
+        _damage_dates(damaged)
+    return _with_respelled_keys(damaged), damaged.flaws
 
 
-def _spoil_values(sheet: Sheet) -> None:
-    if sheet.seen.bits & record_damage.POISON:
-        _poison(sheet)
-    if sheet.has("unknown-status-portal"):
-        sheet.replace("unknown-status", "TrangThaiHoSo", str(record_damage.UNKNOWN_STATUS))
-    if sheet.has("D21-test"):
-        sheet.replace("D21", "MaDonViXuLy", f"{sheet.value('MaDonViXuLy')}_test", "ignored")
-    if sheet.has("D21"):
-        way = pick(sheet.seen, 44, 3)
-        if way == 2:
-            sheet.remove("D21", "MaDonViXuLy")
+def _damage_values(damaged: DamagedRecord) -> None:
+    if damaged.state.bits & record_damage.POISON:
+        _poison(damaged)
+    if damaged.has("unknown-status-portal"):
+        damaged.replace("unknown-status", "TrangThaiHoSo", str(record_damage.UNKNOWN_STATUS))
+    if damaged.has("D21-test"):
+        damaged.replace("D21", "MaDonViXuLy", f"{damaged.value('MaDonViXuLy')}_test", "ignored")
+    if damaged.has("D21"):
+        variant = pick(damaged.state, 44, 3)
+        if variant == 2:
+            damaged.remove("D21", "MaDonViXuLy")
         else:
-            sheet.replace("D21", "MaDonViXuLy", ("", None)[way])
-    if sheet.has("D41"):
-        _from_excel(sheet)
-    if sheet.has("D23"):
-        _fill(sheet)
-    if sheet.has("D16") and sheet.record["DanhSachLePhi"]:
-        fee = sheet.value("DanhSachLePhi.Gia")
+            damaged.replace("D21", "MaDonViXuLy", ("", None)[variant])
+    if damaged.has("D41"):
+        _apply_excel_damage(damaged)
+    if damaged.has("D23"):
+        _insert_filler(damaged)
+    if damaged.has("D16") and damaged.record["DanhSachLePhi"]:
+        fee = damaged.value("DanhSachLePhi.Gia")
         if fee != record_damage.LONG_NUMBER:
-            way = pick(sheet.seen, 44, 5)
-            sheet.replace("D16", "DanhSachLePhi.Gia", record_damage.vietnamese_number(int(fee), way))
-    if sheet.has("D31"):
-        record_damage.spoil_list(sheet, "TienDo")
-    if sheet.has("schema-drift"):
-        sheet.record["MaDinhDanhDienTu"] = "H47"
-        sheet.note("schema-drift", "MaDinhDanhDienTu")
-        sheet.record["NgayHenTra2"] = sheet.value("NgayHenTra")
-        sheet.note("schema-drift", "NgayHenTra2")
-        sheet.remove("schema-drift", "NgayHenTra")
+            variant = pick(damaged.state, 44, 5)
+            damaged.replace("D16", "DanhSachLePhi.Gia", record_damage.vietnamese_number(int(fee), variant))
+    if damaged.has("D31"):
+        record_damage.rotate_list(damaged, "TienDo")
+    if damaged.has("schema-drift"):
+        damaged.record["MaDinhDanhDienTu"] = "H47"
+        damaged.add_flaw("schema-drift", "MaDinhDanhDienTu")
+        damaged.record["NgayHenTra2"] = damaged.value("NgayHenTra")
+        damaged.add_flaw("schema-drift", "NgayHenTra2")
+        damaged.remove("schema-drift", "NgayHenTra")
 
 
-def _poison(sheet: Sheet) -> None:
-    if sheet.has("poison-surrogate"):
-        sheet.replace("poison", "ChuHoSo", record_damage.LONE_SURROGATE)
-    if sheet.has("poison-nul"):
-        abstract = sheet.value("TrichYeuHoSo")
-        sheet.replace("poison", "TrichYeuHoSo", f"{abstract[:4]}\x00{abstract[4:]}")
-    if sheet.has("poison-number") and sheet.record["DanhSachLePhi"]:
-        sheet.replace("poison", "DanhSachLePhi.Gia", record_damage.LONG_NUMBER, "flagged")
-    if sheet.has("poison-nested"):
-        sheet.replace("poison", "TenLinhVuc", record_damage.DEEP_LIST)
+def _poison(damaged: DamagedRecord) -> None:
+    if damaged.has("poison-surrogate"):
+        damaged.replace("poison", "ChuHoSo", record_damage.LONE_SURROGATE)
+    if damaged.has("poison-nul"):
+        abstract = damaged.value("TrichYeuHoSo")
+        damaged.replace("poison", "TrichYeuHoSo", f"{abstract[:4]}\x00{abstract[4:]}")
+    if damaged.has("poison-number") and damaged.record["DanhSachLePhi"]:
+        damaged.replace("poison", "DanhSachLePhi.Gia", record_damage.LONG_NUMBER, "flagged")
+    if damaged.has("poison-nested"):
+        damaged.replace("poison", "TenLinhVuc", record_damage.DEEP_LIST)
 
 
-def _from_excel(sheet: Sheet) -> None:
-    number, way = sheet.value(_IDENTITY), pick(sheet.seen, 44, 5)
-    if way == 4:
-        sheet.replace("D41", "SoDienThoai", sheet.value("SoDienThoai").lstrip("0"))
-    elif way == 3 and sheet.seen.link != BY_RECEIPT:
-        sheet.replace("D41", "SoBienNhan", "#N/A")
-    elif way == 2 or sheet.has("D22"):
-        sheet.replace("D41", "ChuHoSo", "#N/A")
+def _apply_excel_damage(damaged: DamagedRecord) -> None:
+    number, variant = damaged.value(_IDENTITY), pick(damaged.state, 44, 5)
+    if variant == 4:
+        damaged.replace("D41", "SoDienThoai", damaged.value("SoDienThoai").lstrip("0"))
+    elif variant == 3 and damaged.state.link != BY_RECEIPT:
+        damaged.replace("D41", "SoBienNhan", "#N/A")
+    elif variant == 2 or damaged.has("D22"):
+        damaged.replace("D41", "ChuHoSo", "#N/A")
     else:
-        sheet.replace("D41", _IDENTITY, record_damage.excel_number(number) if way else number.lstrip("0"), "flagged")
+        damaged.replace(
+            "D41", _IDENTITY, record_damage.excel_number(number) if variant else number.lstrip("0"), "flagged"
+        )
 
 
-def _fill(sheet: Sheet) -> None:
-    link, filler = sheet.seen.link, record_damage.FILLERS[pick(sheet.seen, 46, 3)]
-    way = pick(sheet.seen, 44, 3)
-    if way == 0 and link != BY_OTHER_CODE:
-        sheet.replace("D23", "MaHoSoKhac", filler)
-    elif way == 1 and link != BY_RECEIPT:
-        sheet.replace("D23", "SoBienNhan", filler)
+def _insert_filler(damaged: DamagedRecord) -> None:
+    link, filler = damaged.state.link, record_damage.FILLERS[pick(damaged.state, 46, 3)]
+    variant = pick(damaged.state, 44, 3)
+    if variant == 0 and link != BY_OTHER_CODE:
+        damaged.replace("D23", "MaHoSoKhac", filler)
+    elif variant == 1 and link != BY_RECEIPT:
+        damaged.replace("D23", "SoBienNhan", filler)
     else:
-        sheet.replace("D23", "ChuHoSo", ".")
+        damaged.replace("D23", "ChuHoSo", ".")
 
 
-def _spoil_dates(sheet: Sheet) -> None:
-    seen, record = sheet.seen, sheet.record
-    accepted, finished = seen.when(ACCEPTED), seen.when(FINISHED)
+def _damage_dates(damaged: DamagedRecord) -> None:
+    state, record = damaged.state, damaged.record
+    accepted, finished = state.reached_at(ACCEPTED), state.reached_at(FINISHED)
     if accepted is not None:
-        if sheet.has("D25-portal"):
-            sheet.replace("D25", "NgayTiepNhan", wording.compact(accepted + 400 * DAY))
-        if sheet.has("D28-received-portal"):
-            sheet.replace("D28", "NgayTiepNhan", "")
-        if finished is not None and sheet.has("D26-portal"):
-            is_returned = seen.when(RETURNED) is not None and pick(seen, 44, 2)
+        if damaged.has("D25-portal"):
+            damaged.replace("D25", "NgayTiepNhan", wording.compact(accepted + 400 * DAY))
+        if damaged.has("D28-received-portal"):
+            damaged.replace("D28", "NgayTiepNhan", "")
+        if finished is not None and damaged.has("D26-portal"):
+            is_returned = state.reached_at(RETURNED) is not None and pick(state, 44, 2)
             field = "NgayTra" if is_returned else "NgayKetThucXuLy"
-            sheet.replace("D26", field, wording.compact(accepted - 2 * DAY - (finished - accepted)))
-        if finished is not None and sheet.has("D28-finished-portal"):
-            sheet.replace("D28", "NgayKetThucXuLy", "")
-    if sheet.has("D09"):
-        _respell_dates(sheet)
-    if sheet.has("D14"):
-        empty = [field for field in _MAY_BE_EMPTY if not record[field] and sheet.is_free(field)]
-        field = empty[pick(seen, 44, len(empty))]
-        sheet.replace("D14", field, _SENTINELS[pick(seen, 46, len(_SENTINELS))])
+            damaged.replace("D26", field, wording.compact(accepted - 2 * DAY - (finished - accepted)))
+        if finished is not None and damaged.has("D28-finished-portal"):
+            damaged.replace("D28", "NgayKetThucXuLy", "")
+    if damaged.has("D09"):
+        _reformat_dates(damaged)
+    if damaged.has("D14"):
+        empty = [field for field in _MAY_BE_EMPTY if not record[field] and damaged.is_unchanged(field)]
+        field = empty[pick(state, 44, len(empty))]
+        damaged.replace("D14", field, _SENTINELS[pick(state, 46, len(_SENTINELS))])
 
 
-def _respell_dates(sheet: Sheet) -> None:
-    """All dates but the one that orders the lists, as people write them."""
-    seen, record = sheet.seen, sheet.record
-    way = pick(seen, 45, 3)
-    # a day without its time of day loses something, so only a promise that the one-stop-shop tells in full is cut
-    is_led = not seen.procedure.is_vertical and not seen.bits & record_damage.ONE_STOP_IMPOSSIBLE
+def _reformat_dates(damaged: DamagedRecord) -> None:
+    """Write all dates, except the one that orders the lists, in a format typed by hand (D09)."""
+    state, record = damaged.state, damaged.record
+    variant = pick(state, 45, 3)
+    # a date without its time loses data, so only a due date that the one-stop-shop reports with its time is shortened
+    has_one_stop_due_date = not state.procedure.is_vertical and not state.bits & record_damage.ONE_STOP_IMPOSSIBLE
     for field in _DATES:
         if field in record and (text := record[field]):
-            is_day = field == "NgayHenTra" and is_led and bool(pick(seen, 47, 2))
-            sheet.replace("D09", field, wording.by_hand(text, way, is_day))
+            is_day = field == "NgayHenTra" and has_one_stop_due_date and bool(pick(state, 47, 2))
+            damaged.replace("D09", field, wording.typed_by_hand(text, variant, is_day))
     for name, fields in _INNER_DATES.items():
         for entry in record[name]:
-            entry |= {field: wording.by_hand(entry[field], way, False) for field in fields if entry[field]}
+            entry |= {field: wording.typed_by_hand(entry[field], variant, False) for field in fields if entry[field]}
         if record[name]:
-            sheet.note("D09", name)
+            damaged.add_flaw("D09", name)
 
 
-def _respelt(sheet: Sheet) -> dict[str, Any]:
-    """The record with all its keys in another case, if it is one of those."""
-    if not sheet.has("D42-portal"):
-        return sheet.record
-    sheet.note("D42")
-    way = pick(sheet.seen, 44, 3)
-    respell = (str.upper, str.lower, lambda key: key[0].lower() + key[1:])[way]
+def _with_respelled_keys(damaged: DamagedRecord) -> dict[str, Any]:
+    """The record, with all its keys in another case if it has the mark D42."""
+    if not damaged.has("D42-portal"):
+        return damaged.record
+    damaged.add_flaw("D42")
+    variant = pick(damaged.state, 44, 3)
+    respell = (str.upper, str.lower, lambda key: key[0].lower() + key[1:])[variant]
 
-    def respelt(value: Any) -> Any:
+    def respelled(value: Any) -> Any:
         if isinstance(value, dict):
-            return {respell(key): respelt(inner) for key, inner in value.items()}
-        return [respelt(inner) for inner in value] if isinstance(value, list) else value
+            return {respell(key): respelled(inner) for key, inner in value.items()}
+        return [respelled(inner) for inner in value] if isinstance(value, list) else value
 
-    respelt_record: dict[str, Any] = respelt(sheet.record)
-    return respelt_record
+    respelled_record: dict[str, Any] = respelled(damaged.record)
+    return respelled_record

@@ -1,4 +1,4 @@
-"""Damage done to a rendered record, and the note of what was done where: the same code spoils and tells."""
+"""Damages a rendered record and records each flaw, so that the damage and its description cannot differ."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,28 +8,28 @@ import orjson
 
 from lgsp_province.defects import rates, text_damage
 from lgsp_province.defects.rates import BIT
-from lgsp_province.world.view import Seen
+from lgsp_province.world.view import DossierState
 
 TEXTS = rates.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D07")
-_POISON = tuple(f"poison-{what}" for what in ("surrogate", "nul", "number", "nested"))
+_POISON = tuple(f"poison-{kind}" for kind in ("surrogate", "nul", "number", "nested"))
 _IMPOSSIBLE_DATES = ("D25", "D26", "D28-received", "D28-finished")
 
 
 POISON = rates.mask(*_POISON)
 
 
-def values_spoilt(side: str) -> int:
-    """The bits of the damage done to values that are neither dates nor texts."""
+def value_bits(side: str) -> int:
+    """The bits of the marks that damage values other than dates and texts; `side` is `one-stop` or `portal`."""
     return POISON | rates.mask("D16", "D21", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}")
 
 
-def dates_spoilt(side: str, *more: str) -> int:
-    """The bits of the damage done to dates; `more` are the marks that only one side bears."""
-    return rates.mask("D14", *(f"{name}-{side}" for name in _IMPOSSIBLE_DATES), *more)
+def date_bits(side: str, *side_marks: str) -> int:
+    """The bits of the marks that damage dates; `side_marks` are the marks of one system only."""
+    return rates.mask("D14", *(f"{name}-{side}" for name in _IMPOSSIBLE_DATES), *side_marks)
 
 
-def spoilt(side: str) -> int:
-    """The bits of the damage done to texts, keys and the record itself."""
+def text_and_key_bits(side: str) -> int:
+    """The bits of the marks that damage texts, keys or the whole record."""
     return TEXTS | rates.mask(f"D42-{side}", f"poison-element-{side}")
 
 
@@ -48,7 +48,7 @@ _LETTERS = re.compile(r"[^\x00-\x7f]{2,}")
 
 
 class Flaw(NamedTuple):
-    """One defect as one field shows it; `field` is dotted, empty when the whole record is meant."""
+    """One defect in one field; `field` is a dotted path, empty for the whole record."""
 
     defect: str
     field: str
@@ -56,91 +56,91 @@ class Flaw(NamedTuple):
 
     @property
     def is_repairable(self) -> bool:
-        """Whether a perfect reader gets the true value back."""
+        """Whether an error-free pipeline recovers the correct value."""
         return rates.is_repairable(self.outcome)
 
 
 def flaw(defect: str, field: str = "", outcome: str | None = None) -> Flaw:
-    """A flaw with what a perfect reader does about it."""
+    """A flaw; without `outcome`, with the usual outcome of the defect."""
     return Flaw(defect, field, outcome or rates.outcome(defect))
 
 
-def pick(seen: Seen, place: int, count: int) -> int:
-    """One of `count` ways, by the dossier's own traits."""
-    return (seen.traits >> place & 0xFFF) % count
+def pick(state: DossierState, shift: int, count: int) -> int:
+    """A number from 0 to `count` - 1, derived from the dossier's traits from bit `shift` on."""
+    return (state.traits >> shift & 0xFFF) % count
 
 
-class Sheet:
-    """A record being spoilt. A field that has been replaced is not touched again."""
+class DamagedRecord:
+    """A record to be damaged, with its flaws. A field that was replaced or removed is not changed again."""
 
-    def __init__(self, record: dict[str, Any], seen: Seen) -> None:
-        self.record, self.seen = record, seen
+    def __init__(self, record: dict[str, Any], state: DossierState) -> None:
+        self.record, self.state = record, state
         self.flaws: list[Flaw] = []
         self._replaced: set[str] = set()
 
     def has(self, name: str) -> bool:
-        """Whether the dossier bears a mark."""
-        return bool(self.seen.bits & BIT[name])
+        """Whether the dossier has a mark."""
+        return bool(self.state.bits & BIT[name])
 
-    def _holder(self, field: str) -> tuple[dict[str, Any], str]:
+    def _parent(self, field: str) -> tuple[dict[str, Any], str]:
         *path, last = field.split(".")
-        holder = self.record
+        parent = self.record
         for name in path:
-            value = holder[name]
-            holder = value[0] if isinstance(value, list) else value
-        return holder, last
+            value = parent[name]
+            parent = value[0] if isinstance(value, list) else value
+        return parent, last
 
     def value(self, field: str) -> Any:
-        """What stands in a field; of a list, in its first element."""
-        holder, last = self._holder(field)
-        return holder[last]
+        """The value of a field; in a list, of its first element."""
+        parent, last = self._parent(field)
+        return parent[last]
 
-    def note(self, defect: str, field: str = "", outcome: str | None = None) -> None:
-        """Keep that a field, or the whole record, shows a defect."""
+    def add_flaw(self, defect: str, field: str = "", outcome: str | None = None) -> None:
+        """Record that a field, or the whole record, shows a defect."""
         self.flaws.append(flaw(defect, field, outcome))
 
     def replace(self, defect: str, field: str, value: Any, outcome: str | None = None) -> None:
-        """Put another value in a field for good."""
-        holder, last = self._holder(field)
-        if field not in self._replaced and holder.get(last) != value:
-            holder[last] = value
+        """Replace the value of a field, unless it was replaced before or is the same."""
+        parent, last = self._parent(field)
+        if field not in self._replaced and parent.get(last) != value:
+            parent[last] = value
             self._replaced.add(field)
-            self.note(defect, field, outcome)
+            self.add_flaw(defect, field, outcome)
 
     def remove(self, defect: str, field: str) -> None:
-        """Leave a field out."""
+        """Remove a field, unless it was replaced before."""
         if field not in self._replaced:
-            holder, last = self._holder(field)
-            del holder[last]
+            parent, last = self._parent(field)
+            del parent[last]
             self._replaced.add(field)
-            self.note(defect, field)
+            self.add_flaw(defect, field)
 
-    def is_free(self, field: str) -> bool:
-        """Whether a field still holds what it should."""
+    def is_unchanged(self, field: str) -> bool:
+        """Whether a field was neither replaced nor removed."""
         return field not in self._replaced
 
-    def reword(self, defect: str, field: str, spoil: Callable[[str], str], outcome: str | None = None) -> None:
-        """Spoil the text of a field, also of one that holds names by language."""
+    def replace_text(self, defect: str, field: str, damage: Callable[[str], str], outcome: str | None = None) -> None:
+        """Damage the text of a field; if the field holds names by language, the text of the first name."""
         if field in self._replaced:
             return
-        holder, last = self._holder(field)
-        value = holder.get(last)
+        parent, last = self._parent(field)
+        value = parent.get(last)
         if isinstance(value, list | dict):
-            holder, last = (value[0] if isinstance(value, list) else value), "name"
-            value = holder[last]
-        if isinstance(value, str) and (worse := spoil(value)) != value:
-            holder[last] = worse
-            self.note(defect, field, outcome)
+            parent, last = (value[0] if isinstance(value, list) else value), "name"
+            value = parent[last]
+        if isinstance(value, str) and (damaged_text := damage(value)) != value:
+            parent[last] = damaged_text
+            self.add_flaw(defect, field, outcome)
 
 
-def _lossy(text: str) -> str:
-    """Mojibake of which a second program has kept only the first sign of every run."""
+def _to_lossy_mojibake(text: str) -> str:
+    """Mojibake in which only the first character of every non-ASCII sequence is kept, the others become U+FFFD."""
     return _LETTERS.sub(lambda run: run[0][0] + "\ufffd" * (len(run[0]) - 1), text_damage.to_mojibake(text))
 
 
-def _damages(seen: Seen) -> Iterator[tuple[str, Callable[[str], str], str | None]]:
-    """What befalls a dossier's texts, in order."""
-    bits = seen.bits
+def _text_damages(state: DossierState) -> Iterator[tuple[str, Callable[[str], str], str | None]]:
+    """The damages to a dossier's texts in order, as (defect, function, outcome)."""
+    bits = state.bits
     if bits & BIT["D02"]:
         yield "D02", text_damage.to_tcvn3, None
     if bits & BIT["D03"]:
@@ -150,40 +150,40 @@ def _damages(seen: Seen) -> Iterator[tuple[str, Callable[[str], str], str | None
     if bits & BIT["D05"]:
         yield "D05", text_damage.to_mojibake, None
     if bits & BIT["D05-lost"]:
-        yield "D05", _lossy, "flagged"
+        yield "D05", _to_lossy_mojibake, "flagged"
     if bits & BIT["D07"]:
-        signs = (seen.traits >> 47 & 127) or 4
-        yield "D07", lambda text: text_damage.to_look_alikes(text, signs), None
+        kinds = (state.traits >> 47 & 127) or 4
+        yield "D07", lambda text: text_damage.to_look_alikes(text, kinds), None
     if bits & BIT["D01"]:
         yield "D01", text_damage.to_nfd, None
 
 
-def spoil_texts(sheet: Sheet, texts: tuple[str, ...], codes: tuple[str, ...]) -> None:
-    """Spoil texts, and one code with a sign that does not show."""
-    seen = sheet.seen
-    for defect, spoil, outcome in _damages(seen):
+def damage_texts(damaged: DamagedRecord, texts: tuple[str, ...], codes: tuple[str, ...]) -> None:
+    """Damage the text fields; with D07, also append an invisible character to one code."""
+    state = damaged.state
+    for defect, damage, outcome in _text_damages(state):
         for field in texts:
-            sheet.reword(defect, field, spoil, outcome)
-    if seen.bits & BIT["D07"]:
-        space = _SPACES[pick(seen, 48, 2)]
-        sheet.reword("D07", codes[pick(seen, 49, len(codes))], lambda code: f"{code}{space}" if code else code)
+            damaged.replace_text(defect, field, damage, outcome)
+    if state.bits & BIT["D07"]:
+        space = _SPACES[pick(state, 48, 2)]
+        damaged.replace_text("D07", codes[pick(state, 49, len(codes))], lambda code: f"{code}{space}" if code else code)
 
 
-def spoil_list(sheet: Sheet, field: str) -> None:
-    """Put the events of a list out of order."""
-    events = sheet.value(field)
+def rotate_list(damaged: DamagedRecord, field: str) -> None:
+    """Rotate the events of a list, so that they are out of order (D31)."""
+    events = damaged.value(field)
     if len(events) > 1:
-        turn = 1 + pick(sheet.seen, 44, len(events) - 1)
-        events[:] = events[turn:] + events[:turn]
-        sheet.note("D31", field)
+        offset = 1 + pick(damaged.state, 44, len(events) - 1)
+        events[:] = events[offset:] + events[:offset]
+        damaged.add_flaw("D31", field)
 
 
-def vietnamese_number(value: int, way: int) -> str:
-    """A number of đồng as people write it."""
+def vietnamese_number(value: int, variant: int) -> str:
+    """An amount in đồng in one of five common spellings."""
     grouped = f"{value:,}".replace(",", ".")
-    return (f"{grouped} đ", grouped, grouped.replace(".", " "), f"{grouped},00", f"{grouped} VNĐ")[way]
+    return (f"{grouped} đ", grouped, grouped.replace(".", " "), f"{grouped},00", f"{grouped} VNĐ")[variant]
 
 
 def excel_number(digits: str) -> str:
-    """A long number as Excel shows it."""
+    """A long number in the scientific notation of Excel."""
     return f"{float(digits):.4E}"

@@ -1,4 +1,4 @@
-"""What decades of fonts, keyboards and exports do to Vietnamese text: each function spoils a clean text in one way."""
+"""Damages Vietnamese text as legacy fonts, keyboards and exports do; each function applies one kind of damage."""
 
 import html.entities
 import re
@@ -7,7 +7,7 @@ import unicodedata
 GRAVE, ACUTE, TILDE, HOOK, DOT = "\u0300", "\u0301", "\u0303", "\u0309", "\u0323"
 CIRCUMFLEX, BREVE, HORN = "\u0302", "\u0306", "\u031b"
 
-# TCVN 5712 (ABC fonts): one byte per lower-case letter; the capital of a toned letter is a matter of the font.
+# TCVN 5712 (ABC fonts): one byte per lower-case letter; a capital with a tone has the same code, in a capital font.
 _TCVN3_PLAIN = dict(zip("ĂÂÊÔƠƯĐăâêôơưđ", range(0xA1, 0xAF), strict=True))
 _TCVN3_TONED = {
     "àảãáạ": (0xB5, 0xB6, 0xB7, 0xB8, 0xB9), "ằẳẵắặ": (0xBB, 0xBC, 0xBD, 0xBE, 0xC6), "ầẩẫấậ": (0xC7, 0xC8, 0xC9, 0xCA, 0xCB),
@@ -20,8 +20,8 @@ _TCVN3 = str.maketrans(
     {letter.upper(): code for letter, code in _TCVN3_LOWER.items()} | _TCVN3_LOWER | _TCVN3_PLAIN,
 )
 
-# VNI: a vowel and a sign for its hat and tone together; i, y with dot, ơ, ư and đ have places of their own.
-_VNI_SIGNS = {
+# VNI: a vowel, then one character for its diacritic and tone; i with a tone, ỵ, ơ, ư and đ have codes of their own.
+_VNI_DIACRITICS = {
     "": {GRAVE: "ø", ACUTE: "ù", HOOK: "û", TILDE: "õ", DOT: "ï"},
     CIRCUMFLEX: {"": "â", GRAVE: "à", ACUTE: "á", HOOK: "å", TILDE: "ã", DOT: "ä"},
     BREVE: {"": "ê", GRAVE: "è", ACUTE: "é", HOOK: "ú", TILDE: "ü", DOT: "ë"},
@@ -37,7 +37,7 @@ def to_nfd(text: str) -> str:
 
 
 def to_tcvn3(text: str) -> str:
-    """The text in TCVN3 (ABC) bytes read as Windows-1252; toned capitals become small letters, as their fonts have it."""
+    """The text in TCVN3 (ABC) bytes read as Windows-1252; toned capitals become lower case, as in those fonts."""
     return unicodedata.normalize("NFC", text).translate(_TCVN3)
 
 
@@ -46,7 +46,7 @@ def _vni(letter: str) -> str:
         return letter
     small = letter.lower()
     if small in _VNI_WHOLE:
-        spoiled = _VNI_WHOLE[small]
+        damaged = _VNI_WHOLE[small]
     else:
         decomposed = unicodedata.normalize("NFD", small)
         base, marks = decomposed[0], decomposed[1:]
@@ -56,8 +56,8 @@ def _vni(letter: str) -> str:
             base = {"o": "ô", "u": "ö"}[base]
         if not marks or base not in "aeiouyôö":
             return letter
-        spoiled = base + _VNI_SIGNS[hat].get(tone, "")
-    return spoiled.upper() if letter != small else spoiled
+        damaged = base + _VNI_DIACRITICS[hat].get(tone, "")
+    return damaged.upper() if letter != small else damaged
 
 
 def to_vni(text: str) -> str:
@@ -75,17 +75,17 @@ def _cp1258(letter: str) -> str:
 
 
 def to_cp1258(text: str) -> str:
-    """The text as Windows-1258 keyboards write it: each tone a combining mark after its vowel."""
+    """The text as Windows-1258 keyboards write it: each tone is a combining mark after its vowel."""
     return "".join(map(_cp1258, unicodedata.normalize("NFC", text)))
 
 
 def to_cp1258_misread(text: str) -> str:
-    """The Windows-1258 bytes of the text read as Windows-1252; letters that have no byte there become `?`."""
+    """The Windows-1258 bytes of the text read as Windows-1252; letters without a byte in Windows-1258 become `?`."""
     return to_cp1258(text).encode("cp1258", "replace").decode("cp1252", "replace")
 
 
 def to_mojibake(text: str) -> str:
-    """The UTF-8 bytes of the text read as Windows-1252, the five undefined bytes kept as control characters."""
+    """The UTF-8 bytes of the text read as Windows-1252, with its five undefined bytes kept as control characters."""
     return "".join(
         chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
         for byte in text.encode("utf-8")
@@ -93,7 +93,7 @@ def to_mojibake(text: str) -> str:
 
 
 def to_look_alikes(text: str, bits: int) -> str:
-    """The text with signs that only look right, one kind for each of the seven lowest bits."""
+    """The text with look-alike or invisible characters, one kind for each of the seven lowest bits."""
     middle = len(text) // 2
     if bits & 1:
         text = text.replace("Đ", "\u00d0")  # eth
@@ -113,18 +113,18 @@ def to_look_alikes(text: str, bits: int) -> str:
 
 
 def to_new_tones(text: str) -> str:
-    """The text with hoà, hoè, thuỷ for hòa, hòe, thủy."""
+    """The text with new-style tone marks: hoà, hoè, thuỷ for hòa, hòe, thủy."""
     return unicodedata.normalize("NFC", _OLD_STYLE.sub(r"\1\3\2", unicodedata.normalize("NFD", text)))
 
 
 def to_html(text: str) -> str:
-    """The text as a paragraph of an editor's HTML: entities for letters, a fixed first space."""
-    signs = (
-        f"&{html.entities.codepoint2name[ord(sign)]};"
-        if ord(sign) in html.entities.codepoint2name
-        else sign
-        if sign.isascii()
-        else f"&#{ord(sign)};"
-        for sign in unicodedata.normalize("NFC", text)
+    """The text as a paragraph of an HTML editor: entities for letters, a non-breaking first space."""
+    characters = (
+        f"&{html.entities.codepoint2name[ord(character)]};"
+        if ord(character) in html.entities.codepoint2name
+        else character
+        if character.isascii()
+        else f"&#{ord(character)};"
+        for character in unicodedata.normalize("NFC", text)
     )
-    return f"<p>{''.join(signs).replace(' ', '&nbsp;', 1)}</p>"
+    return f"<p>{''.join(characters).replace(' ', '&nbsp;', 1)}</p>"

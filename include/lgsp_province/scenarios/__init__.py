@@ -1,1 +1,1 @@
-"""Worlds with planted figures from press reports of real provinces."""
+"""Generates worlds with planted figures from press reports about real provinces."""

@@ -1,4 +1,4 @@
-"""Documents instead of paper: the first quarter of 2021, and what was said to be saved by it."""
+"""Generates the documents of the first quarter of 2021, and the reported savings of sending them electronically."""
 
 import random
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from lgsp_province.scenarios import planting
 from lgsp_province.world import agencies, documents, services
 from lgsp_province.world.calendar import WorkCalendar
 from lgsp_province.world.dossiers import Dossiers
-from lgsp_province.world.papers import Papers
+from lgsp_province.world.papers import DocumentData
 from lgsp_province.world.registry import Registry
 
 SENT = 38_012
-_TOLD_OF = 200  # of one in so many documents the recipient reports: each report is one more call
+_STATUS_EVERY = 200  # the recipient of one document in 200 reports statuses: each status costs one more call
 
 FILES = {
     "manual_indicator.csv": (
@@ -24,22 +24,24 @@ FILES = {
 }
 
 
-def papers(seed: int, calendar: WorkCalendar, start: date, end: date, rates: Mapping[str, float]) -> Papers:
-    """So many new documents, each to one recipient, none of them recalled, replaced or about another."""
+def generate_documents(
+    seed: int, calendar: WorkCalendar, start: date, end: date, rates: Mapping[str, float]
+) -> DocumentData:
+    """38,012 new documents, each to one recipient; none is revoked, replaced or a response to another one."""
     rng = random.Random(f"scenario documents {seed}")  # noqa: S311
     registry = Registry(rng, calendar)
     for sent_at in documents.sending_times(rng, calendar, start, end, SENT):
         registry.write(sent_at)
-    written = [replace(d, recipients=d.recipients[:1], responds_to=None) for d in registry.documents]
-    return documents.carried(seed, calendar, written, rates, _TOLD_OF)
+    issued = [replace(d, recipients=d.recipients[:1], responds_to=None) for d in registry.documents]
+    return documents.exchange(seed, calendar, issued, rates, _STATUS_EVERY)
 
 
-def dossiers(seed: int, calendar: WorkCalendar, start: date, end: date) -> Dossiers:
-    """One a day at each district: the dossier systems must have told of the quarter before it is over."""
-    days = planting.worked(calendar, start, date.fromordinal(end.toordinal() + 1))
-    offered = planting.offered(services.usual(), start)
+def generate_dossiers(seed: int, calendar: WorkCalendar, start: date, end: date) -> Dossiers:
+    """One dossier every two working days at each district, so that the dossier systems have data of the whole quarter."""
+    days = planting.working_days(calendar, start, date.fromordinal(end.toordinal() + 1))
+    offered = planting.services_by_agency(services.default_catalogue(), start)
     districts = [a for a in agencies.in_force(start) if a.level == agencies.DISTRICT]
-    plan = planting.joined(
-        planting.received(a, offered[a.index], days, len(days) // 2, 0 if a.is_offline else 3) for a in districts
+    plan = planting.join_plans(
+        planting.plan_agency(a, offered[a.index], days, len(days) // 2, 0 if a.is_offline else 3) for a in districts
     )
-    return planting.dossiers(seed, calendar, services.usual(), plan)
+    return planting.generate_dossiers(seed, calendar, services.default_catalogue(), plan)

@@ -1,1 +1,1 @@
-"""Compare a published dataset with the truth of its world."""
+"""Compares a published dataset with the truth of its world."""

@@ -1,4 +1,4 @@
-"""For every planted defect: was it seen, was it settled as it should be, and was anything touched that was sound?"""
+"""Scores each class of planted defect: detected, resolved as expected, and repairs of values without a defect."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from lgsp.vietnam import text
 from lgsp_province.defects.rates import RATES
 from lgsp_province.score.dataset import Dataset, Key, fields_read
-from lgsp_province.score.world import Known
+from lgsp_province.score.world import ExpectedDataset
 
 TEXTS = frozenset(("D01", "D02", "D03", "D04", "D05", "D06", "D07", "D17"))
 EXAMPLES = 3
 
-# What the platform says it undid, for each defect. A tone after its vowel looks like NFD where the vowel has no hat;
-# a paragraph of HTML brings a fixed space.
-_UNDONE: Mapping[str, frozenset[str]] = {
+# The treatments by which the platform reports the repair of a defect. A Windows-1258 tone after a vowel without
+# another diacritic looks like NFD; an HTML paragraph contains a no-break space.
+_TREATMENTS: Mapping[str, frozenset[str]] = {
     name: frozenset(treatments)
     for name, treatments in {
         "D01": ("nfc",),
@@ -39,29 +39,30 @@ _UNDONE: Mapping[str, frozenset[str]] = {
         "poison": ("unreadable_value",),
     }.items()
 }
-_MAIN = {
+# The defect to which an unexpected treatment is counted.
+_DEFECT_OF_TREATMENT = {
     "nfc": "D01", "tcvn3": "D02", "vni": "D03", "cp1258": "D04", "mojibake": "D05", "garbled": "D05", "look_alike": "D07",
     "invisible": "D07", "html": "D17", "format": "D09", "sentinel": "D14", "word": "D15", "filler": "D23", "dummy": "D22",
     "damaged": "D41", "phone_format": "D33", "unreadable_phone": "D41", "key_case": "D42", "corrected": "misprint", "unreadable_value": "poison", "unreadable_time": "D09",
 }  # fmt: skip
-# Flags of a record by the defect that they tell of, where a mark of the field does not.
-_FLAGS = {
+# The quality flag that reports a defect, where no treatment of the field does.
+_FLAG_OF_DEFECT = {
     "D22": "DOS_ID_DUMMY", "D27": "DOS_ONLINE_LEVEL2", "D05": "DOS_TEXT_GARBLED", "D41": "DOS_ID_DAMAGED",
     "poison": "DOS_VALUE_UNREADABLE", "D31": "DOS_EVENT_ORDER",
 }  # fmt: skip
-# Which attributes the two systems tell differently.
-_DISPUTED = {
+# The attributes in which the two systems differ.
+_CONFLICTING = {
     "D30": {"status"}, "channel-conflict": {"channel"}, "submitted-overwritten": {"submitted_at"},
     "closed-at-receipt": {"status", "finished_at"},
 }  # fmt: skip
-# A number says the same as a text of digits, whichever of them is usual there.
-_NO_MARK_IN = frozenset(("applicant.data.village.value", "digitizedComponents"))
+# Fields in which a number and a text of digits are equally usual, so no treatment is recorded.
+_FIELDS_WITHOUT_TREATMENT = frozenset(("applicant.data.village.value", "digitizedComponents"))
 UNDETECTABLE = frozenset(("D06", "D08", "D20", "D21", "D34"))
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A planted defect that was not settled, or something touched that was sound."""
+    """An example of a planted defect that was not resolved, or of a changed value without a defect."""
 
     source: str
     source_key: str
@@ -70,12 +71,17 @@ class Miss:
 
 
 @dataclass
-class Line:
-    """One class of defect. `marked` of `markable` were seen; `settled` by outcome, of as many as were planted."""
+class DefectScore:
+    """The score of one class of defect.
+
+    `planted` and `resolved` are counts by outcome. `unread` counts defects in fields that the platform ignores. The
+    platform reported `marked` of the `markable` defects that it can report. `touched` counts repairs of values without
+    a planted defect.
+    """
 
     defect: str
     planted: Counter[str] = field(default_factory=Counter)
-    settled: Counter[str] = field(default_factory=Counter)
+    resolved: Counter[str] = field(default_factory=Counter)
     unread: int = 0
     markable: int = 0
     marked: int = 0
@@ -85,23 +91,23 @@ class Line:
 
     @property
     def share(self) -> float | None:
-        """The share that was settled; None where nothing was planted."""
-        return self.settled.total() / self.planted.total() if self.planted else None
+        """The share of planted defects that were resolved; None if none was planted."""
+        return self.resolved.total() / self.planted.total() if self.planted else None
 
     def share_of(self, outcomes: tuple[str, ...]) -> float:
-        """The share that was settled of those with some outcomes; 1 where there are none."""
+        """The share resolved of the planted defects with these outcomes; 1 if there are none."""
         planted = sum(self.planted[outcome] for outcome in outcomes)
-        return sum(self.settled[outcome] for outcome in outcomes) / planted if planted else 1.0
+        return sum(self.resolved[outcome] for outcome in outcomes) / planted if planted else 1.0
 
-    def miss(self, record: Key, path: str, why: str) -> None:
-        """Keep a few examples."""
+    def add_miss(self, record: Key, path: str, why: str) -> None:
+        """Store an example, unless there are enough."""
         if len(self.misses) < EXAMPLES:
             self.misses.append(Miss(*record, path, why))
 
 
 @dataclass(frozen=True)
-class Planted:
-    """One defect as one field of one record shows it."""
+class PlantedDefect:
+    """One defect in one field of one record, and its expected outcome; `path` is empty for the whole record."""
 
     record: Key
     defect: str
@@ -110,168 +116,171 @@ class Planted:
 
 
 @dataclass
-class Judge:
-    """Decides about planted defects, given which dossiers and documents are wrong and how."""
+class DefectScorer:
+    """Decides whether planted defects were detected and resolved.
 
-    known: Known
+    `wrong_dossiers` and `wrong_documents` describe what is wrong with a published row, by id. `conflicts` are the
+    reconciled attributes by dossier id.
+    """
+
+    expected: ExpectedDataset
     dataset: Dataset
     wrong_dossiers: dict[str, str]
-    wrong_papers: dict[str, str]
-    disputes: dict[str, set[str]]
+    wrong_documents: dict[str, str]
+    conflicts: dict[str, set[str]]
 
     def _wrong(self, record: Key) -> str | None:
         if record[0] == "documents":
-            return self.wrong_papers.get(self.known.document_of[record])
-        return self.wrong_dossiers.get(self.known.dossier_of[record])
+            return self.wrong_documents.get(self.expected.document_of[record])
+        return self.wrong_dossiers.get(self.expected.dossier_of[record])
 
-    def is_marked(self, one: Planted) -> bool | None:
-        """Whether the platform said so; None where nothing is to be said, or nobody is left to say it."""
-        record, defect = one.record, one.defect
-        if one.outcome == "quarantined":
+    def is_detected(self, planted: PlantedDefect) -> bool | None:
+        """Whether the platform reported the defect; None if it cannot, or if its record is not stored."""
+        record, defect = planted.record, planted.defect
+        if planted.outcome == "quarantined":
             return self._is_quarantined(record)
-        marks = self.dataset.marks.get(record)
-        if marks is None or defect in UNDETECTABLE or one.path in _NO_MARK_IN:
+        repairs = self.dataset.repairs.get(record)
+        if repairs is None or defect in UNDETECTABLE or planted.path in _FIELDS_WITHOUT_TREATMENT:
             return None
-        if attributes := _DISPUTED.get(defect):
-            both = self.dataset.rule_of.get(record, "single") != "single"
-            told = self.disputes.get(self.known.dossier_of[record], set())
-            return not told.isdisjoint(attributes) if both else None
+        is_linked = self.dataset.match_rule_of.get(record, "single") != "single"
+        if attributes := _CONFLICTING.get(defect):
+            conflicts = self.conflicts.get(self.expected.dossier_of[record], set())
+            return not conflicts.isdisjoint(attributes) if is_linked else None
         if defect == "D19":
-            is_one_of_two = self.known.dossier_of[record] != record[1]
-            return self.dataset.rule_of.get(record, "single") != "single" if is_one_of_two else None
+            return is_linked if self.expected.dossier_of[record] != record[1] else None
         if defect == "D31" or defect == "D27":
-            return _FLAGS[defect] in self.dataset.flags[record] if record[0] != "documents" else None
-        treatments = _UNDONE.get(defect)
+            return _FLAG_OF_DEFECT[defect] in self.dataset.flags[record] if record[0] != "documents" else None
+        treatments = _TREATMENTS.get(defect)
         if treatments is None:
             return None
-        if defect in ("D15", "D16") and _is_usual(self.known.sent(record, one.path)):
+        if defect in ("D15", "D16") and _is_usual_form(self.expected.sent(record, planted.path)):
             return None
-        return any(said in treatments and _within(path, one) for path, said in marks)
+        return any(treatment in treatments and _is_within(path, planted) for path, treatment in repairs)
 
-    def trouble(self, one: Planted) -> str | None:
-        """Why a defect is not settled as it should be; None when it is."""
-        record = one.record
-        if one.outcome == "quarantined":
+    def problem(self, planted: PlantedDefect) -> str | None:
+        """Why a defect is not resolved as expected; None if it is."""
+        record = planted.record
+        if planted.outcome == "quarantined":
             if self.dataset.is_published(record):
                 return "is published"
             return None if self._is_quarantined(record) else "is not in quarantine"
-        if one.outcome == "ignored":
+        if planted.outcome == "ignored":
             if self.dataset.is_published(record):
                 return "is published"
             return "is in quarantine" if record in self.dataset.quarantined else None
         if why := self._wrong(record):
             return why
-        if one.outcome == "flagged":
-            return self._unflagged(one)
-        return self._unrestored(one) if one.defect in TEXTS else None
+        if planted.outcome == "flagged":
+            return self._flag_problem(planted)
+        return self._text_problem(planted) if planted.defect in TEXTS else None
 
     def _is_quarantined(self, record: Key) -> bool:
         return record in self.dataset.quarantined or (
-            (record[0], "?") in self.dataset.quarantined and record not in self.dataset.marks
+            (record[0], "?") in self.dataset.quarantined and record not in self.dataset.repairs
         )
 
-    def _unflagged(self, one: Planted) -> str | None:
-        if one.defect == "schema-drift":
-            return None if one.path in self.dataset.drifted else "the batch tells of no drift"
-        flags = self.dataset.flags.get(one.record)
-        return None if flags is None or _FLAGS[one.defect] in flags else f"has no flag {_FLAGS[one.defect]}"
-
-    def _unrestored(self, one: Planted) -> str | None:
-        if one.record[0] == "documents":
-            return self._unrestored_subject(one)
-        if one.path in ("agency.code", "procedure.code", "receiptCode", "MaDonViXuLy", "MaTTHC", "SoBienNhan"):
-            return None  # a code that were not restored would have made the dossier wrong
-        sent, meant = self.known.wording(one.record, one.path)
-        read = text.repair(sent).text
-        if one.defect == "D06":
-            return None if text.key(read) == text.key(meant) else f"{sent!r} has another key than {meant!r}"
-        if one.defect == "D02":  # the fonts of TCVN3 have no capitals with tones: which they were is lost
-            return None if (read or "").lower() == meant.lower() else f"{sent!r} is read as {read!r}, means {meant!r}"
-        return None if read == meant else f"{sent!r} is read as {read!r}, means {meant!r}"
-
-    def _unrestored_subject(self, one: Planted) -> str | None:
-        if one.record not in self.dataset.subject_of:
+    def _flag_problem(self, planted: PlantedDefect) -> str | None:
+        if planted.defect == "schema-drift":
+            return None if planted.path in self.dataset.drifted_fields else "the batch reports no drift of the field"
+        flags = self.dataset.flags.get(planted.record)
+        if flags is None or _FLAG_OF_DEFECT[planted.defect] in flags:
             return None
-        read = self.dataset.subject_of[one.record]
-        document = self.known.papers[one.record]
-        if document.planted or "D23" in document.defects:
-            return None  # of whom nothing may be left, or which says nothing
-        return None if read == document.subject else f"is read as {read!r}, means {document.subject!r}"
+        return f"has no flag {_FLAG_OF_DEFECT[planted.defect]}"
+
+    def _text_problem(self, planted: PlantedDefect) -> str | None:
+        if planted.record[0] == "documents":
+            return self._subject_problem(planted)
+        if planted.path in ("agency.code", "procedure.code", "receiptCode", "MaDonViXuLy", "MaTTHC", "SoBienNhan"):
+            return None  # a code that is not repaired makes the dossier wrong, which is checked before
+        sent, meant = self.expected.sent_and_meant(planted.record, planted.path)
+        repaired = text.repair(sent).text
+        if planted.defect == "D06":
+            return None if text.key(repaired) == text.key(meant) else f"{sent!r} has another key than {meant!r}"
+        is_equal = repaired == meant
+        if planted.defect == "D02":  # TCVN3 fonts have no capitals with tones, so the case of letters is lost
+            is_equal = (repaired or "").lower() == meant.lower()
+        return None if is_equal else f"{sent!r} is repaired to {repaired!r}, means {meant!r}"
+
+    def _subject_problem(self, planted: PlantedDefect) -> str | None:
+        if planted.record not in self.dataset.subject_of:
+            return None
+        subject = self.dataset.subject_of[planted.record]
+        document = self.expected.sent_documents[planted.record]
+        if document.personal_data or "D23" in document.defects:
+            return None  # its subject is redacted or empty
+        return None if subject == document.subject else f"is repaired to {subject!r}, means {document.subject!r}"
 
 
-def _is_usual(sent: object) -> bool:
-    """Whether a value that was respelled came out as JSON writes it: it says the same, and nothing has to tell of it."""
+def _is_usual_form(sent: object) -> bool:
+    """Whether a changed spelling is a usual JSON form of the same value, so that no treatment is recorded."""
     return sent in ("true", "false", "") or (isinstance(sent, str) and sent.isdigit()) or isinstance(sent, int)
 
 
-def _within(path: str, one: Planted) -> bool:
-    """Whether a mark stands in the field of a defect, or in a part of it."""
-    if one.record[0] == "documents":
+def _is_within(path: str, planted: PlantedDefect) -> bool:
+    """Whether the path of a repair is the field of a defect, or a part of it."""
+    if planted.record[0] == "documents":
         return path == "Subject"
-    place = one.path or "record"
+    place = planted.path or "record"
     return path == place or path.startswith(f"{place}.")
 
 
-def planted(known: Known) -> Iterator[Planted]:
+def planted_defects(expected: ExpectedDataset) -> Iterator[PlantedDefect]:
     """Every planted defect, once for each source record and field."""
     yield from {
-        Planted((row["source"], row["source_key"]), row["defect"], row["field"], row["outcome"]): None
-        for row in known.defects
+        PlantedDefect((row["source"], row["source_key"]), row["defect"], row["field"], row["outcome"]): None
+        for row in expected.defects
     }
 
 
-def lines(judge: Judge) -> dict[str, Line]:
-    """One line for each class of defect that can be planted, in order."""
-    found = {name: Line(name) for name in (*RATES, "D30", "closed-at-receipt")}
+def defect_scores(scorer: DefectScorer) -> dict[str, DefectScore]:
+    """One score for each class of defect that can be planted, in order of the class."""
+    scores = {name: DefectScore(name) for name in (*RATES, "D30", "closed-at-receipt")}
     read = {source: fields_read(source) for source in ("one_stop_shop", "online_services")}
-    allowed: defaultdict[Key, list[Planted]] = defaultdict(list)
-    for one in planted(judge.known):
-        allowed[one.record].append(one)
-        line = found[one.defect]
-        if one.record[0] in read and not _is_read(one.path, read[one.record[0]]):
-            line.unread += 1
+    planted_by_record: defaultdict[Key, list[PlantedDefect]] = defaultdict(list)
+    for planted in planted_defects(scorer.expected):
+        planted_by_record[planted.record].append(planted)
+        score = scores[planted.defect]
+        if planted.record[0] in read and not _is_read(planted.path, read[planted.record[0]]):
+            score.unread += 1
             continue
-        _settle(line, judge, one)
-    for line, record, path, why in _touched(found, judge.dataset, allowed):
-        line.touched += 1
-        line.miss(record, path, why)
-    listed_twice = found["D18"]
+        _count(score, scorer, planted)
+    for score, record, path, why in _wrong_repairs(scores, scorer.dataset, planted_by_record):
+        score.touched += 1
+        score.add_miss(record, path, why)
+    listed_twice = scores["D18"]
     listed_twice.markable = listed_twice.planted.total()
-    listed_twice.marked = min(listed_twice.markable, sum(judge.dataset.duplicates.values()))
-    return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("D"), item[0])))
+    listed_twice.marked = min(listed_twice.markable, sum(scorer.dataset.duplicate_counts.values()))
+    return dict(sorted(scores.items(), key=lambda item: (not item[0].startswith("D"), item[0])))
 
 
-def _settle(line: Line, judge: Judge, one: Planted) -> None:
-    line.planted[one.outcome] += 1
-    is_marked = judge.is_marked(one)
-    if is_marked is not None:
-        line.markable += 1
-        line.marked += is_marked
-    why = judge.trouble(one)
+def _count(score: DefectScore, scorer: DefectScorer, planted: PlantedDefect) -> None:
+    score.planted[planted.outcome] += 1
+    is_detected = scorer.is_detected(planted)
+    if is_detected is not None:
+        score.markable += 1
+        score.marked += is_detected
+    why = scorer.problem(planted)
     if why is None:
-        line.settled[one.outcome] += 1
-        if is_marked is False:
-            line.miss(one.record, one.path, "is settled, and nothing tells of it")
+        score.resolved[planted.outcome] += 1
+        if is_detected is False:
+            score.add_miss(planted.record, planted.path, "is resolved, but not reported")
     else:
-        line.miss(one.record, one.path, why)
+        score.add_miss(planted.record, planted.path, why)
 
 
 def _is_read(path: str, read: Mapping[str, str]) -> bool:
     return not path or path in read or any(name.startswith(f"{path}.") for name in read)
 
 
-def _touched(
-    found: dict[str, Line], dataset: Dataset, allowed: Mapping[Key, list[Planted]]
-) -> Iterator[tuple[Line, Key, str, str]]:
-    """What the platform says it undid where nothing of the kind was planted."""
-    for record, marks in dataset.marks.items():
-        for path, treatment in marks:
+def _wrong_repairs(
+    scores: dict[str, DefectScore], dataset: Dataset, planted_by_record: Mapping[Key, list[PlantedDefect]]
+) -> Iterator[tuple[DefectScore, Key, str, str]]:
+    """The reported repairs of values without a planted defect of that kind."""
+    for record, repairs in dataset.repairs.items():
+        for path, treatment in repairs:
             if not any(
-                treatment in _UNDONE.get(one.defect, ()) and _within(path, one) for one in allowed.get(record, ())
+                treatment in _TREATMENTS.get(planted.defect, ()) and _is_within(path, planted)
+                for planted in planted_by_record.get(record, ())
             ):
-                yield (
-                    found[_MAIN.get(treatment, "poison")],
-                    record,
-                    path,
-                    f"{treatment} was undone, nothing was planted",
-                )
+                score = scores[_DEFECT_OF_TREATMENT.get(treatment, "poison")]
+                yield score, record, path, f"{treatment} was repaired, but no such defect was planted"

@@ -1,4 +1,8 @@
-"""Whether broken feeds were told from silence: a world is read as it would be while they break, then each day is asked for."""
+"""Scores the detection of broken feeds: days with missing records must not be published as days without dossiers.
+
+The world is read as its servers answer while feeds are broken; the ledger's state of each day is then compared with the
+planned feeds.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +14,21 @@ from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.window import Window
 from lgsp_province.defects import broken_feeds
-from lgsp_province.defects.broken_feeds import Feed
+from lgsp_province.defects.broken_feeds import BrokenFeed
 from lgsp_province.world import agencies
 from lgsp_province.world.world import World
 
-Part = list[tuple[str, Window]]
+Windows = list[tuple[str, Window]]  # a source, and a window to read from it
 
 
 @dataclass(frozen=True)
-class Told:
-    """Days of agencies: of broken feeds, and how many of these read missing; zeros where nothing was read; false alarms."""
+class FeedScore:
+    """Counts of days by agency, or by system where a whole system has no data.
+
+    `broken`: days of agencies with a broken feed. `missing`: those of them that the ledger reports as missing.
+    `called_zero`: days without data of a whole system that the ledger reports as zero. `alarms`: days that the ledger
+    reports as missing although no feed is broken.
+    """
 
     broken: int
     missing: int
@@ -27,33 +36,40 @@ class Told:
     alarms: int
 
     @property
-    def share_told(self) -> float:
-        """The share of the days of broken feeds that read missing."""
+    def detected_share(self) -> float:
+        """The share of the days with broken feeds that the ledger reports as missing; 1 if there are none."""
         return self.missing / self.broken if self.broken else 1.0
 
 
-def parts(world: World) -> Iterator[Part]:
-    """The windows to read before each publication: at once, or up to the days a whole system lost, then those and the rest."""
-    lost = [feed for feed in world.feeds if feed.agency is None]
-    if not lost:
+def windows_by_publication(world: World) -> Iterator[Windows]:
+    """The windows to read before each publication.
+
+    One publication if only feeds of agencies are broken. Two if a whole system has no data for some days: the first
+    reads the days before these, the second reads the other days, without those on which a system is down.
+    """
+    of_systems = [feed for feed in world.feeds if feed.agency is None]
+    if not of_systems:
         yield [(source, Window.of_days(world.start, world.end)) for source in sources.names()]
         return
-    first, last = min(feed.first_on for feed in lost), max(feed.last_on for feed in lost)
+    first, last = min(feed.first_on for feed in of_systems), max(feed.last_on for feed in of_systems)
     yield [(source, Window.of_days(world.start, first - timedelta(days=1))) for source in sources.names()]
-    rest: Part = []
+    windows: Windows = []
     for source in sources.names():
-        mine = [feed for feed in lost if feed.system == source]
+        feeds = [feed for feed in of_systems if feed.system == source]
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        rest += [(source, Window.of_days(day, day)) for day in days if not _is_down(mine, day)]
-    yield [*rest, *((source, Window.of_days(last + timedelta(days=1), world.end)) for source in sources.names())]
+        windows += [(source, Window.of_days(day, day)) for day in days if not _is_down(feeds, day)]
+    yield [*windows, *((source, Window.of_days(last + timedelta(days=1), world.end)) for source in sources.names())]
 
 
-def _is_down(mine: list[Feed], day: date) -> bool:
-    return any(feed.is_down and feed.first_on <= day <= feed.last_on for feed in mine)
+def _is_down(feeds: list[BrokenFeed], day: date) -> bool:
+    return any(feed.is_down and feed.first_on <= day <= feed.last_on for feed in feeds)
 
 
-def read(settings: Settings, source: str, window: Window, world: World) -> None:
-    """One window through land, harmonise and check; of a system that has nothing to say the batch may be refused."""
+def ingest(settings: Settings, source: str, window: Window, world: World) -> None:
+    """Land, harmonise and check one window; a refused batch is accepted if the whole system has no data in the window.
+
+    Raises BatchRefused when any other batch is refused.
+    """
     try:
         check.run(settings, harmonise.run(settings, land.run(settings, source, window)))
     except BatchRefused:
@@ -62,17 +78,17 @@ def read(settings: Settings, source: str, window: Window, world: World) -> None:
             raise
 
 
-def told(settings: Settings, world: World) -> Told:
-    """How the ledger's word on each day compares with the feeds of a world that broke."""
-    everyone = agencies.load()
+def score_feeds(settings: Settings, world: World) -> FeedScore:
+    """Compare the ledger's completeness states with the broken feeds of a world."""
+    all_agencies = agencies.load()
     days = set(broken_feeds.missing_days(world.feeds, world.calendar))
-    silenced = {(system, everyone[agency].new_code, day) for system, agency, day in days if agency is not None}
-    lost = {(system, day) for system, agency, day in days if agency is None}
+    of_agencies = {(system, all_agencies[agency].new_code, day) for system, agency, day in days if agency is not None}
+    of_systems = {(system, day) for system, agency, day in days if agency is None}
     with store.connect(settings) as connection:
         rows = connection.execute(
             "select source, organisation_id, day_on, state from ledger.completeness where state <> 'received'"
         ).fetchall()
     missing = {(r["source"], r["organisation_id"], r["day_on"]) for r in rows if r["state"] == "missing"}
     zeros = {(r["source"], r["day_on"]) for r in rows if r["state"] == "zero"}
-    alarms = {key for key in missing - silenced if (key[0], key[2]) not in lost}
-    return Told(len(silenced), len(silenced & missing), len(lost & zeros), len(alarms))
+    alarms = {key for key in missing - of_agencies if (key[0], key[2]) not in of_systems}
+    return FeedScore(len(of_agencies), len(of_agencies & missing), len(of_systems & zeros), len(alarms))

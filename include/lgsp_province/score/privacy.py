@@ -1,4 +1,4 @@
-"""Looks for every person of a world in everything that is shared, by plain comparison: no rule, no pattern of the platform."""
+"""Searches all shared texts for the personal data of a world, by plain comparison without the platform's own patterns."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lgsp_province.defects import text_damage
-from lgsp_province.score.world import Known
+from lgsp_province.score.world import ExpectedDataset
 from lgsp_province.world import agencies, people
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -17,8 +17,8 @@ _EMAIL = re.compile(r"[\w.+-]+@[\w.-]+\w")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A column and a kind of personal value in it, and in how many different texts: never the text."""
+class PersonalDataFinding:
+    """A column, the kind of personal data in it (`what`), and the number of distinct texts; never the text itself."""
 
     column: str
     what: str
@@ -26,8 +26,8 @@ class Found:
 
 
 @dataclass
-class Persons:
-    """Names, numbers and addresses of everybody who was planted."""
+class PersonalData:
+    """The names, numbers and e-mail addresses of all persons of a world."""
 
     names: set[tuple[str, ...]]
     numbers: set[str]
@@ -35,12 +35,12 @@ class Persons:
 
     @cached_property
     def longest(self) -> int:
-        """Words of the longest name."""
+        """The number of words of the longest name."""
         return max(map(len, self.names), default=0)
 
 
 def _words(value: str) -> tuple[str, ...]:
-    """Lower-case words in one tone style, composed."""
+    """The words in lower case, composed and with one tone style."""
     return tuple(_WORD.findall(text_damage.to_new_tones(unicodedata.normalize("NFC", value)).lower()))
 
 
@@ -48,9 +48,9 @@ def _numbers(value: str) -> list[str]:
     return _DIGITS.findall(_BETWEEN_DIGITS.sub("", value))
 
 
-def _planted(known: Known) -> Iterator[str]:
-    """Every text that belongs to a person: names, numbers, e-mail addresses."""
-    for bits, is_firm in {(seen.applicant, seen.is_firm) for seen in known.seen.values()}:
+def _planted(expected: ExpectedDataset) -> Iterator[str]:
+    """Every name, number and e-mail address of a person."""
+    for bits, is_firm in {(state.applicant, state.is_firm) for state in expected.states.values()}:
         person = people.person(bits, is_firm)
         yield from (
             person.name,
@@ -60,49 +60,50 @@ def _planted(known: Known) -> Iterator[str]:
             person.phone[1:],
             person.email,
         )
-    for document in known.world.papers.documents:
-        yield from document.planted
-        yield from (people.officer(document.bits), people.officer(document.bits >> 3))
-    for status in known.world.papers.statuses:
-        yield people.officer(status.bits)
+    for document in expected.world.document_data.documents:
+        yield from document.personal_data
+        yield from (people.official_name(document.bits), people.official_name(document.bits >> 3))
+    for status in expected.world.document_data.statuses:
+        yield people.official_name(status.bits)
 
 
-def persons(known: Known) -> Persons:
-    """Everybody in the world; a name that is also an official one, such as a commune's, is nobody's."""
-    found = Persons(set(), set(), set())
-    for text in set(_planted(known)):
+def personal_data(expected: ExpectedDataset) -> PersonalData:
+    """The personal data of a world, without names that are also official ones, such as a commune's."""
+    data = PersonalData(set(), set(), set())
+    for text in set(_planted(expected)):
         if "@" in text:
-            found.emails.add(text.lower())
+            data.emails.add(text.lower())
         elif numbers := _numbers(text):
-            found.numbers |= set(numbers)
+            data.numbers |= set(numbers)
         elif len(words := _words(text)) > 1:
-            found.names.add(words)
+            data.names.add(words)
     official = [name for a in agencies.load() for name in (a.name, a.short_name)]
-    official += [name for s in known.world.dossiers.catalogue.services for name in (s.name, s.field_name)]
+    official += [name for s in expected.world.dossiers.catalogue.services for name in (s.name, s.field_name)]
     for name in official:
-        found.names -= set(_runs(_words(name), found.longest))
-    return found
+        data.names -= set(_phrases(_words(name), data.longest))
+    return data
 
 
-def _runs(words: tuple[str, ...], longest: int) -> Iterator[tuple[str, ...]]:
+def _phrases(words: tuple[str, ...], longest: int) -> Iterator[tuple[str, ...]]:
+    """Every sequence of two to `longest` consecutive words."""
     for start in range(len(words) - 1):
         for end in range(start + 2, min(len(words), start + longest) + 1):
             yield words[start:end]
 
 
-def search(known: Known, texts: dict[str, list[str]]) -> list[Found]:
-    """Which columns hold something of a person."""
-    everybody = persons(known)
-    found = []
+def search(expected: ExpectedDataset, texts: dict[str, list[str]]) -> list[PersonalDataFinding]:
+    """The findings in texts by `table.column`: which columns contain personal data of which kind."""
+    data = personal_data(expected)
+    findings = []
     for column, values in texts.items():
-        for what, holds in (
-            ("name", lambda v: " " in v and not everybody.names.isdisjoint(_runs(_words(v), everybody.longest))),
-            ("number", lambda v: not everybody.numbers.isdisjoint(_numbers(v))),
-            ("e-mail", lambda v: "@" in v and not everybody.emails.isdisjoint(_emails(v))),
+        for what, contains in (
+            ("name", lambda v: " " in v and not data.names.isdisjoint(_phrases(_words(v), data.longest))),
+            ("number", lambda v: not data.numbers.isdisjoint(_numbers(v))),
+            ("e-mail", lambda v: "@" in v and not data.emails.isdisjoint(_emails(v))),
         ):
-            if count := sum(map(holds, values)):
-                found.append(Found(column, what, count))
-    return found
+            if count := sum(map(contains, values)):
+                findings.append(PersonalDataFinding(column, what, count))
+    return findings
 
 
 def _emails(value: str) -> Iterable[str]:

@@ -1,23 +1,24 @@
-"""Published rows against the true ones, table by table."""
+"""Compares the published rows with the true ones, table by table."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgsp_province.score.dataset import Dataset, Row, shown
-from lgsp_province.score.world import Known
+from lgsp_province.score.dataset import Dataset, Row, format_value
+from lgsp_province.score.world import ExpectedDataset
 
-_ABOUT_A_DELIVERY = "is_out_of_order"
-# The code of each type of document that a world has; told here again, so that a wrong code list shows.
+# The code of each document type of a world, repeated here so that an error in the platform's code list is noticed.
 _DOCUMENT_TYPES = {
     "Công văn": "official_letter", "Thông báo": "notice", "Báo cáo": "report", "Kế hoạch": "plan", "Quyết định": "decision",
     "Giấy mời": "invitation", "Tờ trình": "submission", "Hướng dẫn": "guideline", "Chỉ thị": "directive",
 }  # fmt: skip
 
+RowsByKey = dict[tuple[Any, ...], Row]
+
 
 @dataclass(frozen=True)
-class Table:
-    """How many rows are true and published, and which are not the same, by key, with what differs."""
+class TableScore:
+    """The number of true and published rows of a table; `wrong` describes by key the rows that are not equal."""
 
     name: str
     true: int
@@ -29,103 +30,106 @@ class Table:
 
     @property
     def differing(self) -> int:
-        """Rows that stand on both sides and do not say the same."""
+        """The number of rows that are on both sides and differ in a value."""
         return self.true - self.missing - self.equal
 
 
-def compared(name: str, true: dict[tuple[Any, ...], Row], found: dict[tuple[Any, ...], Row]) -> Table:
-    """Rows by key, in every column that both sides have."""
-    wrong: dict[tuple[Any, ...], str] = {key: "is missing" for key in true.keys() - found.keys()}
-    wrong |= {key: "does not exist in truth" for key in found.keys() - true.keys()}
-    missing, extra = len(true.keys() - found.keys()), len(found.keys() - true.keys())
-    columns = _common(true, found)
-    for key, wanted in true.items():
-        row = found.get(key)
+def compare_rows(name: str, true: RowsByKey, published: RowsByKey) -> TableScore:
+    """Compare rows by key, in every column that both sides have."""
+    missing, extra = true.keys() - published.keys(), published.keys() - true.keys()
+    wrong: dict[tuple[Any, ...], str] = {key: "is missing" for key in missing}
+    wrong |= {key: "is not in the truth" for key in extra}
+    columns = _common_columns(true, published)
+    for key, true_row in true.items():
+        row = published.get(key)
         if row is None:
             continue
-        unlike = [column for column in columns if wanted[column] != row[column]]
-        if unlike:
-            told = (f"{column} is {shown(row[column])}, in truth {shown(wanted[column])}" for column in unlike)
-            wrong[key] = "; ".join(told)
-    return Table(name, len(true), len(found), len(true) + extra - len(wrong), missing, extra, wrong)
+        differing = [column for column in columns if true_row[column] != row[column]]
+        if differing:
+            wrong[key] = "; ".join(
+                f"{column} is {format_value(row[column])}, in truth {format_value(true_row[column])}"
+                for column in differing
+            )
+    equal = len(true) + len(extra) - len(wrong)
+    return TableScore(name, len(true), len(published), equal, len(missing), len(extra), wrong)
 
 
-def _common(true: dict[tuple[Any, ...], Row], found: dict[tuple[Any, ...], Row]) -> list[str]:
-    if not true or not found:
+def _common_columns(true: RowsByKey, published: RowsByKey) -> list[str]:
+    if not true or not published:
         return []
-    return [column for column in next(iter(true.values())) if column in next(iter(found.values()))]
+    return [column for column in next(iter(true.values())) if column in next(iter(published.values()))]
 
 
-def _by(rows: Iterable[Row], *key: str) -> dict[tuple[Any, ...], Row]:
+def _by_key(rows: Iterable[Row], *key: str) -> RowsByKey:
     return {tuple(row[column] for column in key): row for row in rows}
 
 
-def tables(known: Known, dataset: Dataset) -> dict[str, Table]:
-    """Dossiers (with their number of events), documents, deliveries, work files, indicators and silence."""
-    truth, found = known.truth.tables, dataset.tables
-    dossiers = compared("dossiers", _dossiers(known), _by(found["dossier"], "dossier_id"))
-    true_documents, documents = _subjects(known, found["document"])
+def compare_tables(expected: ExpectedDataset, dataset: Dataset) -> dict[str, TableScore]:
+    """Scores of dossiers, their events, documents, deliveries, work files, indicators and zero activity, by name."""
+    truth, published = expected.truth.tables, dataset.tables
+    dossiers = compare_rows("dossiers", _true_dossiers(expected), _by_key(published["dossier"], "dossier_id"))
+    true_documents, documents = _documents(expected, published["document"])
     pair = ("document_id", "recipient_organisation_id")
-    for row in found["document_delivery"]:
-        row[_ABOUT_A_DELIVERY] = "DOC_STATUS_ORDER" in (row["quality_flags"] or ())
-    counted = ("numerator", "denominator", "excluded")
+    for row in published["document_delivery"]:
+        row["is_out_of_order"] = "DOC_STATUS_ORDER" in (row["quality_flags"] or ())
+    counts = ("numerator", "denominator", "excluded")
     period = ("kpi_id", "organisation_id", "level", "period", "period_start")
-    indicators = [{**row, "excluded": row["excluded_count"]} for row in found["service_kpi"]]
+    indicators = [{**row, "excluded": row["excluded_count"]} for row in published["service_kpi"]]
     kpis = {row["kpi_id"] for row in truth["indicators"].to_pylist()}
-    silence = ("organisation_id", "period", "period_start", "channel")
-    true_silence = _by(truth["zero_activity"].to_pylist(), *silence)
-    found_silence = _by(found["zero_activity"], *silence)
-    every = (
+    activity_key = ("organisation_id", "period", "period_start", "channel")
+    true_activity = _by_key(truth["zero_activity"].to_pylist(), *activity_key)
+    activity = _by_key(published["zero_activity"], *activity_key)
+    scores = (
         dossiers,
-        _events(known, dataset),
-        compared("documents", true_documents, documents),
-        compared("deliveries", _by(truth["deliveries"].to_pylist(), *pair), _by(found["document_delivery"], *pair)),
-        compared("work_files", _by(truth["work_files"].to_pylist(), "work_file_id"), _by(found["work_file"], "work_file_id")),
-        compared("indicators", _said(truth["indicators"].to_pylist(), period, counted, lambda row: True),
-                 _said(indicators, period, counted, lambda row: row["kpi_id"] in kpis)),
-        compared("zero_activity", true_silence, {key: row for key, row in found_silence.items() if key in true_silence}),
+        _events(expected, dataset),
+        compare_rows("documents", true_documents, documents),
+        compare_rows("deliveries", _by_key(truth["deliveries"].to_pylist(), *pair), _by_key(published["document_delivery"], *pair)),
+        compare_rows("work_files", _by_key(truth["work_files"].to_pylist(), "work_file_id"), _by_key(published["work_file"], "work_file_id")),
+        compare_rows("indicators", _nonzero(truth["indicators"].to_pylist(), period, counts, lambda row: True),
+                     _nonzero(indicators, period, counts, lambda row: row["kpi_id"] in kpis)),
+        compare_rows("zero_activity", true_activity, {key: row for key, row in activity.items() if key in true_activity}),
     )  # fmt: skip
-    return {table.name: table for table in every}
+    return {score.name: score for score in scores}
 
 
-def _events(known: Known, dataset: Dataset) -> Table:
-    """Events, counted for each dossier: as many as there were are taken for the same."""
-    true = {row["dossier_id"]: row["event_count"] for row in known.dossiers}
-    found = {row["dossier_id"]: row["event_count"] for row in dataset.tables["dossier"]}
-    missing = sum(max(0, count - found.get(dossier_id, 0)) for dossier_id, count in true.items())
-    extra = sum(max(0, count - true.get(dossier_id, 0)) for dossier_id, count in found.items())
+def _events(expected: ExpectedDataset, dataset: Dataset) -> TableScore:
+    """Events by their number per dossier: equal numbers are taken for equal events."""
+    true = {row["dossier_id"]: row["event_count"] for row in expected.dossiers}
+    published = {row["dossier_id"]: row["event_count"] for row in dataset.tables["dossier"]}
+    missing = sum(max(0, count - published.get(dossier_id, 0)) for dossier_id, count in true.items())
+    extra = sum(max(0, count - true.get(dossier_id, 0)) for dossier_id, count in published.items())
     total = sum(true.values())
-    return Table("events", total, sum(found.values()), total - missing, missing, extra)
+    return TableScore("events", total, sum(published.values()), total - missing, missing, extra)
 
 
-def _dossiers(known: Known) -> dict[tuple[Any, ...], Row]:
-    """True dossiers; the deciding agency is told by the one-stop-shop alone."""
-    rows = [dict(row) for row in known.dossiers]
+def _true_dossiers(expected: ExpectedDataset) -> RowsByKey:
+    """The true dossiers with the competent agency, which only the one-stop shop reports."""
+    rows = [dict(row) for row in expected.dossiers]
     for row in rows:
-        led = row["in_one_stop"]
-        row["competent_organisation_id"] = known.competent_of[row["dossier_id"]] if led else None
-    return _by(rows, "dossier_id")
+        competent = expected.competent_of[row["dossier_id"]] if row["in_one_stop"] else None
+        row["competent_organisation_id"] = competent
+    return _by_key(rows, "dossier_id")
 
 
-def _subjects(known: Known, rows: list[Row]) -> tuple[dict[tuple[Any, ...], Row], dict[tuple[Any, ...], Row]]:
-    """True and published documents; a subject that told of persons is judged by the search for persons, not here."""
-    true, found = _by(known.truth.documents.to_pylist(), "document_id"), _by(rows, "document_id")
+def _documents(expected: ExpectedDataset, rows: list[Row]) -> tuple[RowsByKey, RowsByKey]:
+    """True and published documents; a subject with personal data is checked by the search for it, not here."""
+    true, published = _by_key(expected.truth.documents.to_pylist(), "document_id"), _by_key(rows, "document_id")
     for key, row in true.items():
         row["document_type"] = _DOCUMENT_TYPES[row["document_type"]]
-        if row.pop("has_person") and key in found:
-            row["subject"] = found[key]["subject"]
-    return true, found
+        if row.pop("has_person") and key in published:
+            row["subject"] = published[key]["subject"]
+    return true, published
 
 
-def _said(
-    rows: list[Row], key: tuple[str, ...], counted: tuple[str, ...], applies: Callable[[Row], bool]
-) -> dict[tuple[Any, ...], Row]:
-    """Indicators that count anything at all."""
-    said = (row for row in rows if applies(row) and any(row[name] for name in counted))
-    return {tuple(row[name] for name in key): {name: row[name] for name in counted} for row in said}
+def _nonzero(
+    rows: list[Row], key: tuple[str, ...], counts: tuple[str, ...], applies: Callable[[Row], bool]
+) -> RowsByKey:
+    """The indicator rows with a count other than zero, reduced to their counts."""
+    nonzero = (row for row in rows if applies(row) and any(row[name] for name in counts))
+    return {tuple(row[name] for name in key): {name: row[name] for name in counts} for row in nonzero}
 
 
-def wrong_papers(found: dict[str, Table]) -> dict[str, str]:
-    """Documents that are not right, themselves or one of their deliveries, with what differs."""
-    wrong = {key[0]: f"delivery to {key[1]}: {what}" for key, what in found["deliveries"].wrong.items()}
-    return wrong | {key[0]: what for key, what in found["documents"].wrong.items()}
+def wrong_documents(scores: dict[str, TableScore]) -> dict[str, str]:
+    """What is wrong with each document or with one of its deliveries, by document id."""
+    wrong = {key[0]: f"delivery to {key[1]}: {what}" for key, what in scores["deliveries"].wrong.items()}
+    return wrong | {key[0]: what for key, what in scores["documents"].wrong.items()}

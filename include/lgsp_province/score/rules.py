@@ -1,11 +1,11 @@
-"""How right every row rule is: the records that truly break it against those that it caught."""
+"""Scores each row rule: the records that violate it in truth against the records that it caught."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lgsp.schema import contract, records
 from lgsp_province.score.dataset import Dataset, Key
-from lgsp_province.score.world import Known
+from lgsp_province.score.world import ExpectedDataset
 from lgsp_province.truth import rules
 
 EXAMPLES = 3
@@ -13,7 +13,10 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class RuleScore:
-    """One rule: how many records truly break it, how many it caught, and how many are in both."""
+    """One rule: the number of records that violate it, that it caught, and that are both (`right`).
+
+    `is_holding` is true for a rule that quarantines records, false for one that only warns.
+    """
 
     rule_id: str
     kind: str
@@ -27,30 +30,32 @@ class RuleScore:
 
     @property
     def is_planted(self) -> bool:
-        """Whether anything in the world breaks it."""
+        """Whether a record of the world violates the rule."""
         return self.planted > 0
 
     @property
     def recall(self) -> float:
-        """The share of those that break it that it caught; 1 where nothing does."""
+        """The share of violating records that the rule caught; 1 if there are none."""
         return self.right / self.planted if self.planted else 1.0
 
     @property
     def precision(self) -> float:
-        """The share of those that it caught that break it; 1 where it caught nothing."""
+        """The share of caught records that violate the rule; 1 if it caught none."""
         return self.right / self.caught if self.caught else 1.0
 
 
-def scores(known: Known, dataset: Dataset) -> list[RuleScore]:
-    """Every row rule of the contracts, in their order.
+def scores(expected: ExpectedDataset, dataset: Dataset) -> list[RuleScore]:
+    """A score for every row rule of the contracts, in their order.
 
-    Of a record in quarantine only the rules that hold it are told: rules that warn are judged on the others.
+    Rules that warn are scored without quarantined records, because the platform stores no flags for these.
     """
-    broken = rules.broken(known.world, known.view, known.defects)
-    held = {(row["source"], row["source_key"]) for row in known.truth.quarantined.to_pylist()}
+    violations = rules.violations(expected.world, expected.view, expected.defects)
+    quarantined = {(row["source"], row["source_key"]) for row in expected.truth.quarantined.to_pylist()}
     return [
         _score(
-            rule, broken.get(rule.id, set()) - (set() if rule.quarantines else held), dataset.caught.get(rule.id, set())
+            rule,
+            violations.get(rule.id, set()) - (set() if rule.quarantines else quarantined),
+            dataset.caught.get(rule.id, set()),
         )
         for kind in records.FACTS
         for rule in contract.rules(kind.name)
@@ -72,16 +77,16 @@ def _score(rule: contract.Rule, true: set[Key], caught: set[Key]) -> RuleScore:
     )
 
 
-def worst(scored: list[RuleScore], is_holding: bool) -> Iterator[tuple[str, float]]:
-    """The lowest recall and precision among the rules that hold, or that only warn, and whose they are."""
-    of_kind = [one for one in scored if one.is_holding is is_holding and one.is_planted]
+def worst(rule_scores: list[RuleScore], is_holding: bool) -> Iterator[tuple[str, float]]:
+    """The lowest recall and the lowest precision of the quarantine rules, or of the warning rules, with the rule's id."""
+    planted = [score for score in rule_scores if score.is_holding is is_holding and score.is_planted]
     for name in ("recall", "precision"):
-        lowest = min(of_kind, key=lambda one: float(getattr(one, name)), default=None)
+        lowest = min(planted, key=lambda score: float(getattr(score, name)), default=None)
         value = 1.0 if lowest is None else float(getattr(lowest, name))
-        whose = f", {lowest.rule_id}" if lowest is not None and value < 1.0 else ""
-        yield f"rules that {'hold' if is_holding else 'warn'}: {name}{whose}", value
+        rule_id = f", {lowest.rule_id}" if lowest is not None and value < 1.0 else ""
+        yield f"{'quarantine' if is_holding else 'warning'} rules: {name}{rule_id}", value
 
 
-def unfounded(scored: list[RuleScore]) -> int:
-    """How many records the rules caught that nothing in the world breaks."""
-    return sum(one.caught for one in scored if not one.is_planted)
+def unfounded(rule_scores: list[RuleScore]) -> int:
+    """The number of records caught by rules that no record of the world violates."""
+    return sum(score.caught for score in rule_scores if not score.is_planted)

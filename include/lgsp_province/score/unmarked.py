@@ -1,102 +1,104 @@
-"""Classes of dirty data that nothing is planted for and nothing tells of: measured from the data itself."""
+"""Scores classes of dirty data that no mark plants and no flag reports, by comparing the data itself with the truth."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from lgsp_province.score.dataset import Key
-from lgsp_province.score.defects import Judge, Line
-from lgsp_province.world.view import Seen
+from lgsp_province.score.defects import DefectScore, DefectScorer
+from lgsp_province.world.view import DossierState
 
+_SATURDAY = 5  # as in date.weekday()
 _TIMES = ("submitted_at", "received_at", "due_at", "finished_at", "closed_at")
 
 
-def unmarked(judge: Judge) -> dict[str, Line]:
-    """Lines for D10, D13, D29, D35, D38, D39 and D40."""
-    found = {
-        "D10": _times(judge, "D10", led_by_one_stop=False, note="compact local times, read as such"),
-        "D13": _times(judge, "D13", led_by_one_stop=True, note="times in UTC, read as such"),
-        "D29": _amended(judge),
-        "D35": _replaced(judge),
-        "D38": _pages(judge),
-        "D39": _saturdays(judge),
-        "D40": Line("D40", note=f"records too many or too few over all lists: {judge.dataset.gaps}"),
+def unmarked_scores(scorer: DefectScorer) -> dict[str, DefectScore]:
+    """Scores for D10, D13, D29, D35, D38, D39 and D40."""
+    return {
+        "D10": _times(scorer, "D10", in_one_stop=False, note="local times in compact form, read as local times"),
+        "D13": _times(scorer, "D13", in_one_stop=True, note="times in UTC, read as UTC"),
+        "D29": _amended_due_dates(scorer),
+        "D35": _replaced_services(scorer),
+        "D38": _html_pages(scorer),
+        "D39": _saturdays(scorer),
+        "D40": DefectScore("D40", note=f"missing and surplus records of all lists: {scorer.dataset.gap_count}"),
     }
-    return found
 
 
-def _judged(line: Line, record: Key, path: str, trouble: str | None) -> None:
-    line.planted["repaired"] += 1
-    if trouble is None:
-        line.settled["repaired"] += 1
+def _count(score: DefectScore, record: Key, path: str, problem: str | None) -> None:
+    score.planted["repaired"] += 1
+    if problem is None:
+        score.resolved["repaired"] += 1
     else:
-        line.miss(record, path, trouble)
+        score.add_miss(record, path, problem)
 
 
-def _times(judge: Judge, name: str, led_by_one_stop: bool, note: str) -> Line:
-    line, published, leading = Line(name, note=note), judge.dataset.dossiers, judge.known.leading
-    for true in judge.known.dossiers:
-        if true["in_one_stop"] is led_by_one_stop:
+def _times(scorer: DefectScorer, name: str, in_one_stop: bool, note: str) -> DefectScore:
+    """The times of all dossiers whose primary record is, or is not, the one-stop shop's."""
+    score, published = DefectScore(name, note=note), scorer.dataset.dossiers
+    for true in scorer.expected.dossiers:
+        if true["in_one_stop"] is in_one_stop:
             row = published.get(true["dossier_id"])
-            unlike = ["dossier"] if row is None else [column for column in _TIMES if row[column] != true[column]]
-            _judged(line, leading[true["dossier_id"]], "", f"wrong: {', '.join(unlike)}" if unlike else None)
-    return line
+            wrong = ["dossier"] if row is None else [column for column in _TIMES if row[column] != true[column]]
+            record = scorer.expected.primary_record[true["dossier_id"]]
+            _count(score, record, "", f"wrong: {', '.join(wrong)}" if wrong else None)
+    return score
 
 
-def _led_by_one_stop(judge: Judge) -> Iterator[tuple[str, Key, Seen]]:
-    for dossier_id, record in judge.known.leading.items():
+def _one_stop_dossiers(scorer: DefectScorer) -> Iterator[tuple[str, Key, DossierState]]:
+    for dossier_id, record in scorer.expected.primary_record.items():
         if record[0] == "one_stop_shop":
-            yield dossier_id, record, judge.known.seen[record]
+            yield dossier_id, record, scorer.expected.states[record]
 
 
-def _amended(judge: Judge) -> Line:
-    """Dossiers whose promise was changed: the first promise, the present one, and how often."""
-    line = Line("D29", note="promises that were changed: the first one kept beside the present one")
-    published = judge.dataset.dossiers
-    for dossier_id, record, seen in _led_by_one_stop(judge):
-        if seen.due < 0 or seen.amended_at > judge.known.view.as_of:
+def _amended_due_dates(scorer: DefectScorer) -> DefectScore:
+    """Dossiers with an amended due date: the first due date, the current one, and the number of extensions."""
+    score = DefectScore("D29", note="amended due dates: the first one is published next to the current one")
+    published = scorer.dataset.dossiers
+    for dossier_id, record, state in _one_stop_dossiers(scorer):
+        if state.due < 0 or state.amended_at > scorer.expected.view.as_of:
             continue
         row = published.get(dossier_id)
         if row is None:
             continue
-        told = (_second(row["due_first_at"]), _second(row["due_at"]), row["extension_count"])
-        true = (seen.due_first, seen.due, 1)
-        _judged(line, record, "dueDate", None if told == true else f"is {told}, in truth {true}")
-    return line
+        values = (_seconds(row["due_first_at"]), _seconds(row["due_at"]), row["extension_count"])
+        true = (state.due_first, state.due, 1)
+        _count(score, record, "dueDate", None if values == true else f"is {values}, in truth {true}")
+    return score
 
 
-def _second(moment: object) -> int | None:
+def _seconds(moment: object) -> int | None:
     return int(moment.timestamp()) if hasattr(moment, "timestamp") else None
 
 
-def _replaced(judge: Judge) -> Line:
-    """Dossiers of procedures that were replaced or abolished: kept under the code of their day."""
-    line = Line("D35", note="dossiers of procedures that a decision replaced")
-    catalogue = judge.known.world.dossiers.catalogue.services
-    published = judge.dataset.dossiers
-    for dossier_id, record in judge.known.leading.items():
-        service = catalogue[judge.known.seen[record].service]
+def _replaced_services(scorer: DefectScorer) -> DefectScore:
+    """Dossiers of replaced or abolished procedures: they keep the code that was valid on their day."""
+    score = DefectScore("D35", note="dossiers of procedures that a decision replaced")
+    services = scorer.expected.world.dossiers.catalogue.services
+    published = scorer.dataset.dossiers
+    for dossier_id, record in scorer.expected.primary_record.items():
+        service = services[scorer.expected.states[record].service]
         if service.valid_to is not None or service.replaces is not None:
             row = published.get(dossier_id)
-            told = row["service_code"] if row else None
-            _judged(line, record, "", None if told == service.code else f"is {told}, in truth {service.code}")
-    return line
+            code = row["service_code"] if row else None
+            _count(score, record, "", None if code == service.code else f"is {code}, in truth {service.code}")
+    return score
 
 
-def _pages(judge: Judge) -> Line:
-    rate = judge.known.world.rates["D38"]
-    return Line("D38", note=f"on, of {rate:.1%} of the calls" if rate else "off: no call was answered with a page")
+def _html_pages(scorer: DefectScorer) -> DefectScore:
+    rate = scorer.expected.world.rates["D38"]
+    answered = f"on: {rate:.1%} of the calls are answered" if rate else "off: no call is answered"
+    return DefectScore("D38", note=f"{answered} with an HTML page")
 
 
-def _saturdays(judge: Judge) -> Line:
-    """Dossiers received on a Saturday are published like any other, and nothing warns of them."""
-    line, leading = Line("D39", note="received on a Saturday: published, and not flagged"), judge.known.leading
-    published = judge.dataset.dossiers
-    for true in judge.known.dossiers:
-        if true["received_on"] is None or true["received_on"].weekday() != timedelta(days=5).days:
+def _saturdays(scorer: DefectScorer) -> DefectScore:
+    """Dossiers received on a Saturday: they are published like all others, without a flag."""
+    score = DefectScore("D39", note="received on a Saturday: published without a flag")
+    published = scorer.dataset.dossiers
+    for true in scorer.expected.dossiers:
+        if true["received_on"] is None or true["received_on"].weekday() != _SATURDAY:
             continue
         row = published.get(true["dossier_id"])
-        trouble = "is missing" if row is None else None
-        if row and row["quality_flags"] and true["dossier_id"] not in judge.known.spoilt:
-            trouble = f"is flagged {row['quality_flags']}"
-        _judged(line, leading[true["dossier_id"]], "", trouble)
-    return line
+        problem = "is missing" if row is None else None
+        if row and row["quality_flags"] and true["dossier_id"] not in scorer.expected.ids_with_defects:
+            problem = f"is flagged {row['quality_flags']}"
+        _count(score, scorer.expected.primary_record[true["dossier_id"]], "", problem)
+    return score

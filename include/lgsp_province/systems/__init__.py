@@ -1,1 +1,1 @@
-"""The three source systems as HTTP servers."""
+"""Serves the three simulated source systems over HTTP."""

@@ -1,4 +1,4 @@
-"""The instant as of which the province is seen, and the tokens that end with real time."""
+"""Provides the simulated clock of the source systems, and tokens that expire in real time."""
 
 import threading
 import time
@@ -16,65 +16,65 @@ def last_midnight(moment: datetime) -> int:
 
 
 class Clock:
-    """Frozen at an instant, or at the last local midnight; keeps the view of the instant it shows."""
+    """A clock frozen at an instant, or at the last local midnight; caches the view of that instant."""
 
-    def __init__(self, look: Callable[[int], View], as_of: int | None = None) -> None:
-        self._look = look
+    def __init__(self, build_view: Callable[[int], View], as_of: int | None = None) -> None:
+        self._build_view = build_view
         self._frozen = as_of
         self._lock = threading.Lock()
         self._view: View | None = None
 
     def now(self) -> int:
-        """The instant as of which the systems answer."""
+        """The instant as of which the systems respond."""
         frozen = self._frozen
         return last_midnight(datetime.now(LOCAL)) if frozen is None else frozen
 
     def freeze(self, as_of: int) -> None:
-        """Show the province as of an instant from now on."""
+        """Set the clock to an instant, and discard the cached view."""
         with self._lock:
             self._frozen = as_of
             self._view = None
 
     def view(self) -> View:
-        """The dossier systems now; made when the clock moves, then kept."""
+        """The dossier systems as of `now()`; cached until the clock changes."""
         now = self.now()
         with self._lock:
             if self._view is None or self._view.as_of != now:
-                self._view = self._look(now)
+                self._view = self._build_view(now)
             return self._view
 
-    def touch(self, change: Callable[[View], View]) -> None:
-        """Let something happen between two calls."""
+    def change_view(self, change: Callable[[View], View]) -> None:
+        """Replace the cached view by `change` of it, to simulate a change between two requests."""
         view = self.view()
         with self._lock:
             self._view = change(view)
 
 
 class Tokens:
-    """Tokens that live for a while, by a clock that cannot be set back."""
+    """Tokens that expire `lifetime` seconds after they were issued, by the monotonic clock."""
 
     def __init__(self, prefix: str, lifetime: float) -> None:
         self._prefix, self.lifetime = prefix, lifetime
-        self._ends: dict[str, float] = {}
+        self._expires_at: dict[str, float] = {}
         self._issued = 0
         self._lock = threading.Lock()
 
     def issue(self) -> str:
-        """A new token."""
+        """Issue a new token."""
         with self._lock:
             self._issued += 1
             token = f"{self._prefix}-{self._issued:06d}"
-            self._ends[token] = time.monotonic() + self.lifetime
+            self._expires_at[token] = time.monotonic() + self.lifetime
             return token
 
     def is_valid(self, token: str) -> bool:
-        """Whether a token was issued and still lives."""
-        return self._ends.get(token, 0.0) > time.monotonic()
+        """Whether a token was issued and has not expired."""
+        return self._expires_at.get(token, 0.0) > time.monotonic()
 
-    def is_bearer(self, header: str | None) -> bool:
-        """The same for an `Authorization` header."""
+    def is_valid_bearer(self, header: str | None) -> bool:
+        """Whether an `Authorization` header contains a valid bearer token."""
         return bool(header and header.startswith("Bearer ") and self.is_valid(header[7:]))
 
     def clear(self) -> None:
-        """End them all."""
-        self._ends.clear()
+        """Invalidate all tokens."""
+        self._expires_at.clear()

@@ -1,4 +1,4 @@
-"""edXML as QCVN 102:2016 lays it out, in the spellings that vendors use."""
+"""Writes edXML as specified in QCVN 102:2016, in the variants that vendors use."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from lgsp_province.world.calendar import day_date
 from lgsp_province.world.papers import NEW, REPLACEMENT, REVOCATION, UPDATE, Document, Status
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
-_OLD_NAMESPACE, _ELDER_NAMESPACE = "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc"
+_OLD_NAMESPACE, _OLDEST_NAMESPACE = "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc"
 _SOAP = 'xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"'
 BKAV = (1, 5)  # profiles that number urgency from 1 to 5
 _REASONS = {
@@ -32,22 +32,24 @@ def _text(name: str, value: object) -> str:
     return _tag(name, escape(str(value)))
 
 
-def _organ(index: int, spelling: int | None = None, *, code: str | None = None, has_new_tones: bool = False) -> str:
+def _organisation(
+    index: int, spelling: int | None = None, *, code: str | None = None, has_new_tones: bool = False
+) -> str:
     agency = agencies.load()[index]
-    above = agencies.load()[agency.parent or 0].name
+    parent_name = agencies.load()[agency.parent or 0].name
     name = agency.name
     if spelling is not None:
-        others = agencies.spellings(agency)
-        name = others[spelling % len(others)]
+        variants = agencies.name_variants(agency)
+        name = variants[spelling % len(variants)]
     if has_new_tones:
         name = text_damage.to_new_tones(name.replace("UBND", "Ủy ban nhân dân"))
-    return _party(agency.code if code is None else code, name, above)
+    return _party(agency.code if code is None else code, name, parent_name)
 
 
-def _party(code: str, name: str, above: str) -> str:
+def _party(code: str, name: str, parent_name: str) -> str:
     return (
         _text("OrganId", code)
-        + _text("OrganizationInCharge", above)
+        + _text("OrganizationInCharge", parent_name)
         + _text("OrganName", name)
         + _text("OrganAdd", "Tỉnh Quảng Nam")
         + _text("Email", "van-thu@example.gov.vn")
@@ -58,36 +60,36 @@ def _party(code: str, name: str, above: str) -> str:
 
 
 @cache
-def _known_by_name() -> frozenset[int]:
-    """The agencies whose name no other agency bears."""
-    borne = Counter(agency.name.lower() for agency in agencies.load())
-    return frozenset(agency.index for agency in agencies.load() if borne[agency.name.lower()] == 1)
+def _with_unique_name() -> frozenset[int]:
+    """The agencies whose name no other agency has."""
+    name_counts = Counter(agency.name.lower() for agency in agencies.load())
+    return frozenset(agency.index for agency in agencies.load() if name_counts[agency.name.lower()] == 1)
 
 
 def _recipients(document: Document) -> list[str]:
-    """`To` for every recipient: packed into one (D32), without a code, and with agencies that are nobody (D21)."""
+    """The `To` elements: one per recipient, or all packed into one (D32); without codes or with unknown agencies (D21)."""
     codes = [agencies.load()[index].code for index in document.recipients]
     if "D32" in document.defects and codes:
         separator = ("#", "##", ";", ",")[document.bits >> 9 & 3]
-        return [_tag("To", _organ(document.recipients[0], code=separator.join(codes)))]
+        return [_tag("To", _organisation(document.recipients[0], code=separator.join(codes)))]
     has_new_tones, kind = "D06" in document.defects, document.bits >> 11 & 3
-    nameable = (
-        [index for index in document.recipients if index in _known_by_name()] if "D21" in document.defects else []
+    identifiable = (
+        [index for index in document.recipients if index in _with_unique_name()] if "D21" in document.defects else []
     )
-    unnamed = nameable[0] if nameable and kind != 1 else None
-    found = [
-        _tag("To", _organ(index, code="" if index == unnamed else None, has_new_tones=has_new_tones))
+    without_code = identifiable[0] if identifiable and kind != 1 else None
+    recipients = [
+        _tag("To", _organisation(index, code="" if index == without_code else None, has_new_tones=has_new_tones))
         for index in document.recipients
     ]
-    if "D21" in document.defects and (kind in (1, 3) or unnamed is None):
-        found.append(_tag("To", _party("H47_test", "Đơn vị thử nghiệm", "")))
+    if "D21" in document.defects and (kind in (1, 3) or without_code is None):
+        recipients.append(_tag("To", _party("H47_test", "Đơn vị thử nghiệm", "")))
     if "D21" in document.defects and kind == 2:
-        found.append(_tag("To", _party("", "Công ty Cấp thoát nước", "")))
-    return found
+        recipients.append(_tag("To", _party("", "Công ty Cấp thoát nước", "")))
+    return recipients
 
 
 def _reference(document: Document) -> str:
-    """`ResponseFor` about a document."""
+    """The `ResponseFor` element that refers to a document."""
     return _tag(
         "ResponseFor",
         _text("OrganId", agencies.load()[document.issuer].code),
@@ -98,7 +100,7 @@ def _reference(document: Document) -> str:
 
 
 def file_names(document: Document) -> list[str]:
-    """Names of the attachments; a signed one says so, unless the envelope itself is signed."""
+    """File names of the attachments; `_Signed` in the first name if the document, but not its envelope, is signed."""
     base = document.code.replace("/", "-").replace("&", "")
     is_marked = document.is_signed and not document.has_signature_element
     return [
@@ -108,19 +110,19 @@ def file_names(document: Document) -> list[str]:
 
 
 def subject(document: Document) -> str:
-    """The abstract as sent."""
+    """The subject as sent, with its defects."""
     text, defects = document.subject, document.defects
     if "D23" in defects:
         return (".", "Dinhkem", "-")[document.bits % 3]
     if "D07" in defects:
         return text_damage.to_look_alikes(text, 1 << document.bits % 7)
-    spoilt = {"D02": text_damage.to_tcvn3, "D03": text_damage.to_vni, "D04": text_damage.to_cp1258, "D05": text_damage.to_mojibake,
+    damage_by_defect = {"D02": text_damage.to_tcvn3, "D03": text_damage.to_vni, "D04": text_damage.to_cp1258, "D05": text_damage.to_mojibake,
               "D17": text_damage.to_html, "D01": text_damage.to_nfd}  # fmt: skip
-    return next((spoil(text) for name, spoil in spoilt.items() if name in defects), text)
+    return next((damage(text) for name, damage in damage_by_defect.items() if name in defects), text)
 
 
 def _type(document: Document) -> str:
-    """The type: vendors number types each in their own way and write more than the name."""
+    """The `DocumentType` element; with D36, in other numberings and spellings of the vendors."""
     kind, detail, name = "2", str(document.type_detail), document.type_name
     if "D36" in document.defects:
         kind, detail = (("1", "1"), (detail, ""), ("2", detail))[(document.bits >> 13) % 3]
@@ -129,7 +131,7 @@ def _type(document: Document) -> str:
 
 
 def _priority(document: Document) -> str:
-    """The urgency: in words, or by the other vendor's numbers."""
+    """The urgency as sent: a number, another vendor's number, or words."""
     if document.profile in BKAV:
         return str(document.priority or 5)
     if document.profile == 4:
@@ -138,20 +140,20 @@ def _priority(document: Document) -> str:
 
 
 def _business(document: Document, documents: list[Document]) -> str:
-    about = []
+    elements = []
     if document.target is not None:
         target = documents[document.target].wire_id
-        about.append(_text("DocumentId", target))
+        elements.append(_text("DocumentId", target))
         if document.kind == UPDATE:
-            about.append(_changes(document))
+            elements.append(_changes(document))
         if document.kind == REPLACEMENT:
-            organs = "".join(_text("OrganId", agencies.load()[index].code) for index in document.recipients)
-            info = _tag("ReplacementInfo", _text("DocumentId", target), _tag("OrganIdList", organs))
-            about.append(_tag("ReplacementInfoList", info))
+            organisation_ids = "".join(_text("OrganId", agencies.load()[index].code) for index in document.recipients)
+            info = _tag("ReplacementInfo", _text("DocumentId", target), _tag("OrganIdList", organisation_ids))
+            elements.append(_tag("ReplacementInfoList", info))
     staff = _tag(
         "StaffInfo",
         _text("Department", "Văn thư"),
-        _text("Staff", people.officer(document.bits)),
+        _text("Staff", people.official_name(document.bits)),
         _text("Email", "van-thu@example.gov.vn"),
         _text("Mobile", "84905000000"),
     )
@@ -160,13 +162,13 @@ def _business(document: Document, documents: list[Document]) -> str:
         _text("BussinessDocType", document.kind),
         _text("BussinessDocReason", _REASONS[document.kind]),
         _text("Paper", int(document.has_paper)),
-        *about,
+        *elements,
         staff,
     )
 
 
 def _changes(update: Document) -> str:
-    """What an update changes."""
+    """The `BussinessDocumentInfo` element, which describes what an update changes."""
     changes = [(index, 0) for index in update.added] + [(index, 1) for index in update.removed]
     receivers = [
         _tag("Receiver", _text("OrganId", agencies.load()[index].code), _text("ReceiverType", kind))
@@ -181,7 +183,7 @@ _SECRECY = ("Mật", "MẬT", "Tối mật", "Tuyệt mật", text_damage.to_nfd
 
 
 def secrecy(document: Document) -> str:
-    """How a secret document says so."""
+    """The security level of a secret document as sent."""
     return _SECRECY[document.bits >> 17 & 7]
 
 
@@ -204,23 +206,23 @@ def _other_info(document: Document) -> str:
     return info
 
 
-def damage_of_codes(document: Document) -> Callable[[str], str]:
-    """What happens to the document's own number: Đ becomes a letter that only looks like it."""
+def code_damage(document: Document) -> Callable[[str], str]:
+    """The damage to the document's own codes: with D07, Đ becomes a look-alike letter."""
     return (lambda code: text_damage.to_look_alikes(code, 1)) if "D07" in document.defects else str
 
 
 def _message_header(document: Document, documents: list[Document]) -> str:
     spelling = document.bits >> 5 & 7 if "D08" in document.defects else None
     text = subject(document)
-    alike = damage_of_codes(document)
-    answered = _reference(documents[document.responds_to]) if document.responds_to is not None else ""
+    damage_code = code_damage(document)
+    response_reference = _reference(documents[document.responds_to]) if document.responds_to is not None else ""
     due = _text("DueDate", f"{day_date(document.due_day):%Y/%m/%d}") if document.due_day is not None else ""
     return _tag(
         "MessageHeader",
-        _tag("From", _organ(document.issuer, spelling, has_new_tones="D06" in document.defects)),
+        _tag("From", _organisation(document.issuer, spelling, has_new_tones="D06" in document.defects)),
         *_recipients(document),
-        _text("DocumentId", alike(document.wire_id)),
-        _tag("Code", _text("CodeNumber", document.number), _text("CodeNotation", alike(document.notation))),
+        _text("DocumentId", damage_code(document.wire_id)),
+        _tag("Code", _text("CodeNumber", document.number), _text("CodeNotation", damage_code(document.notation))),
         _tag(
             "PromulgationInfo",
             _text("Place", "Quảng Nam"),
@@ -233,18 +235,18 @@ def _message_header(document: Document, documents: list[Document]) -> str:
             "SignerInfo",
             _text("Competence", "KT."),
             _text("Position", "Phó Giám đốc"),
-            _text("FullName", people.officer(document.bits >> 3)),
+            _text("FullName", people.official_name(document.bits >> 3)),
         ),
         due,
         _tag("ToPlaces", _text("Place", "Như trên"), _text("Place", "Lưu: VT")),
         _other_info(document),
-        answered,
+        response_reference,
         _text("SteeringType", document.steering),
     )
 
 
 def _attachments(document: Document) -> tuple[str, str]:
-    """The manifest, and the encoded files that stand outside the envelope."""
+    """The manifest, and the encoded files, which are placed outside the envelope."""
     entries = [(f"cid:{document.bits & 0xFFFF:04x}{n}", name) for n, name in enumerate(file_names(document))]
     manifest = "".join(
         _tag(
@@ -267,7 +269,7 @@ def _attachments(document: Document) -> tuple[str, str]:
 
 
 def document_xml(document: Document, documents: list[Document]) -> str:
-    """The whole message of a document."""
+    """The complete edXML message of a document; `documents` is the list that its references are indexes into."""
     trace = _tag(
         "TraceHeader",
         _text("OrganId", agencies.load()[document.issuer].code),
@@ -282,7 +284,7 @@ def document_xml(document: Document, documents: list[Document]) -> str:
         + _tag("edXMLBody", f'<edXML:edXMLManifest version="1.0">{manifest}</edXML:edXMLManifest>')
         + f"</edXML:edXMLEnvelope><AttachmentEncoded>{files}</AttachmentEncoded></edXML>"
     )
-    return _respelled(xml, document.profile)
+    return _apply_profile(xml, document.profile)
 
 
 _KEYWORDS = {"01": "inbox", "02": "rejection", "03": "acceptance", "04": "assignment", "05": "processing", "06": "done", "13": "cancellation"}  # fmt: skip
@@ -291,19 +293,19 @@ _WORDS = {"01": "Đã đến", "02": "Từ chối tiếp nhận", "03": "Đã ti
 
 
 def status_code(status: Status) -> str:
-    """The code of a status as sent: 05, 5, a keyword of the connection kit, with words, words alone."""
+    """The code of a status as sent: `05`, `5`, a keyword of the connection kit, code and words, or words only."""
     code, words = status.code, _WORDS[status.code]
-    return (code, str(int(code)), _KEYWORDS.get(code, code), f"{code} - {words}", words)[status.form]
+    return (code, str(int(code)), _KEYWORDS.get(code, code), f"{code} - {words}", words)[status.code_form]
 
 
 def status_xml(status: Status, documents: list[Document]) -> str:
-    """A status message: small, about an earlier document."""
+    """The complete edXML message of a status; `documents` contains the document that it refers to."""
     agency, document = agencies.load()[status.recipient], documents[status.document]
     header = _tag(
         "MessageHeader",
         _tag("From", _text("OrganId", agency.code), _text("OrganName", agency.name)),
         _reference(document),
-        _tag("StaffInfo", _text("Department", "Văn phòng"), _text("Staff", people.officer(status.bits))),
+        _tag("StaffInfo", _text("Department", "Văn phòng"), _text("Staff", people.official_name(status.bits))),
         _text("StatusCode", status_code(status)),
         _text("Description", status.description),
         _text("Timestamp", wording.slashed(status.at)),
@@ -313,18 +315,18 @@ def status_xml(status: Status, documents: list[Document]) -> str:
         + _tag("edXMLHeader", header)
         + "</edXML:edXMLEnvelope></edXML>"
     )
-    return _respelled(xml, document.profile)
+    return _apply_profile(xml, document.profile)
 
 
-def _respelled(xml: str, profile: int) -> str:
-    """The same message as another vendor writes it."""
+def _apply_profile(xml: str, profile: int) -> str:
+    """The message as the vendor of a profile writes it."""
     if profile == 1:
-        bare = xml.replace(f' xmlns:edXML="{NAMESPACE}"', "").replace("edXML:", "")
-        return bare.replace(NAMESPACE, _OLD_NAMESPACE)
+        without_prefix = xml.replace(f' xmlns:edXML="{NAMESPACE}"', "").replace("edXML:", "")
+        return without_prefix.replace(NAMESPACE, _OLD_NAMESPACE)
     if profile == 2:
         return xml.replace("xmlns:edXML=", "xmlns:edx=").replace("<edXML:", "<edx:").replace("</edXML:", "</edx:")
     if profile == 3:
-        return xml.replace(NAMESPACE, _ELDER_NAMESPACE)
+        return xml.replace(NAMESPACE, _OLDEST_NAMESPACE)
     if profile == 4:
         return xml.replace("edXML:Bussiness>", "edXML:Business>")
     if profile == 5:

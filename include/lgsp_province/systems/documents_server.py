@@ -1,4 +1,4 @@
-"""The document system's routes: VXP REST, day lists, edXML one by one, work files."""
+"""Simulates the document system (VXP REST): day lists, single edXML messages, agencies and work files."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any
@@ -10,7 +10,7 @@ from lgsp_province.systems.http_server import Request, Response, System
 from lgsp_province.world import agencies, wording
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, day_date
 from lgsp_province.world.lives import NEVER
-from lgsp_province.world.papers import Document, Message, Papers
+from lgsp_province.world.papers import Document, DocumentData, Message
 from lgsp_province.world.work_files import WorkFile
 
 USERNAME, PASSWORD = "lgsp-demo", "not-a-secret"
@@ -27,25 +27,25 @@ def _unauthorised(message: str) -> Response:
 
 
 class Documents(System):
-    """Answers as the national axis's gateway does."""
+    """Responds like the gateway of the national document exchange axis."""
 
     name = "documents"
 
     def __init__(
         self,
         clock: Clock,
-        papers: Papers,
+        document_data: DocumentData,
         build: int,
         html_rate: float = 0.0,
         token_lifetime: float = TOKEN_LIFETIME,
     ) -> None:
         super().__init__(clock, html_rate)
         self._tokens = Tokens("vxp", token_lifetime)
-        self._papers = papers
+        self._data = document_data
         self._build = build % 3
-        self._times = [message.created_at for message in papers.messages]
+        self._times = [message.created_at for message in document_data.messages]
         self._by_id: dict[str, Message] = {}
-        for message in papers.messages:
+        for message in document_data.messages:
             self._by_id.setdefault(message.doc_id, message)
         self._files: tuple[int, list[tuple[int, WorkFile]]] | None = None
 
@@ -59,8 +59,8 @@ class Documents(System):
         if (request.method, request.path) == ("POST", "/v1/auth/login"):
             return self._login(request)
         routes = {
-            "/v1/syncReceivedEdocList": self._list,
-            "/v1/getEdoc": self._one,
+            "/v1/syncReceivedEdocList": self._day_list,
+            "/v1/getEdoc": self._document_message,
             "/v1/getAgenciesList": self._agencies,
             "/v1/workFiles": self._work_files,
         }
@@ -70,14 +70,14 @@ class Documents(System):
         headers = request.headers
         if (headers.get("X-SystemId"), headers.get("X-SecretKey")) != (SYSTEM_ID, SECRET_KEY):
             return _unauthorised("licenseInfo:invalid")
-        if not self._tokens.is_bearer(headers.get("Authorization")):
+        if not self._tokens.is_valid_bearer(headers.get("Authorization")):
             return self.unauthorised()
         return route(request)
 
     def _login(self, request: Request) -> Response:
         body = request.json()
-        given = (body.get("username"), body.get("password"), body.get("applicationCode"))
-        if given != (USERNAME, PASSWORD, APPLICATION):
+        credentials = (body.get("username"), body.get("password"), body.get("applicationCode"))
+        if credentials != (USERNAME, PASSWORD, APPLICATION):
             return Response.json({"code": "401", "message": "Sai thông tin đăng nhập", "data": None}, 401)
         data = {
             "id": "1",
@@ -88,7 +88,7 @@ class Documents(System):
         return Response.json({"code": "200", "message": "", "data": data})
 
     def _entry(self, message: Message) -> dict[str, Any]:
-        document, status = self._papers.documents[message.document], message.status
+        document, status = self._data.documents[message.document], message.status
         sender, recipients = document.issuer, document.recipients
         if status is not None:
             sender, recipients = status.recipient, (document.issuer,)
@@ -106,20 +106,20 @@ class Documents(System):
             "statusDesc": "Chưa lấy về",
         }
 
-    def _list(self, request: Request) -> Response:
+    def _day_list(self, request: Request) -> Response:
         start, end = _days(request)
         end = min(end, self.clock.now() + 1)
         wants_status = {"edoc": False, "status": True}[request.query["messageType"]]
         first, last = bisect_left(self._times, start), bisect_left(self._times, end)
-        shown = (m for m in self._papers.messages[first:last] if m.doc_id not in self.hidden)
-        data = [self._entry(m) for m in shown if (m.status is not None) == wants_status]
+        visible = (m for m in self._data.messages[first:last] if m.doc_id not in self.hidden)
+        data = [self._entry(m) for m in visible if (m.status is not None) == wants_status]
         return Response.json({"success": True, "message": "", "count": _total(request, len(data)), "data": data})
 
-    def _one(self, request: Request) -> Response:
+    def _document_message(self, request: Request) -> Response:
         message = self._by_id.get(request.query["docId"])
         if message is None or message.created_at > self.clock.now() or message.doc_id in self.hidden:
             return Response.json({"success": False, "message": "Không tìm thấy văn bản", "data": None})
-        documents = self._papers.documents
+        documents = self._data.documents
         document, status = documents[message.document], message.status
         sender = agencies.load()[document.issuer if status is None else status.recipient]
         xml = _document(document, documents) if status is None else documents_edxml.status_xml(status, documents)
@@ -146,38 +146,40 @@ class Documents(System):
         )
 
     def _agencies(self, request: Request) -> Response:
-        everyone = agencies.load()
+        all_agencies = agencies.load()
         today = day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
         rows = [
             {
                 "orgCode": a.code,
                 "orgName": a.name,
-                "parentCode": "" if a.parent is None else everyone[a.parent].code,
+                "parentCode": "" if a.parent is None else all_agencies[a.parent].code,
                 "address": "Tỉnh Quảng Nam",
                 "email": "van-thu@example.gov.vn",
                 "phone": "0235 000 0000",
             }
             for a in agencies.listed(today)
         ]
-        wrapped: tuple[Any, ...] = (rows, {"code": "200", "data": rows}, {"success": True, "data": rows})
-        return Response.json(wrapped[self._build])
+        variants: tuple[Any, ...] = (rows, {"code": "200", "data": rows}, {"success": True, "data": rows})
+        return Response.json(variants[self._build])
 
     def _work_files(self, request: Request) -> Response:
         start, end = _days(request)
         page, size = int(request.query.get("pageIndex", 1)), int(request.query.get("pageSize", LARGEST_PAGE))
         if page < 1 or size < 1:
-            raise ValueError("pageIndex and pageSize begin at 1")
+            raise ValueError("pageIndex and pageSize must be at least 1")
         size = min(size, LARGEST_PAGE)
         now = self.clock.now()
         if self._files is None or self._files[0] != now:
-            files = [(f.changed_at(now), f) for f in self._papers.work_files if f.opened_at <= now]
+            files = [(f.changed_at(now), f) for f in self._data.work_files if f.opened_at <= now]
             self._files = (now, sorted(files, key=lambda pair: (pair[0], pair[1].code)))
         files = self._files[1]
         first = bisect_left(files, start, key=lambda pair: pair[0])
         last = bisect_right(files, end - 1, key=lambda pair: pair[0])
-        wanted = [file for _, file in files[first:last] if file.code not in self.hidden]
-        data = [_work_file(file, now) for file in wanted[(page - 1) * size : page * size]]
-        return Response.json({"success": True, "total": _total(request, len(wanted)), "pageIndex": page, "data": data})
+        matching = [file for _, file in files[first:last] if file.code not in self.hidden]
+        data = [_work_file(file, now) for file in matching[(page - 1) * size : page * size]]
+        return Response.json(
+            {"success": True, "total": _total(request, len(matching)), "pageIndex": page, "data": data}
+        )
 
 
 def _document(document: Document, documents: list[Document]) -> str:
@@ -192,7 +194,7 @@ def _total(request: Request, count: int) -> int:
 
 
 def _days(request: Request) -> tuple[int, int]:
-    """The instants of two local days, both inclusive, as a half-open range."""
+    """`fromDate` and `toDate`, both inclusive, as a half-open range of instants."""
     first = wording.from_slashed_day(request.query["fromDate"])
     last = wording.from_slashed_day(request.query["toDate"])
     return first * DAY - LOCAL_OFFSET, (last + 1) * DAY - LOCAL_OFFSET

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: a plan of faults, applied to matching requests by their count."""
+"""Plans faults of the simulated systems and applies them to matching requests by count."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One planned fault: let `after` matching requests pass, then strike `times`."""
+    """One planned fault: it applies to `times` matching requests, after the first `after` of them."""
 
     kind: str
     path: str = ""
@@ -34,13 +34,13 @@ class Fault:
     value: Any = None
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "Fault":
-        """From one entry of a control request; `ValueError` for an unknown kind or key."""
+    def parse(cls, entry: Mapping[str, Any]) -> "Fault":
+        """The fault described by one entry of a control request. Raises ValueError when a kind or key is unknown."""
         entry = dict(entry)
         kind = str(entry.pop("fault", ""))
         unknown = set(entry) - {"path", "after", "times", "value"}
         if kind not in KINDS or unknown:
-            raise ValueError(f"fault {kind!r} with {sorted(unknown)} is not known; kinds: {sorted(KINDS)}")
+            raise ValueError(f"unknown fault {kind!r} or unknown keys {sorted(unknown)}; known kinds: {sorted(KINDS)}")
         return cls(
             kind,
             str(entry.get("path", "")),
@@ -51,28 +51,28 @@ class Fault:
 
 
 class Plan:
-    """The faults that are still to come, with how often each has matched. Safe between threads."""
+    """The planned faults, with the number of requests that matched each of them. Thread-safe."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
-        self._matched: list[int] = []
+        self._match_counts: list[int] = []
         self.replace(faults)
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Forget the old plan and its counts."""
+        """Replace the plan and reset its counts."""
         with self._lock:
             self._faults = list(faults)
-            self._matched = [0] * len(self._faults)
+            self._match_counts = [0] * len(self._faults)
 
-    def strike(self, target: str) -> list[Fault]:
-        """The faults that this request meets; counts the request for each that it matches."""
+    def faults_for(self, target: str) -> list[Fault]:
+        """The faults that apply to a request; counts the request for each fault that it matches."""
         with self._lock:
-            met = []
-            for place, fault in enumerate(self._faults):
+            active = []
+            for index, fault in enumerate(self._faults):
                 if fault.path not in target:
                     continue
-                self._matched[place] += 1
-                if fault.after < self._matched[place] <= fault.after + fault.times:
-                    met.append(fault)
-            return met
+                self._match_counts[index] += 1
+                if fault.after < self._match_counts[index] <= fault.after + fault.times:
+                    active.append(fault)
+            return active

@@ -1,4 +1,4 @@
-"""The common HTTP server of the three systems: routing, faults, control and a log, on a real socket."""
+"""Serves the three systems over HTTP, with planned faults, control requests and a request log."""
 
 import functools
 import ipaddress
@@ -28,12 +28,12 @@ _log = logging.getLogger(__name__)
 JSON, HTML = "application/json;charset=UTF-8", "text/html; charset=utf-8"
 _HTML_ERROR = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _LARGEST_BODY = 1 << 20
-_PLAIN = {"429-bare": 429, "429-seconds": 429, "429-date": 429, "500": 500, "503": 503, "redirect": 302}
+_STATUS_BY_FAULT = {"429-bare": 429, "429-seconds": 429, "429-date": 429, "500": 500, "503": 503, "redirect": 302}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a system sees of one call."""
+    """One HTTP request, with the faults that apply to it."""
 
     method: str
     path: str
@@ -43,11 +43,11 @@ class Request:
     faults: tuple[Fault, ...] = ()
 
     def fault(self, kind: str) -> Fault | None:
-        """The fault of a kind that strikes this call, if one does."""
+        """The fault of a kind that applies to this request; None if there is none."""
         return next((fault for fault in self.faults if fault.kind == kind), None)
 
     def json(self) -> dict[str, Any]:
-        """The body as an object; `ValueError` for anything else."""
+        """The body as a JSON object. Raises ValueError when it is anything else."""
         value = orjson.loads(self.body)
         if not isinstance(value, dict):
             raise ValueError("the body is not a JSON object")
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, a body and headers."""
+    """One HTTP response."""
 
     status: int = 200
     body: bytes = b""
@@ -65,12 +65,12 @@ class Response:
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> "Response":
-        """A JSON answer."""
+        """A response with `value` as JSON."""
         return cls(status, orjson.dumps(value))
 
 
 class System(ABC):
-    """One of the three source systems; a subclass answers, the server does the rest."""
+    """One of the three source systems; subclasses implement the responses to its requests."""
 
     name = ""
 
@@ -84,35 +84,38 @@ class System(ABC):
 
     @abstractmethod
     def answer(self, request: Request) -> Response:
-        """The answer to one call that no fault intercepts."""
+        """The response to a request to which no fault applies.
+
+        A ValueError, KeyError or TypeError becomes a response with status 400.
+        """
 
     def target(self, request: Request) -> str:
-        """What a fault's `path` is compared with."""
+        """The text that the `path` of a fault is searched in."""
         return request.path
 
     @abstractmethod
     def expire_tokens(self) -> None:
-        """Forget every token."""
+        """Invalidate all tokens."""
 
     @abstractmethod
     def unauthorised(self) -> Response:
-        """The answer to a call whose token is no longer known."""
+        """The response to a request with an invalid token."""
 
     def hide(self, keys: frozenset[str]) -> None:
-        """Have no records of these keys from now on, nor any sign of them; those hidden before are there again."""
+        """Hide the records with these keys from now on; records hidden before are shown again."""
         self.hidden = keys
 
     def today(self) -> date:
-        """The local day as of which the system answers."""
+        """The local day as of which the system responds."""
         return day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
 
     def is_html_due(self) -> bool:
-        """Whether this call meets the proxy's error page, by a fixed pattern at the set rate."""
+        """Whether this request receives the proxy's error page; a fixed sequence at the configured rate."""
         self._calls += 1
         return (self._calls * 2_654_435_761 % 2**32) / 2**32 < self._html_rate
 
 
-def _planned(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     headers: dict[str, str] = {}
     if fault.kind == "429-seconds":
         headers["Retry-After"] = str(fault.value or 1)
@@ -121,11 +124,11 @@ def _planned(fault: Fault) -> Response:
         headers["Retry-After"] = format_datetime(at.replace(microsecond=0), usegmt=True)
     elif fault.kind == "redirect":
         headers["Location"] = str(fault.value)
-    return Response(_PLAIN[fault.kind], b'{"message":"planned fault"}', JSON, headers)
+    return Response(_STATUS_BY_FAULT[fault.kind], b'{"message":"planned fault"}', JSON, headers)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads a call, lets the system or a fault answer, writes the answer."""
+    """Handles one connection: reads requests, applies faults, and sends the responses of the system."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "province", ""
@@ -138,13 +141,13 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent; calls are kept for `/_province/log`."""
+        """Write nothing to stderr; requests are recorded for `/_province/log`."""
 
     def do_GET(self) -> None:
-        self._serve()
+        self._handle()
 
     def do_POST(self) -> None:
-        self._serve()
+        self._handle()
 
     def _read(self) -> Request:
         split = urlsplit(self.path)
@@ -154,16 +157,16 @@ class Handler(BaseHTTPRequestHandler):
             self.command, split.path, dict(parse_qsl(split.query, keep_blank_values=True)), self.headers, body
         )
 
-    def _serve(self) -> None:
+    def _handle(self) -> None:
         request = self._read()
         if request.path.startswith("/_province/"):
             self._send(self._control(request))
             return
         system = self.system
         target = system.target(request)
-        faults = tuple(system.plan.strike(target))
+        faults = tuple(system.plan.faults_for(target))
         request = Request(request.method, request.path, request.query, request.headers, request.body, faults)
-        response = self._answered(request)
+        response = self._respond(request)
         entry = {
             "method": request.method,
             "path": self.path,
@@ -175,10 +178,10 @@ class Handler(BaseHTTPRequestHandler):
         system.requests.append(entry)
         self._send(response, request.fault("truncate"), request.fault("slow"))
 
-    def _answered(self, request: Request) -> Response:
+    def _respond(self, request: Request) -> Response:
         for fault in request.faults:
-            if fault.kind in _PLAIN:
-                return _planned(fault)
+            if fault.kind in _STATUS_BY_FAULT:
+                return _fault_response(fault)
             if fault.kind == "html-200":
                 return Response(200, _HTML_ERROR, HTML)
             if fault.kind == "expire-token":
@@ -194,18 +197,18 @@ class Handler(BaseHTTPRequestHandler):
     def _control(self, request: Request) -> Response:
         if not ipaddress.ip_address(self.client_address[0]).is_loopback:
             return Response.json({"message": "not found"}, 404)
-        what = request.path.removeprefix("/_province/")
+        command = request.path.removeprefix("/_province/")
         try:
-            if (request.method, what) == ("GET", "log"):
+            if (request.method, command) == ("GET", "log"):
                 return Response.json(list(self.system.requests))
-            if (request.method, what) == ("POST", "clock"):
+            if (request.method, command) == ("POST", "clock"):
                 self.system.clock.freeze(wording.from_iso(str(request.json()["as_of"])))
                 return Response.json({"as_of": wording.iso(self.system.clock.now())})
-            if (request.method, what) == ("POST", "hide"):
+            if (request.method, command) == ("POST", "hide"):
                 self.system.hide(frozenset(map(str, request.json()["keys"])))
                 return Response.json({"hidden": len(self.system.hidden)})
-            if (request.method, what) == ("POST", "faults"):
-                plan = [Fault.of(entry) for entry in request.json()["plan"]]
+            if (request.method, command) == ("POST", "faults"):
+                plan = [Fault.parse(entry) for entry in request.json()["plan"]]
                 self.system.plan.replace(plan)
                 return Response.json({"faults": len(plan)})
         except (ValueError, KeyError, TypeError) as error:
@@ -223,17 +226,17 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body[: len(response.body) // 2])
             self.close_connection = True
         elif slow:
-            self._dribble(response.body, float(slow.value or 0.05))
+            self._send_slowly(response.body, float(slow.value or 0.05))
         else:
             self.wfile.write(response.body)
         self.wfile.flush()
 
-    def _dribble(self, body: bytes, pause: float) -> None:
-        for place in range(len(body)):
+    def _send_slowly(self, body: bytes, pause: float) -> None:
+        for position in range(len(body)):
             try:
-                self.wfile.write(body[place : place + 1])
+                self.wfile.write(body[position : position + 1])
                 self.wfile.flush()
-            except OSError:  # the caller lost patience, which is what a slow answer is for
+            except OSError:  # the client timed out, as intended by a slow response
                 self.close_connection = True
                 return
             time.sleep(pause)
@@ -245,12 +248,12 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
-        _log.debug("connection of %s ended early", client_address, exc_info=True)
+        """Log the error at debug level: a client may close the connection at any time."""
+        _log.debug("connection from %s closed early", client_address, exc_info=True)
 
 
 def listen(system: System, host: str, port: int) -> tuple[ThreadingHTTPServer, Callable[[], None]]:
-    """Start answering in the background; the server (with its port) and how to stop it."""
+    """Start serving in a background thread; returns the server (with its port) and a function that stops it."""
     listener = _Listener((host, port), functools.partial(Handler, system))
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,), name=system.name, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The one-stop-shop's records as iGate writes them."""
+"""Renders the one-stop-shop's records in the format of iGate."""
 
 import functools
 from datetime import date
@@ -26,7 +26,7 @@ from lgsp_province.world.lives import (
     WITHDRAWN,
 )
 from lgsp_province.world.services import Service
-from lgsp_province.world.view import Seen
+from lgsp_province.world.view import DossierState
 
 _TASKS = {
     ACCEPTED: "Tiếp nhận hồ sơ",
@@ -77,18 +77,18 @@ _FIRST_LISTED = date(2022, 1, 4)
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _OBJECT, _NEW_TONES, _NEW_CODE, _MISPRINT = BIT["name-as-object"], BIT["D06"], BIT["D20"], BIT["misprint"]
-_WAYS = 12  # to spell an agency, at most
-MISPRINT = "2.000848"  # of 2.000884
+_SPELLING_COUNT = 12  # maximum number of spellings used for an agency
+MISPRINT = "2.000848"  # instead of 2.000884
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
 def dossier_id(row: int, submitted: int) -> str:
-    """The one-stop's id of a dossier; ids sort as the rows do."""
+    """The one-stop-shop's id of a dossier; ids sort in row order."""
     return f"{submitted:08x}{_ID_TAG}{row:06x}"
 
 
 def dossier_row(wire_id: str) -> int | None:
-    """The row behind an id, when it looks like one."""
+    """The row of a dossier id; None if the text is not a dossier id."""
     if len(wire_id) != 24 or wire_id[8:18] != _ID_TAG:
         return None
     try:
@@ -99,7 +99,7 @@ def dossier_row(wire_id: str) -> int | None:
 
 @functools.cache
 def _successors() -> dict[int, tuple[int, int]]:
-    """When agencies that ended handed their open dossiers over, and to whom."""
+    """For each agency that ended: the instant at which it handed over its open dossiers, and its successor."""
     return {
         agency.index: (midnight(agency.valid_to), agency.successor)
         for agency in agencies.load()
@@ -107,32 +107,32 @@ def _successors() -> dict[int, tuple[int, int]]:
     }
 
 
-def competent(seen: Seen) -> int:
-    """The agency that decides: the receiving one's successor, or for some services of a commune the district above it."""
-    agency = agencies.load()[seen.agency]
-    handed_over_at, successor = _successors().get(seen.agency, (NEVER, seen.agency))
-    if seen.modified >= handed_over_at:
+def competent_agency(state: DossierState) -> int:
+    """The index of the agency that decides: the receiving agency, its successor, or its district for some services."""
+    agency = agencies.load()[state.agency]
+    handed_over_at, successor = _successors().get(state.agency, (NEVER, state.agency))
+    if state.modified >= handed_over_at:
         return successor
-    is_decided_above = agency.level == agencies.COMMUNE and seen.service % 5 == 0
-    return agency.parent if agency.parent and is_decided_above else seen.agency
+    is_decided_by_district = agency.level == agencies.COMMUNE and state.service % 5 == 0
+    return agency.parent if agency.parent and is_decided_by_district else state.agency
 
 
-def agency_name(seen: Seen, index: int) -> str:
-    """An agency's name as the dossier spells it, before anything else befalls it."""
+def agency_name(state: DossierState, index: int) -> str:
+    """An agency's name in the dossier's spelling (D08), without any other defect."""
     agency = agencies.load()[index]
-    if not seen.bits & BIT["D08"]:
+    if not state.bits & BIT["D08"]:
         return agency.name
-    others = spellings.of(agency)
-    return others[(seen.traits >> 8 & 63) % _WAYS % len(others)]
+    variants = spellings.variants(agency)
+    return variants[(state.traits >> 8 & 63) % _SPELLING_COUNT % len(variants)]
 
 
-def names(seen: Seen) -> dict[str, str]:
-    """The names in a record by field, in the usual tone style."""
+def names_by_field(state: DossierState) -> dict[str, str]:
+    """The names in a record by field, with old-style tone marks."""
     return {
-        "procedure.translate": seen.procedure.name,
-        "agency.name": agency_name(seen, seen.agency),
-        "competentAgency.name": agency_name(seen, competent(seen)),
-        "applicant.data.fullname": people.person(seen.applicant, seen.is_firm).name,
+        "procedure.translate": state.procedure.name,
+        "agency.name": agency_name(state, state.agency),
+        "competentAgency.name": agency_name(state, competent_agency(state)),
+        "applicant.data.fullname": people.person(state.applicant, state.is_firm).name,
     }
 
 
@@ -142,7 +142,7 @@ def _named(text: str, is_object: bool) -> Any:
 
 
 def agency_entry(index: int) -> dict[str, Any]:
-    """One agency as `/ba/agency` lists it."""
+    """One agency in the format of `/ba/agency`."""
     agency = agencies.load()[index]
     parent = {"id": agencies.load()[agency.parent].wire_id} if agency.parent is not None else None
     return {
@@ -155,9 +155,9 @@ def agency_entry(index: int) -> dict[str, Any]:
 
 
 def procedure_entry(service: Service, day: date) -> dict[str, Any]:
-    """One procedure as `/bd/procedure` lists it on a day."""
-    is_over = service.valid_to is not None and service.valid_to <= day
-    changed_on = service.valid_to if service.valid_to and is_over else max(service.valid_from, _FIRST_LISTED)
+    """One procedure in the format of `/bd/procedure`, as of a day."""
+    is_ended = service.valid_to is not None and service.valid_to <= day
+    changed_on = service.valid_to if service.valid_to and is_ended else max(service.valid_from, _FIRST_LISTED)
     on = (day_number(service.integrated_on)) * DAY - LOCAL_OFFSET
     return {
         "id": service.wire_id,
@@ -170,12 +170,12 @@ def procedure_entry(service: Service, day: date) -> dict[str, Any]:
         "processingTimeUnit": "d",
         "isIntegratedNational": int(service.is_integrated),
         "integratedDate": wording.iso(on) if service.is_integrated else None,
-        "isActive": int(not is_over),
+        "isActive": int(not is_ended),
         "modifiedDate": wording.iso(midnight(changed_on)),
     }
 
 
-def _places() -> list[list[orjson.Fragment]]:
+def _locations() -> list[list[orjson.Fragment]]:
     """Province, district and commune of every agency, as labels with values."""
     return [
         [orjson.Fragment(orjson.dumps({"label": name, "value": code})) for name, code in agencies.address(agency)]
@@ -184,166 +184,170 @@ def _places() -> list[list[orjson.Fragment]]:
 
 
 class Renderer:
-    """Writes dossiers; parts that repeat are serialised once and kept."""
+    """Renders dossiers; repeated parts are serialised once and cached."""
 
     def __init__(self) -> None:
-        self._places = _places()
+        self._locations = _locations()
         self._parts: dict[tuple[Any, ...], orjson.Fragment] = {}
 
-    def _kept(self, key: tuple[Any, ...], value: Any) -> orjson.Fragment:
+    def _serialised(self, key: tuple[Any, ...], value: Any) -> orjson.Fragment:
         part = self._parts[key] = orjson.Fragment(orjson.dumps(value))
         return part
 
-    def _procedure(self, seen: Seen) -> orjson.Fragment:
-        is_test = bool(seen.bits & BIT["D24"]) and bool(seen.traits & 4)
-        variant = 1 + (seen.traits & 15) % 3 if seen.bits & BIT["D34"] else 0
-        key = ("procedure", -1 if is_test else seen.service, variant, seen.bits & (_OBJECT | _NEW_TONES | _MISPRINT))
+    def _procedure(self, state: DossierState) -> orjson.Fragment:
+        is_test = bool(state.bits & BIT["D24"]) and bool(state.traits & 4)
+        variant = 1 + (state.traits & 15) % 3 if state.bits & BIT["D34"] else 0
+        key = ("procedure", -1 if is_test else state.service, variant, state.bits & (_OBJECT | _NEW_TONES | _MISPRINT))
         if part := self._parts.get(key):
             return part
-        service = seen.procedure
-        is_object = bool(seen.bits & _OBJECT)
-        number = MISPRINT if seen.bits & _MISPRINT else service.code
+        service = state.procedure
+        is_object = bool(state.bits & _OBJECT)
+        number = MISPRINT if state.bits & _MISPRINT else service.code
         code = _TEST_PROCEDURE if is_test else number + _SUFFIXES[variant]
         name = "thoaitest thủ tục 16022022" if is_test else service.name
-        if seen.bits & _NEW_TONES:
+        if state.bits & _NEW_TONES:
             name = text_damage.to_new_tones(name)
         sector = {
             "id": f"5f{service.index % 40:022x}",
             "code": service.field_code,
             "name": _named(service.field_name, is_object),
         }
-        return self._kept(
+        return self._serialised(
             key, {"id": service.wire_id, "code": code, "translate": _named(name, is_object), "sector": sector}
         )
 
-    def _agency(self, seen: Seen, index: int, role: str) -> orjson.Fragment:
-        spelling = 1 + (seen.traits >> 8 & 63) % _WAYS if seen.bits & BIT["D08"] else 0
-        key = (role, index, spelling, seen.bits & (_OBJECT | _NEW_TONES | _NEW_CODE))
+    def _agency(self, state: DossierState, index: int, role: str) -> orjson.Fragment:
+        spelling = 1 + (state.traits >> 8 & 63) % _SPELLING_COUNT if state.bits & BIT["D08"] else 0
+        key = (role, index, spelling, state.bits & (_OBJECT | _NEW_TONES | _NEW_CODE))
         if part := self._parts.get(key):
             return part
-        agency, name = agencies.load()[index], agency_name(seen, index)
-        if seen.bits & _NEW_TONES:
+        agency, name = agencies.load()[index], agency_name(state, index)
+        if state.bits & _NEW_TONES:
             name = text_damage.to_new_tones(name)
         value: dict[str, Any] = {
             "id": agency.wire_id,
-            "code": agency.new_code if seen.bits & _NEW_CODE else agency.code,
-            "name": _named(name, bool(seen.bits & _OBJECT)),
+            "code": agency.new_code if state.bits & _NEW_CODE else agency.code,
+            "name": _named(name, bool(state.bits & _OBJECT)),
         }
         if role == "agency" and agency.parent is not None:
             value["parent"] = {"id": agencies.load()[agency.parent].wire_id}
-        return self._kept(key, value)
+        return self._serialised(key, value)
 
-    def _applicant(self, seen: Seen) -> dict[str, Any]:
-        person = people.person(seen.applicant, seen.is_firm)
-        is_test = bool(seen.bits & BIT["D24"])
+    def _applicant(self, state: DossierState) -> dict[str, Any]:
+        person = people.person(state.applicant, state.is_firm)
+        is_test = bool(state.bits & BIT["D24"])
         name = "Nguyễn Văn Test" if is_test else person.name
-        request = seen.procedure.name
-        if seen.bits & _NEW_TONES:
+        request = state.procedure.name
+        if state.bits & _NEW_TONES:
             name = text_damage.to_new_tones(name)
-        if not seen.traits >> 30 & 6:
+        if not state.traits >> 30 & 6:
             request = f"{request} cho {person.name}, CCCD {person.identity_number}, SĐT {person.phone}"
-        if seen.bits & BIT["D17"]:
+        if state.bits & BIT["D17"]:
             request = f"<p>{request}</p>&nbsp;"
-        is_dummy = bool(seen.bits & BIT["D22"])
-        place, usual = self._places[seen.home], f"+84{person.phone[1:]}"
+        is_dummy = bool(state.bits & BIT["D22"])
+        location, default_spelling = self._locations[state.home], f"+84{person.phone[1:]}"
         return {
             "eformId": "5fe0a1b2c3d4e5f601020304",
             "data": {
                 "fullname": name,
-                "identityNumber": _DUMMIES[seen.traits >> 12 & 3] if is_dummy else person.identity_number,
+                "identityNumber": _DUMMIES[state.traits >> 12 & 3] if is_dummy else person.identity_number,
                 "gender": int(person.is_male),
                 "birthday": wording.iso(day_number(person.born_on) * DAY - LOCAL_OFFSET),
-                "phoneNumber": people.phone(person.phone, seen.traits, usual) if seen.bits & BIT["D33"] else usual,
+                "phoneNumber": people.phone_variant(person.phone, state.traits, default_spelling)
+                if state.bits & BIT["D33"]
+                else default_spelling,
                 "email": "admin_test@example.vn" if is_test else person.email,
-                "applicantType": people.BUSINESS if seen.is_firm else people.CITIZEN,
-                "province": place[0],
-                "district": place[1],
-                "village": place[2],
+                "applicantType": people.BUSINESS if state.is_firm else people.CITIZEN,
+                "province": location[0],
+                "district": location[1],
+                "village": location[2],
                 "address": person.village,
                 "noidungyeucaugiaiquyet": request,
             },
         }
 
-    def _status(self, seen: Seen) -> dict[str, Any]:
-        last = seen.events[-1][1]
+    def _status(self, state: DossierState) -> dict[str, Any]:
+        last = state.events[-1][1]
         number = _STATUS[last]
-        if last == SUBMITTED and seen.traits & 1:
+        if last == SUBMITTED and state.traits & 1:
             number = 0
-        if last == SUSPENDED and not seen.traits & 7:
+        if last == SUSPENDED and not state.traits & 7:
             number = 10
-        name = _named(_STATUS_NAMES[number], bool(seen.bits & _OBJECT))
-        return {"id": str(number) if seen.bits & BIT["status-as-text"] else number, "name": name}
+        name = _named(_STATUS_NAMES[number], bool(state.bits & _OBJECT))
+        return {"id": str(number) if state.bits & BIT["status-as-text"] else number, "name": name}
 
-    def _tasks(self, seen: Seen, told: list[str], code: str) -> orjson.Fragment:
-        """Every event after the submission; plain text throughout, so written without a serialiser."""
-        ends = [f'"{at}"' for at in told[2:]] + ["null"]
+    def _tasks(self, state: DossierState, times: list[str], code: str) -> orjson.Fragment:
+        """All events after the submission; the values need no escaping, so no serialiser is used."""
+        ends = [f'"{at}"' for at in times[2:]] + ["null"]
         entries = [
-            f'{{"id":"{seen.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'
+            f'{{"id":"{state.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'
             f'"createdDate":"{start}","completedDate":{end}}}'
-            for slot, ((_, status), start, end) in enumerate(zip(seen.events[1:], told[1:], ends, strict=False))
+            for slot, ((_, status), start, end) in enumerate(zip(state.events[1:], times[1:], ends, strict=False))
         ]
         return orjson.Fragment(f"[{','.join(entries)}]")
 
-    def dossier(self, seen: Seen) -> Any:
-        """One dossier, ready for orjson; it need not be an object, if that is what is wrong with it."""
-        record = self._record(seen)
-        return one_stop_shop.spoil(record, seen)[0] if seen.bits & one_stop_shop.SPOILT else record
+    def dossier(self, state: DossierState) -> Any:
+        """One dossier with its defects, ready for orjson; one of the defects replaces the object by another value."""
+        record = self._record(state)
+        return one_stop_shop.damage(record, state)[0] if state.bits & one_stop_shop.DAMAGE_BITS else record
 
-    def flaws(self, seen: Seen) -> list[Flaw]:
-        """What is done to the finished record of a dossier."""
-        return one_stop_shop.spoil(self._record(seen), seen)[1] if seen.bits & one_stop_shop.SPOILT else []
+    def flaws(self, state: DossierState) -> list[Flaw]:
+        """The flaws that damage the rendered record of a dossier."""
+        return one_stop_shop.damage(self._record(state), state)[1] if state.bits & one_stop_shop.DAMAGE_BITS else []
 
-    def _record(self, seen: Seen) -> dict[str, Any]:
-        service, agency, code = seen.procedure, agencies.load()[seen.agency], seen.code
-        told = [wording.iso(at) for at, _ in seen.events]
-        reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}
-        promised = ACCEPTED in reached and seen.due >= 0
-        channel = COUNTER if seen.bits & BIT["channel-conflict"] else ONLINE if seen.bits & BIT["D27"] else seen.channel
-        is_extended = seen.amended_at < NEVER
+    def _record(self, state: DossierState) -> dict[str, Any]:
+        service, agency, code = state.procedure, agencies.load()[state.agency], state.code
+        times = [wording.iso(at) for at, _ in state.events]
+        times_by_status = {status: at for (_, status), at in zip(state.events, times, strict=True)}
+        has_due_date = ACCEPTED in times_by_status and state.due >= 0
+        channel = (
+            COUNTER if state.bits & BIT["channel-conflict"] else ONLINE if state.bits & BIT["D27"] else state.channel
+        )
+        is_extended = state.amended_at < NEVER
         fee = service.fee_vnd
-        due = wording.iso(seen.due) if promised else None
-        first = due if seen.due == seen.due_first or due is None else wording.iso(seen.due_first)
+        due = wording.iso(state.due) if has_due_date else None
+        first = due if state.due == state.due_first or due is None else wording.iso(state.due_first)
         return {
-            "id": dossier_id(seen.row, seen.submitted),
+            "id": dossier_id(state.row, state.submitted),
             "code": code,
-            "nationCode": seen.portal_code if seen.link == BY_NATION_CODE else "",
+            "nationCode": state.portal_code if state.link == BY_NATION_CODE else "",
             "receiptCode": f"BN-{code[-11:]}",
-            "procedure": self._procedure(seen),
-            "applicant": self._applicant(seen),
-            "agency": self._agency(seen, seen.agency, "agency"),
-            "competentAgency": self._agency(seen, competent(seen), "competent"),
+            "procedure": self._procedure(state),
+            "applicant": self._applicant(state),
+            "agency": self._agency(state, state.agency, "agency"),
+            "competentAgency": self._agency(state, competent_agency(state), "competent"),
             "agencyLevel": {"code": agency.level},
             "procedureLevel": {"id": service.online_level, "name": _LEVEL_NAMES[service.online_level]},
             "applyMethod": _CHANNELS[channel],
-            "dossierReceivingKind": _HANDOVERS[seen.traits >> 20 & 7 == 0],
-            "dossierStatus": self._status(seen),
-            "appliedDate": told[0],
-            "acceptedDate": reached.get(ACCEPTED),
+            "dossierReceivingKind": _HANDOVERS[state.traits >> 20 & 7 == 0],
+            "dossierStatus": self._status(state),
+            "appliedDate": times[0],
+            "acceptedDate": times_by_status.get(ACCEPTED),
             "appointmentDate": first,
-            "dueDate": None if seen.bits & BIT["due-null"] else due,
-            "completedDate": reached.get(FINISHED),
-            "returnedDate": reached.get(RETURNED),
-            "withdrawDate": reached.get(WITHDRAWN),
+            "dueDate": None if state.bits & BIT["due-null"] else due,
+            "completedDate": times_by_status.get(FINISHED),
+            "returnedDate": times_by_status.get(RETURNED),
+            "withdrawDate": times_by_status.get(WITHDRAWN),
             "processingTime": service.standard_days,
             "processingTimeUnit": "d",
-            "extendHistory": [_amendment(seen)] if is_extended else [],
-            "task": self._tasks(seen, told, agency.code),
+            "extendHistory": [_extension(state)] if is_extended else [],
+            "task": self._tasks(state, times, agency.code),
             "feeTotal": fee,
-            "isPaidOnline": int(fee > 0 and seen.channel == 0 and seen.traits >> 24 & 3 > 0),
-            "digitizedComponents": seen.traits >> 26 & 3,
-            "reusedComponents": seen.traits >> 28 & 1,
-            "hasDigitalResult": int(FINISHED in reached and seen.traits >> 29 & 3 > 0),
-            "createdDate": told[0],
-            "modifiedDate": wording.iso(seen.modified),
-            "deletedDate": wording.iso(seen.deleted_at) if seen.deleted_at < NEVER else None,
+            "isPaidOnline": int(fee > 0 and state.channel == 0 and state.traits >> 24 & 3 > 0),
+            "digitizedComponents": state.traits >> 26 & 3,
+            "reusedComponents": state.traits >> 28 & 1,
+            "hasDigitalResult": int(FINISHED in times_by_status and state.traits >> 29 & 3 > 0),
+            "createdDate": times[0],
+            "modifiedDate": wording.iso(state.modified),
+            "deletedDate": wording.iso(state.deleted_at) if state.deleted_at < NEVER else None,
         }
 
 
-def _amendment(seen: Seen) -> dict[str, str]:
-    reason = "Chờ bổ sung hồ sơ" if seen.when(SUPPLEMENT) else "Cần thêm thời gian thẩm tra"
+def _extension(state: DossierState) -> dict[str, str]:
+    reason = "Chờ bổ sung hồ sơ" if state.reached_at(SUPPLEMENT) else "Cần thêm thời gian thẩm tra"
     return {
-        "oldDueDate": wording.iso(seen.due_first),
-        "newDueDate": wording.iso(seen.due),
+        "oldDueDate": wording.iso(state.due_first),
+        "newDueDate": wording.iso(state.due),
         "reason": reason,
-        "createdDate": wording.iso(seen.amended_at),
+        "createdDate": wording.iso(state.amended_at),
     }

@@ -1,4 +1,4 @@
-"""The one-stop-shop's routes: Keycloak token, Spring slices, UTC."""
+"""Simulates the one-stop-shop (iGate): Keycloak tokens, Spring slices, times in UTC."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ _DOSSIER = "/pa/dossier/"
 def _page(request: Request, largest: int) -> tuple[int, int]:
     page, size = int(request.query.get("page", 0)), int(request.query.get("size", 200))
     if page < 0 or size < 1:
-        raise ValueError("page begins at 0, size at 1")
+        raise ValueError("page must be at least 0, size at least 1")
     return page, min(size, largest)
 
 
@@ -43,24 +43,24 @@ def _slice(content: list[Any], page: int, size: int, is_last: bool) -> dict[str,
     }
 
 
-def _whole(items: list[dict[str, Any]], request: Request) -> Response:
+def _list_response(items: list[dict[str, Any]], request: Request) -> Response:
     page, size = _page(request, LARGEST_LIST)
     content = items[page * size : (page + 1) * size]
     return Response.json(_slice(content, page, size, (page + 1) * size >= len(items)))
 
 
-def touched_one_stop(view: View, row: int, instant: int) -> View:
-    """The same view after one of its dossiers changed once more."""
-    return replace(view, one_stop=view.one_stop.touched(row, instant))
+def change_one_stop(view: View, row: int, instant: int) -> View:
+    """The same view after a dossier of the one-stop-shop changed at `instant`."""
+    return replace(view, one_stop=view.one_stop.with_change(row, instant))
 
 
-def changed_instant(view: View, end: int, value: Any) -> int:
-    """When the planned change between two pages happens: as told, else just before the window ends."""
+def change_instant(view: View, end: int, value: Any) -> int:
+    """The instant of a planned change between two pages: `value`, or one second before the end of the window or before now."""
     return wording.from_iso(str(value)) if value else min(end, view.as_of) - 1
 
 
 class OneStopShop(System):
-    """Answers as iGate 2.0 does."""
+    """Responds like iGate 2.0."""
 
     name = "one_stop_shop"
 
@@ -72,7 +72,7 @@ class OneStopShop(System):
         self._tokens = Tokens("one-stop", token_lifetime)
         self._renderer = one_stop_shop_records.Renderer()
         self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
-        self._shown: tuple[View, frozenset[str], View] | None = None
+        self._visible_view: tuple[View, frozenset[str], View] | None = None
 
     def expire_tokens(self) -> None:
         self._tokens.clear()
@@ -85,7 +85,7 @@ class OneStopShop(System):
             return self._login(request)
         if request.method != "GET" or not request.path.startswith(("/pa/dossier/", "/ba/agency", "/bd/procedure")):
             return Response.json({"status": 404, "error": "Not Found", "path": request.path}, 404)
-        if not self._tokens.is_bearer(request.headers.get("Authorization")):
+        if not self._tokens.is_valid_bearer(request.headers.get("Authorization")):
             return self.unauthorised()
         routes = {
             "/pa/dossier/search": self._search,
@@ -96,23 +96,25 @@ class OneStopShop(System):
             return routes[request.path](request)
         today = self.today()
         if request.path == "/ba/agency":
-            return _whole([one_stop_shop_records.agency_entry(a.index) for a in agencies.listed(today)], request)
+            return _list_response(
+                [one_stop_shop_records.agency_entry(a.index) for a in agencies.listed(today)], request
+            )
         if request.path == "/bd/procedure":
-            return _whole(
+            return _list_response(
                 [one_stop_shop_records.procedure_entry(s, today) for s in self._catalogue.listed(today)], request
             )
-        return self._one(request.path.removeprefix(_DOSSIER))
+        return self._dossier(request.path.removeprefix(_DOSSIER))
 
     def _view(self) -> View:
-        """The view of now, without what is hidden; made once for each."""
+        """The current view without hidden records; cached per view and set of hidden keys."""
         view, hidden = self.clock.view(), self.hidden
         if not hidden:
             return view
-        if self._shown is None or self._shown[0] is not view or self._shown[1] != hidden:
-            found = [row for key in hidden if (row := one_stop_shop_records.dossier_row(key)) is not None]
-            rows = np.array([row for row in found if row < len(view.dossiers)], np.int64)
-            self._shown = (view, hidden, replace(view, one_stop=view.one_stop.without(rows)))
-        return self._shown[2]
+        if self._visible_view is None or self._visible_view[0] is not view or self._visible_view[1] != hidden:
+            hidden_rows = [row for key in hidden if (row := one_stop_shop_records.dossier_row(key)) is not None]
+            rows = np.array([row for row in hidden_rows if row < len(view.dossiers)], np.int64)
+            self._visible_view = (view, hidden, replace(view, one_stop=view.one_stop.without_rows(rows)))
+        return self._visible_view[2]
 
     def _login(self, request: Request) -> Response:
         form = {key: values[0] for key, values in parse_qs(request.body.decode()).items()}
@@ -136,11 +138,11 @@ class OneStopShop(System):
             wording.from_iso(request.query["modified-to"]),
         )
         rows = view.one_stop.listing.window(start, end)
-        wanted = rows[page * size : (page + 1) * size]
-        content = [self._renderer.dossier(seen) for seen in view.seen(view.one_stop, wanted)]
+        page_rows = rows[page * size : (page + 1) * size]
+        content = [self._renderer.dossier(state) for state in view.dossier_states(view.one_stop, page_rows)]
         if (fault := request.fault("shift-pages")) and len(rows):
-            instant = changed_instant(view, end, fault.value)
-            self.clock.touch(lambda now: touched_one_stop(now, int(rows[0]), instant))
+            instant = change_instant(view, end, fault.value)
+            self.clock.change_view(lambda current: change_one_stop(current, int(rows[0]), instant))
         return Response.json(_slice(content, page, size, (page + 1) * size >= len(rows)))
 
     def _count(self, request: Request) -> Response:
@@ -153,13 +155,13 @@ class OneStopShop(System):
         return Response.json({"total": total + (int(fault.value or 1) if fault else 0)})
 
     def _by_acceptance(self, view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Existing accepted dossiers and when they were accepted, in that order; made once per view."""
+        """Rows and acceptance times of the accepted dossiers, sorted by time; deleted ones excluded, cached per view."""
         if self._accepted is None or self._accepted[0] is not view.one_stop:
-            lives, system = view.dossiers.lives, view.one_stop
-            is_accepted = (system.visible >= 2) & (lives.statuses[:, 1] == ACCEPTED) & ~system.is_deleted
+            lifecycles, system = view.dossiers.lifecycles, view.one_stop
+            is_accepted = (system.visible >= 2) & (lifecycles.statuses[:, 1] == ACCEPTED) & ~system.is_deleted
             rows = np.flatnonzero(is_accepted)
-            rows = rows[np.argsort(lives.times[rows, 1], kind="stable")]
-            self._accepted = (system, rows, lives.times[rows, 1])
+            rows = rows[np.argsort(lifecycles.times[rows, 1], kind="stable")]
+            self._accepted = (system, rows, lifecycles.times[rows, 1])
         return self._accepted[1], self._accepted[2]
 
     def _keys(self, request: Request) -> Response:
@@ -168,22 +170,22 @@ class OneStopShop(System):
         rows, accepted = self._by_acceptance(view)
         bounds = [wording.from_iso(request.query[f"accepted-{side}"]) for side in ("from", "to")]
         first, last = np.searchsorted(accepted, bounds)
-        wanted = rows[first:last][page * size : (page + 1) * size]
+        page_rows = rows[first:last][page * size : (page + 1) * size]
         content = [
             {
-                "id": one_stop_shop_records.dossier_id(seen.row, seen.submitted),
-                "code": seen.code,
-                "modifiedDate": wording.iso(seen.modified),
+                "id": one_stop_shop_records.dossier_id(state.row, state.submitted),
+                "code": state.code,
+                "modifiedDate": wording.iso(state.modified),
             }
-            for seen in view.seen(view.one_stop, wanted)
+            for state in view.dossier_states(view.one_stop, page_rows)
         ]
         return Response.json(_slice(content, page, size, (page + 1) * size >= int(last - first)))
 
-    def _one(self, wire_id: str) -> Response:
+    def _dossier(self, wire_id: str) -> Response:
         view = self._view()
         row = one_stop_shop_records.dossier_row(wire_id)
         if row is not None and row < len(view.dossiers) and view.one_stop.visible[row]:
-            seen = view.seen(view.one_stop, [row])[0]
-            if one_stop_shop_records.dossier_id(row, seen.submitted) == wire_id and not view.one_stop.is_deleted[row]:
-                return Response.json(self._renderer.dossier(seen))
+            state = view.dossier_states(view.one_stop, [row])[0]
+            if one_stop_shop_records.dossier_id(row, state.submitted) == wire_id and not view.one_stop.is_deleted[row]:
+                return Response.json(self._renderer.dossier(state))
         return Response.json({"status": 404, "error": "Not Found"}, 404)

@@ -1,4 +1,4 @@
-"""The portal's records as the national adapter writes them: every value a string, local times."""
+"""Renders the portal's records in the format of the national adapter: all values are strings, times are local."""
 
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ from lgsp_province.world.lives import (
 )
 from lgsp_province.world.people import Person
 from lgsp_province.world.services import Service
-from lgsp_province.world.view import Seen
+from lgsp_province.world.view import DossierState
 
 _NATIONAL = {
     SUBMITTED: "1",
@@ -47,7 +47,7 @@ _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
 def offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
-    """A procedure at an agency as `LayDanhSachTTHC` lists it on a day; one that ended by then with the day it did."""
+    """A procedure at an agency in the format of `LayDanhSachTTHC`, as of a day; with its end date if it ended by then."""
     ends = [end for end in (service.valid_to, agency.valid_to) if end is not None and end <= day]
     integrated = f"{service.integrated_on:%Y%m%d}000000" if service.is_integrated else ""
     return {
@@ -66,7 +66,7 @@ def offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
 
 
 def agency_entry(index: int) -> dict[str, str]:
-    """One agency as `LayDanhMucCoQuan` lists it."""
+    """One agency in the format of `LayDanhMucCoQuan`."""
     agency = agencies.load()[index]
     parent = "" if agency.parent is None else agencies.load()[agency.parent].code
     return {
@@ -81,50 +81,50 @@ def _moment(instant: int | None) -> str:
     return "" if instant is None else wording.compact(instant)
 
 
-def _flag(seen: Seen, value: bool, shift: int) -> str:
-    """A boolean: `0`/`1`, or one of the other spellings."""
+def _flag(state: DossierState, value: bool, shift: int) -> str:
+    """A boolean as `0` or `1`, or with D15 in another spelling."""
     words = _YES if value else _NO
-    return words[1 + (seen.traits >> shift) % 4] if seen.bits & BIT["D15"] else words[0]
+    return words[1 + (state.traits >> shift) % 4] if state.bits & BIT["D15"] else words[0]
 
 
-def _state(seen: Seen, reached: dict[int, str], last_at: str) -> tuple[str, str]:
-    """`TrangThaiHoSo` and `NgayKetThucXuLy`; a dossier without a due date is closed as soon as it is received."""
-    last = seen.events[-1][1]
-    if seen.due < 0 and ACCEPTED in reached:
-        return ("10" if last == RETURNED else "9"), reached[ACCEPTED]
-    return _NATIONAL[last], last_at if last in PAUSES else reached.get(FINISHED, "")
+def _status_and_finish(state: DossierState, times_by_status: dict[int, str], last_at: str) -> tuple[str, str]:
+    """`TrangThaiHoSo` and `NgayKetThucXuLy`; a dossier without a due date is closed at its acceptance."""
+    last = state.events[-1][1]
+    if state.due < 0 and ACCEPTED in times_by_status:
+        return ("10" if last == RETURNED else "9"), times_by_status[ACCEPTED]
+    return _NATIONAL[last], last_at if last in PAUSES else times_by_status.get(FINISHED, "")
 
 
-def _supplements(seen: Seen) -> list[dict[str, str]]:
-    asked = seen.when(SUPPLEMENT)
-    if asked is None:
+def _supplements(state: DossierState) -> list[dict[str, str]]:
+    requested_at = state.reached_at(SUPPLEMENT)
+    if requested_at is None:
         return []
-    answered = seen.events[-1][0] if len(seen.events) == 5 else None
-    answered = next((at for at, status in seen.events if at > asked and status == PROCESSING), answered)
-    is_amended = seen.amended_at < NEVER
+    answered_at = state.events[-1][0] if len(state.events) == 5 else None
+    answered_at = next((at for at, status in state.events if at > requested_at and status == PROCESSING), answered_at)
+    is_amended = state.amended_at < NEVER
     return [
         {
             "HoSoBoSungId": "1",
             "NoiDungBoSung": "Bổ sung giấy tờ còn thiếu",
-            "NgayBoSung": _moment(asked),
-            "NgayTiepNhanBoSung": _moment(answered),
-            "NgayHenTraTruoc": _moment(seen.due_first if seen.due >= 0 else None),
-            "NgayHenTraMoi": _moment(seen.due if is_amended else None),
+            "NgayBoSung": _moment(requested_at),
+            "NgayTiepNhanBoSung": _moment(answered_at),
+            "NgayHenTraTruoc": _moment(state.due_first if state.due >= 0 else None),
+            "NgayHenTraMoi": _moment(state.due if is_amended else None),
         }
     ]
 
 
-def _names(seen: Seen, person: Person) -> tuple[str, str, str, str, str]:
-    """Procedure code and name, unit, abstract and applicant, with what is wrong with them."""
-    service, agency = seen.procedure, agencies.load()[seen.agency]
-    bits, traits = seen.bits, seen.traits
+def _names(state: DossierState, person: Person) -> tuple[str, str, str, str, str]:
+    """Procedure code and name, agency, abstract and applicant, with their defects."""
+    service, agency = state.procedure, agencies.load()[state.agency]
+    bits, traits = state.bits, state.traits
     code, title = service.code, service.name
     if bits & BIT["D34"]:
         code += _SUFFIXES[(traits >> 4 & 15) % 3]
     unit = agency.name
     if bits & BIT["D08"]:
-        others = spellings.of(agency)
-        unit = others[(traits >> 10) % len(others)]
+        variants = spellings.variants(agency)
+        unit = variants[(traits >> 10) % len(variants)]
     applicant = person.name
     abstract = f"{service.name} - {applicant}" if traits >> 30 & 1 else service.name
     if not traits >> 30 & 6:
@@ -143,35 +143,39 @@ def _names(seen: Seen, person: Person) -> tuple[str, str, str, str, str]:
     return code, title, unit, abstract, applicant
 
 
-def names(seen: Seen) -> dict[str, str]:
-    """The names in a record by field, in the usual tone style."""
+def names_by_field(state: DossierState) -> dict[str, str]:
+    """The names in a record by field, with old-style tone marks."""
     _, title, unit, _, applicant = _names(
-        seen._replace(bits=seen.bits & ~BIT["D06"]), people.person(seen.applicant, seen.is_firm)
+        state._replace(bits=state.bits & ~BIT["D06"]), people.person(state.applicant, state.is_firm)
     )
     return {"TenTTHC": title, "DonViXuLy": unit, "ChuHoSo": applicant}
 
 
-def _identity(seen: Seen, number: str) -> dict[str, str]:
-    if seen.bits & BIT["D22"]:
+def _identity(state: DossierState, number: str) -> dict[str, str]:
+    if state.bits & BIT["D22"]:
         return {"LoaiDinhDanh": "2", "SoDinhDanh": "000000001"}
     return {"LoaiDinhDanh": "1", "SoDinhDanh": number}
 
 
-def _attachments(seen: Seen) -> list[dict[str, str]]:
-    count = seen.traits >> 26 & 3
-    reused = seen.traits >> 28 & 1
+def _attachments(state: DossierState) -> list[dict[str, str]]:
+    count = state.traits >> 26 & 3
+    reused = state.traits >> 28 & 1
     return [
         {
             "TenTepDinhKem": f"giay-to-{n}.pdf",
             "DuocSoHoa": "1",
             "DuocTaiSuDung": str(int(n <= reused)),
-            "DuongDanTaiTepTin": f"https://example.gov.vn/tep/{seen.row}/{n}",
+            "DuongDanTaiTepTin": f"https://example.gov.vn/tep/{state.row}/{n}",
         }
         for n in range(1, count + 1)
     ]
 
 
-def _progress(seen: Seen, told: list[str]) -> list[dict[str, str]]:
+def _result_documents(service: Service) -> list[dict[str, str]]:
+    return [{"TenGiayTo": "Kết quả giải quyết", "MaGiayToKetQua": f"KQ.{service.field_code[:3]}.000002"}]
+
+
+def _progress(state: DossierState, times: list[str]) -> list[dict[str, str]]:
     return [
         {
             "TrangThai": _NATIONAL[status],
@@ -179,75 +183,72 @@ def _progress(seen: Seen, told: list[str]) -> list[dict[str, str]]:
             "PhongBanXuLy": "Một cửa" if status in (SUBMITTED, ACCEPTED, RETURNED) else "Chuyên môn",
             "NguoiXuLy": "Chuyên viên",
         }
-        for (_, status), at in zip(seen.events, told, strict=True)
+        for (_, status), at in zip(state.events, times, strict=True)
     ]
 
 
-def dossier(seen: Seen) -> Any:
-    """One dossier, ready for orjson; it need not be an object, if that is what is wrong with it."""
-    record = _record(seen)
-    return online_services.spoil(record, seen)[0] if seen.bits & online_services.SPOILT else record
+def dossier(state: DossierState) -> Any:
+    """One dossier with its defects, ready for orjson; one of the defects replaces the object by another value."""
+    record = _record(state)
+    return online_services.damage(record, state)[0] if state.bits & online_services.DAMAGE_BITS else record
 
 
-def flaws(seen: Seen) -> list[Flaw]:
-    """What is done to the finished record of a dossier."""
-    return online_services.spoil(_record(seen), seen)[1] if seen.bits & online_services.SPOILT else []
+def flaws(state: DossierState) -> list[Flaw]:
+    """The flaws that damage the rendered record of a dossier."""
+    return online_services.damage(_record(state), state)[1] if state.bits & online_services.DAMAGE_BITS else []
 
 
-def _record(seen: Seen) -> dict[str, Any]:
-    service, agency = seen.procedure, agencies.load()[seen.agency]
-    person = people.person(seen.applicant, seen.is_firm)
-    told = [wording.compact(at) for at, _ in seen.events]
-    reached = {status: at for (_, status), at in zip(seen.events, told, strict=True)}
-    accepted, returned = reached.get(ACCEPTED, ""), reached.get(RETURNED, "")
-    code, title, unit, abstract, applicant = _names(seen, person)
-    status, finished = _state(seen, reached, told[-1])
-    is_overwritten = seen.bits & BIT["submitted-overwritten"] and accepted
-    main_code = seen.portal_code
-    own_code = main_code if seen.link == NOT_LINKED else seen.code
-    fee, traits = service.fee_vnd, seen.traits
-    is_paid = fee > 0 and seen.channel == ONLINE and bool(traits >> 24 & 3)
+def _record(state: DossierState) -> dict[str, Any]:
+    service, agency = state.procedure, agencies.load()[state.agency]
+    person = people.person(state.applicant, state.is_firm)
+    times = [wording.compact(at) for at, _ in state.events]
+    times_by_status = {status: at for (_, status), at in zip(state.events, times, strict=True)}
+    accepted, returned = times_by_status.get(ACCEPTED, ""), times_by_status.get(RETURNED, "")
+    code, title, unit, abstract, applicant = _names(state, person)
+    status, finished = _status_and_finish(state, times_by_status, times[-1])
+    is_overwritten = state.bits & BIT["submitted-overwritten"] and accepted
+    main_code = state.portal_code
+    own_code = main_code if state.link == NOT_LINKED else state.code
+    fee, traits = service.fee_vnd, state.traits
+    is_paid = fee > 0 and state.channel == ONLINE and bool(traits >> 24 & 3)
     rating = traits >> 32 & 15
+    phone = people.phone_variant(person.phone, traits, person.phone) if state.bits & BIT["D33"] else person.phone
     return {
         "MaHoSo": main_code,
-        "MaHoSoKhac": own_code if seen.link == BY_OTHER_CODE else "",
+        "MaHoSoKhac": own_code if state.link == BY_OTHER_CODE else "",
         "SoBienNhan": f"BN-{own_code[-11:]}",
         "MaTTHC": code,
         "TenTTHC": title,
         "MaLinhVuc": service.field_code,
         "TenLinhVuc": service.field_name,
-        "KenhThucHien": _CHANNELS[ONLINE if seen.bits & BIT["D27"] else seen.channel],
+        "KenhThucHien": _CHANNELS[ONLINE if state.bits & BIT["D27"] else state.channel],
         "MucDo": str(service.online_level),
         "ChuHoSo": applicant,
-        "LoaiDoiTuong": "2" if seen.is_firm else "1",
-        "SoDienThoai": people.phone(person.phone, traits, person.phone) if seen.bits & BIT["D33"] else person.phone,
+        "LoaiDoiTuong": "2" if state.is_firm else "1",
+        "SoDienThoai": phone,
         "Email": person.email,
-        "DinhDanhCHS": [_identity(seen, person.identity_number)],
+        "DinhDanhCHS": [_identity(state, person.identity_number)],
         "TrichYeuHoSo": abstract,
-        "NgayNopHoSo": accepted if is_overwritten else told[0],
+        "NgayNopHoSo": accepted if is_overwritten else times[0],
         "NgayTiepNhan": accepted,
-        "NgayHenTra": wording.compact(seen.due) if accepted and seen.due >= 0 else "",
+        "NgayHenTra": wording.compact(state.due) if accepted and state.due >= 0 else "",
         "NgayKetThucXuLy": finished,
         "NgayTra": returned,
-        "NgayTuChoi": reached.get(NOT_ACCEPTED, ""),
+        "NgayTuChoi": times_by_status.get(NOT_ACCEPTED, ""),
         "TrangThaiHoSo": status,
         "HinhThuc": str(int(traits >> 20 & 7 == 0)),
         "DonViXuLy": unit,
-        "MaDonViXuLy": agency.new_code if seen.bits & BIT["D20"] else agency.code,
-        "NoiNopHoSo": "1" if seen.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
-        "HoSoCoThanhPhanSoHoa": _flag(seen, bool(traits >> 26 & 3), 38),
-        "TaiKhoanDuocXacThucVoiVNeID": _flag(seen, seen.channel == ONLINE and bool(traits >> 40 & 3), 42),
-        "DuocThanhToanTrucTuyen": _flag(seen, is_paid, 44),
-        "TaiLieuNop": _attachments(seen),
+        "MaDonViXuLy": agency.new_code if state.bits & BIT["D20"] else agency.code,
+        "NoiNopHoSo": "1" if state.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
+        "HoSoCoThanhPhanSoHoa": _flag(state, bool(traits >> 26 & 3), 38),
+        "TaiKhoanDuocXacThucVoiVNeID": _flag(state, state.channel == ONLINE and bool(traits >> 40 & 3), 42),
+        "DuocThanhToanTrucTuyen": _flag(state, is_paid, 44),
+        "TaiLieuNop": _attachments(state),
         "DanhSachLePhi": [{"TenPhiLePhi": "Phí, lệ phí", "HinhThucThu": "1", "Gia": str(fee)}] if fee else [],
-        "DanhSachHoSoBoSung": _supplements(seen),
-        "DanhSachGiayToKetQua": [
-            {"TenGiayTo": "Kết quả giải quyết", "MaGiayToKetQua": f"KQ.{service.field_code[:3]}.000002"}
-        ]
-        if returned
-        else [],
-        "TienDo": _progress(seen, told),
+        "DanhSachHoSoBoSung": _supplements(state),
+        "DanhSachGiayToKetQua": _result_documents(service) if returned else [],
+        "TienDo": _progress(state, times),
         "DanhGia": str(min(5, 3 + rating % 3)) if returned and rating < 6 else "",
-        "NgayCapNhat": wording.compact(seen.modified),
-        "DaXoa": str(int(seen.deleted_at < NEVER)),
+        "NgayCapNhat": wording.compact(state.modified),
+        "DaXoa": str(int(state.deleted_at < NEVER)),
     }

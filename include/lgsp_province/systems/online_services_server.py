@@ -1,4 +1,4 @@
-"""The portal's two addresses: a session, and one POST for every service."""
+"""Simulates the portal: a session at `/auth`, and one POST to `/share` for every service."""
 
 from dataclasses import replace
 from datetime import date
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lgsp_province.systems import online_services_records
 from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
-from lgsp_province.systems.one_stop_shop_server import changed_instant
+from lgsp_province.systems.one_stop_shop_server import change_instant
 from lgsp_province.world import agencies, wording
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import View
@@ -21,8 +21,8 @@ SESSION_LIFETIME = 1800.0
 LARGEST_PAGE = 200
 
 
-def _success(result: Any, **beside: str) -> Response:
-    return Response.json({"error_code": "0", "message": "Thành công", "result": result, **beside})
+def _success(result: Any, **fields: str) -> Response:
+    return Response.json({"error_code": "0", "message": "Thành công", "result": result, **fields})
 
 
 def _failure(code: str, message: str) -> Response:
@@ -30,7 +30,7 @@ def _failure(code: str, message: str) -> Response:
 
 
 class OnlineServices(System):
-    """Answers as the national adapter does."""
+    """Responds like the national adapter."""
 
     name = "online_services"
 
@@ -42,7 +42,7 @@ class OnlineServices(System):
         self._offered: tuple[date, list[dict[str, str]]] | None = None
         self._sessions = Tokens("session", token_lifetime)
         self._by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-        self._shown: tuple[View, frozenset[str], View] | None = None
+        self._visible_view: tuple[View, frozenset[str], View] | None = None
 
     def expire_tokens(self) -> None:
         self._sessions.clear()
@@ -70,9 +70,9 @@ class OnlineServices(System):
             return _failure("-1", "Mã đích hoặc mã đơn vị không hợp lệ")
         routes = {
             "LayDanhSachHoSo": self._dossiers,
-            "TraCuuHoSo": self._one,
+            "TraCuuHoSo": self._dossier,
             "LayDanhSachTTHC": self._offerings,
-            "LayDanhMucCoQuan": self._units,
+            "LayDanhMucCoQuan": self._agencies,
         }
         route = routes.get(str(body.get("service")))
         if route is None:
@@ -92,11 +92,11 @@ class OnlineServices(System):
         view = self._view()
         start, end = wording.from_compact(body["tungay"]), wording.from_compact(body["denngay"])
         rows = view.portal.listing.window(start, end)
-        wanted = rows[(page - 1) * size : page * size]
-        result = [online_services_records.dossier(seen) for seen in view.seen(view.portal, wanted)]
+        page_rows = rows[(page - 1) * size : page * size]
+        result = [online_services_records.dossier(state) for state in view.dossier_states(view.portal, page_rows)]
         if (fault := request.fault("shift-pages")) and len(rows):
-            instant = changed_instant(view, end, fault.value)
-            self.clock.touch(lambda now: _touched(now, int(rows[0]), instant))
+            instant = change_instant(view, end, fault.value)
+            self.clock.change_view(lambda current: _change_portal(current, int(rows[0]), instant))
         return _success(result, tongso=_total(request, len(rows)), trang=str(page))
 
     def _offerings(self, request: Request, body: dict[str, Any]) -> Response:
@@ -111,28 +111,28 @@ class OnlineServices(System):
         result = catalogue[(page - 1) * size : page * size]
         return _success(result, tongso=_total(request, len(catalogue)), trang=str(page))
 
-    def _units(self, request: Request, body: dict[str, Any]) -> Response:
+    def _agencies(self, request: Request, body: dict[str, Any]) -> Response:
         return _success([online_services_records.agency_entry(a.index) for a in agencies.listed(self.today())])
 
-    def _one(self, request: Request, body: dict[str, Any]) -> Response:
+    def _dossier(self, request: Request, body: dict[str, Any]) -> Response:
         view = self._view()
         row = self._row(view, str(body["mahoso"]))
         if row is None or not view.portal.visible[row]:
             return _success("")
-        return _success(online_services_records.dossier(view.seen(view.portal, [row])[0]))
+        return _success(online_services_records.dossier(view.dossier_states(view.portal, [row])[0]))
 
     def _view(self) -> View:
-        """The view of now, without what is hidden; made once for each."""
+        """The current view without hidden records; cached per view and set of hidden keys."""
         view, hidden = self.clock.view(), self.hidden
         if not hidden:
             return view
-        if self._shown is None or self._shown[0] is not view or self._shown[1] != hidden:
+        if self._visible_view is None or self._visible_view[0] is not view or self._visible_view[1] != hidden:
             rows = np.array([row for key in hidden if (row := self._row(view, key)) is not None], np.int64)
-            self._shown = (view, hidden, replace(view, portal=view.portal.without(rows)))
-        return self._shown[2]
+            self._visible_view = (view, hidden, replace(view, portal=view.portal.without_rows(rows)))
+        return self._visible_view[2]
 
     def _row(self, view: View, code: str) -> int | None:
-        """The row behind a dossier code, when there is one."""
+        """The row of a dossier code; None if no dossier has it."""
         keys = view.portal.tie_break
         if self._by_code is None:
             order = np.argsort(keys, kind="stable")
@@ -141,19 +141,19 @@ class OnlineServices(System):
         key = view.portal_key(code)
         if key is None:
             return None
-        place = int(np.searchsorted(sorted_keys, key))
-        is_there = place < len(order) and sorted_keys[place] == key
-        return int(order[place]) if is_there else None
+        position = int(np.searchsorted(sorted_keys, key))
+        is_found = position < len(order) and sorted_keys[position] == key
+        return int(order[position]) if is_found else None
 
 
-def _touched(view: View, row: int, instant: int) -> View:
-    return replace(view, portal=view.portal.touched(row, instant))
+def _change_portal(view: View, row: int, instant: int) -> View:
+    return replace(view, portal=view.portal.with_change(row, instant))
 
 
 def _page(body: dict[str, Any]) -> tuple[int, int]:
     page, size = int(body.get("trang", "1")), int(body.get("sodong", str(LARGEST_PAGE)))
     if page < 1 or size < 1:
-        raise ValueError("trang and sodong begin at 1")
+        raise ValueError("trang and sodong must be at least 1")
     return page, min(size, LARGEST_PAGE)
 
 

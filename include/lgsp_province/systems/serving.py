@@ -1,4 +1,4 @@
-"""Runs the three servers over one world, and says how to reach them."""
+"""Runs the three servers for one world, and returns their connections."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +41,7 @@ _CREDENTIALS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
 
 
 def _connection(name: str, host: str, port: int) -> dict[str, Any]:
-    """One system's address and fake credentials, in Airflow's JSON form."""
+    """One system's address and fake credentials, in Airflow's JSON format for connections."""
     login, password, extra = _CREDENTIALS[name]
     return {
         "conn_type": "http",
@@ -55,13 +55,15 @@ def _connection(name: str, host: str, port: int) -> dict[str, Any]:
 
 
 def systems(world: World, clock: Clock, lifetimes: Mapping[str, float]) -> list[System]:
-    """The three systems; `lifetimes` are seconds by system name, where they differ from the usual."""
+    """The three systems; `lifetimes` are token lifetimes in seconds by system name, where they differ from the default."""
     rate = world.rates["D38"]
     one_stop, portal, documents = NAMES
     return [
         OneStopShop(clock, world.catalogue, rate, lifetimes.get(one_stop, one_stop_shop_server.TOKEN_LIFETIME)),
         OnlineServices(clock, world.catalogue, rate, lifetimes.get(portal, online_services_server.SESSION_LIFETIME)),
-        Documents(clock, world.papers, world.seed, rate, lifetimes.get(documents, documents_server.TOKEN_LIFETIME)),
+        Documents(
+            clock, world.document_data, world.seed, rate, lifetimes.get(documents, documents_server.TOKEN_LIFETIME)
+        ),
     ]
 
 
@@ -77,15 +79,15 @@ def serving(
 ) -> Iterator[dict[str, dict[str, Any]]]:
     """Serve the province while the block runs; yields the three connections by name.
 
-    Without `as_of` the clock stands at the last local midnight. `faults` are plans by system name.
-    A port of 0 takes a free one.
+    Each connection has the fields of Airflow's JSON format. Without `as_of`, the clock is frozen at the last local
+    midnight. `faults` are plans by system name. Port 0 selects a free port.
     """
     clock = Clock(world.view, None if as_of is None else instant(as_of))
     clock.view()
     with contextlib.ExitStack() as stack:
         connections = {}
         for system, port in zip(systems(world, clock, lifetimes or {}), ports, strict=True):
-            system.plan.replace(Fault.of(entry) for entry in (faults or {}).get(system.name, ()))
+            system.plan.replace(Fault.parse(entry) for entry in (faults or {}).get(system.name, ()))
             listener, stop = listen(system, host, port)
             stack.callback(stop)
             connections[system.name] = _connection(system.name, host, listener.server_address[1])
@@ -93,5 +95,5 @@ def serving(
 
 
 def serve(world: World, **options: Any) -> contextlib.AbstractContextManager[dict[str, dict[str, Any]]]:
-    """The same as `serving`."""
+    """Alias of `serving`."""
     return serving(world, **options)

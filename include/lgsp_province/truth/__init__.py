@@ -1,1 +1,1 @@
-"""What is true of a world: the rows that a right dataset must have."""
+"""Computes the truth of a simulated world: the rows that a correct dataset must contain."""

@@ -1,28 +1,25 @@
-"""Indicators of the clean world: numerators and denominators by agency, level and period."""
+"""Computes the indicators of the truth: numerators and denominators by agency, level and period."""
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lgsp_province.truth.dossiers import PublishedDossiers
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import Seconds, day_date, day_number, local_days
 from lgsp_province.world.dossiers import ONLINE
 from lgsp_province.world.services import Catalogue
-
-if TYPE_CHECKING:
-    from lgsp_province.truth.truth import Published
 
 _MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 PERIODS = ("week", *_MONTHS)
 
 
 def period_start(days: Seconds, period: str) -> Seconds:
-    """The day on which each day's period begins. Weeks begin on Thursday, as 1970 did."""
+    """The day number on which the period of each day starts. Weeks start on Thursday: day 0 was a Thursday."""
     if period == "week":
         return days // 7 * 7
     span = _MONTHS[period]
@@ -31,78 +28,85 @@ def period_start(days: Seconds, period: str) -> Seconds:
 
 
 def period_end(start: int, period: str) -> int:
-    """The day after a period's last."""
+    """The day number after the last day of a period."""
     return int(period_start(np.array([start + (7 if period == "week" else _MONTHS[period] * 31)]), period)[0])
 
 
 def _facts(
-    found: "Published",
+    dossiers: PublishedDossiers,
 ) -> list[tuple[str, Seconds, NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]]:
-    """Per indicator and role: the day that counts, which dossiers, their numerator and weight."""
-    has_due = found.due >= 0
-    received = found.received >= 0
-    ones, zeros = np.ones(len(found.rows), np.int64), np.zeros(len(found.rows), np.int64)
+    """Indicator id, the day that counts, which dossiers count, their numerators and their denominators.
+
+    A dossier with denominator 0 is counted as excluded.
+    """
+    has_due = dossiers.due >= 0
+    is_received = dossiers.received >= 0
+    ones, zeros = np.ones(len(dossiers.rows), np.int64), np.zeros(len(dossiers.rows), np.int64)
     return [
         (
             "on_time",
-            local_days(found.finished),
-            (found.finished >= 0) & has_due,
-            found.is_on_time.astype(np.int64),
+            local_days(dossiers.finished),
+            (dossiers.finished >= 0) & has_due,
+            dossiers.is_on_time.astype(np.int64),
             ones,
         ),
-        ("on_time", local_days(found.closed), found.closed >= 0, zeros, zeros),
+        ("on_time", local_days(dossiers.closed), dossiers.closed >= 0, zeros, zeros),
         (
             "online_share_all",
-            local_days(found.received),
-            received,
-            (found.channel == ONLINE).astype(np.int64),
+            local_days(dossiers.received),
+            is_received,
+            (dossiers.channel == ONLINE).astype(np.int64),
             ones,
         ),
     ]
 
 
-def rates(found: "Published") -> pa.Table:
-    """`on_time` and `online_share_all`; for the province, each level, and each agency."""
+def rates(dossiers: PublishedDossiers) -> pa.Table:
+    """`on_time` and `online_share_all` of the province, of each level and of each agency, by period."""
     frames = []
-    for kpi, day, applies, numerator, weight in _facts(found):
+    for kpi, day, applies, numerator, denominator in _facts(dossiers):
         for period in PERIODS:
-            counted = pd.DataFrame(
+            counts = pd.DataFrame(
                 {
-                    "agency": found.agency[applies],
+                    "agency": dossiers.agency[applies],
                     "period_start": period_start(day[applies], period),
                     "numerator": numerator[applies],
-                    "denominator": weight[applies],
-                    "excluded": 1 - weight[applies],
+                    "denominator": denominator[applies],
+                    "excluded": 1 - denominator[applies],
                 }
             )
-            sums = counted.groupby(["agency", "period_start"]).sum().reset_index()
+            sums = counts.groupby(["agency", "period_start"]).sum().reset_index()
             frames.append(sums.assign(kpi_id=kpi, period=period))
-    facts = pd.concat(frames)
-    everyone = agencies.load()
-    facts["organisation_id"] = np.array([a.new_code for a in everyone])[facts["agency"]]
-    facts["level"] = np.array([agencies.LEVELS[a.level] for a in everyone])[facts["agency"]]
-    whole = facts.assign(organisation_id="ALL")
-    everything = pd.concat([facts, whole, whole.assign(level="ALL")])
+    by_agency = pd.concat(frames)
+    all_agencies = agencies.load()
+    by_agency["organisation_id"] = np.array([a.new_code for a in all_agencies])[by_agency["agency"]]
+    by_agency["level"] = np.array([agencies.LEVELS[a.level] for a in all_agencies])[by_agency["agency"]]
+    by_level = by_agency.assign(organisation_id="ALL")
+    every_row = pd.concat([by_agency, by_level, by_level.assign(level="ALL")])
     keys = ["kpi_id", "organisation_id", "level", "period", "period_start"]
-    sums = everything.groupby(keys)[["numerator", "denominator", "excluded"]].sum().reset_index()
+    sums = every_row.groupby(keys)[["numerator", "denominator", "excluded"]].sum().reset_index()
     table = pa.Table.from_pandas(sums, preserve_index=False)
     start = table["period_start"].cast(pa.int32()).cast(pa.date32())
     return table.set_column(table.schema.get_field_index("period_start"), "period_start", start)
 
 
 def zero_activity(
-    found: "Published", catalogue: Catalogue, first: date, as_of: int, doubt: Mapping[int | None, Seconds] | None = None
+    dossiers: PublishedDossiers,
+    catalogue: Catalogue,
+    first: date,
+    as_of: int,
+    incomplete_days: Mapping[int | None, Seconds] | None = None,
 ) -> pa.Table:
-    """For every whole period and every agency that is in force and offers anything in it: dossiers received, by any
-    channel and online; for every agency in force where nobody offers anything.
+    """Dossiers received, by any channel and online, for every whole period and every agency that is in force in it
+    and offers a service in it; in a period without any offering, for every agency in force.
 
-    `doubt` are the days of which records are missing, by agency; under None those of every agency.
+    `incomplete_days` are the day numbers of which records are missing, by agency; the key None stands for all agencies.
     """
     offered = _offered(catalogue)
     today = int(local_days(np.array([as_of]))[0])
     all_days = np.arange(day_number(first), today)
-    received = found.received >= 0
-    day = local_days(found.received)
+    is_received = dossiers.received >= 0
+    day = local_days(dossiers.received)
     columns: dict[str, list[object]] = {
         name: [] for name in ("organisation_id", "period", "period_start", "channel", "dossier_count", "state")
     }
@@ -111,40 +115,40 @@ def zero_activity(
             end = period_end(start, period)
             if start < day_number(first) or end > today:
                 continue
-            within = received & (day >= start) & (day < end)
-            begins, ends = day_date(start), day_date(end)
-            offering = {agency for agency, since, until in offered if max(since, begins) < min(until, ends)}
-            everyone = [
+            in_period = is_received & (day >= start) & (day < end)
+            start_date, end_date = day_date(start), day_date(end)
+            offering = {agency for agency, since, until in offered if max(since, start_date) < min(until, end_date)}
+            listed = [
                 a
                 for a in agencies.load()
-                if a.valid_from < ends
-                and (a.valid_to is None or a.valid_to > begins)
+                if a.valid_from < end_date
+                and (a.valid_to is None or a.valid_to > start_date)
                 and (not offering or a.index in offering)
             ]
-            places = np.array([agency.index for agency in everyone])
-            in_doubt = _in_doubt(doubt or {}, start, end)
-            for channel, counted in (("any", within), ("online", within & (found.channel == ONLINE))):
-                counts = np.bincount(found.agency[counted], minlength=len(agencies.load()))[places].tolist()
-                columns["organisation_id"] += [a.new_code for a in everyone]
-                columns["period"] += [period] * len(everyone)
-                columns["period_start"] += [date.fromordinal(start + date(1970, 1, 1).toordinal())] * len(everyone)
-                columns["channel"] += [channel] * len(everyone)
+            indexes = np.array([agency.index for agency in listed])
+            incomplete = _incomplete_agencies(incomplete_days or {}, start, end)
+            for channel, is_counted in (("any", in_period), ("online", in_period & (dossiers.channel == ONLINE))):
+                counts = np.bincount(dossiers.agency[is_counted], minlength=len(agencies.load()))[indexes].tolist()
+                columns["organisation_id"] += [a.new_code for a in listed]
+                columns["period"] += [period] * len(listed)
+                columns["period_start"] += [start_date] * len(listed)
+                columns["channel"] += [channel] * len(listed)
                 columns["dossier_count"] += counts
                 columns["state"] += [
-                    "no_data" if None in in_doubt or a.index in in_doubt else "ok" if count else "zero"
-                    for a, count in zip(everyone, counts, strict=True)
+                    "no_data" if None in incomplete or a.index in incomplete else "ok" if count else "zero"
+                    for a, count in zip(listed, counts, strict=True)
                 ]
     return pa.table(columns)
 
 
 def _offered(catalogue: Catalogue) -> set[tuple[int, date, date]]:
-    """Which agencies offer something from which day until which."""
+    """Agency index, first day and end day (exclusive) of every offering."""
     return {
         (a.index, max(s.valid_from, a.valid_from), min(s.valid_to or date.max, a.valid_to or date.max))
         for s, a in catalogue.offerings
     }
 
 
-def _in_doubt(doubt: Mapping[int | None, Seconds], start: int, end: int) -> set[int | None]:
-    """Whose records of some days of a period are missing."""
-    return {agency for agency, days in doubt.items() if bool(((days >= start) & (days < end)).any())}
+def _incomplete_agencies(incomplete_days: Mapping[int | None, Seconds], start: int, end: int) -> set[int | None]:
+    """The agencies with a missing day in `[start, end)`."""
+    return {agency for agency, days in incomplete_days.items() if bool(((days >= start) & (days < end)).any())}

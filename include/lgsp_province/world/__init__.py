@@ -1,1 +1,1 @@
-"""The simulated world: agencies, services, dossiers and documents that live through time."""
+"""Generates the simulated world: agencies, services, dossiers and documents over time."""

@@ -1,6 +1,6 @@
-"""The province's working calendar: which days are worked, and arithmetic in working time.
+"""Defines the province's working calendar: working days, and arithmetic in working time.
 
-Instants are seconds since 1970 in UTC, days are counted since 1970 in local dates; both as numpy arrays.
+Instants are seconds since 1970 in UTC. Days are local dates, counted since 1970. Both are numpy arrays.
 """
 
 from datetime import date, datetime, timedelta, timezone
@@ -34,7 +34,7 @@ def day_date(number: int) -> date:
 
 
 def instant(moment: datetime) -> int:
-    """Seconds since 1970 of an aware datetime."""
+    """Seconds since 1970-01-01 UTC of a timezone-aware datetime."""
     return int(moment.timestamp())
 
 
@@ -49,17 +49,17 @@ def midnight(day: date) -> int:
 
 
 class WorkCalendar:
-    """Working days with hours 7:00-11:30 and 13:30-17:00, Vietnamese holidays off, swap Saturdays worked."""
+    """Working days with hours 7:00-11:30 and 13:30-17:00; Vietnamese holidays are off, make-up Saturdays are worked."""
 
     def __init__(self, start: date, end: date) -> None:
         first, last = start - timedelta(days=40), end + timedelta(days=500)
         self.first = day_number(first)
         count = (last - first).days
         official = holidays.country_holidays("VN", years=range(first.year, last.year + 1))
-        swaps = set(official.weekend_workdays)
+        makeup_days = set(official.weekend_workdays)
         days = [first + timedelta(days=n) for n in range(count)]
         self.is_holiday = np.array([day in official for day in days])
-        self.is_working = np.array([(day.weekday() < 5 and day not in official) or day in swaps for day in days])
+        self.is_working = np.array([(day.weekday() < 5 and day not in official) or day in makeup_days for day in days])
         self.working_days = np.flatnonzero(self.is_working).astype(np.int64) + self.first
         self._worked_before = np.concatenate([[0], np.cumsum(self.is_working)]).astype(np.int64)
 
@@ -77,7 +77,10 @@ class WorkCalendar:
         return self._worked_before[day] * WORKING_DAY + np.where(self.is_working[day], within, 0)
 
     def from_working(self, worked: Seconds) -> Seconds:
-        """The first instant at which that much working time has passed and work goes on."""
+        """The first instant within working hours at which `worked` seconds of working time have passed.
+
+        `worked` is counted from the calendar's first day, as in `to_working`.
+        """
         day = self.working_days[worked // WORKING_DAY]
         rest = worked % WORKING_DAY
         time = np.where(rest < _MORNING_LENGTH, _MORNING + rest, _AFTERNOON + rest - _MORNING_LENGTH)
@@ -86,8 +89,8 @@ class WorkCalendar:
     def due(self, received: Seconds, days: Seconds) -> Seconds:
         """Closing time of the day `days` working days after receipt.
 
-        A receipt after closing or on a day off counts from the next working day; a one-day service
-        received by 15:00 is due the same day.
+        A receipt after 17:00 or on a day off counts from the next working day. A one-day service
+        received before 15:00 is due the same day.
         """
         local = received + LOCAL_OFFSET
         day, time = local // DAY, local % DAY
@@ -96,8 +99,8 @@ class WorkCalendar:
         target = self._worked_before[counted] + np.where(is_same_day, 0, days)
         return np.asarray(self.working_days[target] * DAY + CLOSING - LOCAL_OFFSET, np.int64)
 
-    def later(self, due: Seconds, days: Seconds) -> Seconds:
-        """Closing time `days` working days after a due date."""
+    def closing_time_after(self, due: Seconds, days: Seconds) -> Seconds:
+        """Closing time (17:00) of the day `days` working days after the day of `due`."""
         day = (due + LOCAL_OFFSET) // DAY - self.first
         target = self._worked_before[day] + days
         return np.asarray(self.working_days[target] * DAY + CLOSING - LOCAL_OFFSET, np.int64)

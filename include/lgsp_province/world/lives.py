@@ -1,4 +1,4 @@
-"""How dossiers live: each one's events in time, its promises and whether they were kept."""
+"""Generates the lifecycle of each dossier: its events over time and its due dates."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ PAUSES = (SUPPLEMENT, PAYMENT, SUSPENDED)
 NEVER = np.int64(2**61)
 SLOTS = 7
 
-_NORMAL, _PAUSED, _STOPPED, _WITHDRAWN, _REFUSED = range(5)
+_NORMAL, _PAUSED, _STOPPED, _WITHDRAWN, _REJECTED = range(5)
 _SHARES = (0.0, 0.09, 0.004, 0.008, 0.02)
 _PAUSE_KINDS, _PAUSE_SHARES = (SUPPLEMENT, PAYMENT, SUSPENDED), (0.6, 0.3, 0.1)
 
@@ -46,7 +46,11 @@ _Step = tuple[int | NDArray[np.int8], Seconds]
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a life starts from: when, where, how long it may take, and how simple it must stay."""
+    """The input of `generate`, one row per dossier.
+
+    `standard_days` is the processing time in working days, `late_share` the probability that the dossier
+    is finished after its due date. A simple dossier is never paused, suspended or extended.
+    """
 
     submitted: Seconds
     is_at_counter: NDArray[np.bool_]
@@ -56,8 +60,11 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
-    """Events as a matrix (dossier, slot), unused slots at NEVER, and the promises; -1 is no due date."""
+class Lifecycles:
+    """The events of each dossier as matrices (dossier, slot), and its due dates.
+
+    All instants are in seconds; unused slots hold NEVER, and a missing due date is -1.
+    """
 
     times: NDArray[np.int64]
     statuses: NDArray[np.int8]
@@ -74,28 +81,28 @@ def _kinds(rng: np.random.Generator, intake: Intake) -> NDArray[np.int64]:
         kind[(draw >= edge) & (draw < edge + share)] = number
         edge += share
     kind[intake.is_simple & np.isin(kind, (_PAUSED, _STOPPED))] = _NORMAL
-    kind[intake.is_at_counter & (kind == _REFUSED)] = _NORMAL
+    kind[intake.is_at_counter & (kind == _REJECTED)] = _NORMAL
     return kind
 
 
 def _accepted(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) -> Seconds:
-    """At the counter within minutes; online and by post within a working day."""
+    """The instant of acceptance: within minutes at the counter, within about one working day online and by post."""
     count = len(intake.submitted)
     at_counter = intake.submitted + rng.integers(120, 1200, count)
     wait = np.minimum(rng.exponential(5400, count), WORKING_DAY).astype(np.int64) + 120
-    later = calendar.from_working(calendar.to_working(intake.submitted) + wait)
-    return np.where(intake.is_at_counter, at_counter, later)
+    after_wait = calendar.from_working(calendar.to_working(intake.submitted) + wait)
+    return np.where(intake.is_at_counter, at_counter, after_wait)
 
 
 def _between(rng: np.random.Generator, start: Seconds, end: Seconds) -> Seconds:
-    """Working instants between two, early ones likelier; at least ten minutes after the first."""
+    """Random working time between `start` and `end`, at least ten minutes after `start`."""
     share = rng.beta(1.6, 1.4, len(start)) * 0.97
     return np.asarray(start + np.maximum(600, (np.maximum(end - start, 0) * share).astype(np.int64)), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
-    """The instants a life may pass through, whether or not it does."""
+class _Milestones:
+    """The instants of all events that a dossier may have; its lifecycle uses some of them."""
 
     processing: Seconds
     paused: Seconds
@@ -104,7 +111,7 @@ class _Course:
     returned: Seconds
 
 
-def _promises(
+def _due_dates(
     rng: np.random.Generator,
     calendar: WorkCalendar,
     accepted: Seconds,
@@ -112,20 +119,20 @@ def _promises(
     intake: Intake,
     kind: NDArray[np.int64],
 ) -> tuple[Seconds, Seconds, Seconds, Seconds, Seconds]:
-    """First due, current due, when amended, and the pause: from, until."""
+    """First due date, current due date, instant of its amendment, start and end of the pause."""
     count = len(kind)
     first = calendar.due(accepted, intake.standard_days)
-    began = calendar.to_working(processing)
-    pause = _between(rng, began, began + (calendar.to_working(first) - began) // 2)
-    days_away = rng.integers(1, 13, count)
-    resume = pause + days_away * WORKING_DAY + rng.integers(0, WORKING_DAY, count)
+    started = calendar.to_working(processing)
+    pause = _between(rng, started, started + (calendar.to_working(first) - started) // 2)
+    pause_days = rng.integers(1, 13, count)
+    resume = pause + pause_days * WORKING_DAY + rng.integers(0, WORKING_DAY, count)
     is_compensated = (kind == _PAUSED) & (rng.random(count) < 0.9)
     is_extended = (kind == _NORMAL) & ~intake.is_simple & (rng.random(count) < 0.015)
-    midway = _between(rng, began, calendar.to_working(first))
+    midway = _between(rng, started, calendar.to_working(first))
     amended = np.where(is_compensated, resume, np.where(is_extended, midway, NEVER))
-    extra = np.where(is_compensated, days_away + 1, rng.integers(2, 11, count))
+    extra = np.where(is_compensated, pause_days + 1, rng.integers(2, 11, count))
     is_amended = amended < NEVER
-    due = np.where(is_amended, calendar.later(first, extra), first)
+    due = np.where(is_amended, calendar.closing_time_after(first, extra), first)
     at = np.where(is_amended, calendar.from_working(np.where(is_amended, amended, 0)), NEVER)
     return first, due, at, calendar.from_working(pause), calendar.from_working(resume)
 
@@ -134,36 +141,36 @@ def _finish(
     rng: np.random.Generator, calendar: WorkCalendar, start: Seconds, due: Seconds, late: NDArray[np.float64]
 ) -> tuple[Seconds, Seconds]:
     count = len(start)
-    began, promised = calendar.to_working(start), calendar.to_working(due)
-    on_time = _between(rng, began, promised)
-    overdue = np.maximum(promised, began) + rng.integers(WORKING_DAY // 3, 6 * WORKING_DAY, count)
+    started, due_worked = calendar.to_working(start), calendar.to_working(due)
+    on_time = _between(rng, started, due_worked)
+    overdue = np.maximum(due_worked, started) + rng.integers(WORKING_DAY // 3, 6 * WORKING_DAY, count)
     finished = np.where(rng.random(count) < late, overdue, on_time)
-    handed = finished + rng.exponential(0.7 * WORKING_DAY, count).astype(np.int64) + 300
-    returned = calendar.from_working(handed)
+    returned_worked = finished + rng.exponential(0.7 * WORKING_DAY, count).astype(np.int64) + 300
+    returned = calendar.from_working(returned_worked)
     returned[rng.random(count) < 0.03] = NEVER
     return calendar.from_working(finished), returned
 
 
-def _laid_out(
-    intake: Intake, kind: NDArray[np.int64], accepted: Seconds, course: _Course, pause: NDArray[np.int8]
+def _place_in_slots(
+    intake: Intake, kind: NDArray[np.int64], accepted: Seconds, milestones: _Milestones, pause: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Put the instants into slots, by kind of life."""
+    """Matrices of instants and statuses, filled by the kind of lifecycle."""
     count = len(kind)
     times = np.full((count, SLOTS), NEVER, np.int64)
     statuses = np.zeros((count, SLOTS), np.int8)
-    begin: list[_Step] = [
+    opening: list[_Step] = [
         (SUBMITTED, intake.submitted),
         (ACCEPTED, accepted),
-        (PROCESSING, course.processing),
+        (PROCESSING, milestones.processing),
     ]
-    ending: list[_Step] = [(FINISHED, course.finished), (RETURNED, course.returned)]
-    away: list[_Step] = [(pause, course.paused), (PROCESSING, course.resumed)]
+    closing: list[_Step] = [(FINISHED, milestones.finished), (RETURNED, milestones.returned)]
+    pause_steps: list[_Step] = [(pause, milestones.paused), (PROCESSING, milestones.resumed)]
     plans: dict[int, list[_Step]] = {
-        _NORMAL: [*begin, *ending],
-        _PAUSED: [*begin, *away, *ending],
-        _STOPPED: [*begin, (SUSPENDED, course.paused)],
-        _WITHDRAWN: [*begin, (WITHDRAWN, course.paused)],
-        _REFUSED: [begin[0], (NOT_ACCEPTED, accepted)],
+        _NORMAL: [*opening, *closing],
+        _PAUSED: [*opening, *pause_steps, *closing],
+        _STOPPED: [*opening, (SUSPENDED, milestones.paused)],
+        _WITHDRAWN: [*opening, (WITHDRAWN, milestones.paused)],
+        _REJECTED: [opening[0], (NOT_ACCEPTED, accepted)],
     }
     for number, plan in plans.items():
         rows = np.flatnonzero(kind == number)
@@ -173,29 +180,29 @@ def _laid_out(
     return times, statuses
 
 
-def _orderly(times: NDArray[np.int64]) -> None:
-    """Make every event at least a minute later than the one before it."""
+def _enforce_order(times: NDArray[np.int64]) -> None:
+    """Move every event to at least one minute after the previous one."""
     for slot in range(1, SLOTS):
         used = times[:, slot] < NEVER
         earliest = np.where(used, times[:, slot - 1] + 60, NEVER)
         np.maximum(times[:, slot], earliest, out=times[:, slot], where=used)
 
 
-def live(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) -> Lives:
-    """Give every dossier its life."""
+def generate(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) -> Lifecycles:
+    """The lifecycle of every dossier."""
     kind = _kinds(rng, intake)
     count = len(kind)
     accepted = _accepted(rng, intake, calendar)
     processing = calendar.from_working(calendar.to_working(accepted) + rng.integers(60, 1800, count))
-    first, due, amended_at, paused, resumed = _promises(rng, calendar, accepted, processing, intake, kind)
+    first, due, amended_at, paused, resumed = _due_dates(rng, calendar, accepted, processing, intake, kind)
     start = np.where(kind == _PAUSED, resumed, processing)
     start = np.where((kind == _NORMAL) & (amended_at < NEVER), amended_at, start)
     finished, returned = _finish(rng, calendar, start, due, intake.late_share)
-    course = _Course(processing, paused, resumed, finished, returned)
+    milestones = _Milestones(processing, paused, resumed, finished, returned)
     pause = rng.choice(np.array(_PAUSE_KINDS, np.int8), count, p=_PAUSE_SHARES)
-    times, statuses = _laid_out(intake, kind, accepted, course, pause)
-    _orderly(times)
-    is_promised = kind != _REFUSED
-    is_boundless = ~intake.is_simple & (amended_at == NEVER) & (rng.random(count) < 0.005)
-    has_due = is_promised & ~is_boundless
-    return Lives(times, statuses, np.where(has_due, first, -1), np.where(has_due, due, -1), amended_at)
+    times, statuses = _place_in_slots(intake, kind, accepted, milestones, pause)
+    _enforce_order(times)
+    may_have_due_date = kind != _REJECTED
+    is_without_due_date = ~intake.is_simple & (amended_at == NEVER) & (rng.random(count) < 0.005)
+    has_due = may_have_due_date & ~is_without_due_date
+    return Lifecycles(times, statuses, np.where(has_due, first, -1), np.where(has_due, due, -1), amended_at)

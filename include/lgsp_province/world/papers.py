@@ -1,4 +1,4 @@
-"""What the document system holds: documents, their statuses, and the messages that carry both."""
+"""Defines the data of the document system: documents, statuses, and the messages that carry them."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One message that carries a document; an update repeats the identity of its `target`."""
+    """One message that carries a document; an update has the same identity as its `target`."""
 
     index: int
     issuer: int
@@ -54,20 +54,20 @@ class Document:
     uuid: str = ""
     profile: int = 0
     defects: frozenset[str] = frozenset()
-    added: tuple[int, ...] = ()  # recipients that an update adds, and takes away
+    added: tuple[int, ...] = ()  # recipients that an update adds and removes
     removed: tuple[int, ...] = ()
-    is_content: bool = True  # an update may be of the recipients alone
-    late: int = 0  # seconds until the axis lists it
-    planted: tuple[str, ...] = ()  # what its subject tells of persons
+    is_content: bool = True  # false for an update that changes only the recipients
+    listing_delay: int = 0  # seconds until the axis lists it
+    personal_data: tuple[str, ...] = ()  # names, numbers and addresses of persons in its subject
 
     @property
     def listed_at(self) -> int:
-        """When the axis lists it."""
-        return self.sent_at + self.late
+        """The instant at which the document exchange axis lists it."""
+        return self.sent_at + self.listing_delay
 
     @property
-    def stopped_as(self) -> str | None:
-        """The defect that keeps it out of every dataset, if any does."""
+    def excluded_by(self) -> str | None:
+        """The defect that excludes it from every dataset; None if there is none."""
         return "secret" if self.is_secret else "D37" if "D37" in self.defects else None
 
     @property
@@ -80,12 +80,12 @@ class Document:
 
     @property
     def doc_id(self) -> str:
-        """The axis's id of the message."""
+        """The id of the message on the document exchange axis."""
         return message_id("d", self.bits)
 
     @property
     def wire_id(self) -> str:
-        """`DocumentId` as sent: the official code, or a UUID."""
+        """`DocumentId` as sent: the official identifier or a UUID."""
         if self.uuid:
             return self.uuid
         return f"{agencies.load()[self.issuer].code},{self.issued_on:%Y/%m/%d},{self.code}"
@@ -98,20 +98,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status of one delivery."""
+    """One status of one delivery, as reported by the recipient."""
 
     document: int
     recipient: int
     code: str
     at: int
     bits: int
-    late: int = 0  # seconds until the axis lists it
-    form: int = 0  # the way its code is written; 0 is the usual one
+    listing_delay: int = 0  # seconds until the axis lists it
+    code_form: int = 0  # how its code is written; 0 is the usual way
 
     @property
     def listed_at(self) -> int:
-        """When the axis lists it."""
-        return self.at + self.late
+        """The instant at which the document exchange axis lists it."""
+        return self.at + self.listing_delay
 
     @property
     def description(self) -> str:
@@ -120,7 +120,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line of a day's list: a document (`status` is None) or a status, under an id, at a time."""
+    """One entry of a day's list: a document if `status` is None, otherwise a status."""
 
     doc_id: str
     created_at: int
@@ -129,8 +129,11 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A document as it stands at an instant: who it is, what it says, and when it was sent to whom."""
+class DocumentState:
+    """The state of a document at an instant.
+
+    `content` is the latest version of the document; `recipients` maps agency indexes to the instant of sending.
+    """
 
     document: Document
     content: Document
@@ -140,24 +143,27 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Papers:
-    """The document system's facts; `messages` in order of `created_at`."""
+class DocumentData:
+    """The data of the document system; `messages` are in order of `created_at`."""
 
     documents: list[Document]
     statuses: list[Status]
     messages: list[Message]
     work_files: list[WorkFile] = field(default_factory=list)
 
-    def standing(self, as_of: int) -> list[Standing]:
-        """The documents that stand at an instant, with what followed up on them by then; none that must be stopped."""
-        visible = [d for d in self.documents if d.listed_at <= as_of and d.stopped_as is None]
+    def states(self, as_of: int) -> list[DocumentState]:
+        """The documents listed by an instant, with their updates, revocations and replacements by then.
+
+        Documents that are excluded from every dataset are left out.
+        """
+        visible = [d for d in self.documents if d.listed_at <= as_of and d.excluded_by is None]
         updates = defaultdict(list)
         for document in visible:
             if document.kind == UPDATE and document.target is not None:
                 updates[document.target].append(document)
         revoked = {d.target: d.sent_at for d in visible if d.kind == REVOCATION}
         replaced = {d.target: d.key for d in visible if d.kind == REPLACEMENT}
-        found = []
+        states = []
         for document in visible:
             if document.kind not in (NEW, REPLACEMENT):
                 continue
@@ -166,13 +172,13 @@ class Papers:
                 content = update if update.is_content else content
                 recipients = dict.fromkeys(update.recipients, update.sent_at) | recipients
                 recipients = {r: at for r, at in recipients.items() if r not in update.removed}
-            found.append(
-                Standing(document, content, recipients, revoked.get(document.index), replaced.get(document.index))
+            states.append(
+                DocumentState(document, content, recipients, revoked.get(document.index), replaced.get(document.index))
             )
-        return found
+        return states
 
 
 def message_id(kind: str, bits: int) -> str:
-    """An id in the shape the axis gives its messages."""
+    """A message id in the format of the document exchange axis."""
     head = f"{kind}{bits >> 8 & 0xFFFFFFF:07x}-{bits >> 36 & 0xFFFF:04x}"
     return f"{head}-4{bits & 0xFFF:03x}-a{bits >> 12 & 0xFFF:03x}-{bits & 0xFFFFFFFFFFFF:012x}"

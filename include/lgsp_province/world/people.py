@@ -1,4 +1,4 @@
-"""Made-up applicants. A person is a 64-bit number; everything about them is read from its bits."""
+"""Generates fictitious applicants: a person is a 64-bit number, and all attributes are derived from its bits."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -37,8 +37,8 @@ _EPOCH = date(1936, 1, 1)
 CITIZEN, BUSINESS, AGENCY = 1, 2, 3
 
 
-def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64: numbers without order from numbers with order, the same on every machine."""
+def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Pseudo-random 64-bit numbers from consecutive ones (splitmix64), the same on every machine."""
     with np.errstate(over="ignore"):
         z = values + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -48,7 +48,7 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An applicant as the sources know them; a firm is known by its representative's papers."""
+    """An applicant as recorded in the sources; a firm has the identity data of its representative."""
 
     name: str
     identity_number: str
@@ -60,7 +60,7 @@ class Person:
 
 
 def person(bits: int, is_firm: bool) -> Person:
-    """The applicant behind a number."""
+    """The applicant for a 64-bit number."""
     woman = bits & 1
     born_on = _EPOCH + timedelta(days=(bits >> 1) % 25_500)
     sex = woman if born_on.year < 2000 else 2 + woman
@@ -76,23 +76,23 @@ def person(bits: int, is_firm: bool) -> Person:
     return Person(name, number, not woman, born_on, phone, email, _VILLAGES[(bits >> 50) % len(_VILLAGES)])
 
 
-def phone(number: str, traits: int, usual: str) -> str:
-    """A phone number in one of the ways in which people write it, not the usual one."""
-    way = (traits >> 44 & 0xFF) % 9
-    if way == 0:
-        return f"0510{number[3:]}"  # a landline, by its area code of before 2017
-    if way == 1:
+def phone_variant(number: str, traits: int, default_spelling: str) -> str:
+    """A phone number in one of nine common spellings, chosen by `traits`; never the spelling `default_spelling`."""
+    variant = (traits >> 44 & 0xFF) % 9
+    if variant == 0:
+        return f"0510{number[3:]}"  # a landline with the area code used before 2017
+    if variant == 1:
         return f"{_PREFIXES_BEFORE_2018.get(number[:3], '0126')}{number[3:]}"
-    if way == 2 and (international := f"+84{number[1:]}") != usual:
+    if variant == 2 and (international := f"+84{number[1:]}") != default_spelling:
         return international
-    if way == 3:
+    if variant == 3:
         return f"84{number[1:]}"
-    if way == 4:
+    if variant == 4:
         return f"(+84) {number[1:4]} {number[4:]}"
-    between = (" ", ".", "-", ". ")[way % 4]
-    return between.join((number[:4], number[4:7], number[7:]))
+    separator = (" ", ".", "-", ". ")[variant % 4]
+    return separator.join((number[:4], number[4:7], number[7:]))
 
 
-def officer(bits: int) -> str:
-    """The name of a made-up official."""
+def official_name(bits: int) -> str:
+    """The name of a fictitious official."""
     return person(bits ^ 0x5DEECE66D, is_firm=False).name

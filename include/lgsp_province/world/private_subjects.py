@@ -1,10 +1,10 @@
-"""Subjects of documents that tell of persons, as registries do write them; nothing of it may be published."""
+"""Generates document subjects that contain personal data, as registries write them; none of it may be published."""
 
 from lgsp_province.world import people
 
 
-def of(bits: int) -> tuple[str, tuple[str, ...]]:
-    """A subject and what in it is of a person: names, identity numbers, phones, e-mail addresses."""
+def generate(bits: int) -> tuple[str, tuple[str, ...]]:
+    """A subject, and the personal data in it: name, identity number, phone number or e-mail address."""
     person = people.person(bits >> 3 | bits << 61 & 0xFFFFFFFFFFFFFFFF, is_firm=False)
     title = "ông" if person.is_male else "bà"
     phone = person.phone

@@ -1,4 +1,4 @@
-"""The registries of the agencies: who writes what to whom, and what follows from it."""
+"""Generates the documents that the registries of the agencies issue, with revocations, updates and replacements."""
 
 import random
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ _TYPES = (
     (8, "Hướng dẫn", "HD", 2),
     (3, "Chỉ thị", "CT", 1),
 )
-_ROOMS = ("VP", "CNTT", "KTN", "KSTT", "KHTC", "TH", "NC", "VX")
+_OFFICES = ("VP", "CNTT", "KTN", "KSTT", "KHTC", "TH", "NC", "VX")
 _SUBJECTS = (
     "báo cáo số liệu chuyển đổi số tuần {week} năm {year}",
     "đôn đốc giải quyết hồ sơ thủ tục hành chính quá hạn",
@@ -42,19 +42,19 @@ _SUBJECTS = (
 
 
 @cache
-def _writers(day: date) -> tuple[Agency, ...]:
-    """The agencies that write and receive on a day."""
+def _active_agencies(day: date) -> tuple[Agency, ...]:
+    """The agencies that issue and receive documents on a day."""
     return tuple(a for a in agencies.in_force(day) if not a.is_silent)
 
 
 @cache
 def _weights(day: date) -> tuple[float, ...]:
     shares = {agencies.PROVINCE: 6.0, agencies.DISTRICT: 4.0, agencies.COMMUNE: 0.5}
-    return tuple(20.0 if a.index == 0 else shares[a.level] for a in _writers(day))
+    return tuple(20.0 if a.index == 0 else shares[a.level] for a in _active_agencies(day))
 
 
 class Registry:
-    """Writes documents one after the other, as the registries of the agencies would."""
+    """Issues documents one by one and numbers them per agency and year; they are collected in `documents`."""
 
     def __init__(self, rng: random.Random, calendar: WorkCalendar) -> None:
         self._rng, self._calendar = rng, calendar
@@ -66,7 +66,7 @@ class Registry:
         rng = self._rng
         pool = [
             a.index
-            for a in _writers(day)
+            for a in _active_agencies(day)
             if a.index != issuer.index
             and (a.parent == issuer.index or a.index == issuer.parent or a.level == issuer.level)
         ]
@@ -78,18 +78,18 @@ class Registry:
         number = self._numbers[issuer.index, year]
         if prefix:
             return number, f"{prefix}-{issuer.notation}"
-        return number, f"{issuer.notation}-{self._rng.choice(_ROOMS)}"
+        return number, f"{issuer.notation}-{self._rng.choice(_OFFICES)}"
 
     def _due_day(self, sent_at: int) -> int:
-        later = self._calendar.later(np.array([sent_at]), np.array([self._rng.randint(3, 15)]))
-        return int(later[0] + LOCAL_OFFSET) // DAY
+        due = self._calendar.closing_time_after(np.array([sent_at]), np.array([self._rng.randint(3, 15)]))
+        return int(due[0] + LOCAL_OFFSET) // DAY
 
     def write(self, sent_at: int) -> None:
-        """One more document, sometimes about an earlier one."""
+        """Add a new document, sometimes as a response to an earlier one."""
         rng = self._rng
         issued_day = (sent_at + LOCAL_OFFSET) // DAY
         issued_on = day_date(issued_day)
-        issuer = rng.choices(_writers(issued_on), _weights(issued_on))[0]
+        issuer = rng.choices(_active_agencies(issued_on), _weights(issued_on))[0]
         received = [n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6]
         responds_to = rng.choice(received) if received and rng.random() < 0.4 else None
         detail, name, prefix, _ = rng.choices(_TYPES, [t[3] for t in _TYPES])[0]
@@ -102,7 +102,7 @@ class Registry:
         if responds_to is not None and self.documents[responds_to].issuer != issuer.index:
             recipients = (self.documents[responds_to].issuer,)
         has_element = rng.random() < 0.1
-        self._file(
+        self._register(
             Document(
                 len(self.documents),
                 issuer.index,
@@ -129,27 +129,27 @@ class Registry:
             )
         )
 
-    def _file(self, document: Document) -> None:
+    def _register(self, document: Document) -> None:
         self.documents.append(document)
         if document.kind in (NEW, REPLACEMENT):
             for recipient in document.recipients:
                 self._inbox[recipient].append(document.index)
 
     def follow_up(self, sent_at: int, kind: int) -> None:
-        """Revoke, update or replace a document of the last days."""
-        touched = {d.target for d in self.documents if d.target is not None}
-        touched |= {d.responds_to for d in self.documents if d.responds_to is not None}
+        """Add a revocation, update or replacement of a recent document; a new document if there is none to follow up."""
+        referenced = {d.target for d in self.documents if d.target is not None}
+        referenced |= {d.responds_to for d in self.documents if d.responds_to is not None}
         recent = [
             d
             for d in self.documents[-60:]
-            if d.kind == NEW and d.index not in touched and d.responds_to is None and d.sent_at < sent_at - DAY // 4
+            if d.kind == NEW and d.index not in referenced and d.responds_to is None and d.sent_at < sent_at - DAY // 4
         ]
         if not recent:
             self.write(sent_at)
             return
         target = self._rng.choice(recent)
         issued_day = (sent_at + LOCAL_OFFSET) // DAY
-        following = replace(
+        follow_up = replace(
             target,
             index=len(self.documents),
             sent_at=sent_at,
@@ -160,27 +160,30 @@ class Registry:
         )
         if kind != UPDATE:
             number, _ = self._identity(agencies.load()[target.issuer], "", day_date(issued_day).year)
-            following = replace(following, number=number, issued_day=issued_day)
+            follow_up = replace(follow_up, number=number, issued_day=issued_day)
         if kind == REVOCATION:
-            following = replace(following, subject=f"Thu hồi văn bản số {target.code}")
+            follow_up = replace(follow_up, subject=f"Thu hồi văn bản số {target.code}")
         if kind == UPDATE:
-            following = self._updated(following, day_date(issued_day))
-        self._file(following)
+            follow_up = self._updated(follow_up, day_date(issued_day))
+        self._register(follow_up)
 
     def _updated(self, update: Document, day: date) -> Document:
-        """An update of what a document says, of who receives it, or of both."""
-        what = self._rng.random()
-        if what < 0.6:
+        """Change the content of a document, its recipients, or both."""
+        draw = self._rng.random()
+        if draw < 0.6:
             due = None if update.due_day is None else update.due_day + 5
             update = replace(update, subject=f"{update.subject} (đính chính)", pages=update.pages + 1, due_day=due)
-        if what > 0.4:
-            others = [
+        if draw > 0.4:
+            new_recipients = [
                 index
                 for index in self._recipients(agencies.load()[update.issuer], day)
                 if index not in update.recipients
             ]
-            removed = update.recipients[:1] if len(update.recipients) > 1 and what > 0.7 else ()
+            removed = update.recipients[:1] if len(update.recipients) > 1 and draw > 0.7 else ()
             update = replace(
-                update, recipients=(*update.recipients, *others[:2]), added=tuple(others[:2]), removed=removed
+                update,
+                recipients=(*update.recipients, *new_recipients[:2]),
+                added=tuple(new_recipients[:2]),
+                removed=removed,
             )
-        return replace(update, is_content=what < 0.6)
+        return replace(update, is_content=draw < 0.6)

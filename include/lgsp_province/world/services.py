@@ -1,4 +1,4 @@
-"""Administrative procedures, who offers them, and which decision replaced which."""
+"""Lists the administrative procedures, the agencies that offer them, and which procedure replaced which."""
 
 import csv
 import functools
@@ -14,15 +14,16 @@ from lgsp_province.world.agencies import Agency
 DATA = Path(str(files("lgsp_province"))) / "data"
 _DATA = DATA / "services.csv"
 _CHANGES = DATA / "service_changes.csv"
-_CATALOGUE_BEGAN = date(2018, 7, 1)
+_CATALOGUE_VALID_FROM = date(2018, 7, 1)
 _COMMON = 12  # services that every commune offers
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One procedure; `is_vertical` ones are handled outside the one-stop, in the portal only.
+    """One procedure; `is_vertical` procedures are handled only in the portal, not in the one-stop-shop.
 
-    From `valid_to` on it is handled as the procedure `replaced_by` instead; `replaces` points back.
+    From `valid_to` on, it is handled as the procedure `replaced_by`; `replaces` points back.
+    Both are indexes into `load()`.
     """
 
     index: int
@@ -39,14 +40,14 @@ class Service:
     is_vertical: bool
     is_integrated: bool
     integrated_on: date
-    valid_from: date = _CATALOGUE_BEGAN
+    valid_from: date = _CATALOGUE_VALID_FROM
     valid_to: date | None = None
     replaced_by: int | None = None
     replaces: int | None = None
 
     @property
     def wire_id(self) -> str:
-        """The one-stop's internal id of the procedure."""
+        """The internal id of the procedure in the one-stop-shop."""
         return f"60aa0b12{self.index:016x}"
 
 
@@ -72,46 +73,49 @@ def _service(index: int, row: dict[str, str]) -> Service:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Procedures in a fixed order, a dossier names them by their place; and each of them at each agency that offers it."""
+    """Procedures in a fixed order, with the agencies that offer each of them.
+
+    Dossiers refer to a procedure by its index in `services`.
+    """
 
     services: tuple[Service, ...]
     offerings: tuple[tuple[Service, Agency], ...]
 
     def listed(self, day: date) -> list[Service]:
-        """The procedures that the systems' lists hold on a day: those in force and those abolished by then."""
+        """The procedures in the systems' lists on a day: those in force and those abolished by then."""
         return [service for service in self.services if service.valid_from <= day]
 
     def offered(self, day: date) -> list[tuple[Service, Agency]]:
-        """The procedures at agencies that the portal's list holds on a day, those that ended by then too."""
+        """The (procedure, agency) pairs in the portal's list on a day, including those that ended by then."""
         return [pair for pair in self.offerings if max(pair[0].valid_from, pair[1].valid_from) <= day]
 
 
 @functools.cache
 def load() -> tuple[Service, ...]:
-    """The catalogue, in a fixed order: the procedures of old, then those that replaced some of them (D35)."""
+    """All procedures in a fixed order: the original ones, then those that replaced some of them (D35)."""
     with _DATA.open(encoding="utf-8", newline="") as file:
-        found = [_service(index, row) for index, row in enumerate(csv.DictReader(file))]
-    by_code = {service.code: service.index for service in found}
+        services = [_service(index, row) for index, row in enumerate(csv.DictReader(file))]
+    by_code = {service.code: service.index for service in services}
     with _CHANGES.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            old, day = found[by_code[row["code"]]], date.fromisoformat(row["effective_on"])
+            old, day = services[by_code[row["code"]]], date.fromisoformat(row["effective_on"])
             integrated_on = max(day, old.integrated_on)
             new = replace(
                 old,
-                index=len(found),
+                index=len(services),
                 code=row["new_code"],
                 weight=0.0,
                 valid_from=day,
                 integrated_on=integrated_on,
                 replaces=old.index,
             )
-            found[old.index] = replace(old, valid_to=day, replaced_by=new.index)
-            found.append(new)
-    return tuple(found)
+            services[old.index] = replace(old, valid_to=day, replaced_by=new.index)
+            services.append(new)
+    return tuple(services)
 
 
 def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
-    if agency.valid_from == territory_versions.MERGER:  # the communes of July 2025 took over what the districts did
+    if agency.valid_from == territory_versions.MERGER:  # the communes of July 2025 took over the districts' procedures
         return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
     if service.agency_level != agency.level:
         return False
@@ -134,6 +138,6 @@ def offerings() -> tuple[tuple[Service, Agency], ...]:
 
 
 @functools.cache
-def usual() -> Catalogue:
-    """The catalogue of a world that names no other."""
+def default_catalogue() -> Catalogue:
+    """The catalogue of a world that does not define its own."""
     return Catalogue(load(), offerings())

@@ -1,4 +1,4 @@
-"""How people write an agency's name: about ten ways, none of them the official one."""
+"""Lists the unofficial spellings of an agency's name that people use: about ten per agency."""
 
 import functools
 
@@ -9,44 +9,44 @@ _KINDS = {"thành phố ": "TP", "thị xã ": "TX", "huyện ": "H", "phường
 
 
 def _kind(name: str) -> str:
-    """The kind of territory in a committee's name, with its space; empty for a department."""
+    """The type of territory in a committee's name, with the trailing space; empty for a department."""
     rest = name.removeprefix("UBND ")
     return next((kind for kind in _KINDS if rest.startswith(kind) and rest != name), "")
 
 
-def _of_committee(agency: Agency) -> list[str]:
-    """The ways of a people's committee, whose kind is abbreviated with a stop, a space, both or neither."""
-    kind, long = _kind(agency.name), agency.name.replace("UBND", "Ủy ban nhân dân")
-    found = [
+def _committee_variants(agency: Agency) -> list[str]:
+    """Spellings of a people's committee, with different abbreviations of its type of territory."""
+    kind, full_name = _kind(agency.name), agency.name.replace("UBND", "Ủy ban nhân dân")
+    names = [
         agency.name.replace("UBND", "Uỷ ban nhân dân"),
-        long,
-        long.upper(),
-        long.replace("Ủy ban nhân dân", "Ủy Ban Nhân Dân"),
+        full_name,
+        full_name.upper(),
+        full_name.replace("Ủy ban nhân dân", "Ủy Ban Nhân Dân"),
     ]
     if kind:
         short = _KINDS[kind]
-        found += [agency.name.replace(kind, f"{short}{gap}", 1) for gap in (". ", " ")]
-        found.append(agency.name.replace(kind, f"{short[0]}{short[1:].lower()} ", 1).replace("UBND", "Uỷ ban nhân dân"))
-        found.append(agency.name.replace(kind, kind.capitalize(), 1))
+        names += [agency.name.replace(kind, f"{short}{gap}", 1) for gap in (". ", " ")]
+        names.append(agency.name.replace(kind, f"{short[0]}{short[1:].lower()} ", 1).replace("UBND", "Uỷ ban nhân dân"))
+        names.append(agency.name.replace(kind, kind.capitalize(), 1))
     if agency.parent is not None and agency.level == agencies.COMMUNE:
         above = agencies.load()[agency.parent].name.removeprefix("UBND ")
-        if of := _kind(f"UBND {above}"):
-            found.append(f"{agency.name} - {above.replace(of, f'{_KINDS[of]} ', 1)}")
-            found.append(f"{agency.name}, {above}")
-    return found
+        if kind_above := _kind(f"UBND {above}"):
+            names.append(f"{agency.name} - {above.replace(kind_above, f'{_KINDS[kind_above]} ', 1)}")
+            names.append(f"{agency.name}, {above}")
+    return names
 
 
 @functools.cache
-def of(agency: Agency) -> tuple[str, ...]:
-    """Ways in which the sources misspell or abbreviate an agency's name."""
-    found = [agency.short_name, agency.name.upper(), agency.name.replace(" ", "  ", 1), f" {agency.name} "]
+def variants(agency: Agency) -> tuple[str, ...]:
+    """Misspellings and abbreviations of an agency's name, without duplicates and without the official name."""
+    names = [agency.short_name, agency.name.upper(), agency.name.replace(" ", "  ", 1), f" {agency.name} "]
     if agency.name.startswith("UBND "):
-        found += _of_committee(agency)
+        names += _committee_variants(agency)
     else:
-        found += [
+        names += [
             agency.name.lower(),
             agency.name.replace(" và ", " & "),
             agency.short_name.replace("&", " & "),
             f"{agency.name.removesuffix(' tỉnh Quảng Nam')} tỉnh Quảng Nam",
         ]
-    return tuple(dict.fromkeys(name for name in found if name != agency.name))
+    return tuple(dict.fromkeys(name for name in names if name != agency.name))

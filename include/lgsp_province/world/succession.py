@@ -1,4 +1,4 @@
-"""Who answers on the day: agencies and procedures that ended hand what comes later to those that took their place."""
+"""Maps agencies and procedures that ended to their successors on the day of a dossier."""
 
 from datetime import date
 from functools import cache
@@ -13,11 +13,11 @@ from lgsp_province.world.calendar import Seconds, day_number, local_days
 _Numbers = NDArray[np.int64]
 
 
-def receiving(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitted: Seconds) -> _Numbers:
-    """The agency that receives each dossier on its day, when before the merger it would have been `agency`.
+def receiving_agencies(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitted: Seconds) -> _Numbers:
+    """The agency that receives each dossier on the day of submission; `agency` is the one before the merger.
 
-    The duties of a district went to the communes in it: one of them, by lot. A silent commune sends its people to
-    a neighbour, and one that takes nothing online those who come online.
+    From the merger on, a district's dossiers go to a randomly chosen commune in its territory. The same applies
+    to all dossiers of a silent commune, and to the online dossiers of an offline commune.
     """
     day = local_days(submitted)
     if not len(day) or int(day.max()) < day_number(territory_versions.FIRST_CHANGE):
@@ -26,30 +26,34 @@ def receiving(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitt
         day >= day_number(territory_versions.FIRST_CHANGE),
         day >= day_number(territory_versions.MERGER),
     )
-    now = np.where(after_first, _heirs(territory_versions.FIRST_CHANGE)[agency], agency)
-    now = np.where(after_merger, _heirs(territory_versions.MERGER)[now], now)
-    lot = people.mix(np.arange(len(now), dtype=np.uint64) + np.uint64(seed * 131 + 29)).astype(np.int64) >> 8
-    everyone = agencies.load()
-    is_closed = np.array([a.level == agencies.DISTRICT or a.is_silent for a in everyone])
-    refuses = is_closed[now] | (np.array([a.is_offline for a in everyone])[now] & is_online)
-    regions = np.array([a.region for a in everyone])[now]
-    for region, members in _open_communes().items():
-        moved = np.flatnonzero(after_merger & refuses & (regions == region))
-        now[moved] = members[lot[moved] % len(members)]
-    return now
-
-
-def homes(home: _Numbers, submitted: Seconds) -> _Numbers:
-    """The commune (as its agency) in which each applicant lives on the day, when before the merger it was `home`."""
-    day = local_days(submitted)
-    now = np.where(
-        day >= day_number(territory_versions.FIRST_CHANGE), _heirs(territory_versions.FIRST_CHANGE)[home], home
+    current = np.where(after_first, _successors(territory_versions.FIRST_CHANGE)[agency], agency)
+    current = np.where(after_merger, _successors(territory_versions.MERGER)[current], current)
+    random_number = (
+        people.splitmix64(np.arange(len(current), dtype=np.uint64) + np.uint64(seed * 131 + 29)).astype(np.int64) >> 8
     )
-    return np.where(day >= day_number(territory_versions.MERGER), _heirs(territory_versions.MERGER)[now], now)
+    all_agencies = agencies.load()
+    accepts_nothing = np.array([a.level == agencies.DISTRICT or a.is_silent for a in all_agencies])
+    is_refused = accepts_nothing[current] | (np.array([a.is_offline for a in all_agencies])[current] & is_online)
+    regions = np.array([a.region for a in all_agencies])[current]
+    for region, members in _open_communes().items():
+        moved = np.flatnonzero(after_merger & is_refused & (regions == region))
+        current[moved] = members[random_number[moved] % len(members)]
+    return current
 
 
-def procedures(service: _Numbers, submitted: Seconds) -> _Numbers:
-    """The procedure by which each dossier is handled on its day, when before any decision it was `service`."""
+def home_communes(home: _Numbers, submitted: Seconds) -> _Numbers:
+    """The home commune (agency index) of each applicant on the day of submission; `home` is the one before the merger."""
+    day = local_days(submitted)
+    current = np.where(
+        day >= day_number(territory_versions.FIRST_CHANGE), _successors(territory_versions.FIRST_CHANGE)[home], home
+    )
+    return np.where(
+        day >= day_number(territory_versions.MERGER), _successors(territory_versions.MERGER)[current], current
+    )
+
+
+def valid_procedures(service: _Numbers, submitted: Seconds) -> _Numbers:
+    """The procedure in force for each dossier on the day of submission; `service` is the original one."""
     day = local_days(submitted)
     for old in services.load():
         if old.valid_to is not None and old.replaced_by is not None:
@@ -59,15 +63,15 @@ def procedures(service: _Numbers, submitted: Seconds) -> _Numbers:
 
 
 @cache
-def _heirs(day: date) -> _Numbers:
-    """For each agency the one that took its place on a day, itself when it went on."""
+def _successors(day: date) -> _Numbers:
+    """For each agency, its successor on a day; the agency itself if it did not end."""
     ended = {a.index: a.successor for a in agencies.load() if a.valid_to == day and a.successor is not None}
     return np.array([ended.get(a.index, a.index) for a in agencies.load()])
 
 
 @cache
 def _open_communes() -> dict[str, _Numbers]:
-    """The communes of July 2025 that take everything, by the district they lay in."""
+    """The communes of July 2025 that accept all dossiers, by the district that contained them."""
     new = [
         a for a in agencies.load() if a.valid_from == territory_versions.MERGER and not a.is_silent and not a.is_offline
     ]

@@ -1,4 +1,4 @@
-"""The province as of one instant: which dossiers each system shows, in which state, in which order."""
+"""Computes which dossiers each system returns at an instant, in which state and order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +18,12 @@ from lgsp_province.world.services import Service
 _BATCH = 20_000
 
 
-class Seen(NamedTuple):
-    """One dossier as a system sees it: only events up to now, `due` the current promise, -1 for none."""
+class DossierState(NamedTuple):
+    """The state of one dossier in one system at an instant.
+
+    `events` are the (instant, status) pairs up to that instant; `due` is the current due date, -1 for none.
+    `amended_at` and `deleted_at` are NEVER if the event has not occurred by then.
+    """
 
     row: int
     agency: int
@@ -49,13 +53,13 @@ class Seen(NamedTuple):
 
     @property
     def portal_code(self) -> str:
-        """The portal's `MaHoSo`: the one-stop's code, unless the portal minted its own."""
+        """The portal's `MaHoSo`: the one-stop-shop's code, unless the portal minted its own."""
         if self.link == NOT_LINKED:
             return self.code
         return code_text(self.agency, self.day, str(self.minted))
 
-    def when(self, status: int) -> int | None:
-        """The latest instant at which the dossier reached a status."""
+    def reached_at(self, status: int) -> int | None:
+        """The latest instant at which the dossier reached a status; None if it has not."""
         for at, reached in reversed(self.events):
             if reached == status:
                 return at
@@ -64,7 +68,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows in list order, a doubled record twice, with the change time that orders them."""
+    """Dossier rows in list order, with the change time that orders them; a duplicated record occurs twice."""
 
     rows: NDArray[np.int64]
     modified: Seconds
@@ -77,7 +81,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class SystemView:
-    """One system's dossiers: how many events of each are visible, 0 for a dossier that is not there."""
+    """The dossiers of one system; `visible` is the number of visible events of each, 0 for a dossier not in the system."""
 
     visible: NDArray[np.int8]
     modified: Seconds
@@ -86,15 +90,15 @@ class SystemView:
     copies: NDArray[np.int8]
     listing: Listing
 
-    def without(self, rows: NDArray[np.int64]) -> "SystemView":
-        """The same view when some records are not there, nor any sign of them."""
+    def without_rows(self, rows: NDArray[np.int64]) -> "SystemView":
+        """The same view without some rows, as if the system did not have their dossiers."""
         visible = self.visible.copy()
         visible[rows] = 0
         listing = _listing(visible > 0, self.modified, self.tie_break, self.copies)
         return replace(self, visible=visible, listing=listing)
 
-    def touched(self, row: int, instant: int) -> "SystemView":
-        """The same view after one record changed again."""
+    def with_change(self, row: int, instant: int) -> "SystemView":
+        """The same view after the dossier in a row changed at `instant`."""
         modified = self.modified.copy()
         modified[row] = instant
         listing = _listing(self.visible > 0, modified, self.tie_break, self.copies)
@@ -102,16 +106,16 @@ class SystemView:
 
 
 def _listing(
-    is_there: NDArray[np.bool_], modified: Seconds, tie_break: NDArray[np.int64], copies: NDArray[np.int8]
+    is_visible: NDArray[np.bool_], modified: Seconds, tie_break: NDArray[np.int64], copies: NDArray[np.int8]
 ) -> Listing:
-    rows = np.flatnonzero(is_there)
+    rows = np.flatnonzero(is_visible)
     rows = rows[np.lexsort((tie_break[rows], modified[rows]))]
     rows = np.repeat(rows, copies[rows])
     return Listing(rows, modified[rows])
 
 
 def _code_ranks() -> NDArray[np.int64]:
-    """Each agency's place when agencies are sorted by code."""
+    """The position of each agency when agencies are sorted by code."""
     codes = [agency.code for agency in agencies.load()]
     rank = np.empty(len(codes), np.int64)
     rank[np.argsort(codes)] = np.arange(len(codes))
@@ -119,7 +123,7 @@ def _code_ranks() -> NDArray[np.int64]:
 
 
 def _code_order(dossiers: Dossiers, marks: Marks) -> NDArray[np.int64]:
-    """Numbers that sort as the portal's dossier codes do as text."""
+    """Numbers that sort like the portal's dossier codes as text."""
     own = dossiers.sequence.astype(np.int64) * 20
     minted = marks.minted.astype(np.int64) * 2 + 1  # "0123" sorts before "01230"
     number = np.where(marks.link == NOT_LINKED, own, minted)
@@ -128,7 +132,7 @@ def _code_order(dossiers: Dossiers, marks: Marks) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class View:
-    """Both dossier systems at `as_of`."""
+    """Both dossier systems at the instant `as_of`."""
 
     as_of: int
     dossiers: Dossiers
@@ -137,74 +141,76 @@ class View:
     portal: SystemView
 
     def portal_key(self, code: str) -> int | None:
-        """The portal's sort number of a dossier code, `None` for text that is none."""
+        """The number of a dossier code in the portal's sort order; None if the text is not a dossier code."""
         try:
             agency, day, number = code.split("-")
-            place = next(a.index for a in agencies.load() if a.code == agency)
+            agency_index = next(a.index for a in agencies.load() if a.code == agency)
             date_number = day_number(datetime.strptime(day, "%y%m%d").date())
             key = int(number) * 20 if len(number) == 4 else int(number) * 2 + 1
         except (ValueError, StopIteration):
             return None
-        return (int(_code_ranks()[place]) << 40) | (date_number << 20) | key
+        return (int(_code_ranks()[agency_index]) << 40) | (date_number << 20) | key
 
-    def each(self, system: SystemView, rows: NDArray[np.int64]) -> Iterator[Seen]:
-        """The same as `seen`, however many rows, a batch at a time."""
+    def iter_dossier_states(self, system: SystemView, rows: NDArray[np.int64]) -> Iterator[DossierState]:
+        """Iterate over the same states as `dossier_states` returns, in batches, for any number of rows."""
         for start in range(0, len(rows), _BATCH):
-            yield from self.seen(system, rows[start : start + _BATCH])
+            yield from self.dossier_states(system, rows[start : start + _BATCH])
 
-    def seen(self, system: SystemView, rows: NDArray[np.int64] | Sequence[int]) -> list[Seen]:
-        """The dossiers of some rows as a system shows them, in the order given."""
-        place = np.asarray(rows, np.int64)
-        dossiers, lives, marks = self.dossiers, self.dossiers.lives, self.marks
-        delay = dossiers.sync_delay[place] if system is self.portal else 0
-        is_amended = lives.amended_at[place] + delay <= self.as_of
-        times, statuses = lives.times[place].tolist(), lives.statuses[place].tolist()
-        visible = system.visible[place].tolist()
+    def dossier_states(self, system: SystemView, rows: NDArray[np.int64] | Sequence[int]) -> list[DossierState]:
+        """The states of the dossiers in `rows` in one system, in the order given."""
+        indexes = np.asarray(rows, np.int64)
+        dossiers, lifecycles, marks = self.dossiers, self.dossiers.lifecycles, self.marks
+        delay = dossiers.sync_delay[indexes] if system is self.portal else 0
+        is_amended = lifecycles.amended_at[indexes] + delay <= self.as_of
+        times, statuses = lifecycles.times[indexes].tolist(), lifecycles.statuses[indexes].tolist()
+        visible = system.visible[indexes].tolist()
         events = [
-            list(zip(when[:count], what, strict=False))
-            for when, what, count in zip(times, statuses, visible, strict=True)
+            list(zip(instants[:count], reached, strict=False))
+            for instants, reached, count in zip(times, statuses, visible, strict=True)
         ]
         columns = (
-            place,
-            dossiers.agency[place],
-            dossiers.service[place],
-            dossiers.channel[place],
-            dossiers.applicant[place],
-            dossiers.is_firm[place],
-            dossiers.home[place],
-            dossiers.traits[place],
-            dossiers.submitted[place],
-            dossiers.sequence[place],
-            dossiers.code_days[place],
-            lives.due_first[place],
-            np.where(is_amended, lives.due[place], lives.due_first[place]),
-            np.where(is_amended, lives.amended_at[place], NEVER),
-            np.where(system.is_deleted[place], dossiers.deleted_at[place], NEVER),
-            system.modified[place],
-            marks.bits[place],
-            marks.link[place],
-            marks.minted[place],
+            indexes,
+            dossiers.agency[indexes],
+            dossiers.service[indexes],
+            dossiers.channel[indexes],
+            dossiers.applicant[indexes],
+            dossiers.is_firm[indexes],
+            dossiers.home[indexes],
+            dossiers.traits[indexes],
+            dossiers.submitted[indexes],
+            dossiers.sequence[indexes],
+            dossiers.code_days[indexes],
+            lifecycles.due_first[indexes],
+            np.where(is_amended, lifecycles.due[indexes], lifecycles.due_first[indexes]),
+            np.where(is_amended, lifecycles.amended_at[indexes], NEVER),
+            np.where(system.is_deleted[indexes], dossiers.deleted_at[indexes], NEVER),
+            system.modified[indexes],
+            marks.bits[indexes],
+            marks.link[indexes],
+            marks.minted[indexes],
         )
         catalogue = dossiers.catalogue.services
-        procedures = [catalogue[number] for number in dossiers.service[place].tolist()]
-        return [Seen(*values) for values in zip(*(c.tolist() for c in columns), procedures, events, strict=True)]
+        procedures = [catalogue[number] for number in dossiers.service[indexes].tolist()]
+        return [
+            DossierState(*values) for values in zip(*(c.tolist() for c in columns), procedures, events, strict=True)
+        ]
 
 
 def _system(
     dossiers: Dossiers,
     marks: Marks,
     as_of: int,
-    is_held: NDArray[np.bool_],
+    is_stored: NDArray[np.bool_],
     delay: Seconds,
     defect: str,
     tie_break: NDArray[np.int64],
 ) -> SystemView:
-    lives = dossiers.lives
-    visible = (lives.times <= (as_of - delay)[:, None]).sum(axis=1).astype(np.int8)
-    visible[~is_held] = 0
-    last = np.take_along_axis(lives.times, np.maximum(visible - 1, 0)[:, None], axis=1)[:, 0]
-    is_amended = lives.amended_at <= as_of - delay
-    modified = np.where(is_amended, np.maximum(last, lives.amended_at), last) + delay
+    lifecycles = dossiers.lifecycles
+    visible = (lifecycles.times <= (as_of - delay)[:, None]).sum(axis=1).astype(np.int8)
+    visible[~is_stored] = 0
+    last = np.take_along_axis(lifecycles.times, np.maximum(visible - 1, 0)[:, None], axis=1)[:, 0]
+    is_amended = lifecycles.amended_at <= as_of - delay
+    modified = np.where(is_amended, np.maximum(last, lifecycles.amended_at), last) + delay
     is_deleted = (dossiers.deleted_at <= as_of) & (visible > 0)
     modified = np.where(is_deleted, dossiers.deleted_at, modified)
     copies = (1 + marks.has(defect)).astype(np.int8)
@@ -212,15 +218,15 @@ def _system(
     return SystemView(visible, modified, is_deleted, tie_break, copies, listing)
 
 
-def look(dossiers: Dossiers, marks: Marks, as_of: int) -> View:
-    """What both systems show at an instant. The portal learns of every event a few minutes late."""
+def build(dossiers: Dossiers, marks: Marks, as_of: int) -> View:
+    """Both systems at an instant. The portal receives every event `sync_delay` seconds later than the one-stop-shop."""
     rows = np.arange(len(dossiers))
-    at_once = np.zeros(len(dossiers), np.int64)
-    one_stop = _system(dossiers, marks, as_of, dossiers.in_one_stop, at_once, "D18-one-stop", rows)
-    lives = dossiers.lives
-    accepted = np.where(lives.statuses[:, 1] == ACCEPTED, lives.times[:, 1], NEVER)
+    no_delay = np.zeros(len(dossiers), np.int64)
+    one_stop = _system(dossiers, marks, as_of, dossiers.in_one_stop, no_delay, "D18-one-stop", rows)
+    lifecycles = dossiers.lifecycles
+    accepted = np.where(lifecycles.statuses[:, 1] == ACCEPTED, lifecycles.times[:, 1], NEVER)
     is_minted_later = (marks.link == BY_RECEIPT) & (accepted + dossiers.sync_delay > as_of)
-    is_held = dossiers.in_portal & ~is_minted_later
+    is_stored = dossiers.in_portal & ~is_minted_later
     order = _code_order(dossiers, marks)
-    portal = _system(dossiers, marks, as_of, is_held, dossiers.sync_delay, "D18-portal", order)
+    portal = _system(dossiers, marks, as_of, is_stored, dossiers.sync_delay, "D18-portal", order)
     return View(as_of, dossiers, marks, one_stop, portal)

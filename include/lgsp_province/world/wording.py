@@ -1,4 +1,4 @@
-"""How the sources write times and texts."""
+"""Formats and parses times and texts as the sources write them."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ def _compact_time(second: int) -> str:
 
 
 def iso(instant: int) -> str:
-    """`2022-06-01T01:15:00.000+0000`."""
+    """The instant in UTC as `2022-06-01T01:15:00.000+0000`."""
     day, second = divmod(instant, DAY)
     text = _iso_days.get(day)
     if text is None:
@@ -33,7 +33,7 @@ def iso(instant: int) -> str:
 
 
 def compact(instant: int) -> str:
-    """`20220601081500`, local."""
+    """The instant in local time as `20220601081500`."""
     day, second = divmod(instant + LOCAL_OFFSET, DAY)
     text = _compact_days.get(day)
     if text is None:
@@ -42,22 +42,25 @@ def compact(instant: int) -> str:
 
 
 def slashed(instant: int) -> str:
-    """`2021/06/18 10:15:32`, local."""
+    """The instant in local time as `2021/06/18 10:15:32`."""
     day, second = divmod(instant + LOCAL_OFFSET, DAY)
     return f"{day_date(day):%Y/%m/%d} {_time(second)}"
 
 
 def vietnamese(instant: int) -> str:
-    """`18/06/2021 10:15:32`, local."""
+    """The instant in local time as `18/06/2021 10:15:32`."""
     day, second = divmod(instant + LOCAL_OFFSET, DAY)
     return f"{day_date(day):%d/%m/%Y} {_time(second)}"
 
 
 def from_iso(text: str) -> int:
-    """The instant of an ISO-8601 text with an offset; `ValueError` without one."""
-    moment = datetime.fromisoformat(text.replace(" ", "+"))  # a bare + in a query arrives as a space
+    """The instant of an ISO 8601 text.
+
+    Raises ValueError when the text is not a time or has no UTC offset.
+    """
+    moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + in a query string arrives as a space
     if moment.tzinfo is None:
-        raise ValueError(f"{text} has no offset")
+        raise ValueError(f"{text} has no UTC offset")
     return int(moment.astimezone(UTC).timestamp())
 
 
@@ -73,10 +76,13 @@ def from_slashed_day(text: str) -> int:
     return day_number(datetime.strptime(text, "%Y/%m/%d").date())
 
 
-def by_hand(compact: str, way: int, is_day: bool) -> str:
-    """`yyyyMMddHHmmss` as people write it: with slashes, stops or dashes, with or without the time of day."""
+def typed_by_hand(compact: str, variant: int, is_day: bool) -> str:
+    """`yyyyMMddHHmmss` in one of three common spellings, with or without the time of day.
+
+    The separator of the date is a slash (variant 0), a dot (1) or a dash (2).
+    """
     year, month, day = compact[:4], compact[4:6], compact[6:8]
-    text = (f"{day}/{month}/{year}", f"{int(day)}.{int(month)}.{year}", f"{day}-{month}-{year}")[way]
+    text = (f"{day}/{month}/{year}", f"{int(day)}.{int(month)}.{year}", f"{day}-{month}-{year}")[variant]
     return text if is_day else f"{text} {compact[8:10]}:{compact[10:12]}:{compact[12:14]}"
 
 

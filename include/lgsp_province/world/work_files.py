@@ -1,4 +1,4 @@
-"""Work files (hồ sơ công việc): opened, filled with documents, closed."""
+"""Generates work files (hồ sơ công việc) with their opening, closing and number of documents."""
 
 import random
 from collections import Counter
@@ -24,7 +24,7 @@ _ELECTRONIC = {agencies.PROVINCE: 0.92, agencies.DISTRICT: 0.74, agencies.COMMUN
 
 @dataclass(frozen=True, slots=True)
 class WorkFile:
-    """One file; its last change is its closing, or else its opening."""
+    """One work file; it changes when it is opened and when it is closed. `closed_at` is NEVER if it stays open."""
 
     code: str
     title: str
@@ -41,12 +41,12 @@ class WorkFile:
         return self.closed_at if self.closed_at <= as_of else self.opened_at
 
     def document_count(self, as_of: int) -> int:
-        """Documents in the file at an instant."""
+        """Number of documents in the file at an instant."""
         return self.documents_at_closing if self.closed_at <= as_of else self.documents_at_opening
 
 
 def generate(rng: random.Random, calendar: WorkCalendar, opened: list[int], has_secret: bool) -> list[WorkFile]:
-    """One file per opening time; one or two of them secret, when secrets may slip in."""
+    """One file per opening time; one of them is secret if `has_secret`, two of 500 or more."""
     shares = {agencies.PROVINCE: 5, agencies.DISTRICT: 4, agencies.COMMUNE: 1}
     numbers: Counter[tuple[int, int]] = Counter()
     files = []
@@ -56,8 +56,8 @@ def generate(rng: random.Random, calendar: WorkCalendar, opened: list[int], has_
         agency = rng.choices(open_on_day, [shares[a.level] for a in open_on_day])[0]
         year = day.year
         numbers[agency.index, year] += 1
-        worked = int(calendar.to_working(np.array([at]))[0]) + rng.randint(2, 30) * WORKING_DAY
-        closed_at = int(calendar.from_working(np.array([worked]))[0]) if rng.random() < 0.8 else int(NEVER)
+        closed_worked = int(calendar.to_working(np.array([at]))[0]) + rng.randint(2, 30) * WORKING_DAY
+        closed_at = int(calendar.from_working(np.array([closed_worked]))[0]) if rng.random() < 0.8 else int(NEVER)
         count = rng.randint(1, 3)
         files.append(
             WorkFile(
@@ -72,7 +72,9 @@ def generate(rng: random.Random, calendar: WorkCalendar, opened: list[int], has_
                 count + rng.randint(0, 9),
             )
         )
-    wanted = 0 if not has_secret or not files else 2 if len(files) >= 500 else 1
-    for place in rng.sample(range(max(1, len(files) // 3)), min(wanted, max(1, len(files) // 3))) if wanted else []:
-        files[place] = replace(files[place], is_secret=True)
+    secret_count = 0 if not has_secret or not files else 2 if len(files) >= 500 else 1
+    for index in (
+        rng.sample(range(max(1, len(files) // 3)), min(secret_count, max(1, len(files) // 3))) if secret_count else []
+    ):
+        files[index] = replace(files[index], is_secret=True)
     return files

@@ -1,28 +1,24 @@
-"""The simulated province: one coherent world, the same for the same seed and parameters."""
+"""Defines the simulated world: one consistent province, the same for the same seed and parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
-from lgsp_province.defects.broken_feeds import Feed, broken, planted
-from lgsp_province.defects.rates import Marks, chosen, mark
+from lgsp_province.defects.broken_feeds import BrokenFeed, plan_feeds, with_broken_feeds
+from lgsp_province.defects.rates import Marks, draw_marks, parse_rates
 from lgsp_province.world import documents, dossiers, view
 from lgsp_province.world.calendar import WorkCalendar
 from lgsp_province.world.dossiers import Dossiers
-from lgsp_province.world.papers import Papers
+from lgsp_province.world.papers import DocumentData
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import View
 
-if TYPE_CHECKING:
-    from lgsp_province.truth.truth import Truth
-
-TAIL_DAYS = 14  # the world goes on after its end, for a server that runs into the next days
+TAIL_DAYS = 14  # events continue after the end, for a server that keeps running for some days
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much happens from start to end."""
+    """Number of dossiers, documents and work files from start to end, and the default length in days."""
 
     dossiers: int
     documents: int
@@ -39,7 +35,7 @@ SIZES: Mapping[str, Size] = {
 
 @dataclass(frozen=True)
 class World:
-    """The clean facts, and the marks of what the sources get wrong about them."""
+    """The correct data of the province, and the marks of the defects that the sources show in it."""
 
     seed: int
     start: date
@@ -48,8 +44,8 @@ class World:
     rates: Mapping[str, float]
     dossiers: Dossiers
     marks: Marks
-    papers: Papers
-    feeds: tuple[Feed, ...] = ()
+    document_data: DocumentData
+    feeds: tuple[BrokenFeed, ...] = ()
 
     @classmethod
     def generate(
@@ -64,46 +60,37 @@ class World:
         defects_chosen: Mapping[str, float] | str | None = None,
         broken_feeds: str = "none",
     ) -> "World":
-        """A world in which `size` happens from `start` to `end`, both local days inclusive."""
+        """A world of the given size from `start` to `end`, both local days inclusive.
+
+        Raises ValueError when the range is empty, a defect or a value of `broken_feeds` is unknown, or the world is
+        too small for broken feeds; KeyError when the size is unknown.
+        """
         if end < start:
             raise ValueError(f"the province's range ends on {end}, before it starts on {start}")
-        wanted = SIZES[size]
-        rates = chosen(defects_chosen)
+        size_counts = SIZES[size]
+        rates = parse_rates(defects_chosen)
         calendar = WorkCalendar(start, end)
-        count = wanted.dossiers if dossiers_count is None else dossiers_count
-        lived = dossiers.generate(seed, calendar, start, end, TAIL_DAYS, count)
-        papers = documents.generate(
+        count = size_counts.dossiers if dossiers_count is None else dossiers_count
+        generated = dossiers.generate(seed, calendar, start, end, TAIL_DAYS, count)
+        document_data = documents.generate(
             seed,
             calendar,
             start,
             end,
             TAIL_DAYS,
-            wanted.documents if documents_count is None else documents_count,
-            wanted.work_files,
+            size_counts.documents if documents_count is None else documents_count,
+            size_counts.work_files,
             rates,
         )
-        marks = mark(seed, lived, rates)
-        broken = planted(broken_feeds, lived, calendar, start, end)
-        return cls(seed, start, end, calendar, rates, lived, marks, papers, broken)
-
-    @classmethod
-    def scenario(cls, name: str, seed: int = 1) -> "World":
-        """A world in which the figures of a named scenario are planted; ValueError when nobody knows it."""
-        from lgsp_province.scenarios.scenario import load
-
-        return load(name).world(seed)
+        marks = draw_marks(seed, generated, rates)
+        feeds = plan_feeds(broken_feeds, generated, calendar, start, end)
+        return cls(seed, start, end, calendar, rates, generated, marks, document_data, feeds)
 
     @property
     def catalogue(self) -> Catalogue:
-        """The procedures of its lists, and who offers them."""
+        """The procedures in the systems' lists, and the agencies that offer them."""
         return self.dossiers.catalogue
 
     def view(self, as_of: int) -> View:
-        """What the two dossier systems show at an instant."""
-        return broken(view.look(self.dossiers, self.marks, as_of), self.feeds)
-
-    def truth(self, as_of: int) -> "Truth":
-        """What a perfect reader of all three systems would publish at an instant."""
-        from lgsp_province.truth import truth
-
-        return truth.of(self, as_of)
+        """The content of the two dossier systems at an instant, with broken feeds applied."""
+        return with_broken_feeds(view.build(self.dossiers, self.marks, as_of), self.feeds)

@@ -1,4 +1,4 @@
-"""Every rule has an owner, a reason and a proof: a made-up row that breaks it and nothing else, and one that just keeps it."""
+"""Every rule has an owner, a reason and a proof: an artificial row that breaks only this rule, and one that only just passes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from lgsp.check import batch_metrics, canaries, personal_data, row_rules
-from lgsp.check.row_rules import Decided
+from lgsp.check.row_rules import Decisions
 from lgsp.errors import ContractError
-from lgsp.harmonise.context import Workbench
+from lgsp.harmonise.context import HarmoniseContext
 from lgsp.land.archive import Batch, Pack
 from lgsp.schema import contract, records, sources
 from lgsp.schema.contract import Rule
@@ -23,27 +23,27 @@ from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 from tests.unit.sources.test_documents_rows import UUID, edoc
 
 OWNERS = {"agency", "source", "platform"}
-# A rule that asks the ledger too is proven where that is: in PostgreSQL.
+# Table rules that also read the ledger can only be tested in PostgreSQL.
 TABLES = tuple(dict.fromkeys(rule.table for rule in contract.rules("table") if "ledger." not in rule.bad))
 KINDS = (*(kind.name for kind in records.FACTS), "batch", *TABLES)
-EVERY = [pytest.param(rule, id=rule.id) for kind in KINDS for rule in canaries.asked(kind)]
+EVERY = [pytest.param(rule, id=rule.id) for kind in KINDS for rule in canaries.rules_of(kind)]
 ENDS = (DAY.end, datetime(2026, 8, 3, 3, 4, 5, 678901, tzinfo=UTC))
 SIDES: tuple[canaries.Side, ...] = ("fails", "keeps")
 Broken = dict[tuple[str, str], set[str]]
 
 
 def _harmonised(folder: Path, source: str, *answers: tuple[str, str, object]) -> Iterator[tuple[str, Path]]:
-    """The staged files of a batch that holds the source's lists and some more answers: list, request, body."""
+    """The staged files of a batch with the lists of a source and further answers, given as (list, request, body)."""
     pack = Pack(folder / "landed")
     for name, request, body in [(name, name, body) for name, body in LISTS[source].items()] + list(answers):
         pack.annotate(pack.append(name, request, 200, orjson.dumps(body), 0.0, False), is_whole=True)
     pack.seal({"declared": 0, "read": 0, "gap": 0})
     (folder / "harmonised").mkdir()
-    told = sources.load(source)
+    described = sources.load(source)
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
-        told.code("rows").harmonise(
-            Workbench(con, told, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
+        described.code("rows").harmonise(
+            HarmoniseContext(con, described, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
         )
     for kind in records.FACTS:
         if (file := folder / "harmonised" / f"{kind.name}.parquet").exists():
@@ -51,14 +51,14 @@ def _harmonised(folder: Path, source: str, *answers: tuple[str, str, object]) ->
 
 
 def _flags(folder: Path, source: str, kind: str, *answers: tuple[str, str, object]) -> dict[str, set[str]]:
-    """Which rules each record breaks, by its key."""
+    """The ids of the rules that each record breaks, by its key."""
     file = dict(_harmonised(folder, source, *answers))[kind]
     found: dict[str, set[str]] = {}
     with duckdb.connect() as con:
         con.execute(
             f"set TimeZone = 'UTC'; create table staged as select *, timestamptz '{DAY.end}' as window_to from '{file}'"
         )
-        personal_data.mark(con, "staged", records.KINDS[kind])
+        personal_data.mark_rows(con, "staged", records.KINDS[kind])
         for rule in contract.rules(kind):
             rows = con.execute(f"select source_key, coalesce({rule.bad}, false) from staged").fetchall()
             for key, is_broken in rows:
@@ -68,7 +68,7 @@ def _flags(folder: Path, source: str, kind: str, *answers: tuple[str, str, objec
 
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """The columns of the rows of every kind."""
+    """The columns of the rows of every kind, as name to DuckDB type."""
     found = {"batch": {**batch_metrics.COLUMNS, "window_to": "timestamptz"}}
     for table in map(contract.load, TABLES):
         found[table.name] = {column.name: column.type for column in table.columns} | {"window_to": "timestamptz"}
@@ -82,26 +82,28 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
 
 @pytest.fixture(scope="module")
 def broken(columns: dict[str, dict[str, str]]) -> Broken:
-    """Which rules each made-up row breaks: by side, by the rule it is about or (of a sample) its kind; for windows that end
-    at midnight and not."""
+    """The rules that each artificial row breaks, by (side and end of the window, its rule or, for a sample row, its kind).
+
+    One window ends at midnight, the other does not.
+    """
     found: Broken = {}
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         for kind, side, end in product(KINDS, SIDES, ENDS):
-            canaries.rows(con, kind, columns[kind], end, side)
+            canaries.create_table(con, kind, columns[kind], end, side)
             if kind in records.KINDS:
-                personal_data.mark(con, "proof", records.KINDS[kind])
-            rules = canaries.asked(kind)
+                personal_data.mark_rows(con, "proof", records.KINDS[kind])
+            rules = canaries.rules_of(kind)
             flags = ", ".join(f"coalesce({rule.bad}, false)" for rule in rules)
-            for about, *is_broken in con.execute(f"select canary, {flags} from proof").fetchall():
-                found[f"{side} {end:%H}", about or kind] = {
-                    rule.id for rule, is_so in zip(rules, is_broken, strict=True) if is_so
+            for tested, *is_broken in con.execute(f"select canary, {flags} from proof").fetchall():
+                found[f"{side} {end:%H}", tested or kind] = {
+                    rule.id for rule, fails in zip(rules, is_broken, strict=True) if fails
                 }
     return found
 
 
 @pytest.mark.parametrize("rule", EVERY)
-def test_a_rule_says_whose_it_is_and_why(rule: Rule) -> None:
+def test_a_rule_has_an_owner_and_a_reason(rule: Rule) -> None:
     assert rule.owner in OWNERS
     assert rule.meaning and rule.meaning_vi and rule.why
     assert rule.proof and {"fails", "keeps"} <= rule.proof.keys() <= {"fails", "or", "keeps", "also"}
@@ -109,71 +111,73 @@ def test_a_rule_says_whose_it_is_and_why(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", EVERY)
-def test_a_rule_is_broken_by_the_row_that_should_break_it_and_by_that_alone(rule: Rule, broken: Broken) -> None:
-    told = rule.proof or {}
-    ways = [rule.id, *(f"{rule.id}:{number}" for number, _ in enumerate(told.get("or", ()), 2))]
+def test_a_rule_is_broken_by_its_own_row_and_no_other(rule: Rule, broken: Broken) -> None:
+    proof = rule.proof or {}
+    ways = [rule.id, *(f"{rule.id}:{number}" for number, _ in enumerate(proof.get("or", ()), 2))]
     for way, end in product(ways, ENDS):
-        assert broken[f"fails {end:%H}", way] == {rule.id, *told.get("also", ())}, way
+        assert broken[f"fails {end:%H}", way] == {rule.id, *proof.get("also", ())}, way
 
 
 @pytest.mark.parametrize("rule", EVERY)
-def test_a_rule_is_kept_by_the_row_that_just_keeps_it(rule: Rule, broken: Broken) -> None:
+def test_the_row_that_only_just_passes_a_rule_passes_it(rule: Rule, broken: Broken) -> None:
     for end in ENDS:
         assert rule.id not in broken[f"keeps {end:%H}", rule.id]
 
 
-def test_a_sample_keeps_every_rule(broken: Broken) -> None:
+def test_a_sample_row_passes_every_rule(broken: Broken) -> None:
     assert [broken[f"keeps {end:%H}", kind] for kind in KINDS for end in ENDS] == [set()] * len(KINDS) * len(ENDS)
 
 
-def test_a_rule_id_means_one_thing() -> None:
-    ids = [rule.id for kind in KINDS for rule in canaries.asked(kind)]
+def test_rule_ids_are_unique() -> None:
+    ids = [rule.id for kind in KINDS for rule in canaries.rules_of(kind)]
     assert len(ids) == len(set(ids)) > 60
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in records.FACTS])
-def test_every_rule_has_a_canary_that_no_source_sent(kind: str, columns: dict[str, dict[str, str]]) -> None:
+def test_every_rule_has_a_canary_marked_as_such(kind: str, columns: dict[str, dict[str, str]]) -> None:
     with duckdb.connect() as con:
         con.execute(f"create table staged ({', '.join(f'{n} {t}' for n, t in columns[kind].items())}, canary varchar)")
-        canaries.canaries(con, "staged", kind, DAY.end)
+        canaries.insert(con, "staged", kind, DAY.end)
         found = con.execute("select canary, raw_hash, raw_pointer, window_to = ? from staged", [DAY.end]).fetchall()
     assert sorted(found) == sorted((r.id, f"canary:{r.id}", "canary", True) for r in contract.rules(kind))
 
 
-def test_a_sample_of_a_column_that_is_gone_is_no_proof(columns: dict[str, dict[str, str]]) -> None:
+def test_a_sample_with_an_unknown_column_raises_an_error(columns: dict[str, dict[str, str]]) -> None:
     left = {name: type_ for name, type_ in columns["dossier"].items() if name != "is_disordered"}
     with duckdb.connect() as con, pytest.raises(ContractError, match="kind dossier have no column 'is_disordered'"):
-        canaries.rows(con, "dossier", left, DAY.end)
+        canaries.create_table(con, "dossier", left, DAY.end)
 
 
-def test_a_rule_without_a_proof_is_told(monkeypatch: pytest.MonkeyPatch, columns: dict[str, dict[str, str]]) -> None:
+def test_a_rule_without_a_proof_raises_an_error(
+    monkeypatch: pytest.MonkeyPatch, columns: dict[str, dict[str, str]]
+) -> None:
     first, *others = contract.rules("work_file")
     monkeypatch.setattr(contract, "rules", lambda kind: (replace(first, proof=None), *others))
     with duckdb.connect() as con, pytest.raises(ContractError, match=first.id):
-        canaries.rows(con, "work_file", columns["work_file"], DAY.end)
+        canaries.create_table(con, "work_file", columns["work_file"], DAY.end)
 
 
-def test_a_work_file_that_is_held_belongs_to_the_day_it_was_opened(
+def test_a_quarantined_work_file_belongs_to_the_day_it_was_opened(
     tmp_path: Path, columns: dict[str, dict[str, str]]
 ) -> None:
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
-        canaries.rows(con, "work_file", columns["work_file"], DAY.end)
+        canaries.create_table(con, "work_file", columns["work_file"], DAY.end)
         con.execute(
             f"copy (select * exclude (canary, window_to) replace (canary as source_key) from proof where canary is not null) to '{tmp_path / 'staged.parquet'}' (format parquet)"
         )
         kind = records.KINDS["work_file"]
-        held = row_rules.judge(
-            con, kind, tmp_path / "staged.parquet", tmp_path / "accepted.parquet", DAY.end, Decided()
+        quarantine = row_rules.apply(
+            con, kind, tmp_path / "staged.parquet", tmp_path / "accepted.parquet", DAY.end, Decisions()
         ).quarantine
     changed_on = date(2001, 6, 5)
     expected = {rule.id: date(2001, 6, 4) for rule in contract.rules("work_file") if rule.quarantines}
-    assert {row["rule_id"]: row["occurred_on"] for row in held} == expected | {"WF_OPENED_FUTURE": changed_on}
+    assert {row["rule_id"]: row["occurred_on"] for row in quarantine} == expected | {"WF_OPENED_FUTURE": changed_on}
 
 
-def test_a_finish_that_work_follows_on_is_told(tmp_path: Path) -> None:
-    def steps(*told: str) -> list[dict[str, str]]:
-        return [{"TrangThai": code, "ThoiDiemXuLy": f"202608030{hour}0000"} for hour, code in enumerate(told)]
+def test_work_after_the_finish_is_flagged(tmp_path: Path) -> None:
+    def steps(*codes: str) -> list[dict[str, str]]:
+        return [{"TrangThai": code, "ThoiDiemXuLy": f"202608030{hour}0000"} for hour, code in enumerate(codes)]
 
     sent = [
         online(MaHoSo=f"{AGENCY}-260803-0001", TienDo=steps("1", "2", "4", "9", "10")),
@@ -185,7 +189,7 @@ def test_a_finish_that_work_follows_on_is_told(tmp_path: Path) -> None:
     assert sorted(key[-4:] for key, rules in found.items() if "DOS_UPSTREAM_STATUS" in rules) == ["0002", "0004"]
 
 
-def test_two_contents_of_one_key_and_time_are_told(tmp_path: Path) -> None:
+def test_two_contents_with_one_key_and_change_time_are_flagged(tmp_path: Path) -> None:
     later = "2026-08-03T04:00:00.000+0000"
     sent = [one_stop(id="a"), one_stop(id="a", feeTotal=1), one_stop(id="b"), one_stop(id="b"),
             one_stop(id="c"), one_stop(id="c", feeTotal=1, modifiedDate=later)]  # fmt: skip
@@ -193,24 +197,24 @@ def test_two_contents_of_one_key_and_time_are_told(tmp_path: Path) -> None:
     assert {key for key, rules in found.items() if "DOS_DUP_KEY" in rules} == {"a"}
 
 
-def test_a_promise_for_a_day_off_is_told(tmp_path: Path) -> None:
+def test_a_due_date_on_a_day_off_is_flagged(tmp_path: Path) -> None:
     off, worked = {"2026-08-08", "2026-09-02", "2022-09-02", "2040-01-01"}, {"2026-08-07", "2022-09-05"}
     sent = [one_stop(id=day, appointmentDate=f"{day}T10:00:00.000+0000") for day in off | worked]
     found = _flags(tmp_path, "one_stop_shop", "dossier", ("dossiers", "page", {"content": sent}))
     assert {day for day, rules in found.items() if "DOS_DUE_NONWORKING" in rules} == off
 
 
-def _answer(day: str, told: str = "") -> str:
-    code = "<Code>1/UBND</Code>" if not told else ""
-    organ = "" if told else "<OrganId>000.00.20.H47</OrganId>"
-    return f"<ResponseFor>{organ}{code}<PromulgationDate>{day}</PromulgationDate><DocumentId>{told}</DocumentId></ResponseFor>"
+def _answer(day: str, document_id: str = "") -> str:
+    code = "<Code>1/UBND</Code>" if not document_id else ""
+    organ = "" if document_id else "<OrganId>000.00.20.H47</OrganId>"
+    return f"<ResponseFor>{organ}{code}<PromulgationDate>{day}</PromulgationDate><DocumentId>{document_id}</DocumentId></ResponseFor>"
 
 
-def test_what_messages_say_of_other_documents_and_of_themselves_is_told(tmp_path: Path) -> None:
+def test_impossible_answers_and_contradicting_messages_are_flagged(tmp_path: Path) -> None:
     sent = {
         "same day": edoc(more=_answer("2021/06/18"), key="000.00.07.H47,2021/06/18,1/A"),
         "the day after": edoc(more=_answer("2021/06/19"), key="000.00.07.H47,2021/06/18,2/A"),
-        "nobody knows what": edoc(more=_answer("", UUID), key="000.00.07.H47,2021/06/18,3/A"),
+        "unknown document": edoc(more=_answer("", UUID), key="000.00.07.H47,2021/06/18,3/A"),
         "nothing": edoc(more="<ResponseFor></ResponseFor>", key="000.00.07.H47,2021/06/18,4/A"),
         "once": edoc(key="000.00.07.H47,2021/06/18,5/A"),
         "again": edoc(key="000.00.07.H47,2021/06/18,5/A", subject="V/v  báo cáo"),
@@ -225,6 +229,6 @@ def test_what_messages_say_of_other_documents_and_of_themselves_is_told(tmp_path
     found = _flags(tmp_path, "documents", "document", *answers)
     assert {key for key, rules in found.items() if "DOC_RESPONSEFOR_EXISTS" in rules} == {
         "the day after",
-        "nobody knows what",
+        "unknown document",
     }
     assert {key for key, rules in found.items() if "DOC_DUP" in rules} == {"one", "another"}

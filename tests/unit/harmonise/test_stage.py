@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lgsp.check import stage
-from lgsp.check.row_rules import Decided
+from lgsp.check.row_rules import Decisions
 from lgsp.errors import ContractError
 from lgsp.harmonise import field_sql
-from lgsp.harmonise.context import Workbench
+from lgsp.harmonise.context import HarmoniseContext
 from lgsp.harmonise.organisations import directory
 from lgsp.land.archive import Batch, Pack
 from lgsp.schema import corrections, records, sources
@@ -33,7 +33,7 @@ PLACES = {"one_stop_shop": "content", "online_services": "result"}
 class Harmonised:
     """What became of some records: staged rows, what was told about the fields, what was undone."""
 
-    def __init__(self, bench: Workbench, folder: Path) -> None:
+    def __init__(self, bench: HarmoniseContext, folder: Path) -> None:
         self.rows: list[dict[str, Any]] = pq.read_table(folder / "harmonised" / "dossier.parquet").to_pylist()
         self.aliases = pq.read_table(folder / "harmonised" / "organisation_alias.parquet").to_pylist()
         self.drift = {drift.of: drift for drift in bench.drift}
@@ -61,7 +61,7 @@ def harmonise(
 
 def _harmonise(
     folder: Path, source: str, pages: tuple[list[Any], ...], changes: dict[str, Any], raw: bytes | None
-) -> tuple[Workbench, Path]:
+) -> tuple[HarmoniseContext, Path]:
     pack = Pack(folder / "landed")
     answers: list[tuple[str, bytes]] = [(name, orjson.dumps(answer)) for name, answer in LISTS[source].items()]
     answers += [("dossiers", raw or json.dumps({PLACES[source]: page}).encode()) for page in pages]
@@ -73,22 +73,22 @@ def _harmonise(
     told = told if not changes else type(told)(**{**told.__dict__, **changes})
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
-        bench = Workbench(con, told, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
+        bench = HarmoniseContext(con, told, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
         told.code("rows").harmonise(bench)
     return bench, folder
 
 
-def judged(source: str, *pages: list[Any]) -> tuple[stage.Checked, int]:
+def judged(source: str, *pages: list[Any]) -> tuple[stage.BatchCheck, int]:
     """Harmonise and judge: the counts, and how many records came."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         _harmonise(folder, source, pages, {}, None)
         (folder / "judged").mkdir()
-        checked = stage.Checked(ledger.Batch("b.1", source, DAY, "harmonised", None, "", None, {}))
+        checked = stage.BatchCheck(ledger.Batch("b.1", source, DAY, "harmonised", None, "", None, {}))
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
-            stage._judge_rows(
-                con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", Decided()
+            stage._check_rows(
+                con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", Decisions()
             )
     return checked, sum(len(page) for page in pages)
 

@@ -125,7 +125,7 @@ def _refused(folder: Path) -> str:
         (THRESHOLDS, ",Ít hồ sơ,", ",Ít hồ sơ, ít lắm,", "line 2: there are more fields than columns"),
         (THRESHOLDS, ",Ít hồ sơ,", ",Ít\0,", "line 2: label_vi 'Ít\\x00' is no text"),
         (INDICATORS, "reused:", "re_used:", "nothing computes an indicator 're_used'; known are on_time, "),
-        (INDICATORS, "table: service_kpi", "table: document_kpi", "line 10: on_time table must be service_kpi"),
+        (INDICATORS, "table: service_kpi", "table: document_kpi", "line 15: on_time table must be service_kpi"),
         (INDICATORS, "unit: ratio", "unit: points", "on_time unit must be ratio"),
         (INDICATORS, "reused:", "synced:", "synced is there twice"),
         (INDICATORS, '"2.0"\n    from: 2022-08-15', '"2.1"\n    from: 2022-08-15', 'online_share has no version "2.0": levels of services count before its first day, modes from it'),
@@ -138,9 +138,9 @@ def _refused(folder: Path) -> str:
         (INDICATORS, "better: high", "better: more", "on_time better 'more' must be high, low or ''"),
         (INDICATORS, "better: high", "beter: high", "on_time lacks 'better'"),
         (INDICATORS, "    excluded:", "    exclude:", "on_time has 'exclude', which means nothing here"),
-        (INDICATORS, ", en: Finished on time}", "}", "line 4: on_time name lacks 'en'"),
-        (INDICATORS, "  name: {vi: Giải quyết đúng hạn", "  name: {vi: [Giải quyết", "line 5: "),
-        (INDICATORS, "unit: ratio", "unit: !!bool ratio", "line 7: ratio cannot be"),
+        (INDICATORS, ", en: Finished on time}", "}", "line 7: on_time name lacks 'en'"),
+        (INDICATORS, "  name: {vi: Tỷ lệ giải quyết đúng hạn", "  name: {vi: [Tỷ lệ", "line 8: "),
+        (INDICATORS, "unit: ratio", "unit: !!bool ratio", "line 10: ratio cannot be"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_with_its_place(

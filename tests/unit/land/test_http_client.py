@@ -1,4 +1,4 @@
-"""Asking a source: what is worth asking again, how long we wait, and what is refused."""
+"""Requests to a source: which ones are retried, how long we wait, and what is refused."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def test_f3_retry_after_in_seconds_is_obeyed(source: Callable[[Script], Endpoint
 
 
 def test_f3_retry_after_as_a_date_is_obeyed(source: Callable[[Script], Endpoint]) -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=200), usegmt=True)
     _, (wait,) = _ask(source([_answer(429, Retry_After=later), _answer(200)]))
-    assert 18 <= wait <= 21
+    assert 100 < wait < 201, "the backoff without the header is at most 1 s"
 
 
 def test_f4_waits_grow_with_jitter_and_are_capped(source: Callable[[Script], Endpoint]) -> None:
@@ -82,12 +82,12 @@ def test_f4_waits_grow_with_jitter_and_are_capped(source: Callable[[Script], End
     assert all(low / 2 <= wait <= low for wait, low in zip(waits, [1, 2, 2, 2, 2], strict=True))
 
 
-def test_a_wait_longer_than_the_cap_is_not_sat_out(source: Callable[[Script], Endpoint]) -> None:
+def test_a_requested_wait_longer_than_the_cap_is_an_error(source: Callable[[Script], Endpoint]) -> None:
     with pytest.raises(SourceFailed, match="asks to wait 9999 s"):
         _ask(source([_answer(429, Retry_After="9999")]))
 
 
-def test_f8_a_body_shorter_than_declared_is_asked_for_again(source: Callable[[Script], Endpoint]) -> None:
+def test_f8_a_body_shorter_than_declared_is_requested_again(source: Callable[[Script], Endpoint]) -> None:
     def cut(handler: BaseHTTPRequestHandler) -> None:
         _answer(200, b'{"content"', Content_Length="4000")(handler)
         handler.close_connection = True
@@ -96,27 +96,25 @@ def test_f8_a_body_shorter_than_declared_is_asked_for_again(source: Callable[[Sc
     assert answer.body == b'{"a":1}'
 
 
-def test_f9_an_html_page_with_status_200_is_asked_for_again(source: Callable[[Script], Endpoint]) -> None:
+def test_f9_an_html_page_with_status_200_is_requested_again(source: Callable[[Script], Endpoint]) -> None:
     answer, _ = _ask(source([_answer(200, b"<html>502</html>", Content_Type="text/html"), _answer(200, b"[]")]))
     assert answer.body == b"[]"
 
 
-def test_f2_one_byte_after_the_other_ends_at_the_total_time(source: Callable[[Script], Endpoint]) -> None:
-    def dribble(handler: BaseHTTPRequestHandler) -> None:
+def test_f2_a_slow_answer_ends_at_the_total_time(source: Callable[[Script], Endpoint]) -> None:
+    def send_slowly(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
-        for _ in range(40):
+        for _ in range(1000):  # the body is complete after 50 s, unless the client stops earlier
             try:
                 handler.wfile.write(b" ")
             except OSError:
                 return
             time.sleep(0.05)
 
-    begun = time.monotonic()
-    with pytest.raises(SourceFailed, match=r"not whole after 0\.3 s"):
-        _ask(source([dribble]), total_seconds=0.3, attempts=1)
-    assert time.monotonic() - begun < 5
+    with pytest.raises(SourceFailed, match=r"not complete after 0\.3 s"):
+        _ask(source([send_slowly]), total_seconds=0.3, attempts=1)
 
 
 def test_s10_an_answer_over_the_size_limit_is_refused(source: Callable[[Script], Endpoint]) -> None:
@@ -140,7 +138,7 @@ def test_f6_a_login_is_renewed_once_for_each_expiry(source: Callable[[Script], E
         caller.ask("GET", "/", accept=lambda answer: None)
 
 
-def test_every_answer_is_kept_before_it_is_looked_into(source: Callable[[Script], Endpoint]) -> None:
+def test_every_answer_is_stored_before_it_is_parsed(source: Callable[[Script], Endpoint]) -> None:
     kept: list[bytes] = []
     caller = http_client.Caller(source([_answer(500, b"broken"), _answer(200, b"whole")]), sleep=lambda _: None)
     caller.ask("GET", "/", accept=lambda answer: None, keep=lambda answer: kept.append(answer.body))

@@ -1,4 +1,4 @@
-"""Answers that hold what no store can keep."""
+"""Answers with values that cannot be stored are parsed, and only those values are replaced."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ json_values = st.recursive(
         (b'{"a":"x","b":' + b"[" * 5000 + b"]" * 5000 + b',"c":"]"}', None),
     ],
 )  # fmt: skip
-def test_one_poisonous_value_does_not_spoil_the_rest(sent: bytes, kept: dict[str, object] | None) -> None:
-    found = json_sanitiser.loads(sent)
+def test_one_unstorable_value_does_not_affect_the_rest(sent: bytes, kept: dict[str, object] | None) -> None:
+    parsed = json_sanitiser.loads(sent)
     if kept is None:
-        assert (found["a"], found["c"]) == ("x", "]")
+        assert (parsed["a"], parsed["c"]) == ("x", "]")
     else:
-        assert found == kept
+        assert parsed == kept
 
 
 @pytest.mark.parametrize("sent", [b'{"content":[{"a":1},{"a":', b"<html>502</html>", b"", b'{"a":1}}', b"[1,2"])
-def test_an_answer_that_is_cut_or_none_is_refused(sent: bytes) -> None:
+def test_an_incomplete_or_empty_answer_is_refused(sent: bytes) -> None:
     with pytest.raises(ValueError):
         json_sanitiser.loads(sent)
 
 
-def test_a_nul_is_taken_out_before_a_store_meets_it() -> None:
-    assert b"\\u0000" not in json_sanitiser.harmless(b'{"a":"x\\u0000y"}')
-    assert orjson.loads(json_sanitiser.harmless(b'{"a":"x\\u0000y"}')) == {"a": "x\ufffdy"}
+def test_nul_is_replaced() -> None:
+    assert b"\\u0000" not in json_sanitiser.sanitise(b'{"a":"x\\u0000y"}')
+    assert orjson.loads(json_sanitiser.sanitise(b'{"a":"x\\u0000y"}')) == {"a": "x\ufffdy"}
 
 
-def test_an_emoji_is_no_poison() -> None:
+def test_an_emoji_is_unchanged() -> None:
     assert json_sanitiser.loads(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
 @given(json_values)
-def test_what_was_fit_to_keep_is_kept_as_it_was(value: object) -> None:
+def test_storable_values_are_unchanged(value: object) -> None:
     body = json.dumps(value).encode()
     if (
         b"\\u0000" not in body
@@ -62,13 +62,13 @@ def test_what_was_fit_to_keep_is_kept_as_it_was(value: object) -> None:
 
 
 @given(st.binary())
-def test_no_bytes_bring_it_down(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_raise_value_error(body: bytes) -> None:
     try:
         json_sanitiser.loads(body)
     except ValueError:
         pass
 
 
-def test_what_lies_beside_poison_keeps_its_very_signs() -> None:
+def test_values_next_to_a_replaced_value_keep_their_bytes() -> None:
     body = b'{"content":[{"a":1.50,"b":-0,"c":1E2},{"x":"\\u0000"}]}'
-    assert b'{"a":1.50,"b":-0,"c":1E2}' in json_sanitiser.harmless(body)
+    assert b'{"a":1.50,"b":-0,"c":1E2}' in json_sanitiser.sanitise(body)

@@ -1,4 +1,4 @@
-"""Picked records are read as in their whole batch, and nothing else of it is."""
+"""Picked records are read as in their complete batch, and no other records are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 import orjson
 import pyarrow.parquet as pq
 
-from lgsp.harmonise.context import Workbench
+from lgsp.harmonise.context import HarmoniseContext
 from lgsp.land.archive import Batch, Pack
 from lgsp.land.record_subset import Selection
 from lgsp.schema import sources
@@ -29,29 +29,29 @@ def _keys(batch: Batch, source: str, folder: Path, *kinds: str) -> list[set[str]
     folder.mkdir()
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
-        told = sources.load(source)
-        told.code("rows").harmonise(Workbench(con, told, batch, "b.2", DAY, folder, b"key"))
+        description = sources.load(source)
+        description.code("rows").harmonise(HarmoniseContext(con, description, batch, "b.2", DAY, folder, b"key"))
     return [{row["source_key"] for row in pq.read_table(folder / f"{kind}.parquet").to_pylist()} for kind in kinds]
 
 
-def _said(file: Path) -> dict[str, tuple[str, str]]:
+def _hashes(file: Path) -> dict[str, tuple[str, str]]:
     return {row["source_key"]: (row["content_hash"], row["raw_hash"]) for row in pq.read_table(file).to_pylist()}
 
 
-def test_of_many_pages_only_the_picked_records_are_read(tmp_path: Path) -> None:
+def test_only_the_picked_records_of_many_pages_are_read(tmp_path: Path) -> None:
     pages = [{"content": [one_stop(id=f"a{page}{number}") for number in range(3)]} for page in range(3)]
     lists = [(name, name, answer) for name, answer in LISTS["one_stop_shop"].items()]
     landed = _landed(tmp_path, *lists, *(("dossiers", "dossiers", page) for page in pages))
-    picked = Selection.of(landed, ["b.1#2:1", "b.1#4:0"])
+    picked = Selection.from_pointers(landed, ["b.1#2:1", "b.1#4:0"])
     assert [call.number for call in picked.calls("dossiers")] == [2, 4]
     dossiers, agencies = _keys(picked, "one_stop_shop", tmp_path / "picked", "dossier", "organisation")
     assert dossiers == {"a01", "a20"} and agencies == {"H47.20", "H47.20.25"}
     _keys(Batch.open(landed), "one_stop_shop", tmp_path / "whole")
-    said, whole = (_said(tmp_path / name / "dossier.parquet") for name in ("picked", "whole"))
-    assert said.items() <= whole.items() and len(whole) == 9
+    picked_rows, all_rows = (_hashes(tmp_path / name / "dossier.parquet") for name in ("picked", "whole"))
+    assert picked_rows.items() <= all_rows.items() and len(all_rows) == 9
 
 
-def test_a_message_is_read_beside_the_whole_listing_and_a_work_file_by_itself(tmp_path: Path) -> None:
+def test_a_picked_message_is_read_with_the_complete_listing_and_a_work_file_alone(tmp_path: Path) -> None:
     listed = [{"docId": f"d{n}", "createdTime": f"2026/08/03 1{n}:00:00", "messageType": "edoc"} for n in range(3)]
     files = [{"maHoSo": f"w{n}", "maDonVi": "000.00.07.H47", "ngayCapNhat": "2026/08/03 10:00:00"} for n in range(2)]
     landed = _landed(
@@ -62,8 +62,14 @@ def test_a_message_is_read_beside_the_whole_listing_and_a_work_file_by_itself(tm
         ("work_files", "work_files", {"data": files}),
     )
     kinds = ("document", "work_file")
-    assert _keys(Selection.of(landed, ["b.1#3:0"]), "documents", tmp_path / "message", *kinds) == [{"d1"}, set()]
-    assert Selection.of(landed, ["b.1#5:1"]).calls("edocs") == []
-    assert _keys(Selection.of(landed, ["b.1#5:1"]), "documents", tmp_path / "file", *kinds) == [set(), {"w1"}]
-    both = Selection.of(landed, ["b.1#2:0", "b.1#5:0"])
+    assert _keys(Selection.from_pointers(landed, ["b.1#3:0"]), "documents", tmp_path / "message", *kinds) == [
+        {"d1"},
+        set(),
+    ]
+    assert Selection.from_pointers(landed, ["b.1#5:1"]).calls("edocs") == []
+    assert _keys(Selection.from_pointers(landed, ["b.1#5:1"]), "documents", tmp_path / "file", *kinds) == [
+        set(),
+        {"w1"},
+    ]
+    both = Selection.from_pointers(landed, ["b.1#2:0", "b.1#5:0"])
     assert _keys(both, "documents", tmp_path / "both", *kinds) == [{"d0"}, {"w0"}]

@@ -1,4 +1,4 @@
-"""The simulated province lives through the changes of 2025, and stays what it was before them."""
+"""Tests the simulated province across the changes of 2025; worlds before 2025 must stay the same."""
 
 import hashlib
 from datetime import date
@@ -13,7 +13,7 @@ from lgsp_province.world import agencies, services
 from lgsp_province.world.calendar import day_date, day_number, local_days
 from lgsp_province.world.dossiers import ONLINE, Dossiers
 
-EVERYONE = agencies.load()
+ALL_AGENCIES = agencies.load()
 
 
 @cache
@@ -21,112 +21,126 @@ def dossiers(first: date = date(2024, 12, 1), last: date = date(2025, 9, 30), se
     return World.generate("tiny", seed, first, last, dossiers_count=8_000).dossiers
 
 
-def test_a_world_before_2025_is_the_one_it_always_was():
-    lived = World.generate("tiny", 1, date(2022, 1, 1), date(2022, 3, 31)).dossiers
+def test_a_world_before_2025_is_unchanged():
+    generated = World.generate("tiny", 1, date(2022, 1, 1), date(2022, 3, 31)).dossiers
     digest = hashlib.md5(usedforsecurity=False)
-    for column in (lived.submitted, lived.agency, lived.service, lived.channel, lived.home, lived.sequence):
+    for column in (
+        generated.submitted,
+        generated.agency,
+        generated.service,
+        generated.channel,
+        generated.home,
+        generated.sequence,
+    ):
         digest.update(np.ascontiguousarray(column).tobytes())
-    assert (len(lived), digest.hexdigest()) == (460, "e928c52a57b341573b9fc88b5fe018c8")
+    assert (len(generated), digest.hexdigest()) == (460, "e928c52a57b341573b9fc88b5fe018c8")
 
 
-def test_every_dossier_is_received_by_an_agency_in_force_from_an_applicant_of_a_living_commune():
-    found = dossiers()
-    for day in np.unique(local_days(found.submitted)).tolist():
-        there = {agency.index for agency in agencies.in_force(day_date(day))}
-        today = local_days(found.submitted) == day
-        assert set(found.agency[today].tolist()) <= there and set(found.home[today].tolist()) <= there
+def test_agency_and_home_commune_of_every_dossier_are_in_force():
+    generated = dossiers()
+    for day in np.unique(local_days(generated.submitted)).tolist():
+        in_force = {agency.index for agency in agencies.in_force(day_date(day))}
+        is_on_day = local_days(generated.submitted) == day
+        assert (
+            set(generated.agency[is_on_day].tolist()) <= in_force
+            and set(generated.home[is_on_day].tolist()) <= in_force
+        )
 
 
-def test_districts_and_old_communes_receive_nothing_from_the_merger_on():
-    found = dossiers()
-    after = local_days(found.submitted) >= day_number(territory_versions.MERGER)
-    receiving = [EVERYONE[index] for index in set(found.agency[after].tolist())]
+def test_districts_and_old_communes_receive_no_dossiers_after_the_merger():
+    generated = dossiers()
+    after = local_days(generated.submitted) >= day_number(territory_versions.MERGER)
+    receiving = [ALL_AGENCIES[index] for index in set(generated.agency[after].tolist())]
     assert {a.level for a in receiving} == {agencies.PROVINCE, agencies.COMMUNE}
     assert all(a.valid_from == territory_versions.MERGER for a in receiving if a.level == agencies.COMMUNE)
     district_services = {s.index for s in services.load() if s.agency_level == agencies.DISTRICT}
-    assert set(found.service[after].tolist()) & district_services
+    assert set(generated.service[after].tolist()) & district_services
 
 
-def test_a_silent_commune_receives_nothing_and_an_offline_one_nothing_online():
-    found = dossiers()
-    silent = [a.index for a in EVERYONE if a.is_silent]
-    offline = [a.index for a in EVERYONE if a.is_offline]
-    assert any(EVERYONE[index].valid_from == territory_versions.MERGER for index in silent)
-    assert any(EVERYONE[index].valid_from == territory_versions.MERGER for index in offline)
-    assert not np.isin(found.agency, silent).any()
-    assert not np.isin(found.agency[found.channel == ONLINE], offline).any()
+def test_silent_communes_receive_no_dossiers_and_offline_communes_no_online_ones():
+    generated = dossiers()
+    silent = [a.index for a in ALL_AGENCIES if a.is_silent]
+    offline = [a.index for a in ALL_AGENCIES if a.is_offline]
+    assert any(ALL_AGENCIES[index].valid_from == territory_versions.MERGER for index in silent)
+    assert any(ALL_AGENCIES[index].valid_from == territory_versions.MERGER for index in offline)
+    assert not np.isin(generated.agency, silent).any()
+    assert not np.isin(generated.agency[generated.channel == ONLINE], offline).any()
 
 
-def test_the_communes_of_july_2025_are_those_of_the_reference_with_codes_of_the_new_style():
-    new = [a for a in EVERYONE if a.valid_from == territory_versions.MERGER]
+def test_the_communes_of_july_2025_match_the_reference_data_and_have_new_style_codes():
+    new = [a for a in ALL_AGENCIES if a.valid_from == territory_versions.MERGER]
     assert [a.code for a in new] == [a.new_code for a in new] == [f"H47.{n}" for n in range(101, 179)]
     for agency in new:
-        unit = territory_versions.at(agency.unit_code, territory_versions.MERGER)
+        unit = territory_versions.unit_at(agency.unit_code, territory_versions.MERGER)
         assert unit is not None and agency.name == f"UBND {unit.name[0].lower()}{unit.name[1:]}"
-    found = dossiers()
-    last = int(np.flatnonzero(found.agency >= len(agencies.before_merger()))[-1])
-    assert found.code(last).startswith("H47.1") and len(found.code(last).split("-")) == 3
+    generated = dossiers()
+    last = int(np.flatnonzero(generated.agency >= len(agencies.before_merger()))[-1])
+    assert generated.code(last).startswith("H47.1") and len(generated.code(last).split("-")) == 3
 
 
-def test_every_agency_that_ended_names_the_one_that_serves_its_territory():
-    for agency in EVERYONE:
+def test_every_agency_that_ended_has_the_successor_of_its_territory():
+    for agency in ALL_AGENCIES:
         if agency.valid_to is None:
             assert agency.level == agencies.PROVINCE or agency.valid_from == territory_versions.MERGER
         elif agency.level == agencies.COMMUNE:
             assert agency.successor is not None
-            heir = EVERYONE[agency.successor]
-            assert heir.valid_from <= agency.valid_to and heir.valid_to != agency.valid_to
-    by_name = {a.name: a for a in EVERYONE}
-    wednesday = by_name["UBND xã Cẩm Thanh"]
-    assert wednesday.successor == by_name["UBND phường Hội An Đông"].index
-    dissolved = by_name["UBND huyện Nông Sơn"]
-    assert (dissolved.valid_to, dissolved.successor) == (
+            successor = ALL_AGENCIES[agency.successor]
+            assert successor.valid_from <= agency.valid_to and successor.valid_to != agency.valid_to
+    by_name = {a.name: a for a in ALL_AGENCIES}
+    cam_thanh = by_name["UBND xã Cẩm Thanh"]
+    assert cam_thanh.successor == by_name["UBND phường Hội An Đông"].index
+    nong_son = by_name["UBND huyện Nông Sơn"]
+    assert (nong_son.valid_to, nong_son.successor) == (
         territory_versions.FIRST_CHANGE,
         by_name["UBND huyện Quế Sơn"].index,
     )
 
 
-def test_the_agencies_ends_are_those_the_platform_derives_from_their_names():
+def test_agency_validity_matches_what_the_platform_derives_from_names():
     rows = [
-        (a.code, a.name, agencies.LEVELS[a.level], None if a.parent is None else EVERYONE[a.parent].code, "")
-        for a in EVERYONE
+        (a.code, a.name, agencies.LEVELS[a.level], None if a.parent is None else ALL_AGENCIES[a.parent].code, "")
+        for a in ALL_AGENCIES
     ]
     listed = directory.directory(rows)
     derived: dict[str, list[directory.Version]] = {}
     for version in directory.versions(listed, directory.places(listed)):
         derived.setdefault(version.organisation_id, []).append(version)
-    for agency in EVERYONE:
+    for agency in ALL_AGENCIES:
         versions = derived[agency.new_code]
         assert (versions[0].valid_from, versions[-1].valid_to) == (agency.valid_from, agency.valid_to), agency
         if agency.successor is not None:
-            heir = [
-                v for v in derived[EVERYONE[agency.successor].new_code] if v.admin_unit_code == versions[-1].heir_code
+            successor_versions = [
+                v
+                for v in derived[ALL_AGENCIES[agency.successor].new_code]
+                if v.admin_unit_code == versions[-1].heir_code
             ]
-            assert heir, agency
+            assert successor_versions, agency
 
 
-def test_a_list_of_a_day_holds_who_was_there_by_then():
+def test_the_list_of_a_day_contains_the_agencies_valid_by_then():
     assert len(agencies.listed(date(2024, 6, 1))) == len(agencies.before_merger()) == 283
     assert len(agencies.listed(date(2026, 6, 1))) == 361
     in_force = [len(agencies.in_force(date(*day))) for day in ((2024, 6, 1), (2025, 1, 1), (2025, 7, 1))]
     assert in_force == [283, 274, 102]
 
 
-def test_a_procedure_that_was_replaced_is_not_used_any_more():
-    found = dossiers(date(2025, 12, 1), date(2026, 2, 28))
+def test_a_replaced_procedure_is_no_longer_used():
+    generated = dossiers(date(2025, 12, 1), date(2026, 2, 28))
     catalogue = services.load()
     (old,) = (s for s in catalogue if s.code == "1.004873")
     assert old.valid_to is not None and old.replaced_by is not None
-    is_after = local_days(found.submitted) >= day_number(old.valid_to)
-    assert not (found.service[is_after] == old.index).any() and (found.service[~is_after] == old.index).sum() > 50
-    assert not (found.service[~is_after] == old.replaced_by).any()
-    assert (found.service[is_after] == old.replaced_by).sum() > 50
+    is_after = local_days(generated.submitted) >= day_number(old.valid_to)
+    assert (
+        not (generated.service[is_after] == old.index).any() and (generated.service[~is_after] == old.index).sum() > 50
+    )
+    assert not (generated.service[~is_after] == old.replaced_by).any()
+    assert (generated.service[is_after] == old.replaced_by).sum() > 50
     assert catalogue[old.replaced_by].valid_from == old.valid_to and catalogue[old.replaced_by].name == old.name
-    assert old.replaced_by not in {s.index for s in services.usual().listed(date(2025, 12, 31))}
+    assert old.replaced_by not in {s.index for s in services.default_catalogue().listed(date(2025, 12, 31))}
 
 
-def test_an_address_is_of_its_own_time():
-    by_name = {agency.name: agency for agency in EVERYONE}
+def test_an_address_is_valid_in_the_period_of_its_agency():
+    by_name = {agency.name: agency for agency in ALL_AGENCIES}
     assert agencies.address(by_name["UBND xã Cẩm Thanh"]) == (
         ("Tỉnh Quảng Nam", "49"),
         ("Thành phố Hội An", "503"),

@@ -1,4 +1,4 @@
-"""What retention may take away, for any history of snapshots and at any time."""
+"""Which snapshots retention may retire, for any history of snapshots and at any time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp.maintain.retention import Replaced, forgotten, overdue
+from lgsp.maintain.retention import Replaced, expired_files, expired_history
 from lgsp.settings import Retention
 from lgsp.window import LOCAL
 
@@ -28,42 +28,45 @@ def _replaced(gaps: list[int]) -> tuple[list[Replaced], datetime]:
 
 
 @given(GAPS, RULES, st.integers(0, 60 * 24 * 400))
-def test_p10_nothing_goes_that_was_replaced_within_the_grace(gaps: list[int], rules: Retention, later: int) -> None:
+def test_p10_a_snapshot_replaced_within_the_grace_period_is_never_retired(
+    gaps: list[int], rules: Retention, later: int
+) -> None:
     snapshots, newest = _replaced(gaps)
     now = newest + timedelta(minutes=later)
-    gone = {*overdue(snapshots, rules, now), *forgotten(snapshots, rules, now)}
-    assert not {one.snapshot_id for one in snapshots if now - one.replaced_at < timedelta(days=rules.every_days)} & gone
+    retired = {*expired_files(snapshots, rules, now), *expired_history(snapshots, rules, now)}
+    grace = timedelta(days=rules.every_days)
+    assert not {snapshot.snapshot_id for snapshot in snapshots if now - snapshot.replaced_at < grace} & retired
     if rules.history_days is None:
-        assert forgotten(snapshots, rules, now) == []
+        assert expired_history(snapshots, rules, now) == []
 
 
 @given(GAPS, RULES, st.integers(0, 60 * 24 * 400))
-def test_the_last_of_each_kept_day_and_month_stays(gaps: list[int], rules: Retention, later: int) -> None:
+def test_the_last_snapshot_of_each_day_and_month_to_keep_is_kept(gaps: list[int], rules: Retention, later: int) -> None:
     snapshots, newest = _replaced(gaps)
     now = newest + timedelta(minutes=later)
-    kept = {one.snapshot_id for one in snapshots} - {*overdue(snapshots, rules, now)}
+    kept = {snapshot.snapshot_id for snapshot in snapshots} - {*expired_files(snapshots, rules, now)}
     for length, days in ((10, rules.daily_days), (7, 31 * rules.monthly_months)):
-        last = {one.published_at.astimezone(LOCAL).isoformat()[:length]: one for one in snapshots}
-        assert {one.snapshot_id for one in last.values() if now - one.replaced_at < timedelta(days=days)} <= kept
+        last = {snapshot.published_at.astimezone(LOCAL).isoformat()[:length]: snapshot for snapshot in snapshots}
+        young = {s.snapshot_id for s in last.values() if now - s.replaced_at < timedelta(days=days)}
+        assert young <= kept
 
 
 @given(GAPS, RULES, st.lists(st.integers(1, 60 * 24 * 30), min_size=1, max_size=8))
-def test_running_it_often_takes_no_more_than_running_it_once(
+def test_running_it_often_retires_no_more_than_running_it_once(
     gaps: list[int], rules: Retention, steps: list[int]
 ) -> None:
     snapshots, now = _replaced(gaps)
-    left = snapshots
+    kept = snapshots
     for step in steps:
         now += timedelta(minutes=step)
-        gone = {*overdue(left, rules, now)}
-        left = [one for one in left if one.snapshot_id not in gone]
-    assert {one.snapshot_id for one in snapshots} - {*overdue(snapshots, rules, now)} <= {
-        one.snapshot_id for one in left
-    }
+        retired = {*expired_files(kept, rules, now)}
+        kept = [snapshot for snapshot in kept if snapshot.snapshot_id not in retired]
+    kept_by_one_run = {s.snapshot_id for s in snapshots} - {*expired_files(snapshots, rules, now)}
+    assert kept_by_one_run <= {snapshot.snapshot_id for snapshot in kept}
 
 
-def test_old_snapshots_do_go() -> None:
+def test_old_snapshots_are_retired() -> None:
     snapshots, newest = _replaced([30] * 48 * 3)
     now = newest + timedelta(days=40)
-    assert len(overdue(snapshots, Retention(2, 10, 24), now)) == len(snapshots) - 1
-    assert overdue(snapshots, Retention(2, 60, 24), now)[:3] == [1, 2, 3]
+    assert len(expired_files(snapshots, Retention(2, 10, 24), now)) == len(snapshots) - 1
+    assert expired_files(snapshots, Retention(2, 60, 24), now)[:3] == [1, 2, 3]

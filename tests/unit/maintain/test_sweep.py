@@ -1,4 +1,4 @@
-"""What a sweep reads again: the narrowest windows that hold it, and few of them."""
+"""The windows that a sweep reads again: narrow, few, and covering every change."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ moments = st.lists(
 
 
 @given(moments)
-def test_windows_read_again_hold_every_change_are_few_and_apart(changes: list[datetime]) -> None:
-    windows = sweep.narrowest(changes)
+def test_the_windows_to_read_again_contain_every_change_are_few_and_narrow(changes: list[datetime]) -> None:
+    windows = sweep.narrowest_windows(changes)
     assert all(any(window.start <= moment < window.end for window in windows) for moment in changes)
-    assert len(windows) <= sweep.MOST_WINDOWS
+    assert len(windows) <= sweep.MAX_WINDOWS
     assert windows == sorted(windows)
     assert sum((window.end - window.start for window in windows), timedelta()) <= max(changes) - min(changes) + timedelta(seconds=len(windows))  # fmt: skip
 
 
-def test_windows_of_a_source_that_lists_days_are_whole_days() -> None:
+def test_the_windows_of_a_source_that_lists_days_are_whole_days() -> None:
     changes = [datetime(2026, 8, 3, 4, tzinfo=UTC), datetime(2026, 8, 4, 4, tzinfo=UTC)]
-    assert sweep.narrowest(changes, is_whole_days=True) == [Window.of_days(date(2026, 8, 3), date(2026, 8, 4))]
+    assert sweep.narrowest_windows(changes, is_whole_days=True) == [Window.of_days(date(2026, 8, 3), date(2026, 8, 4))]
 
 
 def test_a_rolling_range_ends_before_the_day_of_the_sweep() -> None:
@@ -35,7 +35,7 @@ def test_a_rolling_range_ends_before_the_day_of_the_sweep() -> None:
     assert span == Window.of_days(date(2026, 8, 2), date(2026, 8, 8))
 
 
-def test_of_a_key_that_is_listed_twice_the_newest_change_counts_and_one_without_a_time_is_no_use() -> None:
+def test_of_a_key_listed_twice_the_newest_change_counts_and_a_key_without_a_change_time_is_unreadable() -> None:
     keys = Keys()
     for key, changed in (
         ("a\u200b", "20260803100000"),
@@ -44,5 +44,5 @@ def test_of_a_key_that_is_listed_twice_the_newest_change_counts_and_one_without_
         ("b", "soon"),
     ):
         keys.add(key, changed)
-    assert keys.changed == {"a": datetime(2026, 8, 4, 10, tzinfo=LOCAL)}
+    assert keys.change_times == {"a": datetime(2026, 8, 4, 10, tzinfo=LOCAL)}
     assert keys.unreadable == 1

@@ -1,4 +1,4 @@
-"""The catalogue of a snapshot is DCAT 3 that anybody's tools read, and says what the contracts and the manifest say."""
+"""The catalogue of a snapshot is valid DCAT 3 and agrees with the contracts and the manifest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lgsp.snapshots import dcat
 
 BASE = "https://example.org/snapshots/17/catalog.json"
 CSVW, SPDX = Namespace("http://www.w3.org/ns/csvw#"), Namespace("http://spdx.org/rdf/terms#")
-DCAT = Namespace("http://www.w3.org/ns/dcat#")  # rdflib knows the second version only
+DCAT = Namespace("http://www.w3.org/ns/dcat#")  # rdflib has version 2 only
 SHA = "ab" * 32
 MONTHS = ("2025-12", "2026-02")
 
-# What DCAT-AP 3 makes mandatory, and what it says of the kinds of values.
+# The mandatory properties of DCAT-AP 3, and the types of their values.
 SHAPES = """
 @prefix sh: <http://www.w3.org/ns/shacl#> . @prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
 @prefix foaf: <http://xmlns.com/foaf/0.1/> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> . @prefix spdx: <http://spdx.org/rdf/terms#> .
@@ -60,7 +60,7 @@ def _file(path: str, part: str) -> dict[str, Any]:
 
 
 def _manifest() -> dict[str, Any]:
-    """Tables that are cut by month have two months, the others one file, and one table is empty."""
+    """Two files (months) for each partitioned table, one file for each other table; `document` is empty."""
     tables = {}
     for shared in contract.every():
         months = MONTHS if shared.partition else ()
@@ -72,26 +72,26 @@ def _manifest() -> dict[str, Any]:
 
 @pytest.fixture
 def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
-    """What a tool without a network reads out of it."""
+    """The catalogue as a tool without a network parses it."""
 
     def refuse(*_: Any) -> None:
-        raise AssertionError("parsing a catalogue must not ask the network")
+        raise AssertionError("parsing a catalogue must not use the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     return Graph().parse(data=dcat.document(_manifest()), format="json-ld", publicID=BASE)
 
 
-def test_it_keeps_the_shapes_of_dcat_ap_and_would_not_without_its_publisher(graph: Graph) -> None:
-    conforms, _, why = pyshacl.validate(graph, shacl_graph=Graph().parse(data=SHAPES, format="turtle"))
-    assert conforms, why
+def test_the_catalogue_conforms_to_the_shapes_of_dcat_ap(graph: Graph) -> None:
+    conforms, _, report = pyshacl.validate(graph, shacl_graph=Graph().parse(data=SHAPES, format="turtle"))
+    assert conforms, report
     graph.remove((None, DCTERMS.publisher, None))
     conforms, _, _ = pyshacl.validate(graph, shacl_graph=Graph().parse(data=SHAPES, format="turtle"))
-    assert not conforms
+    assert not conforms, "a catalogue without a publisher is invalid"
 
 
-def test_every_table_is_a_dataset_of_this_snapshot_and_of_its_contract(graph: Graph) -> None:
-    found = {str(graph.value(dataset, DCTERMS.identifier)) for dataset in graph.subjects(RDF.type, DCAT.Dataset)}
-    assert found == {f"lgsp.{name}" for name in contract.names()}
+def test_every_table_is_a_dataset_with_snapshot_and_contract(graph: Graph) -> None:
+    identifiers = {str(graph.value(dataset, DCTERMS.identifier)) for dataset in graph.subjects(RDF.type, DCAT.Dataset)}
+    assert identifiers == {f"lgsp.{name}" for name in contract.names()}
     for shared in contract.every():
         dataset = URIRef(f"{BASE}#{shared.name}")
         standard = graph.value(dataset, DCTERMS.conformsTo)
@@ -105,26 +105,26 @@ def test_every_column_is_described_in_both_languages_and_in_order(graph: Graph) 
     for shared in contract.every():
         schema = graph.value(URIRef(f"{BASE}#{shared.name}"), CSVW.tableSchema)
         columns = list(graph.items(graph.value(schema, CSVW.column)))  # type: ignore[arg-type]
-        told = [
+        described = [
             (str(graph.value(column, CSVW.name)), {str(text) for text in graph.objects(column, DCTERMS.description)})
             for column in columns
         ]
-        assert told == [(column.name, {column.description, column.meaning_vi}) for column in shared.columns]
+        assert described == [(column.name, {column.description, column.meaning_vi}) for column in shared.columns]
         assert [str(key) for key in graph.items(graph.value(schema, CSVW.primaryKey))] == list(shared.key)  # type: ignore[arg-type]
 
 
-def test_one_file_is_told_with_its_checksum_and_many_as_their_folder(graph: Graph) -> None:
-    one, many = URIRef(f"{BASE}#organisation-parquet"), URIRef(f"{BASE}#dossier-parquet")
+def test_a_single_file_has_a_checksum_and_several_files_a_folder(graph: Graph) -> None:
+    single, several = URIRef(f"{BASE}#organisation-parquet"), URIRef(f"{BASE}#dossier-parquet")
     folder = BASE.removesuffix("catalog.json")
-    assert graph.value(one, DCAT.downloadURL) == URIRef(f"{folder}organisation/{SHA[:32]}.parquet")
-    assert str(graph.value(graph.value(one, SPDX.checksum), SPDX.checksumValue)) == SHA
-    assert graph.value(many, DCAT.accessURL) == URIRef(f"{folder}dossier/")
-    assert graph.value(many, DCAT.downloadURL) is None and graph.value(many, SPDX.checksum) is None
-    assert graph.value(many, DCAT.byteSize) == Literal(2000, datatype=XSD.nonNegativeInteger)
-    assert str(graph.value(many, DCAT.mediaType)).endswith("application/vnd.apache.parquet")
+    assert graph.value(single, DCAT.downloadURL) == URIRef(f"{folder}organisation/{SHA[:32]}.parquet")
+    assert str(graph.value(graph.value(single, SPDX.checksum), SPDX.checksumValue)) == SHA
+    assert graph.value(several, DCAT.accessURL) == URIRef(f"{folder}dossier/")
+    assert graph.value(several, DCAT.downloadURL) is None and graph.value(several, SPDX.checksum) is None
+    assert graph.value(several, DCAT.byteSize) == Literal(2000, datatype=XSD.nonNegativeInteger)
+    assert str(graph.value(several, DCAT.mediaType)).endswith("application/vnd.apache.parquet")
 
 
-def test_a_table_cut_by_month_covers_its_first_to_its_last_and_an_empty_one_nothing(graph: Graph) -> None:
+def test_a_partitioned_table_covers_its_first_to_last_month(graph: Graph) -> None:
     period = graph.value(URIRef(f"{BASE}#dossier"), DCTERMS.temporal)
     assert isinstance(period, BNode)
     assert graph.value(period, DCAT.startDate) == Literal("2025-12-01", datatype=XSD.date)
@@ -133,12 +133,12 @@ def test_a_table_cut_by_month_covers_its_first_to_its_last_and_an_empty_one_noth
         assert graph.value(URIRef(f"{BASE}#{name}"), DCTERMS.temporal) is None
 
 
-def test_the_same_manifest_gives_the_same_bytes_and_no_place_of_this_machine() -> None:
-    told = dcat.document(_manifest())
-    assert told == dcat.document(orjson.loads(orjson.dumps(_manifest(), option=orjson.OPT_SORT_KEYS)))
-    assert b"file:" not in told and b"localhost" not in told and b'"/' not in told
+def test_the_same_manifest_gives_the_same_bytes_without_local_paths() -> None:
+    catalog = dcat.document(_manifest())
+    assert catalog == dcat.document(orjson.loads(orjson.dumps(_manifest(), option=orjson.OPT_SORT_KEYS)))
+    assert b"file:" not in catalog and b"localhost" not in catalog and b'"/' not in catalog
 
 
-def test_a_snapshot_without_data_of_its_own_time_says_no_time() -> None:
-    told = orjson.loads(dcat.document(_manifest() | {"as_of": None, "published_at": "2026-08-11T01:02:03+00:00"}))
-    assert "dct:modified" not in told and told["dct:issued"] == "2026-08-11T01:02:03+00:00"
+def test_a_snapshot_without_as_of_has_no_modified_time() -> None:
+    catalog = orjson.loads(dcat.document(_manifest() | {"as_of": None, "published_at": "2026-08-11T01:02:03+00:00"}))
+    assert "dct:modified" not in catalog and catalog["dct:issued"] == "2026-08-11T01:02:03+00:00"

@@ -1,4 +1,4 @@
-"""A message of the document system becomes a row, in whatever way its vendor writes it."""
+"""Every message of the document system becomes a row, in the format of any vendor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def edoc(
     to: str = TO, type_name: str = "Công văn", other: str = OTHER, business: str = "<BussinessDocType>0</BussinessDocType><Paper>0</Paper>",
     subject: str = "V/v báo cáo", more: str = "", key: str = "000.00.07.H47,2021/06/18,785/STTTT-CNTT",
 ) -> str:  # fmt: skip
-    """A good message; each part can be another."""
+    """A valid message; each part can be replaced."""
     return (
         "<edXML><edXMLEnvelope><edXMLHeader><MessageHeader><From><OrganId>000.00.07.H47</OrganId></From>"
         f"{to}<DocumentId>{key}</DocumentId>"
@@ -48,19 +48,19 @@ def state(code: str = "05", more: str = "") -> str:
     )
 
 
-def read(xml: object, **beside: Any) -> dict[str, Any]:
+def read(xml: object, **gateway_fields: Any) -> dict[str, Any]:
     """The row of a document."""
-    answer = {"success": True, "data": {"edxml": xml, "attachments": [], **beside}}
-    return messages.document(messages.of("d1", answer, "b#1:0", "hash"), BY_NAME)
+    answer = {"success": True, "data": {"edxml": xml, "attachments": [], **gateway_fields}}
+    return messages.document_row(messages.from_answer("d1", answer, "b#1:0", "hash"), BY_NAME)
 
 
 def read_status(xml: object) -> dict[str, Any]:
     """The row of a status."""
-    return messages.status(messages.of("s1", {"data": {"edxml": xml}}, "b#1:0", "hash"), BY_NAME)
+    return messages.status_row(messages.from_answer("s1", {"data": {"edxml": xml}}, "b#1:0", "hash"), BY_NAME)
 
 
-def said(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row says, without where it comes from and how it was written."""
+def content(row: dict[str, Any]) -> dict[str, Any]:
+    """The content columns of a row, without its profile and repairs."""
     return {
         name: value
         for name, value in row.items()
@@ -97,8 +97,8 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("xml", WRITTEN.values(), ids=WRITTEN)
-def test_d36_every_vendors_message_says_the_same(xml: str) -> None:
-    plain, found = said(read(edoc())), said(read(xml))
+def test_d36_the_messages_of_every_vendor_give_the_same_row(xml: str) -> None:
+    plain, found = content(read(edoc())), content(read(xml))
     assert text.clean(found.pop("subject")) == text.clean(plain.pop("subject"))
     found["document_type_source"], plain["document_type_source"] = None, None
     assert found == plain and found["document_id"] == "H47.07,2021/06/18,785/STTTT-CNTT"
@@ -109,15 +109,15 @@ def test_the_namespace_is_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "meaning"),
+    ("sent", "meaning"),
     [
         ("Công văn", "official_letter"), ("CÔNG  VĂN", "official_letter"), ("công văn - hỏa tốc", "official_letter"),
         (unicodedata.normalize("NFD", "Công văn"), "official_letter"), ("Quyết định (cá biệt)", "decision"),
         ("Giấy uỷ quyền", "authorisation"), ("Bản thoả thuận", "agreement"), ("Văn thư lạ", None), (None, None),
     ],
 )  # fmt: skip
-def test_d36_the_name_of_a_type_decides(told: str | None, meaning: str | None) -> None:
-    assert codelists.meanings("document_type", "documents").get(codes.document_type(told) or "") == meaning
+def test_d36_the_name_of_a_type_decides(sent: str | None, meaning: str | None) -> None:
+    assert codelists.meanings("document_type", "documents").get(codes.document_type(sent) or "") == meaning
 
 
 @pytest.mark.parametrize("name", ["document_type", "document_priority", "delivery_status", "steering_kind"])
@@ -127,34 +127,34 @@ def test_the_codes_are_written_as_they_are_looked_up(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "meaning"),
+    ("sent", "meaning"),
     [("0", "normal"), ("1", "urgent"), ("3", "express"), ("4", "express"), ("5", "normal"), ("Hỏa tốc", "express"),
      ("Hoả tốc", "express"), ("THƯỢNG KHẨN", "very_urgent"), ("2 - Thượng khẩn", "very_urgent"), ("9", None)],
 )  # fmt: skip
-def test_priorities_of_both_vendors_have_one_meaning(told: str, meaning: str | None) -> None:
-    key = read(edoc(other=f"<OtherInfo><Priority>{told}</Priority></OtherInfo>"))["priority_key"]
+def test_priorities_of_both_vendors_have_one_meaning(sent: str, meaning: str | None) -> None:
+    key = read(edoc(other=f"<OtherInfo><Priority>{sent}</Priority></OtherInfo>"))["priority_key"]
     assert codelists.meanings("document_priority", "documents").get(key) == meaning
 
 
 @pytest.mark.parametrize(
-    ("told", "meaning"),
+    ("sent", "meaning"),
     [("05", "processing"), ("5", "processing"), ("processing", "processing"), ("05 - Đang xử lý", "processing"),
      ("Đang xử lý", "processing"), ("inbox", "arrived"), ("initial", "arrived"), ("DONE", "completed"), ("fail", "transport_failed"),
      ("cancellation", "recall_requested"), ("103", "recall_requested"), ("104", "update_requested"), ("77", None), ("", None)],
 )  # fmt: skip
-def test_a_status_is_understood_in_every_form(told: str, meaning: str | None) -> None:
-    key = read_status(state(told))["status_key"]
+def test_a_status_is_understood_in_every_form(sent: str, meaning: str | None) -> None:
+    key = read_status(state(sent))["status_key"]
     assert codelists.meanings("delivery_status", "documents").get(key or "") == meaning
 
 
 @pytest.mark.parametrize("packed", ["000.00.20.H47#000.25.20.H47", "000.00.20.H47##000.25.20.H47", "000.00.20.H47;000.25.20.H47",
                                     "000.00.20.H47, 000.25.20.H47", "#000.25.20.H47#000.00.20.H47_test#000.00.20.H47"])  # fmt: skip
-def test_d32_packed_recipients_are_told_apart(packed: str) -> None:
+def test_d32_packed_recipients_are_separated(packed: str) -> None:
     row = read(edoc(to=f"<To><OrganId>{packed}</OrganId></To>"))
     assert (row["recipients"], row["unknown_recipient_count"]) == (["H47.20", "H47.20.25"], 0)
 
 
-def test_d21_a_recipient_without_code_is_known_by_name_and_a_trial_one_is_nobody() -> None:
+def test_d21_a_recipient_without_code_is_found_by_name_and_a_test_agency_is_left_out() -> None:
     to = (
         "<To><OrganId/><OrganName>UBND xã Cẩm Thanh</OrganName></To><To><OrganId>H47_test</OrganId><OrganName>Thử</OrganName></To>"
         "<To><OrganId>000.00.20.H47_TEST</OrganId></To><To><OrganId></OrganId><OrganName>Công ty nào đó</OrganName></To>"
@@ -163,7 +163,7 @@ def test_d21_a_recipient_without_code_is_known_by_name_and_a_trial_one_is_nobody
     assert (row["recipients"], row["unknown_recipient_count"]) == (["H47.20.25"], 1)
 
 
-def test_an_update_says_whom_it_adds_and_takes_away() -> None:
+def test_an_update_adds_and_removes_recipients() -> None:
     changes = (
         "<BussinessDocType>2</BussinessDocType><BussinessDocumentInfo><DocumentInfo>0</DocumentInfo><DocumentReceiver>1</DocumentReceiver><ReceiverList>"
         "<Receiver><OrganId>000.25.20.H47</OrganId><ReceiverType>0</ReceiverType></Receiver>"
@@ -173,7 +173,7 @@ def test_an_update_says_whom_it_adds_and_takes_away() -> None:
     assert (row["recipients_added"], row["recipients_removed"], row["is_content"]) == (["H47.20.25"], ["H47.20"], False)
 
 
-def test_every_document_that_is_answered_is_named() -> None:
+def test_every_document_that_a_message_responds_to_is_in_its_row() -> None:
     about = "".join(
         f"<ResponseFor><DocumentId>000.00.00.H47,2021/06/10,{n}/UBND</DocumentId></ResponseFor>" for n in (2, 1)
     )
@@ -194,33 +194,33 @@ SECRECY = [
 ]
 
 
-@pytest.mark.parametrize("told", SECRECY)
+@pytest.mark.parametrize("sent", SECRECY)
 @pytest.mark.parametrize(
-    "place", ["in OtherInfo", "as an attribute", "beside the message", "in the header", "in a status"]
+    "place", ["in OtherInfo", "as an attribute", "next to the edXML", "in the header", "in a status"]
 )
-def test_a_secret_is_stopped_without_content(told: str, place: str) -> None:
+def test_a_secret_document_has_a_row_without_content(sent: str, place: str) -> None:
     canary = "CANARY-SECRET"
     if place == "in a status":
-        row = read_status(state(more=f"<Description>{canary}</Description><DoMat>{told}</DoMat>"))
-    elif place == "beside the message":
-        row = read(edoc(subject=canary), doMat=told)
+        row = read_status(state(more=f"<Description>{canary}</Description><DoMat>{sent}</DoMat>"))
+    elif place == "next to the edXML":
+        row = read(edoc(subject=canary), doMat=sent)
     else:
         xml = {
-            "in OtherInfo": edoc(subject=canary, other=f"<OtherInfo><SecurityLevel>{told}</SecurityLevel></OtherInfo>"),
-            "as an attribute": edoc(subject=canary, other=f'<OtherInfo DoMat="{told}"/>'),
-            "in the header": edoc(subject=canary, more=f"<Secrecy>{told}</Secrecy>"),
+            "in OtherInfo": edoc(subject=canary, other=f"<OtherInfo><SecurityLevel>{sent}</SecurityLevel></OtherInfo>"),
+            "as an attribute": edoc(subject=canary, other=f'<OtherInfo DoMat="{sent}"/>'),
+            "in the header": edoc(subject=canary, more=f"<Secrecy>{sent}</Secrecy>"),
         }[place]
         row = read(xml)
     assert row == {"source_key": row["source_key"], "raw_pointer": "b#1:0", "raw_hash": "hash", "is_secret": True}
 
 
-@pytest.mark.parametrize("told", ["Thường", "thuong", "THƯỜNG", "0", "", "Không mật", "Bình thường", unicodedata.normalize("NFD", "Thường")])  # fmt: skip
-def test_an_ordinary_document_is_not_secret(told: str) -> None:
-    row = read(edoc(other=f"<OtherInfo><SecurityLevel>{told}</SecurityLevel></OtherInfo>"), doMat=told)
+@pytest.mark.parametrize("sent", ["Thường", "thuong", "THƯỜNG", "0", "", "Không mật", "Bình thường", unicodedata.normalize("NFD", "Thường")])  # fmt: skip
+def test_an_ordinary_document_is_not_secret(sent: str) -> None:
+    row = read(edoc(other=f"<OtherInfo><SecurityLevel>{sent}</SecurityLevel></OtherInfo>"), doMat=sent)
     assert not row["is_secret"] and row["document_id"]
 
 
-def test_a_secret_that_cannot_be_read_is_a_secret() -> None:
+def test_an_unreadable_secret_document_is_secret() -> None:
     assert read("<not xml", doMat="Mật") == {"source_key": "d1", "raw_pointer": "b#1:0", "raw_hash": "hash", "is_secret": True}  # fmt: skip
 
 
@@ -234,8 +234,8 @@ ANYTHING = st.recursive(
 @given(ANYTHING)
 @settings(max_examples=300, deadline=None)
 def test_any_answer_becomes_a_row(answer: object) -> None:
-    for made in (messages.document, messages.status):
-        assert made(messages.of("d1", answer, "b#1:0", "h"), {})["source_key"] == "d1"
+    for made in (messages.document_row, messages.status_row):
+        assert made(messages.from_answer("d1", answer, "b#1:0", "h"), {})["source_key"] == "d1"
 
 
 NOISE = (
@@ -277,13 +277,13 @@ def test_any_mutation_of_a_good_message_becomes_a_row(cut: tuple[str, float, flo
         ("đơn của ông Nguyễn Văn Bình", "đơn của ông […]", None),
     ],
 )
-def test_a_subject_is_repaired_and_holds_no_person(sent: str, subject: str | None, repairs: str | None) -> None:
+def test_a_subject_is_repaired_and_has_no_personal_data(sent: str, subject: str | None, repairs: str | None) -> None:
     row = read(edoc(subject=sent))
     assert (row["subject"], row["repairs"]) == (subject, repairs)
 
 
 @pytest.mark.parametrize(
-    ("told", "day", "repairs"),
+    ("sent", "day", "repairs"),
     [
         ("2021/06/20", date(2021, 6, 20), None), ("2021-06-20", date(2021, 6, 20), None), ("", None, None),
         ("20/06/2021", date(2021, 6, 20), "DueDate:format"), ("2021-06-20T00:00:00", date(2021, 6, 20), None),
@@ -292,27 +292,27 @@ def test_a_subject_is_repaired_and_holds_no_person(sent: str, subject: str | Non
         ("0001/01/01", None, "DueDate:sentinel"), ("N/A", None, "DueDate:filler"),
     ],
 )  # fmt: skip
-def test_a_due_day_is_read_however_it_is_written_or_told_unread(
-    told: str, day: date | None, repairs: str | None
+def test_a_due_day_is_read_in_any_format_or_reported_as_unreadable(
+    sent: str, day: date | None, repairs: str | None
 ) -> None:
-    row = read(edoc(more=f"<DueDate>{told}</DueDate>"))
+    row = read(edoc(more=f"<DueDate>{sent}</DueDate>"))
     assert (row["due_on"], row["repairs"]) == (day, repairs)
 
 
-@pytest.mark.parametrize("told", ["2021/06/18 10:15:32", "2021-06-18T10:15:32", "18/06/2021 10:15:32", "2021-06-18T03:15:32Z"])  # fmt: skip
-def test_a_moment_is_the_same_however_it_is_written(told: str) -> None:
+@pytest.mark.parametrize("sent", ["2021/06/18 10:15:32", "2021-06-18T10:15:32", "18/06/2021 10:15:32", "2021-06-18T03:15:32Z"])  # fmt: skip
+def test_a_time_is_read_in_any_format(sent: str) -> None:
     at = datetime(2021, 6, 18, 3, 15, 32, tzinfo=UTC)
-    assert read(edoc().replace("2021/06/18 10:15:32", told))["sent_at"] == at
-    assert read_status(state().replace("2021/06/18 14:02:11", told))["occurred_at"] == at
+    assert read(edoc().replace("2021/06/18 10:15:32", sent))["sent_at"] == at
+    assert read_status(state().replace("2021/06/18 14:02:11", sent))["occurred_at"] == at
 
 
-@pytest.mark.parametrize("told", ["18/06/2021", "2021-06-18", "20210618"])
-def test_a_key_is_the_same_however_its_day_is_written(told: str) -> None:
-    row = read(edoc(key=UUID).replace("2021/06/18</P", f"{told}</P"))
+@pytest.mark.parametrize("sent", ["18/06/2021", "2021-06-18", "20210618"])
+def test_a_key_is_the_same_for_any_format_of_its_day(sent: str) -> None:
+    row = read(edoc(key=UUID).replace("2021/06/18</P", f"{sent}</P"))
     assert (row["document_id"], row["issued_on"]) == ("H47.07,2021/06/18,785/STTTT-CNTT", date(2021, 6, 18))
 
 
-def test_a_moment_nobody_can_read_is_told() -> None:
+def test_an_unreadable_time_is_reported() -> None:
     row = read(edoc().replace("2021/06/18 10:15:32", "sáng nay").replace("2021/06/18</P", "hôm qua</P"))
     assert row["sent_at"] is None
     assert row["repairs"] == "PromulgationDate:unreadable_time,Timestamp:unreadable_time"
@@ -320,18 +320,18 @@ def test_a_moment_nobody_can_read_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("sent", "shown"),
     [("7", "7"), ("05 - Đang xử lý", "05 - Đang xử lý"), ("Nguyễn Văn Bình", "(not shown)"), ("049087001234", "(not shown)"),
      ("lời dặn của ai đó " * 4, "(not shown)"), ("  ", None), (None, None)],
 )  # fmt: skip
-def test_an_operator_sees_codes_and_no_persons(told: str | None, shown: str | None) -> None:
-    assert codes.shown(told) == shown
+def test_an_operator_sees_codes_and_no_personal_data(sent: str | None, shown: str | None) -> None:
+    assert codes.displayable(sent) == shown
 
 
-def test_an_unknown_kind_of_message_is_not_kept_as_it_was_written() -> None:
+def test_the_text_of_an_unknown_kind_of_message_is_not_stored() -> None:
     row = read(edoc(business="<BussinessDocType>thu hồi cho nguyễn văn bình</BussinessDocType>"))
     assert row["business_type"] == "other" and "bình" not in str(row).lower()
 
 
-def test_an_id_is_kept_as_a_mark() -> None:
+def test_only_the_hash_of_an_id_is_stored() -> None:
     assert "Bình" not in str(read(edoc(key="đơn của ông Nguyễn Văn Bình")))

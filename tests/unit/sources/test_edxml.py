@@ -1,4 +1,4 @@
-"""edXML: any prefix and namespace is read, nothing hostile is."""
+"""edXML is parsed with any prefix and namespace, and hostile XML is refused."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def test_a_uuid_as_document_id_is_replaced_by_its_parts() -> None:
     assert found == "H47.07,2021/06/18,785/STTTT-CNTT"
 
 
-def test_a_secret_is_recognised_wherever_it_says_so() -> None:
+def test_a_secret_is_recognised_in_any_secrecy_element() -> None:
     assert edxml.is_secret(edxml.parse("<edXML><Other><SecurityLevel>Mật</SecurityLevel></Other></edXML>"))
     assert not edxml.is_secret(edxml.parse("<edXML><SecurityLevel>Thường</SecurityLevel></edXML>"))

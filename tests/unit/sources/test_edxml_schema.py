@@ -1,8 +1,6 @@
-"""The profile of QCVN 102: the first thing wrong is told, never what was written there."""
+"""The profile of QCVN 102: the first violation is reported, never the value."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 
@@ -31,11 +29,11 @@ def test_a_violation_is_named_without_its_value(xml: str, violation: str) -> Non
 
 @pytest.mark.parametrize("xml", [edoc(), edoc(to=TO * 9), edoc().replace("2021/06/18</P", "2021-06-18</P"), edoc(more="<DueDate/>"),
                                  edoc(more="<Vendor><Own>x</Own></Vendor>")])  # fmt: skip
-def test_a_good_message_keeps_the_profile(xml: str) -> None:
+def test_a_good_message_is_valid(xml: str) -> None:
     assert read(xml)["profile_violation"] is None
 
 
-def test_elements_nobody_knows_are_let_through_and_named() -> None:
+def test_unknown_elements_are_allowed_and_reported() -> None:
     row = read(
         edoc(
             more="<Vendor><Own>x</Own></Vendor>",
@@ -46,11 +44,11 @@ def test_elements_nobody_knows_are_let_through_and_named() -> None:
 
 
 @pytest.mark.parametrize("code", ["05", "5", "processing", "05 - Đang xử lý", "104"])
-def test_every_form_of_a_status_keeps_the_profile(code: str) -> None:
+def test_every_form_of_a_status_is_valid(code: str) -> None:
     assert read_status(state(code))["profile_violation"] is None
 
 
-def test_a_strange_status_breaks_the_profile() -> None:
+def test_an_unknown_form_of_status_is_a_violation() -> None:
     assert (
         read_status(state("xong rồi"))["profile_violation"]
         == "Status/MessageHeader/StatusCode is not written as the profile says"
@@ -74,23 +72,23 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("told", VALUES)
+@pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize(
     "name", ["PromulgationDate", "Paper", "Subject", "PageAmount", "StatusCode", "OrganId", "Timestamp"]
 )
-def test_the_form_of_a_value_keeps_the_profile_where_the_value_does(
-    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+def test_the_form_of_a_value_is_valid_exactly_when_the_value_is(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, reader = (state(), read_status) if name in ("StatusCode", "Timestamp") else (edoc(), read)
     end = good.index(f"</{name}>")
-    xml = good[: good.rindex(">", 0, end) + 1] + told + good[end:]
+    xml = good[: good.rindex(">", 0, end) + 1] + value + good[end:]
     by_form = reader(xml)["profile_violation"]
-    monkeypatch.setattr(edxml_schema, "_form", lambda name, value: value)
+    monkeypatch.setattr(edxml_schema, "_value_form", lambda name, value: value)
     assert reader(xml)["profile_violation"] == by_form
 
 
-def test_messages_of_one_shape_are_judged_once() -> None:
-    edxml_schema._judged.cache_clear()
+def test_messages_of_one_shape_are_validated_once() -> None:
+    edxml_schema._validate_shape.cache_clear()
     for number in range(200):
         read(
             edoc(
@@ -99,15 +97,4 @@ def test_messages_of_one_shape_are_judged_once() -> None:
                 to=TO * (1 + number % 5),
             )
         )
-    assert edxml_schema._judged.cache_info().misses <= 2
-
-
-def test_a_message_costs_little() -> None:
-    xml = edoc(to=TO * 4)
-    read(xml)
-    start = time.perf_counter()
-    for _ in range(100):
-        read(xml)
-    assert (time.perf_counter() - start) / 100 < 0.01, (
-        "the bound is generous: a slow machine reads one in about a millisecond"
-    )
+    assert edxml_schema._validate_shape.cache_info().misses <= 2

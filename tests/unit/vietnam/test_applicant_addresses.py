@@ -1,4 +1,4 @@
-"""A code and a name, on a day: the territory an applicant speaks of."""
+"""A code, a name and a day are resolved to the territory of the applicant."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ BEFORE, BETWEEN, AFTER = date(2022, 6, 1), date(2025, 3, 1), date(2025, 8, 1)
         ("20335", "Phường Tân Thạnh", BEFORE, "20335", False),
         ("20335", "Phường Bàn Thạch", AFTER, "20335", False),
         ("20431", "Xã Cẩm Thanh", BEFORE, "20431", False),
-        ("20431", "Xã Cẩm Thanh", AFTER, "20413", True),  # written as it was, followed to Hội An Đông
+        ("20431", "Xã Cẩm Thanh", AFTER, "20413", True),  # an old address, followed to Hội An Đông
         ("20431", None, AFTER, "20413", True),
-        ("20656", "Xã Quế Trung", AFTER, "20656", True),  # the code lives on as xã Nông Sơn, which took it in
-        ("20383", "Xã Tam Vinh", BETWEEN, "20364", True),  # gone since 1 January 2025
-        ("1834", "Phường Nguyễn Thị Minh Khai", BEFORE, "01834", False),  # a spreadsheet ate the zero
+        ("20656", "Xã Quế Trung", AFTER, "20656", True),  # the code is now xã Nông Sơn's, into which it was merged
+        ("20383", "Xã Tam Vinh", BETWEEN, "20364", True),  # merged on 1 January 2025
+        ("1834", "Phường Nguyễn Thị Minh Khai", BEFORE, "01834", False),  # a spreadsheet removed the zero
     ],
 )  # fmt: skip
 def test_the_name_decides_which_of_a_codes_territories_is_meant(
     code: str, name: str | None, day: date, unit: str, is_outdated: bool
 ) -> None:
-    found = applicant_addresses.meant(code, name, day)
+    found = applicant_addresses.resolve(code, name, day)
     assert found is not None
-    assert (found.unit.code, found.is_outdated, found.unit.holds(day)) == (unit, is_outdated, True)
+    assert (found.unit.code, found.is_outdated, found.unit.is_in_force(day)) == (unit, is_outdated, True)
 
 
 @pytest.mark.parametrize("code", ["00001", "abc", "", "203350", "503"])
-def test_a_code_of_elsewhere_is_no_territory_of_ours(code: str) -> None:
-    assert applicant_addresses.meant(code, None, BEFORE) is None
+def test_a_code_of_another_province_is_not_resolved(code: str) -> None:
+    assert applicant_addresses.resolve(code, None, BEFORE) is None
 
 
-def test_a_code_means_one_thing_between_two_reforms() -> None:
-    assert date(2025, 1, 1) in applicant_addresses.reforms() and date(2025, 7, 1) in applicant_addresses.reforms()
-    assert list(applicant_addresses.reforms()) == sorted(set(applicant_addresses.reforms()))
+def test_reform_dates_are_distinct_and_in_order() -> None:
+    assert (
+        date(2025, 1, 1) in applicant_addresses.reform_dates()
+        and date(2025, 7, 1) in applicant_addresses.reform_dates()
+    )
+    assert list(applicant_addresses.reform_dates()) == sorted(set(applicant_addresses.reform_dates()))

@@ -1,4 +1,4 @@
-"""No person is left in a text that is published, and no official word is taken for one."""
+"""Personal data is removed from published texts, and official words are not mistaken for it."""
 
 import csv
 import re
@@ -25,9 +25,9 @@ PEOPLE = [people.person(n * 0x9E3779B97F4A7C15 % 2**64, is_firm=False) for n in 
         "gửi a.b@example.gov.vn", "điện thoại +84905000000 của Lê Văn Tám",
     ],
 )  # fmt: skip
-def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
+def test_p17_personal_data_is_removed_from_a_subject(subject: str) -> None:
     cleaned = personal_data.without_persons(subject) or ""
-    assert personal_data.GONE in cleaned
+    assert personal_data.REDACTED in cleaned
     assert not any(part in cleaned for part in ("Nguyễn", "Bích", "049094", "0905", "905000000", "@", "Tám"))
 
 
@@ -44,7 +44,7 @@ def test_p17_no_person_is_left_in_a_subject(subject: str) -> None:
         (text_damage.to_tcvn3("đơn của ông Nguyễn Văn Bảy"), "đơn của ông […]"),
     ],
 )  # fmt: skip
-def test_names_go_in_any_case_and_after_any_title(subject: str, left: str) -> None:
+def test_names_are_removed_in_any_case_and_after_any_title(subject: str, left: str) -> None:
     assert personal_data.without_persons(subject) == left and personal_data.persons_in(subject) == ("name",)
 
 
@@ -73,8 +73,10 @@ def test_names_go_in_any_case_and_after_any_title(subject: str, left: str) -> No
         "bệnh tiểu đường [Nguyễn Văn An]",
     ],
 )  # fmt: skip
-def test_a_name_goes_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
-    assert personal_data.without_persons(re.sub(r"[][]", "", subject)) == re.sub(r"\[.*\]", personal_data.GONE, subject)
+def test_a_name_is_removed_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
+    assert personal_data.without_persons(re.sub(r"[][]", "", subject)) == re.sub(
+        r"\[.*\]", personal_data.REDACTED, subject
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_a_name_goes_after_the_verbs_and_nouns_of_offices(subject: str) -> None:
         "Phó Văn Phòng UBND", "Từ Văn Phòng Sở", "tỉnh Đoàn Quảng Nam", "Quản Lý Văn Bản Và Điều Hành",
     ],
 )  # fmt: skip
-def test_a_street_a_school_and_a_prize_keep_the_name_they_are_called_after(subject: str) -> None:
+def test_the_name_of_a_street_a_school_or_a_prize_stays(subject: str) -> None:
     assert personal_data.without_persons(subject) == subject
 
 
@@ -95,12 +97,12 @@ def test_a_street_a_school_and_a_prize_keep_the_name_they_are_called_after(subje
     "name",
     "Alăng|Zơrâm|Bnướch|Bhnướch|Hốih|Coor|Riah|Ating|Pơloong|Blúp|Briu|Bríu|Bling|Bhling|Arất|Clâu".split("|"),
 )
-def test_names_of_the_highlands_go(name: str) -> None:
+def test_highland_names_are_removed(name: str) -> None:
     assert personal_data.without_persons(f"Đơn của {name} Nhiếp, {name.upper()} THỊ MIA") == "Đơn của […], […]"
 
 
 @pytest.mark.parametrize("case", [str, str.upper, str.lower])
-def test_every_made_up_applicant_goes_after_a_title(case: type[str]) -> None:
+def test_every_simulated_applicant_is_removed_after_a_title(case: type[str]) -> None:
     left = [
         p.name
         for p in PEOPLE
@@ -109,7 +111,7 @@ def test_every_made_up_applicant_goes_after_a_title(case: type[str]) -> None:
     assert left == []
 
 
-def test_every_made_up_applicant_goes_without_a_title() -> None:
+def test_every_simulated_applicant_is_removed_without_a_title() -> None:
     assert [
         p.name for p in PEOPLE if personal_data.without_persons(f"Cấp giấy cho {p.name}") != "Cấp giấy cho […]"
     ] == []
@@ -129,7 +131,7 @@ def test_every_made_up_applicant_goes_without_a_title() -> None:
         ("0510 3852123", "phone"), ("a.b+c@example.gov.vn", "email"),
     ],
 )  # fmt: skip
-def test_numbers_and_addresses_go_and_are_named(spelling: str, kind: str) -> None:
+def test_numbers_and_addresses_are_removed_and_their_kind_is_reported(spelling: str, kind: str) -> None:
     assert personal_data.persons_in(f"liên hệ {spelling}, trước 17 giờ") == (kind,)
     left = personal_data.without_persons(f"liên hệ {spelling}, trước 17 giờ") or ""
     assert not any(sign.isdigit() for sign in left.replace("17", "")) and "@" not in left
@@ -199,6 +201,6 @@ _PIECES = st.sampled_from(
         st.text(max_size=60), st.lists(_PIECES, max_size=12).map(" ".join), st.lists(_PIECES, max_size=12).map("".join)
     )
 )
-def test_p17_nothing_personal_is_left_the_second_time(value: str) -> None:
+def test_p17_removing_twice_changes_nothing_more(value: str) -> None:
     once = personal_data.without_persons(value)
     assert personal_data.persons_in(once) == () and personal_data.without_persons(once) == once

@@ -1,4 +1,4 @@
-"""Territories through time."""
+"""Territories over time: units per day, the crosswalk, and the territories of agencies."""
 
 import json
 from datetime import date
@@ -36,7 +36,7 @@ def test_da_nang_has_94_communes_after_the_merger() -> None:
     assert len(_at(date(2025, 7, 1), "commune", {"48"})) == 94
 
 
-def test_a_code_is_reused_under_another_name() -> None:
+def test_a_code_is_reused_for_another_territory() -> None:
     names = [unit.name for unit in territory_versions.units() if unit.code == "20656"]
     assert list(dict.fromkeys(names)) == ["Xã Quế Trung", "Thị trấn Trung Phước", "Xã Nông Sơn"]
 
@@ -49,10 +49,10 @@ def test_da_nang_has_56_communes_before_2025_and_47_after() -> None:
     assert counts == [(8, 56), (8, 47)]
 
 
-def test_every_old_commune_is_somewhere_today_and_every_district_is_gone() -> None:
-    today = territories.today()
+def test_every_old_commune_has_a_unit_today_and_every_district_is_dissolved() -> None:
+    current_codes = territories.current_codes()
     for unit in territory_versions.units():
-        now = today[(unit.code, unit.valid_from)]
+        now = current_codes[(unit.code, unit.valid_from)]
         if unit.level == "district" and unit.code != "498":
             assert now is None, unit
         elif unit.level == "commune" and unit.code not in territory_versions.WITHOUT_LINE:
@@ -93,7 +93,7 @@ def test_an_agency_code_is_reversed_without_its_empty_groups() -> None:
     assert directory.identify("H47_test") is None
 
 
-def test_signs_that_cannot_be_seen_do_not_change_an_agency_code() -> None:
+def test_invisible_characters_do_not_change_an_agency_code() -> None:
     for seen in ("000.25.20.h47", " 000.25. 20.H47\u00a0", "\ufeff000.25.20.H47\u200b", "h47.20.25", "H47.20.25.00"):
         found = directory.identify(seen)
         assert found is not None and found[0] == "H47.20.25", seen
@@ -110,7 +110,7 @@ def test_a_listed_code_wins_over_the_reversed_one(tmp_path: Path, monkeypatch: p
         codelists.load.cache_clear()
 
 
-def test_three_digits_under_the_province_are_a_commune_when_no_level_is_told() -> None:
+def test_three_digits_under_the_province_are_a_commune_when_no_level_is_given() -> None:
     assert directory.level("H47.101", None) == directory.level("H55.242", None) == "commune"
     assert directory.level("H47.20", None) == "province" and directory.level("H47.20.25", None) == "commune"
 
@@ -132,12 +132,12 @@ def _versions(*rows: tuple[str | None, str | None, str | None, str | None, str])
     listed = directory.directory(rows)
     found: dict[str, list[tuple[object, ...]]] = {}
     for v in directory.versions(listed, directory.places(listed)):
-        told = (str(v.valid_from), str(v.valid_to), v.admin_unit_code, v.heir_code)
-        found.setdefault(v.organisation_id, []).append(told)
+        version = (str(v.valid_from), str(v.valid_to), v.admin_unit_code, v.heir_code)
+        found.setdefault(v.organisation_id, []).append(version)
     return found
 
 
-def test_an_agency_ends_with_its_territory_and_names_who_took_it_in() -> None:
+def test_an_agency_ends_with_its_territory_and_names_its_successor() -> None:
     versions = _versions(*LISTED)
     assert versions["H47.20.25"] == [("2016-04-01", "2025-07-01", "20431", "20413")]
     assert versions["H47.113"] == [("2025-07-01", "None", "20413", None)]
@@ -146,13 +146,13 @@ def test_an_agency_ends_with_its_territory_and_names_who_took_it_in() -> None:
     assert versions["H47"] == [("2016-04-01", "2025-07-01", "49", None), ("2025-07-01", "None", "48", None)]
 
 
-def test_a_committee_goes_on_when_its_commune_takes_in_another_under_its_code() -> None:
+def test_a_committee_continues_when_another_commune_is_merged_into_its_commune() -> None:
     versions = _versions(*LISTED)
     assert versions["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
     assert versions["H47.30.15"] == [("2016-04-01", "2025-01-01", "20761", "20758")]
 
 
-def test_an_agency_under_its_later_name_is_the_one_that_was_there_before() -> None:
+def test_an_agency_listed_under_its_later_name_keeps_its_versions() -> None:
     renamed = [row if row[0] != "000.14.30.H47" else (row[0], "UBND xã Quế Tân", *row[2:]) for row in LISTED]
     assert _versions(*renamed)["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
 
@@ -163,7 +163,7 @@ def test_an_agency_whose_territory_is_not_known_has_one_open_version() -> None:
     ]
 
 
-def test_a_commune_that_tells_no_parent_is_found_in_its_province() -> None:
+def test_a_commune_without_a_parent_is_found_in_its_province() -> None:
     assert _versions(("000.25.20.H47", "UBND xã Cẩm Thanh", "commune", None, ""))["H47.20.25"][0][2] == "20431"
     assert _versions(("000.25.20.H47", "UBND xã Bình An", "commune", None, ""))["H47.20.25"][0][2] == "20845"
 

@@ -1,4 +1,4 @@
-"""Places through time: the traps of names and codes, and sums that stay what they were."""
+"""Territory versions: ambiguous names, reused codes, and counts that stay the same over the mergers."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ def districts(province: str, day: date) -> set[str]:
     return {
         u.code
         for u in territory_versions.units()
-        if u.level == "district" and u.parent_code == province and u.holds(day)
+        if u.level == "district" and u.parent_code == province and u.is_in_force(day)
     }
 
 
@@ -35,7 +35,7 @@ def districts(province: str, day: date) -> set[str]:
     ],
 )
 def test_a_code_means_another_territory_on_another_day(code: str, names: list[str | None]) -> None:
-    found = [territory_versions.at(code, day) for day in (BEFORE, BETWEEN, NOW)]
+    found = [territory_versions.unit_at(code, day) for day in (BEFORE, BETWEEN, NOW)]
     assert [unit and unit.name for unit in found] == names
 
 
@@ -46,28 +46,28 @@ def test_a_code_means_another_territory_on_another_day(code: str, names: list[st
         ("Trà Don", "Trà Dơn", "516", ("Xã Nam Trà My", "Xã Trà Leng")),
     ],
 )
-def test_names_that_differ_only_in_accents_are_never_taken_for_each_other(
+def test_names_that_differ_only_in_accents_are_different_units(
     one: str, other: str, district: str, now: tuple[str, str]
 ) -> None:
     for day in (BEFORE, BETWEEN):
         (first,), (second,) = (territories.find(name, "commune", {district}, day) for name in (one, other))
         assert first.code != second.code
-        assert tuple(t.name for t in (territories.target(first), territories.target(second)) if t) == now
+        assert tuple(t.name for t in (territories.current_unit(first), territories.current_unit(second)) if t) == now
     assert codes("Tam Dan", "commune", {"518"}, BEFORE) == codes("Trà Đơn", "commune", {"516"}, BEFORE) == []
 
 
 @pytest.mark.parametrize(
-    ("told", "level", "code"),
+    ("text", "level", "code"),
     [
         ("1834", "commune", "01834"), ("6", "province", "06"), (" 58 ", "district", "058"), ("1834.0", "commune", "01834"),
         ("20335", "commune", "20335"), ("020335", "commune", None), ("", "commune", None), (None, "province", None), ("6a", "province", None),
     ],
 )  # fmt: skip
-def test_a_code_gets_back_the_zeros_a_spreadsheet_took(told: str | None, level: str, code: str | None) -> None:
-    assert territory_versions.padded(told, level) == code
+def test_a_code_gets_back_the_zeros_that_a_spreadsheet_removed(text: str | None, level: str, code: str | None) -> None:
+    assert territory_versions.pad_code(text, level) == code
 
 
-def test_a_name_that_several_districts_have_is_told_apart_by_its_district() -> None:
+def test_a_name_used_in_several_districts_is_resolved_by_its_district() -> None:
     everywhere = districts("49", BEFORE)
     assert len(codes("Phước Hòa", "commune", everywhere, BEFORE)) == 2
     assert codes("Phước Hòa", "commune", {"502"}, BEFORE) == ["20338"]
@@ -79,7 +79,9 @@ def test_a_name_that_several_districts_have_is_told_apart_by_its_district() -> N
     ("name", "district", "commune"),
     [("Hội An", "503", "20410"), ("Điện Bàn", "507", "20551"), ("Quế Sơn", "509", "20641"), ("Núi Thành", "517", "20965")],
 )  # fmt: skip
-def test_an_old_district_and_the_new_commune_of_its_name_are_two(name: str, district: str, commune: str) -> None:
+def test_an_old_district_and_the_new_commune_of_its_name_are_different_units(
+    name: str, district: str, commune: str
+) -> None:
     assert codes(name, "district", {"49"}, BEFORE) == [district] and codes(name, "district", {"48"}, NOW) == []
     assert codes(name, "commune", {"48"}, NOW) == [commune] and commune not in codes(name, "commune", {"49"}, BEFORE)
 
@@ -92,7 +94,7 @@ def test_a_name_of_the_draft_plan_means_no_unit(name: str) -> None:
 
 def test_pho_yen_was_a_town_until_it_became_a_city() -> None:
     found = [
-        territory_versions.at("172", day)
+        territory_versions.unit_at("172", day)
         for day in (date(2021, 7, 1), date(2022, 4, 9), date(2022, 4, 10), BETWEEN, NOW)
     ]
     assert [unit and unit.kind for unit in found] == ["thị xã", "thị xã", "thành phố", "thành phố", None]
@@ -116,7 +118,7 @@ def test_pho_yen_was_a_town_until_it_became_a_city() -> None:
         (("Hòa Thuận", "Hoà Thuận"), "502", "20375"),
     ],
 )
-def test_numerals_apostrophes_and_drifting_spellings_mean_one_unit(
+def test_numerals_apostrophes_and_spelling_variants_mean_one_unit(
     spellings: tuple[str, ...], district: str, code: str
 ) -> None:
     for name in spellings:
@@ -129,13 +131,15 @@ def test_a_vuong_is_two_communes_before_the_merger_and_one_after() -> None:
 
 def test_every_spelling_belongs_to_a_unit_of_its_code() -> None:
     named = {(unit.code, unit.name) for unit in territory_versions.units()}
-    assert {(row["code"], row["name"]) for row in territory_versions.rows("unit_spellings")} <= named
-    changed = {(row["code"], row["name"]) for row in territory_versions.rows("unit_changes")}
-    assert changed | {(row["code"], row["former_name"]) for row in territory_versions.rows("unit_changes")} <= named
+    assert {(row["code"], row["name"]) for row in territory_versions.read_rows("unit_spellings")} <= named
+    changed = {(row["code"], row["name"]) for row in territory_versions.read_rows("unit_changes")}
+    assert (
+        changed | {(row["code"], row["former_name"]) for row in territory_versions.read_rows("unit_changes")} <= named
+    )
 
 
 def test_a_unit_keeps_its_code_when_it_becomes_a_ward() -> None:
-    found = [territory_versions.at("20593", day) for day in (date(2023, 4, 9), date(2023, 4, 10))]
+    found = [territory_versions.unit_at("20593", day) for day in (date(2023, 4, 9), date(2023, 4, 10))]
     assert [unit and unit.name for unit in found] == ["Xã Điện Minh", "Phường Điện Minh"]
     assert [
         line.legal_basis for line in territory_versions.crosswalk() if line.effective_on == date(2023, 4, 10)
@@ -143,31 +147,31 @@ def test_a_unit_keeps_its_code_when_it_becomes_a_ward() -> None:
     assert codes("xã Điện Minh", "commune", {"507"}, BEFORE) == ["20593"]
 
 
-def test_two_communes_of_thai_nguyen_end_without_a_known_line() -> None:
-    lost = [u for u in territory_versions.units() if u.level != "district" and territories.target(u) is None]
+def test_two_communes_of_thai_nguyen_end_without_a_crosswalk_line() -> None:
+    lost = [u for u in territory_versions.units() if u.level != "district" and territories.current_unit(u) is None]
     assert {unit.code for unit in lost} == territory_versions.WITHOUT_LINE == {"05704", "05782"}
     assert {unit.valid_to for unit in lost} == {territory_versions.FIRST_CHANGE}
 
 
 @given(DAYS)
-def test_sums_as_they_were_are_sums_as_they_are_now(day: date) -> None:
-    living = [u for u in territory_versions.units() if u.holds(day)]
+def test_counts_by_old_units_equal_counts_by_current_units(day: date) -> None:
+    in_force = [u for u in territory_versions.units() if u.is_in_force(day)]
     now = Counter({u.code: 0 for u in territory_versions.units() if u.valid_to is None})
-    for unit in living:
+    for unit in in_force:
         if unit.level == "commune" and unit.code not in territory_versions.WITHOUT_LINE:
-            found = territories.target(unit)
+            found = territories.current_unit(unit)
             assert found is not None and found.valid_to is None and found.level == "commune", unit
             now[found.code] += 1
-    known = [u for u in living if u.level == "commune" and u.code not in territory_versions.WITHOUT_LINE]
+    known = [u for u in in_force if u.level == "commune" and u.code not in territory_versions.WITHOUT_LINE]
     assert sum(now.values()) == len(known)
     assert all(count for code, count in now.items() if len(code) == 5 and code != "20333")
 
 
 @given(DAYS)
-def test_a_dissolved_district_is_nowhere_today(day: date) -> None:
+def test_a_dissolved_district_has_no_current_unit(day: date) -> None:
     for unit in territory_versions.units():
-        if unit.level == "district" and unit.holds(day):
-            found = territories.target(unit)
+        if unit.level == "district" and unit.is_in_force(day):
+            found = territories.current_unit(unit)
             assert (found and found.name) == ("Đặc khu Hoàng Sa" if unit.code == "498" else None)
 
 
@@ -178,8 +182,8 @@ def test_versions_of_a_code_never_overlap_and_every_line_joins_two_units() -> No
             assert (end := ends[unit.code]) is not None and end <= unit.valid_from
         ends[unit.code] = unit.valid_to
     for line in territory_versions.crosswalk():
-        assert territory_versions.at(line.from_code, line.effective_on - timedelta(days=1)), line
-        assert territory_versions.at(line.to_code, line.effective_on), line
+        assert territory_versions.unit_at(line.from_code, line.effective_on - timedelta(days=1)), line
+        assert territory_versions.unit_at(line.to_code, line.effective_on), line
         assert line.relation in ("unchanged", "renamed", "merged", "split", "absorbed")
         assert line.weight == (None if line.relation == "split" else 1.0)
 
@@ -187,8 +191,8 @@ def test_versions_of_a_code_never_overlap_and_every_line_joins_two_units() -> No
 def test_four_units_were_split_and_their_counts_follow_the_default() -> None:
     split = {line.from_code for line in territory_versions.crosswalk() if line.relation == "split"}
     assert split == {"20296", "05461", "05467", "05932"}
-    old = territory_versions.at("05467", BEFORE)
-    assert old is not None and (new := territories.target(old)) is not None and new.name == "Phường Gia Sàng"
+    old = territory_versions.unit_at("05467", BEFORE)
+    assert old is not None and (new := territories.current_unit(old)) is not None and new.name == "Phường Gia Sàng"
 
 
 def test_every_line_of_a_change_names_its_act() -> None:

@@ -1,4 +1,4 @@
-"""Times and numbers as people and programs write them."""
+"""Times and numbers are parsed in every format that people and programs write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOON = datetime(2022, 6, 1, 8, 15, tzinfo=LOCAL)
         "01-06-22 08:15", "2022/06/01 08:15:00", "\u00a001/06/2022 08:15\u200b",
     ],
 )  # fmt: skip
-def test_one_instant_is_read_however_it_is_written(sent: str) -> None:
+def test_an_instant_is_parsed_from_every_format(sent: str) -> None:
     assert times_and_numbers.instant(sent) == NOON
     assert times_and_numbers.instant_oddity(sent) == times_and_numbers.FORMAT
 
@@ -40,32 +40,32 @@ def test_a_day_is_its_local_midnight(sent: str) -> None:
         "/Date(-62135622000000+0700)/", "/Date(-62135596800000)/", "00000000000000", "0", "0000-00-00 00:00:00", "00/00/0000",
     ],
 )  # fmt: skip
-def test_what_programs_write_for_no_date_is_none(sent: str) -> None:
+def test_a_sentinel_date_gives_none(sent: str) -> None:
     assert times_and_numbers.instant(sent) is None
     assert times_and_numbers.instant_oddity(sent) in (
         times_and_numbers.SENTINEL,
-        times_and_numbers.NO_TIME if sent.startswith("0001") else times_and_numbers.SENTINEL,
+        times_and_numbers.UNREADABLE_TIME if sent.startswith("0001") else times_and_numbers.SENTINEL,
     )
 
 
 @pytest.mark.parametrize(
     "sent", ["31/02/2022", "06/17/2021", "2022-13-01T00:00:00Z", "hôm qua", "4.4713E+04", "99/99/9999"]
 )
-def test_a_date_that_is_none_is_unreadable_and_never_guessed(sent: str) -> None:
+def test_an_invalid_date_is_unreadable_and_never_guessed(sent: str) -> None:
     assert times_and_numbers.instant(sent) is None
-    assert times_and_numbers.instant_oddity(sent) == times_and_numbers.NO_TIME
+    assert times_and_numbers.instant_oddity(sent) == times_and_numbers.UNREADABLE_TIME
 
 
 @pytest.mark.parametrize(
     ("sent", "meant"),
     [("2000", 2000), ("2.000", 2000), ("1.459", 1459), ("2.000 đ", 2000), ("2 000", 2000), ("2.000,00", 2000), ("1.234.567 VNĐ", 1234567), ("2000.0", 2000)],
 )  # fmt: skip
-def test_a_point_parts_thousands_and_a_comma_decimals(sent: str, meant: int) -> None:
+def test_points_separate_thousands_and_a_comma_the_decimals(sent: str, meant: int) -> None:
     assert times_and_numbers.whole_number(sent) == meant
 
 
 @pytest.mark.parametrize("sent", ["1,459", "miễn phí", "1.23", "12.34.56", "#N/A", "", "1e400", "9" * 400])
-def test_what_is_no_whole_number_is_not_guessed(sent: str) -> None:
+def test_text_that_is_not_a_whole_number_gives_none(sent: str) -> None:
     assert times_and_numbers.whole_number(sent) is None
 
 
@@ -74,13 +74,13 @@ def test_a_share_keeps_its_decimals() -> None:
 
 
 @given(st.text())
-def test_no_text_is_too_strange_to_be_looked_at(sent: str) -> None:
+def test_any_text_can_be_parsed(sent: str) -> None:
     assert times_and_numbers.instant(sent) is None or times_and_numbers.instant_oddity(sent) == times_and_numbers.FORMAT
     times_and_numbers.whole_number(sent)
 
 
 @given(st.datetimes(datetime(1971, 1, 2), datetime(2199, 1, 1)))
-def test_an_instant_survives_being_written_in_every_way(moment: datetime) -> None:
+def test_an_instant_written_in_any_format_is_parsed_back(moment: datetime) -> None:
     local = moment.replace(microsecond=0, tzinfo=LOCAL)
     utc = local.astimezone(UTC)
     written = [

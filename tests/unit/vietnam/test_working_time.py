@@ -1,4 +1,4 @@
-"""Working time counts only what is worked, and the calendar says how far it is announced."""
+"""Working time counts only opening hours of working days, and the calendar reports how far it is announced."""
 
 import logging
 from datetime import UTC, date, datetime, timedelta
@@ -30,17 +30,17 @@ TET = {
 }  # fmt: skip
 
 
-def at(*told: str) -> working_time.Instants:
+def at(*local_times: str) -> working_time.Instants:
     """Local times as instants."""
-    return np.array([np.datetime64(text) - np.timedelta64(7, "h") for text in told], "datetime64[us]")
+    return np.array([np.datetime64(text) - np.timedelta64(7, "h") for text in local_times], "datetime64[us]")
 
 
-def days(*told: str | date) -> working_time.Days:
-    return np.array(told, "datetime64[D]")
+def days(*dates: str | date) -> working_time.Days:
+    return np.array(dates, "datetime64[D]")
 
 
-def moments(*told: int) -> working_time.Instants:
-    return np.array(told, np.int64).astype("datetime64[s]")
+def moments(*epoch_seconds: int) -> working_time.Instants:
+    return np.array(epoch_seconds, np.int64).astype("datetime64[s]")
 
 
 def span(micros: int) -> np.timedelta64:
@@ -51,7 +51,7 @@ def span(micros: int) -> np.timedelta64:
 
 
 @pytest.mark.parametrize("year", TET)
-def test_nothing_is_worked_at_tet_and_something_before_and_after(year: int) -> None:
+def test_offices_are_closed_at_tet_and_open_before_and_after(year: int) -> None:
     first, last = (date.fromisoformat(text) for text in TET[year])
     closed = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     assert not any(working_days.is_working(day) for day in closed)
@@ -60,19 +60,19 @@ def test_nothing_is_worked_at_tet_and_something_before_and_after(year: int) -> N
 
 
 @pytest.mark.parametrize("day", ["2024-05-04", "2025-04-26", "2026-08-22", "2026-01-10"])
-def test_a_saturday_that_makes_up_for_a_bridge_day_is_worked(day: str) -> None:
+def test_a_saturday_in_exchange_for_a_bridge_day_is_a_working_day(day: str) -> None:
     found = working_days.day(date.fromisoformat(day))
     assert found.is_working_day and found.is_swap_day and not found.is_holiday
 
 
 @pytest.mark.parametrize("day", ["2024-04-29", "2025-05-02", "2026-08-31", "2026-01-02"])
-def test_the_bridge_day_is_free_in_exchange(day: str) -> None:
+def test_the_bridge_day_is_a_holiday(day: str) -> None:
     found = working_days.day(date.fromisoformat(day))
     assert found.is_holiday and not found.is_working_day
     assert working_days.holidays([found.day_on.year])[found.day_on] == found.name
 
 
-def test_an_override_wins_and_says_on_what_it_rests() -> None:
+def test_an_override_wins_and_has_a_legal_basis() -> None:
     found = {day: working_days.day(day) for day in holiday_overrides.load().days}
     assert {day.source for day in found.values()} == {"override"}
     assert all(day.legal_basis for day in found.values())
@@ -82,8 +82,8 @@ def test_an_override_wins_and_says_on_what_it_rests() -> None:
 def test_every_override_differs_from_the_library() -> None:
     library = holidays.country_holidays("VN", years=range(2020, 2029))
     for day, override in holiday_overrides.load().days.items():
-        says = day in library.weekend_workdays or (day.weekday() < 5 and day not in library)
-        assert says != override.is_working_day, f"the library knows {day} by now: delete its line"
+        library_is_working = day in library.weekend_workdays or (day.weekday() < 5 and day not in library)
+        assert library_is_working != override.is_working_day, f"the library now has {day}: delete its line"
 
 
 def test_the_table_has_each_day_once_and_all_its_columns() -> None:
@@ -96,52 +96,52 @@ def test_the_table_has_each_day_once_and_all_its_columns() -> None:
 
 
 @given(day_dates)
-def test_a_day_is_worked_or_free_for_a_reason(day: date) -> None:
+def test_a_weekday_off_is_a_holiday(day: date) -> None:
     found = working_days.day(day)
     assert not (found.is_working_day and found.is_holiday)
     assert found.is_working_day or found.is_holiday or day.weekday() >= 5
     assert found.is_swap_day == (found.is_working_day and day.weekday() >= 5)
 
 
-def test_d39_a_saturday_may_have_a_counter_and_no_rule_minds() -> None:
+def test_d39_counters_may_open_on_saturday_and_no_rule_checks_weekdays() -> None:
     assert working_days.day(date(2026, 6, 6)).is_saturday_counter
     assert not working_days.day(date(2026, 6, 7)).is_saturday_counter, "a Sunday"
-    assert not working_days.day(date(2026, 8, 22)).is_saturday_counter, "worked by everybody"
+    assert not working_days.day(date(2026, 8, 22)).is_saturday_counter, "a working day"
     assert not working_days.day(date(2021, 2, 13)).is_saturday_counter, "Tết"
     rules = [rule for table in contract.every() for rule in table.rules]
-    minding = [
+    weekday_rules = [
         rule.id
         for rule in rules
         if any(word in rule.bad.lower() for word in ("isodow", "dayofweek", "weekday", "working"))
     ]
-    assert rules and not minding
+    assert rules and not weekday_rules
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "message"),
     [
         ("2026-13-01,true,Ngày làm bù,CV 1", "line 3: day_on '2026-13-01'"),
         ("2026-01-10,có,Ngày làm bù,CV 1", "line 3: is_working_day 'có'"),
         ("2026-01-10,true,Ngày làm bù,", "line 3: 2026-01-10 needs a name and a legal_basis"),
         ("2026-01-10,true,Ngày làm bù", "line 3: 3 cells where 4"),
-        ("2026-01-02,true,Ngày làm bù,CV 1", "line 3: 2026-01-02 has a line already"),
+        ("2026-01-02,true,Ngày làm bù,CV 1", "line 3: 2026-01-02 already has a line"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+def test_an_error_names_the_invalid_line(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "days.csv"
     file.write_text(f"day_on,is_working_day,name,legal_basis\n2026-01-02,false,Ngày nghỉ,CV 1\n{line}\n")
-    with pytest.raises(ContractError, match=f"days.csv {complaint}"):
+    with pytest.raises(ContractError, match=f"days.csv {message}"):
         holiday_overrides.load(file)
 
 
-def test_a_file_that_confirms_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_confirmed_day_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "days.csv"
     file.write_text("day_on,is_working_day,name,legal_basis\n2026-01-02,false,Ngày nghỉ,CV 1\n")
-    with pytest.raises(ContractError, match="no line says confirmed_until"):
+    with pytest.raises(ContractError, match="no line has confirmed_until"):
         holiday_overrides.load(file)
 
 
-def test_the_newest_confirmation_counts(tmp_path: Path) -> None:
+def test_the_newest_confirmed_day_counts(tmp_path: Path) -> None:
     file = tmp_path / "days.csv"
     lines = ["2027-12-31,confirmed_until,Lịch 2027,TB 2", "2026-12-31,confirmed_until,Lịch 2026,TB 1"]
     file.write_text("\n".join(["day_on,is_working_day,name,legal_basis", *lines]))
@@ -155,12 +155,12 @@ def test_a_calendar_announced_for_less_than_ninety_days_is_short(
     as_of = working_days.confirmed_until() - timedelta(days=days_left)
     assert working_time.horizon(as_of).days_left == days_left
     with caplog.at_level(logging.WARNING):
-        warning = working_time.warn(as_of)
+        warning = working_time.warn_if_short(as_of)
     assert (warning is not None) == is_short == bool(caplog.records)
     assert warning is None or ("working_day_overrides.csv" in warning and str(days_left) in warning)
 
 
-def test_the_calendar_reaches_a_year_further_than_it_is_announced() -> None:
+def test_the_calendar_ends_a_year_after_the_last_announced_year() -> None:
     assert working_days.LAST_DAY == date(working_days.confirmed_until().year + 1, 12, 31)
     with pytest.raises(working_time.OutOfCalendar, match="outside the calendar"):
         working_time.between(at("1999-12-31T08:00"), at("2026-06-01T08:00"))
@@ -189,7 +189,7 @@ def test_the_calendar_reaches_a_year_further_than_it_is_announced() -> None:
 )
 def test_minutes_count_only_while_offices_are_open(start: str, end: str, minutes: int) -> None:
     assert working_time.minutes_between(at(start), at(end))[0] == minutes
-    assert asked("select working_minutes(?, ?)", [aware(start), aware(end)]) == minutes
+    assert query_value("select working_minutes(?, ?)", [aware(start), aware(end)]) == minutes
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_minutes_count_only_while_offices_are_open(start: str, end: str, minutes
         ("2025-12-31T08:00", 1, "2026-01-05T17:00"),
     ],
 )
-def test_a_promise_in_days_is_due_when_its_day_closes(received: str, count: int, due: str) -> None:
+def test_a_due_time_in_days_is_at_closing_time(received: str, count: int, due: str) -> None:
     assert working_time.due(at(received), np.int64(count)) == at(due)
 
 
@@ -221,19 +221,19 @@ def test_a_promise_in_days_is_due_when_its_day_closes(received: str, count: int,
         ("2026-06-01T12:00", 0, "2026-06-01T12:00"),
     ],
 )
-def test_a_promise_in_hours_runs_while_offices_are_open(start: str, hours: int, end: str) -> None:
+def test_a_due_time_in_hours_counts_opening_hours(start: str, hours: int, end: str) -> None:
     assert working_time.add(at(start), np.timedelta64(hours, "h")) == at(end)
 
 
 @given(seconds, seconds, seconds)
-def test_working_time_adds_up_over_any_instant(a: int, b: int, c: int) -> None:
+def test_working_time_is_additive(a: int, b: int, c: int) -> None:
     one, two, three = (moments(moment) for moment in (a, b, c))
     both = working_time.between(one, two) + working_time.between(two, three)
     assert both == working_time.between(one, three)
 
 
 @given(seconds, seconds)
-def test_working_time_never_runs_backwards_nor_faster_than_the_clock(a: int, b: int) -> None:
+def test_working_time_is_never_negative_nor_longer_than_elapsed_time(a: int, b: int) -> None:
     worked = working_time.between(moments(min(a, b)), moments(max(a, b)))[0].astype(np.int64)
     assert 0 <= worked <= abs(a - b) * 1_000_000
 
@@ -245,32 +245,32 @@ def test_adding_twice_is_adding_the_sum(start: int, one: int, two: int) -> None:
 
 
 @given(seconds, spans)
-def test_what_is_added_has_been_worked_when_it_falls_due(start: int, added: int) -> None:
+def test_the_working_time_until_the_due_time_is_the_added_time(start: int, added: int) -> None:
     end = working_time.add(moments(start), span(added))
     assert working_time.between(moments(start), end) == span(added)
     assert end >= moments(start)
 
 
 @given(seconds, seconds, spans, st.integers(1, 60))
-def test_who_comes_later_is_never_due_sooner(a: int, b: int, added: int, count: int) -> None:
+def test_a_later_start_is_never_due_earlier(a: int, b: int, added: int, count: int) -> None:
     sooner, later = moments(min(a, b)), moments(max(a, b))
     assert working_time.add(sooner, span(added)) <= working_time.add(later, span(added))
     assert working_time.due(sooner, np.int64(count)) <= working_time.due(later, np.int64(count))
 
 
 @given(seconds, st.integers(1, 60))
-def test_a_due_day_is_worked_and_so_many_working_days_away(received: int, count: int) -> None:
+def test_a_due_day_is_a_working_day_and_the_given_number_of_working_days_away(received: int, count: int) -> None:
     due = working_time.due(moments(received), np.int64(count))
     due_on = working_time.local_days(due)
     assert working_time.is_working(due_on).all()
-    assert due == due_on.astype("datetime64[us]") + np.timedelta64(10, "h"), "17:00 local, summer and winter"
+    assert due == due_on.astype("datetime64[us]") + np.timedelta64(10, "h"), "17:00 local time all year"
     counted = working_time.local_days(moments(received))
     is_next = not working_time.is_working(counted)[0] or (received + 7 * 3600) % 86_400 >= 17 * 3600
     assert working_time.days_between(counted, due_on)[0] == count + is_next
 
 
 @given(day_dates, day_dates)
-def test_working_days_are_counted_as_a_person_counts_them(a: date, b: date) -> None:
+def test_working_days_between_two_days_equal_a_count_day_by_day(a: date, b: date) -> None:
     first, last = min(a, b), max(a, b)
     one_by_one = sum(working_days.is_working(first + timedelta(days=n + 1)) for n in range((last - first).days))
     assert working_time.days_between(days(first), days(last))[0] == one_by_one
@@ -278,7 +278,7 @@ def test_working_days_are_counted_as_a_person_counts_them(a: date, b: date) -> N
 
 
 @given(day_dates)
-def test_the_next_working_day_is_the_first_that_is_worked(day: date) -> None:
+def test_the_next_working_day_is_the_first_working_day_after(day: date) -> None:
     following = date.fromisoformat(str(working_time.next_working_day(days(day))[0]))
     assert following > day and working_days.is_working(following)
     assert not any(working_days.is_working(day + timedelta(days=n)) for n in range(1, (following - day).days))
@@ -295,17 +295,18 @@ before_2026 = st.integers(
 
 
 @given(st.lists(before_2026, min_size=2, max_size=50), st.integers(2, 40))
-def test_the_simulated_province_keeps_the_same_hours(told: list[int], count: int) -> None:
-    theirs, instants = province_calendar(), np.array(told, np.int64)
-    worked = np.diff(theirs.to_working(instants))
-    ours = working_time.between(moments(*told[:-1]), moments(*told[1:])).astype(np.int64)
+def test_the_simulated_province_has_the_same_hours(times: list[int], count: int) -> None:
+    simulated, instants = province_calendar(), np.array(times, np.int64)
+    worked = np.diff(simulated.to_working(instants))
+    ours = working_time.between(moments(*times[:-1]), moments(*times[1:])).astype(np.int64)
     assert (ours == worked * 1_000_000).all()
     assert (
-        working_time.due(moments(*told), np.int64(count)) == moments(*theirs.due(instants, np.full(len(told), count)))
+        working_time.due(moments(*times), np.int64(count))
+        == moments(*simulated.due(instants, np.full(len(times), count)))
     ).all()
-    later = working_time.add(moments(*told), span(60_000_000 * count))
-    again = theirs.to_working(later.astype("datetime64[s]").astype(np.int64))
-    assert (again == theirs.to_working(instants) + 60 * count).all()
+    later = working_time.add(moments(*times), span(60_000_000 * count))
+    worked_later = simulated.to_working(later.astype("datetime64[s]").astype(np.int64))
+    assert (worked_later == simulated.to_working(instants) + 60 * count).all()
 
 
 # Pauses
@@ -316,35 +317,35 @@ def aware(text: str) -> datetime:
 
 
 @cache
-def bench() -> duckdb.DuckDBPyConnection:
-    """DuckDB with the macros, as the linking step has them."""
+def database() -> duckdb.DuckDBPyConnection:
+    """DuckDB with the macros, as in the linking step."""
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'")
     rows = [working_days.day(working_days.FIRST_DAY + timedelta(days=n)) for n in range(2922)]
     listed = pa.table({"day_on": [r.day_on for r in rows], "is_working_day": [r.is_working_day for r in rows]})
     con.register("working_day", listed)
-    con.execute(working_time.vocabulary())
+    con.execute(working_time.macros_sql())
     con.execute("create table dossier_event (dossier_id text, event_seq integer, status text, occurred_at timestamptz)")
     return con
 
 
-def asked(query: str, values: list[object]) -> object:
-    row = bench().execute(query, values).fetchone()
+def query_value(query: str, values: list[object]) -> object:
+    row = database().execute(query, values).fetchone()
     return row[0] if row else None
 
 
 def paused_in_sql(events: list[tuple[datetime, str]], as_of: datetime | None) -> object:
-    bench().execute("delete from dossier_event")
+    database().execute("delete from dossier_event")
     if events:
         rows = [["D", place, status, moment] for place, (moment, status) in enumerate(events, 1)]
-        bench().executemany("insert into dossier_event values (?, ?, ?, ?)", rows)
-    return asked(
+        database().executemany("insert into dossier_event values (?, ?, ?, ?)", rows)
+    return query_value(
         "select coalesce(sum(paused_working_minutes), 0)::bigint from paused_dossiers('dossier_event', ?::timestamptz)",
         [as_of],
     )
 
 
-LIFE = [
+EVENTS = [
     ("2026-06-01T08:00", "accepted"),
     ("2026-06-01T09:00", "supplement_requested"),
     ("2026-06-03T10:00", "processing"),
@@ -358,26 +359,26 @@ LIFE = [
     ("as_of", "minutes"),
     [(None, 1080), ("2026-06-11T08:00", 1200), ("2026-06-10T12:00", 1080), ("2026-06-14T00:00", 1080 + 60 + 960)],
 )
-def test_the_clock_stands_still_from_a_pause_to_the_next_event(as_of: str | None, minutes: int) -> None:
-    events = [(aware(text), status) for text, status in LIFE]
-    seen = aware(as_of) if as_of else None
-    assert working_time.paused_minutes(events, seen) == minutes
-    assert paused_in_sql(events, seen) == minutes
+def test_a_pause_lasts_until_the_next_event(as_of: str | None, minutes: int) -> None:
+    events = [(aware(text), status) for text, status in EVENTS]
+    as_of_time = aware(as_of) if as_of else None
+    assert working_time.paused_minutes(events, as_of_time) == minutes
+    assert paused_in_sql(events, as_of_time) == minutes
 
 
-lives = st.lists(st.tuples(seconds, st.sampled_from([*working_time.PAUSES, "processing", "finished"])), max_size=8)
+timelines = st.lists(st.tuples(seconds, st.sampled_from([*working_time.PAUSES, "processing", "finished"])), max_size=8)
 
 
-@given(lives, st.none() | seconds)
-def test_python_and_sql_count_the_same_pause(life: list[tuple[int, str]], as_of: int | None) -> None:
-    events = [(datetime.fromtimestamp(moment, UTC), status) for moment, status in sorted(life, key=lambda e: e[0])]
-    seen = None if as_of is None else datetime.fromtimestamp(as_of, UTC)
-    assert working_time.paused_minutes(events, seen) == paused_in_sql(events, seen)
+@given(timelines, st.none() | seconds)
+def test_python_and_sql_count_the_same_paused_minutes(timeline: list[tuple[int, str]], as_of: int | None) -> None:
+    events = [(datetime.fromtimestamp(moment, UTC), status) for moment, status in sorted(timeline, key=lambda e: e[0])]
+    as_of_time = None if as_of is None else datetime.fromtimestamp(as_of, UTC)
+    assert working_time.paused_minutes(events, as_of_time) == paused_in_sql(events, as_of_time)
 
 
 @given(st.lists(seconds, min_size=1, max_size=8), seconds)
-def test_a_dossier_without_a_pause_never_stood_still(told: list[int], as_of: int) -> None:
-    events = [(datetime.fromtimestamp(moment, UTC), "processing") for moment in sorted(told)]
+def test_a_dossier_without_a_pause_has_no_paused_minutes(times: list[int], as_of: int) -> None:
+    events = [(datetime.fromtimestamp(moment, UTC), "processing") for moment in sorted(times)]
     assert working_time.paused_minutes(events, datetime.fromtimestamp(as_of, UTC)) == 0
 
 
@@ -394,29 +395,29 @@ def test_a_dossier_without_a_pause_never_stood_still(told: list[int], as_of: int
         ("2026-06-07", 480, "2026-06-08"),  # due on a Sunday
     ],
 )
-def test_a_pause_moves_the_due_day(due_on: str, paused: int, shifted: str) -> None:
+def test_a_pause_shifts_the_due_day(due_on: str, paused: int, shifted: str) -> None:
     if paused:
-        assert working_time.shifted(days(due_on), np.int64(paused)) == days(shifted)
+        assert working_time.shift_due_day(days(due_on), np.int64(paused)) == days(shifted)
     day = date.fromisoformat(due_on)
-    assert asked("select due_effective_on(?, ?, 0, ?)", [day, day, paused]) == date.fromisoformat(shifted)
+    assert query_value("select due_effective_on(?, ?, 0, ?)", [day, day, paused]) == date.fromisoformat(shifted)
 
 
-def test_an_amended_promise_has_its_pause_in_it_already() -> None:
+def test_an_amended_due_day_already_includes_its_pause() -> None:
     due_on, first_on = date(2026, 6, 9), date(2026, 6, 4)
-    assert asked("select due_effective_on(?, ?, 0, 960)", [due_on, first_on]) == due_on
-    assert asked("select due_effective_on(?, ?, 1, 960)", [due_on, due_on]) == due_on
-    assert asked("select due_effective_on(?, null, null, 960)", [due_on]) == date(2026, 6, 11)
-    assert asked("select due_effective_on(null, null, null, 960)", []) is None
+    assert query_value("select due_effective_on(?, ?, 0, 960)", [due_on, first_on]) == due_on
+    assert query_value("select due_effective_on(?, ?, 1, 960)", [due_on, due_on]) == due_on
+    assert query_value("select due_effective_on(?, null, null, 960)", [due_on]) == date(2026, 6, 11)
+    assert query_value("select due_effective_on(null, null, null, 960)", []) is None
 
 
 @given(day_dates, st.integers(1, 20_000))
-def test_sql_moves_a_due_day_as_python_does(day: date, paused: int) -> None:
-    found = asked("select due_effective_on(?, null, null, ?)", [day, paused])
+def test_sql_and_python_shift_a_due_day_alike(day: date, paused: int) -> None:
+    found = query_value("select due_effective_on(?, null, null, ?)", [day, paused])
     try:
-        assert found == date.fromisoformat(str(working_time.shifted(days(day), np.int64(paused))[0]))
+        assert found == date.fromisoformat(str(working_time.shift_due_day(days(day), np.int64(paused))[0]))
     except working_time.OutOfCalendar:
         assert found is None
 
 
-def test_a_due_day_nobody_can_reckon_stays_unknown_in_sql() -> None:
-    assert asked("select due_effective_on(date '1999-01-01', null, 0, 480)", []) is None
+def test_a_due_day_outside_the_calendar_is_null_in_sql() -> None:
+    assert query_value("select due_effective_on(date '1999-01-01', null, 0, 480)", []) is None

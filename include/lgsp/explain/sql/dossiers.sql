@@ -1,5 +1,5 @@
--- The moves of each dossier (or offering) by itself, of the agencies that are asked about. Needs the temporary table agency.
-create temporary table told on commit drop as
+-- The moves of each single dossier (or offering) of the requested agencies. Needs the temporary table agency.
+create temporary table unit_flow on commit drop as
 with version as (
     select 1 as sign, ${unit} as organisation_id, ${columns} from shared.dossier where ${scope}
 )

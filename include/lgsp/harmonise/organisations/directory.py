@@ -53,7 +53,7 @@ class Place:
     @property
     def now(self) -> str | None:
         """The code of the same territory today."""
-        found = territories.target(self.unit)
+        found = territories.current_unit(self.unit)
         return found.code if found else None
 
 
@@ -106,7 +106,7 @@ def level(organisation_id: str, told: str | None, key: str = "") -> str:
     if told:
         return told
     territory_kind, _ = (
-        territory_versions.parted(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
+        territory_versions.split_kind(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
     )
     if _COMMUNE_CODE.fullmatch(organisation_id) or territory_kind in ("xã", "phường", "thị trấn", "đặc khu"):
         return "commune"
@@ -193,7 +193,7 @@ class _Places:
         above = self._named.get(mother.organisation_id, []) if mother else []
         districts = territories.children(province) if organisation.level == "commune" and not mother else []
         for parents in (above, province, districts):
-            if found := territories.named(name, organisation.level, parents):
+            if found := territories.versions_by_name(name, organisation.level, parents):
                 return found
         return []
 
@@ -203,7 +203,7 @@ def _province(organisation_id: str) -> list[territory_versions.Unit]:
     code = PROVINCE_UNIT.get(organisation_id.split(".")[0])
     found = [unit for unit in territory_versions.units() if unit.code == code]
     for unit in found[-1:]:
-        heir = territories.target(unit)
+        heir = territories.current_unit(unit)
         if unit.valid_to is not None and heir is not None:
             found.append(replace(heir, valid_from=unit.valid_to))
     return found
@@ -218,11 +218,11 @@ def _kept_code(units: list[territory_versions.Unit], borne: set[tuple[str, date]
     if not units:
         return []
     day = territory_versions.FIRST_CHANGE
-    after = territories.following(units[-1]) if units[-1].valid_to == day else None
+    after = territories.successor(units[-1]) if units[-1].valid_to == day else None
     if after and after.code == units[-1].code and (after.code, after.since) not in borne:
         return units + territories.history(after)
-    before = territory_versions.at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
-    if before and territories.following(before) == units[0] and (before.code, before.since) not in borne:
+    before = territory_versions.unit_at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
+    if before and territories.successor(before) == units[0] and (before.code, before.since) not in borne:
         return territories.history(before) + units
     return units
 
@@ -280,6 +280,6 @@ def _versions(organisation: Organisation, units: list[territory_versions.Unit]) 
     for code, same in groupby(units, key=lambda unit: unit.code):
         group = list(same)
         first, last = group[0], group[-1]
-        heir = territories.following(last) if last is units[-1] else None
+        heir = territories.successor(last) if last is units[-1] else None
         began = max(first.valid_from, CODES_BEGAN)
         yield Version(organisation.organisation_id, began, last.valid_to, code, heir.code if heir else None)

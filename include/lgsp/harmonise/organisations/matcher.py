@@ -237,7 +237,7 @@ def _listed(source: str | None) -> tuple[tuple[str, str], ...]:
     told = codelists.load(ALIASES)
     pairs = [pair for section in ("any", source) if section for pair in (told.get(section) or {}).items()]
     listed = [(_key(alias), _meant(str(name))) for alias, name in pairs]
-    drifted = [(row["name"], row["spelling"]) for row in territory_versions.rows("unit_spellings")]
+    drifted = [(row["name"], row["spelling"]) for row in territory_versions.read_rows("unit_spellings")]
     for group in [*(told.get("same") or ()), *drifted]:
         names = [_key(f"UBND {name}") for name in group]
         listed += [(alias, _spelled_out(name)) for alias, name in product(names, names) if alias != name]

@@ -16,6 +16,7 @@ from lgsp.harmonise.organisations import directory
 from lgsp.harmonise.organisations.directory import Organisation
 from lgsp.harmonise.organisations.matcher import ALIASES, Candidate, Shortlist
 from lgsp.schema import codelists, sources
+from lgsp.sql import one_row
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import personal_data, text
 from lgsp.window import Window
@@ -113,8 +114,9 @@ def _warn(
 
 
 def _keep(connection: Connection, source: str, landed: str, one: Unmatched, resembling: list[Candidate]) -> bool:
-    row = connection.execute(
-        """
+    row = one_row(
+        connection.execute(
+            """
         insert into ledger.organisation_review as r (source, alias_key, alias, first_seen_on, candidates, batch_id)
         values (%s, %s, %s, %s, %s, %s)
         on conflict (source, alias_key) do update set
@@ -122,9 +124,9 @@ def _keep(connection: Connection, source: str, landed: str, one: Unmatched, rese
             candidates = case when r.state = 'open' then excluded.candidates else r.candidates end
         returning review_id, xmax = 0 as is_new
         """,
-        [source, one.key, one.alias, one.seen_on, json.dumps([asdict(c) for c in resembling]), landed],
-    ).fetchone()
-    assert row is not None
+            [source, one.key, one.alias, one.seen_on, json.dumps([asdict(c) for c in resembling]), landed],
+        )
+    )
     connection.execute(
         "insert into ledger.organisation_review_batch (review_id, batch_id, record_count) values (%s, %s, %s) "
         "on conflict (review_id, batch_id) do update set record_count = excluded.record_count",
@@ -234,10 +236,8 @@ def _best(asked: Review) -> str:
 def _known(connection: Connection, asked: Review, told: str) -> str:
     identity = directory.identify(told)
     organisation_id = identity[0] if identity else told
-    row = connection.execute(
-        "select exists (select from record.organisation where organisation_id = %s) as is_known", [organisation_id]
-    ).fetchone()
-    assert row is not None
+    query = "select exists (select from record.organisation where organisation_id = %s) as is_known"
+    row = one_row(connection.execute(query, [organisation_id]))
     if not row["is_known"] and organisation_id not in {c.organisation_id for c in asked.candidates}:
         raise LgspError(f"no published list names an agency {told!r}; see shared.organisation for those there are")
     return organisation_id

@@ -1,16 +1,17 @@
--- From `dossier_read` (one row for each record as its source tells it) to a record in the shared language.
+-- From `dossier_read` (one row for each record of a source) to a record in the shared language.
 -- Needs: organisation, organisation_place, agency_sent, spelling, known_service, applicant_place, and the macros.
 with placed as (
     select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from dossier_read
 ),
-resolved as (
+resolved as (  -- noqa: ST03
     select
-        r.*,
-        coalesce(known.service_code, 'UNKNOWN') as service_code,
-        -- a name that several agencies bear is told apart by the agency in the dossier's own code
-        coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
-        by_code.code as organisation_code,
-        coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
+        r.* replace (
+            coalesce(known.service_code, 'UNKNOWN') as service_code,
+            -- a name that several agencies have means the agency in the dossier's own code
+            coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
+            coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
+        ),
+        by_code.code as organisation_code
     from placed r
     left join known_service known on known.service_code = procedure_base(r.service_source)
     left join agency_sent by_code on by_code.sent = r.organisation_source
@@ -24,54 +25,56 @@ resolved as (
         and (competent_name.valid_from is null or r.place_on >= competent_name.valid_from)
         and (competent_name.valid_to is null or r.place_on < competent_name.valid_to)
 ),
-told_twice as (
+told_twice as (  -- noqa: ST03
     select source_key, source_updated_at from dossier_read group by all having min(raw_hash) <> max(raw_hash)
+),
+record as (
+    select
+        d.* replace (
+            case when is_dossier_code(d.other_code) then nullif(d.other_code, d.source_code) end as other_code,
+            place.admin_unit_code as admin_unit_code, place.admin_unit_code_now as admin_unit_code_now,
+            applicant_place.admin_unit_code as applicant_admin_unit_code,
+            coalesce(d.channel, 'unknown') as channel,
+            case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
+            case when d.online_level between 2 and 4 then d.online_level end as online_level,
+            case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at) end as closed_at,
+            case when d.fee_vnd >= 0 then d.fee_vnd end as fee_vnd,
+            case when d.satisfaction between 1 and 5 then d.satisfaction end as satisfaction,
+            to_json(list_sort(list_transform(
+                list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
+                lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'i': e.is_inferred,
+                    'o': case when e.organisation_source = d.organisation_source then d.organisation_code else organisation_code(e.organisation_source) end}
+            )))::varchar as events
+        ),
+        -- by what the source sends as procedure and agency, known or not; a missing part must not make two records alike;
+        -- as a hash, because people write all kinds of things into a receipt number
+        md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
+            || coalesce(d.organisation_code, nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
+            || local_day(d.received_at)::varchar) as receipt_key,
+
+        -- for the rules and schema `restricted`; not part of the record
+        not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
+        d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
+        d.step_times is distinct from list_sort(d.step_times) as is_disordered,  -- noqa: PRS
+        twice.source_key is not null as is_told_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,  -- noqa: PRS
+        -- work that follows on a finish: only a pause that was sent as one, or a finish sent at receipt, looks so
+        least(d.finished_at, list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at)))
+            < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
+        local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
+        coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
+        (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
+            or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
+        token(d.identity_number) as applicant_token,
+        phone_token(d.phone) as phone_token
+    from resolved d
+    asof left join organisation_place place
+        on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from
+    left join applicant_place on applicant_place.code = d.applicant_unit
+        and applicant_place.name is not distinct from d.applicant_unit_name and applicant_place.span = reform(d.place_on)
+    left join told_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
 )
 select
-    d.source_key, d.source_updated_at, d.raw_pointer, d.raw_hash,
-    d.source_code, case when is_dossier_code(d.other_code) then nullif(d.other_code, d.source_code) end as other_code,
-    -- by what the source says of procedure and agency, known or not; nothing missing may make two alike;
-    -- as a hash, for people write all kinds of things into a receipt number
-    md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
-        || coalesce(d.organisation_code, nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
-        || local_day(d.received_at)::varchar) as receipt_key,
-    d.is_deleted,
-    d.service_code, d.receiving_organisation_id, d.competent_organisation_id,
-    place.admin_unit_code, place.admin_unit_code_now,
-    applicant_place.admin_unit_code as applicant_admin_unit_code,
-    d.applicant_kind, coalesce(d.channel, 'unknown') as channel,
-    case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
-    d.return_method, case when d.online_level between 2 and 4 then d.online_level end as online_level, d.is_identity_verified,
-    d.submitted_at, d.received_at, d.due_first_at, d.due_at, d.finished_at, d.returned_at,
-    case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at) end as closed_at,
-    d.status,
-    d.extension_count, d.supplement_count, d.has_digital_result,
-    d.digitised_component_count, d.reused_component_count, case when d.fee_vnd >= 0 then d.fee_vnd end as fee_vnd, d.is_paid_online,
-    case when d.satisfaction between 1 and 5 then d.satisfaction end as satisfaction,
-    to_json(list_sort(list_transform(
-        list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
-        lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'i': e.is_inferred,
-            'o': case when e.organisation_source = d.organisation_source then d.organisation_code else organisation_code(e.organisation_source) end}
-    )))::varchar as events,
-    d.repairs,
-
-    -- for the rules and the restricted side; not part of the record
-    not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
-    d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
-    d.unknown_codes, d.step_times is distinct from list_sort(d.step_times) as is_disordered, d.service_source, d.organisation_source,
-    twice.source_key is not null as is_told_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,
-    -- work that follows on a finish: only a pause that was told as one, or a finish told at receipt, looks so
-    least(d.finished_at, list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at)))
-        < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
-    local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
-    coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
-    (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
-        or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
-    token(d.identity_number) as applicant_token,
-    phone_token(d.phone) as phone_token
-from resolved d
-asof left join organisation_place place
-    on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from
-left join applicant_place on applicant_place.code = d.applicant_unit
-    and applicant_place.name is not distinct from d.applicant_unit_name and applicant_place.span = reform(d.place_on)
-left join told_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
+    source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, repairs,
+    is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_told_twice, is_due_on_day_off,
+    is_worked_on_after_finish, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
+from record

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lgsp.errors import ContractError
-from lgsp.indicators.definitions import csv_file, validate, yaml_file
-from lgsp.indicators.definitions.source_row import Told
+from lgsp.indicators.definitions import csv_file, ratios, validate, yaml_file
+from lgsp.indicators.definitions.source_row import SourceRow
 
 FOLDER = Path(__file__).parent
 NAMES = ("indicator_definition", "indicator_threshold", "index_766_weight", "manual_indicator")
@@ -25,6 +25,8 @@ def tables(given: Path | None = None) -> dict[str, list[dict[str, Any]]]:
         name: _read(name, given / file) if given and file in own else _shipped(name) for name, file in _FILES.items()
     }
     validate.check(told, {name: _shipped(name) for name in NAMES})
+    if given and _FILES["indicator_definition"] in own:
+        ratios.check(given / _FILES["indicator_definition"])
     return {name: [dict(row.row) for row in rows] for name, rows in told.items()}
 
 
@@ -37,10 +39,10 @@ def _own(given: Path) -> set[str]:
     return found
 
 
-def _read(name: str, path: Path) -> tuple[Told, ...]:
+def _read(name: str, path: Path) -> tuple[SourceRow, ...]:
     return tuple(yaml_file.read(path) if path.suffix == ".yml" else csv_file.listed(name, path))
 
 
 @cache
-def _shipped(name: str) -> tuple[Told, ...]:
+def _shipped(name: str) -> tuple[SourceRow, ...]:
     return _read(name, FOLDER / _FILES[name])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lgsp.errors import ContractError
-from lgsp.indicators.definitions.source_row import Told
+from lgsp.indicators.definitions.source_row import SourceRow
 from lgsp.schema import contract
 
 
@@ -28,7 +28,7 @@ def text(path: Path) -> str:
         raise ContractError(f"{path.name} line {line}: this is not UTF-8; save the file as UTF-8") from error
 
 
-def listed(name: str, path: Path) -> Iterator[Told]:
+def listed(name: str, path: Path) -> Iterator[SourceRow]:
     """The rows of a CSV file, typed as the table's contract says. Raises ContractError for what is not so."""
     columns = {c.name: c for c in contract.load(name).columns if c.name not in contract.LINEAGE}
     lines = csv.DictReader(StringIO(text(path), newline=""), strict=True)
@@ -38,7 +38,7 @@ def listed(name: str, path: Path) -> Iterator[Told]:
         for line in lines:
             if None in line:
                 raise ContractError(f"{path.name} line {lines.line_num}: there are more fields than columns; quote a text that has a comma")  # fmt: skip
-            yield Told(path.name, lines.line_num, {n: _value(c, line[n] or "", path, lines.line_num) for n, c in columns.items()})  # fmt: skip
+            yield SourceRow(path.name, lines.line_num, {n: _value(c, line[n] or "", path, lines.line_num) for n, c in columns.items()})  # fmt: skip
     except csv.Error as error:
         raise ContractError(f"{path.name} line {lines.line_num}: {error}") from error
 

@@ -9,7 +9,7 @@ from lgsp.errors import ContractError
 
 
 @dataclass(frozen=True)
-class Told:
+class SourceRow:
     """What a line of a definition file says, as a row of its table."""
 
     file: str
@@ -21,6 +21,6 @@ class Told:
         return ContractError(f"{self.file} line {self.line}: {why}")
 
 
-def clash(first: Told, second: Told, why: str) -> ContractError:
+def clash(first: SourceRow, second: SourceRow, why: str) -> ContractError:
     """The refusal of two rows that cannot both hold."""
     return ContractError(f"{first.file} lines {first.line} and {second.line}: {why}")

@@ -10,14 +10,15 @@ from itertools import pairwise
 from typing import Any
 
 from lgsp.errors import ContractError
-from lgsp.indicators.definitions.source_row import Told, clash
+from lgsp.indicators.definitions import ratios
+from lgsp.indicators.definitions.source_row import SourceRow, clash
+from lgsp.indicators.periods import MONTHS, is_start
 from lgsp.schema import contract
 
-Rows = Mapping[str, Sequence[Told]]
+Rows = Mapping[str, Sequence[SourceRow]]
 Says = Callable[[Mapping[str, Any], Rows], Iterator[str]]
 
 LEVELS = ("province", "district", "commune")
-MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 CLASSES = ("excellent", "good", "fair", "average", "weak")
 GROUPS = ("transparency", "progress", "online", "payment", "digitisation", "satisfaction")
 UNITS = {"hours_saved": "hours", "vnd_saved": "vnd"}
@@ -42,9 +43,9 @@ def check(told: Rows, shipped: Rows) -> None:
         raise ContractError("index_766_weight.csv: there is no component, of which the index could be made")
 
 
-def _unique(name: str, rows: Iterable[Told]) -> None:
+def _unique(name: str, rows: Iterable[SourceRow]) -> None:
     key = contract.load(name).key
-    seen: dict[tuple[Any, ...], Told] = {}
+    seen: dict[tuple[Any, ...], SourceRow] = {}
     for row in rows:
         told = tuple(row.row[column] for column in key)
         if told in seen:
@@ -52,7 +53,7 @@ def _unique(name: str, rows: Iterable[Told]) -> None:
         seen[told] = row
 
 
-def _indicators(rows: Sequence[Told], shipped: Sequence[Told]) -> None:
+def _indicators(rows: Sequence[SourceRow], shipped: Sequence[SourceRow]) -> None:
     computed = {row.row["kpi_id"]: row.row for row in shipped}
     for row in rows:
         if (indicator := computed.get(row.row["kpi_id"])) is None:
@@ -60,12 +61,16 @@ def _indicators(rows: Sequence[Told], shipped: Sequence[Told]) -> None:
         for column in ("table_name", "unit"):
             if row.row[column] != indicator[column]:
                 raise row.refused(f"{row.row['kpi_id']} {column.removesuffix('_name')} must be {indicator[column]}")
+    if missing := set(_ratios(ratios.TABLE, {"indicator_definition": rows})) - ratios.ratios().keys():
+        raise ContractError(
+            f"{rows[0].file}: {', '.join(sorted(missing))}: a ratio of {ratios.TABLE} needs the key `ratio`"
+        )
     if missing := computed.keys() - {row.row["kpi_id"] for row in rows}:
         raise ContractError(f"{rows[0].file} lacks {', '.join(sorted(missing))}: nothing would be published of it")
     _changed_over(rows, [row.row["kpi_id"] for row in shipped if row.row["definition_version"] == BOUNDARY[1]])
 
 
-def _changed_over(rows: Sequence[Told], kpis: Iterable[str]) -> None:
+def _changed_over(rows: Sequence[SourceRow], kpis: Iterable[str]) -> None:
     boundary, version = BOUNDARY
     found = {row.row["kpi_id"]: row for row in rows if row.row["definition_version"] == version}
     for kpi_id in (boundary, *kpis):
@@ -122,7 +127,7 @@ def _reported(row: Mapping[str, Any], told: Rows) -> Iterator[str]:
     yield from _known("indicator_id", row["indicator_id"], UNITS)
     yield from _known(f"unit of {row['indicator_id']}", row["unit"], [UNITS[row["indicator_id"]]])
     yield from _known("period", row["period"], ("week", *MONTHS))
-    if not _begins(row["period"], row["period_start"]):
+    if not is_start(row["period"], row["period_start"]):
         yield f"period_start {row['period_start']} begins no {row['period']}{'; weeks begin on Thursday' if row['period'] == 'week' else ''}"
     if row["amount"] < 0:
         yield f"amount {row['amount']} must be 0 or more"
@@ -131,12 +136,6 @@ def _reported(row: Mapping[str, Any], told: Rows) -> Iterator[str]:
 _SAYS: dict[str, Says] = {
     "index_766_weight": _weight, "indicator_threshold": _threshold, "manual_indicator": _reported,
 }  # fmt: skip
-
-
-def _begins(period: str, day: date) -> bool:
-    if period == "week":
-        return day.isoweekday() == 4
-    return day.day == 1 and (day.month - 1) % MONTHS[period] == 0
 
 
 def _known(what: str, told: str, known: Iterable[str]) -> Iterator[str]:
@@ -152,7 +151,7 @@ def _ratios(table: str, told: Rows) -> list[str]:
     return sorted(kpi for kpi, unit in _kpis(table, told).items() if unit == "ratio")
 
 
-def _lives(name: str, rows: Iterable[Told]) -> dict[tuple[Any, ...], list[Told]]:
+def _lives(name: str, rows: Iterable[SourceRow]) -> dict[tuple[Any, ...], list[SourceRow]]:
     key = [column for column in contract.load(name).key if column != "valid_from"]
     lives = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.row["valid_from"]):
@@ -160,7 +159,7 @@ def _lives(name: str, rows: Iterable[Told]) -> dict[tuple[Any, ...], list[Told]]
     return lives
 
 
-def _apart(name: str, rows: Iterable[Told]) -> None:
+def _apart(name: str, rows: Iterable[SourceRow]) -> None:
     for key, life in _lives(name, rows).items():
         for first, second in pairwise(life):
             if first.row["valid_to"] is None or first.row["valid_to"] > second.row["valid_from"]:
@@ -187,11 +186,11 @@ def _classified(told: Rows) -> None:
         _ordered([_on(day, life) for life in classes.values()])
 
 
-def _on(day: date, life: Sequence[Told]) -> Told:
+def _on(day: date, life: Sequence[SourceRow]) -> SourceRow:
     return next((row for row in reversed(life) if row.row["valid_from"] <= day), life[0])
 
 
-def _ordered(classes: Sequence[Told]) -> None:
+def _ordered(classes: Sequence[SourceRow]) -> None:
     for better, worse in pairwise(classes):
         if better.row["value"] <= worse.row["value"]:
             raise clash(better, worse, f"class {better.row['scope']} must begin above {worse.row['scope']}")

@@ -13,10 +13,11 @@ import yaml
 
 from lgsp.errors import ContractError
 from lgsp.indicators.definitions import csv_file
-from lgsp.indicators.definitions.source_row import Told, clash
+from lgsp.indicators.definitions.source_row import SourceRow, clash
 
 DIRECTION = {"high": True, "low": False, "": None}
 INDICATOR = {"name": dict, "table": str, "unit": str, "better": str, "versions": list}
+INDICATOR_OPTIONAL = {"ratio": dict, "explain": dict}
 VERSION = {"version": str, "from": date, "numerator": dict, "denominator": dict}
 VERSION_OPTIONAL = {"excluded": dict, "basis": str}
 LANGUAGES = {"vi": str, "en": str}
@@ -58,14 +59,14 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.placed)
 
 
-def read(path: Path) -> Iterator[Told]:
+def read(path: Path) -> Iterator[SourceRow]:
     """Each version of each indicator, until the day the next one begins. Raises ContractError with the line."""
-    told = _parsed(path)
+    told = parsed(path)
     if not told or not isinstance(told, _Placed):
         raise ContractError(f"{path.name}: it must say what each indicator counts, by its name")
     for kpi_id, indicator in told.items():
-        at = Told(path.name, told.lines.get(kpi_id, told.line), {})
-        _fits(at, str(kpi_id), indicator, INDICATOR, {})
+        at = SourceRow(path.name, told.lines.get(kpi_id, told.line), {})
+        _fits(at, str(kpi_id), indicator, INDICATOR, INDICATOR_OPTIONAL)
         _fits(at, f"{kpi_id} name", indicator["name"], LANGUAGES, {})
         if indicator["better"] not in DIRECTION:
             raise at.refused(f"{kpi_id} better {indicator['better']!r} must be high, low or ''")
@@ -75,7 +76,8 @@ def read(path: Path) -> Iterator[Told]:
         yield from _followed(sorted(rows, key=lambda told: (told.row["valid_from"], told.line)))
 
 
-def _parsed(path: Path) -> Any:
+def parsed(path: Path) -> Any:
+    """The content of a YAML file, its mappings with their lines. Raises ContractError with the line."""
     text = csv_file.text(path)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 — a safe loader
@@ -87,7 +89,7 @@ def _parsed(path: Path) -> Any:
         raise ContractError(f"{path.name}{line}: {error.reason}") from error
 
 
-def _fits(at: Told, who: str, told: Any, needed: Mapping[str, type], optional: Mapping[str, type]) -> None:
+def _fits(at: SourceRow, who: str, told: Any, needed: Mapping[str, type], optional: Mapping[str, type]) -> None:
     if not isinstance(told, dict):
         raise at.refused(f"{who} must be {KINDS[dict]}: {', '.join(needed)}")
     for name in needed:
@@ -103,7 +105,7 @@ def _fits(at: Told, who: str, told: Any, needed: Mapping[str, type], optional: M
             raise at.refused(f"{who} {name} is empty")
 
 
-def _version(indicated: Told, kpi_id: str, indicator: dict[str, Any], version: Any) -> Told:
+def _version(indicated: SourceRow, kpi_id: str, indicator: dict[str, Any], version: Any) -> SourceRow:
     at = replace(indicated, line=version.line) if isinstance(version, _Placed) else indicated
     _fits(at, kpi_id, version, VERSION, VERSION_OPTIONAL)
     for name in ("numerator", "denominator"):
@@ -122,7 +124,7 @@ def _version(indicated: Told, kpi_id: str, indicator: dict[str, Any], version: A
     return replace(at, row=row)
 
 
-def _followed(rows: list[Told]) -> Iterator[Told]:
+def _followed(rows: list[SourceRow]) -> Iterator[SourceRow]:
     for first, second in pairwise(rows):
         if first.row["valid_from"] == second.row["valid_from"]:
             raise clash(first, second, f"{first.row['kpi_id']} has two versions from {first.row['valid_from']}; keep one")  # fmt: skip

@@ -1,4 +1,4 @@
--- How far the data reach into the week, and for how many agencies nothing can be said.
+-- The time up to which the data of the week reach, and the number of agencies without enough data.
 select count(*) as agencies, count(*) filter (where state = 'no_data') as without_data, min(as_of) as as_of
 from history.zero_activity_as_of(${snapshot})
 where period = 'week' and period_start = ${start} and channel = 'any'

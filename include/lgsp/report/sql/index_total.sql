@@ -1,4 +1,4 @@
--- The index of every agency in force in the period, its rank among those of its level, and the period before.
+-- The index of each agency in force in the period, its rank within its level, and its index in the previous period.
 with agency as (
     select distinct on (organisation_id) organisation_id, name, level, parent_id
     from history.organisation_as_of(${snapshot}) where valid_from < ${end} order by organisation_id, valid_from desc
@@ -16,7 +16,7 @@ left join history.index_766_as_of(${snapshot}) before
 left join lateral (
     select scope, colour from history.indicator_threshold_as_of(${snapshot})
     where threshold_id = 'institution_class' and valid_from < ${end} and coalesce(valid_to, 'infinity') >= ${end}
-        and i.points::numeric * 100 >= value::numeric * i.maximum::numeric  -- in decimals: 57 of 100 is 57
+        and i.points::numeric * 100 >= value::numeric * i.maximum::numeric  -- compared as decimals: 57 of 100 is exactly 57
     order by value desc limit 1
 ) class on true
 where i.period = ${period} and i.period_start = ${start} and i.component = 'total'

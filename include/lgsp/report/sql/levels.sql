@@ -1,4 +1,4 @@
--- On time by level, this week and the week before.
+-- The share of dossiers finished on time by level, this week and the week before.
 select k.level, k.kpi_id, k.numerator, k.denominator, k.value, before.value as value_before,
     k.excluded_count, k.quarantined_count, k.definition_version, k.as_of
 from history.service_kpi_as_of(${snapshot}) k

@@ -1,18 +1,18 @@
--- The institution map: each territory in its class, under the district it belongs or belonged to.
+-- The institution map: the class of each territory, with its present or former district.
 with unit as (
     select distinct on (admin_unit_code) admin_unit_code, name, level, parent_code
     from history.admin_unit_as_of(${snapshot}) where valid_from < ${end} order by admin_unit_code, valid_from desc
 ), district as (
     select distinct on (admin_unit_code) admin_unit_code, name
     from history.admin_unit_as_of(${snapshot}) where level = 'district' order by admin_unit_code, valid_from desc
-), told as (
+), tile as (
     select m.admin_unit_code, m.organisation_id, unit.name, coalesce(unit.level, 'province') as level, m.metric, m.numerator, m.denominator,
         m.value, m.class, m.colour, m.definition_version, m.as_of,
         case when unit.level = 'district' then m.admin_unit_code when unit.level = 'commune' then coalesce(d.admin_unit_code, was.parent_code) end as district_code
     from history.institution_map_as_of(${snapshot}) m
     left join unit using (admin_unit_code)
     left join district d on d.admin_unit_code = unit.parent_code
-    left join lateral (  -- since districts are gone: the one that most of its land came from
+    left join lateral (  -- without districts: the former district from which most of the land came
         select old.parent_code
         from history.admin_unit_crosswalk_as_of(${snapshot}) x
         join history.admin_unit_as_of(${snapshot}) old on old.admin_unit_code = x.from_code and old.valid_from < x.effective_on and old.level = 'commune'
@@ -22,7 +22,7 @@ with unit as (
     ) was on true
     where m.period = ${period} and m.period_start = ${start} and m.metric = ${metric}
 )
-select told.*, district.name as district
-from told left join district on district.admin_unit_code = told.district_code
-order by array_position(array['province', 'district', 'commune'], told.level) = 1 desc, told.district_code nulls last,
-    told.level = 'district' desc, told.name, told.admin_unit_code
+select tile.*, district.name as district
+from tile left join district on district.admin_unit_code = tile.district_code
+order by array_position(array['province', 'district', 'commune'], tile.level) = 1 desc, tile.district_code nulls last,
+    tile.level = 'district' desc, tile.name, tile.admin_unit_code

@@ -1,4 +1,4 @@
--- The newest month or quarter with a map that was over by then; the one that runs where there is none.
+-- The newest completed month or quarter with a map, or the current one if none is completed.
 select period, period_start, metric
 from history.institution_map_as_of(${snapshot})
 where period in ('month', 'quarter') and period_start < ${end}

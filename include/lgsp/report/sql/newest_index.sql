@@ -1,4 +1,4 @@
--- The newest such period whose end the data have reached.
+-- The first day of the newest completed period of this type.
 select max(period_start) as period_start
 from history.index_766_as_of(${snapshot})
 where period = ${period} and organisation_id = 'ALL' and component = 'total'

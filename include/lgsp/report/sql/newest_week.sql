@@ -1,4 +1,4 @@
--- The newest week whose end the data have reached.
+-- The first day of the newest completed week.
 select max(period_start) as period_start
 from history.service_kpi_as_of(${snapshot})
 where period = 'week' and organisation_id = 'ALL' and level = 'ALL'

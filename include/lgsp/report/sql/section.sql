@@ -1,4 +1,4 @@
--- A section of the digest, with last week's value.
+-- A section of the digest, with the values of the week before.
 with agency as (
     select distinct on (organisation_id) organisation_id, name, parent_id
     from history.organisation_as_of(${snapshot}) where valid_from < ${end} order by organisation_id, valid_from desc

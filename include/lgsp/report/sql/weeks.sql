@@ -1,4 +1,4 @@
--- The online share of every agency of the province and the districts, over twelve weeks.
+-- The online share of each agency at province and district level, over twelve weeks.
 with agency as (
     select distinct on (organisation_id) organisation_id, name
     from history.organisation_as_of(${snapshot}) where valid_from < ${end} order by organisation_id, valid_from desc

@@ -1,4 +1,4 @@
-"""How vendors write the codes of a message, brought to the keys of the code lists."""
+"""Normalises the codes, days and ids in messages of all vendors to the keys of the code lists."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from lgsp.vietnam import personal_data, text, times_and_numbers
 from lgsp.window import LOCAL
 
 SOURCE = "documents"
-_USUAL = re.compile(r"\s*[0-9]{4}(/[0-9]{2}/|-[0-9]{2}-)[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?\s*")
+_USUAL_FORMAT = re.compile(r"\s*[0-9]{4}(/[0-9]{2}/|-[0-9]{2}-)[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?\s*")
 _NUMBER = re.compile(r"([0-9]{1,3})(?![0-9/])")
-SHOWN = 40  # characters of an unknown value that an operator is shown; who writes more writes no code
+MAX_SHOWN = 40  # characters; a longer text is not a code
 NOT_SHOWN = "(not shown)"
 
 
-def document_type(told: str | None) -> str | None:
-    """The key of a type: the longest known name that the text begins with, so what vendors append does not matter."""
-    key = text.key(told)
+def document_type(value: str | None) -> str | None:
+    """The key of a document type: the longest known name at the start of the text, because vendors append to it.
+
+    The key of the whole text when no known name matches.
+    """
+    key = text.key(value)
     words = (key or "").split(" ")
     known = _known_types()
     return next((name for count in range(len(words), 0, -1) if (name := " ".join(words[:count])) in known), key)
@@ -31,45 +34,45 @@ def _known_types() -> frozenset[str]:
     return frozenset(codelists.meanings("document_type", SOURCE))
 
 
-def code(told: str | None, width: int = 1) -> str | None:
-    """The key of a number, a keyword or both ("5", "05 - Đang xử lý", "processing", "Hỏa tốc")."""
-    cleaned = text.clean(told)
+def code(value: str | None, width: int = 1) -> str | None:
+    """The key of a code: a number, a keyword or both ("5", "05 - Đang xử lý", "processing", "Hỏa tốc")."""
+    cleaned = text.clean(value)
     if cleaned is None:
         return None
     number = _NUMBER.match(cleaned)
     return str(int(number.group(1))).zfill(width) if number else text.key(cleaned)
 
 
-def moment(told: str | None) -> datetime | None:
-    """The instant that a text tells, in whatever way, in UTC; None for text that tells none."""
-    found = times_and_numbers.instant(told) if told else None
-    return found.astimezone(UTC) if found else None
+def moment(value: str | None) -> datetime | None:
+    """The instant in a text of any format, in UTC; None when it is unreadable."""
+    parsed = times_and_numbers.instant(value) if value else None
+    return parsed.astimezone(UTC) if parsed else None
 
 
-def day(told: str | None) -> date | None:
-    """The local day that a text tells, in whatever way; None for text that tells none."""
-    found = moment(told)
-    return found.astimezone(LOCAL).date() if found else None
+def day(value: str | None) -> date | None:
+    """The local day in a text of any format; None when it is unreadable."""
+    parsed = moment(value)
+    return parsed.astimezone(LOCAL).date() if parsed else None
 
 
-def time_oddity(told: str | None) -> str | None:
-    """What is unusual about a day or time: `format`, `sentinel`, `filler`, `unreadable_time`; None for the usual ones."""
-    oddity = times_and_numbers.instant_oddity(told) if told else None
-    return None if oddity == times_and_numbers.FORMAT and _USUAL.fullmatch(told or "") else oddity
+def time_oddity(value: str | None) -> str | None:
+    """Why a day or time is unusual: `format`, `sentinel`, `filler`, `unreadable_time`; None for the usual formats."""
+    oddity = times_and_numbers.instant_oddity(value) if value else None
+    return None if oddity == times_and_numbers.FORMAT and _USUAL_FORMAT.fullmatch(value or "") else oddity
 
 
-def shown(told: str | None) -> str | None:
-    """What an operator may see of a value nobody knows: all of it where it is short and names nobody, else nothing."""
-    cleaned = text.clean(told)
-    return NOT_SHOWN if cleaned and (len(cleaned) > SHOWN or personal_data.persons_in(cleaned)) else cleaned
+def displayable(value: str | None) -> str | None:
+    """An unknown value as an operator may see it: NOT_SHOWN when it is long or has personal data."""
+    cleaned = text.clean(value)
+    return NOT_SHOWN if cleaned and (len(cleaned) > MAX_SHOWN or personal_data.persons_in(cleaned)) else cleaned
 
 
-def mark(told: str | None) -> str | None:
-    """A mark by which an id is known again: an id is free text and may hold anything, so it is not kept itself."""
-    cleaned = text.clean(told)
+def id_hash(value: str | None) -> str | None:
+    """The SHA-256 hash of an id. The id itself is not stored: it is free text and may contain personal data."""
+    cleaned = text.clean(value)
     return hashlib.sha256(cleaned.encode()).hexdigest() if cleaned else None
 
 
-def whole(told: str | None) -> int | None:
-    """A count; None for text that is none."""
-    return int(told) if told and re.fullmatch("[0-9]{1,6}", told) else None
+def count(value: str | None) -> int | None:
+    """The count in a text of at most six digits; None for any other text."""
+    return int(value) if value and re.fullmatch("[0-9]{1,6}", value) else None

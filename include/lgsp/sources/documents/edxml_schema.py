@@ -1,35 +1,29 @@
-"""Our profile of QCVN 102:2016: the names it knows, and whether a message keeps it.
+"""Validates a message against our profile of QCVN 102:2016 (profile.xsd).
 
-A verdict depends only on the shape of a message (its elements, and digits as such), so it is asked for once
-per shape: a province's messages have a few dozen shapes.
+The result depends only on the shape of a message (its elements, and the form of their values), so it is cached by
+shape: the messages of a province have a few dozen shapes.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-if TYPE_CHECKING:
-    from lgsp.sources.documents.edxml import Node
+from lgsp.sources.documents.xml_node import PROFILE, Node, profile_elements
 
-SCHEMA = files(__package__).joinpath("profile.xsd")
-PLAIN = {"text", "anything"}  # types that any value keeps
-AROUND = ("Signature", "ContentTransferEncoded")  # elements that are looked for outside of what the profile describes
 WHOLE = re.compile("[0-9]{1,9}")
 DIGIT = re.compile("[0-9]")
-SHAPES = 20_000
+CACHED_SHAPES = 20_000
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 
 Shape = tuple[str, Any, frozenset[Any]]
 NOTHING: frozenset[Any] = frozenset()
 
-# Why a facet or a group was not kept, without the value that did not keep it.
+# The reason for each kind of violation, without the value that caused it.
 REASONS = {
     "XsdPatternFacets": "is not written as the profile says",
     "XsdEnumerationFacets": "has a value the profile does not list",
@@ -39,53 +33,34 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The first element that breaks the profile and why, None for a message that keeps it; unknown elements' names."""
+class ValidationResult:
+    """The first violation (element and reason, None for a valid message), and the names of the unknown elements."""
 
     violation: str | None
     unknown: tuple[str, ...]
 
 
-@cache
-def _elements() -> dict[str, frozenset[str]]:
-    """The elements of the profile, with the names of the simple types each is known by."""
-    root = ElementTree.fromstring(SCHEMA.read_text())  # noqa: S314  our own file
-    found: dict[str, set[str]] = defaultdict(set)
-    for element in root.iter("{http://www.w3.org/2001/XMLSchema}element"):
-        found[element.attrib["name"]].add(element.attrib.get("type", "anything"))
-    return {name: frozenset(types - PLAIN) for name, types in found.items()}
-
-
-@cache
-def _spellings() -> dict[str, str]:
-    return {name.lower().replace("bussiness", "business"): name for name in (*_elements(), *AROUND)}
-
-
-@lru_cache(maxsize=4096)
-def canonical(name: str) -> str:
-    """A local name as the profile writes it, whatever its case (and Business for Bussiness); unknown ones as they are."""
-    return _spellings().get(name.lower().replace("bussiness", "business"), name)
-
-
-def judge(kind: str, parts: tuple[Node, ...]) -> Verdict:
-    """Whether the parts of a message (`kind` is Document or Status) keep the profile. No value is told."""
-    return _judged((kind, frozenset(_shape(part) for part in parts), NOTHING))
+def validate(kind: str, parts: tuple[Node, ...]) -> ValidationResult:
+    """Validate the parts of a message against the profile; `kind` is Document or Status. The result has no values."""
+    return _validate_shape((kind, frozenset(_shape(part) for part in parts), NOTHING))
 
 
 def _shape(node: Node) -> Shape:
-    """What the verdict on an element depends on: name, shapes of its children (which come several times), form of its value."""
+    """What the validation of an element depends on: its name, the shapes of its children, and the form of its value."""
     if not node.children:
-        return (node.name, _form(node.name, node.value), NOTHING)
+        return (node.name, _value_form(node.name, node.value), NOTHING)
     shapes = [_shape(child) for child in node.children]
-    once = frozenset(shapes)
-    # the profile tells one from several, and no more
-    several = NOTHING if len(once) == len(shapes) else frozenset(shape for shape in once if shapes.count(shape) > 1)
-    return (node.name, once, several)
+    distinct = frozenset(shapes)
+    # the profile distinguishes only between one and several
+    several = (
+        NOTHING if len(distinct) == len(shapes) else frozenset(shape for shape in distinct if shapes.count(shape) > 1)
+    )
+    return (node.name, distinct, several)
 
 
-def _form(name: str, value: str) -> str:
-    """A stand-in that keeps the profile exactly where the value does."""
-    types = _elements().get(name)
+def _value_form(name: str, value: str) -> str:
+    """A replacement for the value that is valid exactly when the value is valid."""
+    types = profile_elements().get(name)
     if not value or not types:
         return "x" if value else ""
     if types == {"filled"}:
@@ -99,18 +74,20 @@ def _form(name: str, value: str) -> str:
     return DIGIT.sub("9", value[:60])
 
 
-@lru_cache(maxsize=SHAPES)
-def _judged(message: Shape) -> Verdict:
+@lru_cache(maxsize=CACHED_SHAPES)
+def _validate_shape(message: Shape) -> ValidationResult:
     element = _element(message)
-    found = sorted({_told(error) for error in _schema().iter_errors(element)})
+    violations = sorted({_describe(error) for error in _schema().iter_errors(element)})
     unknown = sorted(
-        {e.tag for e in element.iter() if e.tag not in _elements() and e.tag not in ("Document", "Status")}
+        {e.tag for e in element.iter() if e.tag not in profile_elements() and e.tag not in ("Document", "Status")}
     )
-    return Verdict(found[0] if found else None, tuple(name for name in unknown if NAME.fullmatch(name)))
+    return ValidationResult(
+        violations[0] if violations else None, tuple(name for name in unknown if NAME.fullmatch(name))
+    )
 
 
 def _element(shape: Shape) -> ElementTree.Element:
-    """An element of a shape, its children in alphabetical order."""
+    """An element with a shape; its children are in alphabetical order."""
     name, content, several = shape
     element = ElementTree.Element(name)
     if isinstance(content, str):
@@ -123,20 +100,20 @@ def _element(shape: Shape) -> ElementTree.Element:
 
 @cache
 def _schema() -> Any:
-    import xmlschema  # takes a while; most tasks never need it
+    import xmlschema  # a slow import that most tasks do not need
 
-    return xmlschema.XMLSchema11(SCHEMA.read_text())
+    return xmlschema.XMLSchema11(PROFILE.read_text())
 
 
-def _told(error: Any) -> str:
+def _describe(error: Any) -> str:
     path = re.sub(r"\[\d+\]", "", error.path or "").strip("/")
     if hasattr(error, "expected"):
-        return f"{path} {_misplaced(error)}"
+        return f"{path} {_describe_children(error)}"
     return f"{path} {REASONS.get(type(error.validator).__name__, 'is not as the profile says')}"
 
 
-def _misplaced(error: Any) -> str:
-    """What is wrong with the children of an element: one too many, or one that is missing."""
+def _describe_children(error: Any) -> str:
+    """The violation in the children of an element: one too many, or one that is missing."""
     if error.invalid_tag is not None:
         return f"has more than one {error.invalid_tag}"
     missing = sorted(_names(error.expected))

@@ -1,4 +1,4 @@
-"""The one-stop-shop on the wire: a Keycloak token, Spring slices, UTC times."""
+"""Reads the one-stop-shop over HTTP: a Keycloak token, Spring slices, UTC times."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 from lgsp.errors import SourceRefused
-from lgsp.land.http_client import Caller, Signature
-from lgsp.land.reader import Keys, Reader, Reading, RepeatedPage, identity, promised, steadily
+from lgsp.land.http_client import Answer, Caller, Signature
+from lgsp.land.reader import (
+    Keys,
+    PageLoopDetector,
+    Reader,
+    Reading,
+    key_and_change_time,
+    read_until_stable,
+    required_field,
+)
 from lgsp.schema.sources import Source
 from lgsp.window import Window
 
@@ -23,73 +31,73 @@ class Client:
         self._caller = caller
         caller.authorise = self._authorise
 
-    def size(self, window: Window) -> int:
-        """The source's own count of dossiers changed in a window."""
-        answer = {"total": 0}
+    def count_records(self, window: Window) -> int:
+        """The source's own count of the dossiers that changed in a window."""
+        counted = {"total": 0}
 
-        def accept(given: Any) -> None:
-            answer["total"] = int(promised(given.json("count"), "total", "count"))
+        def accept(answer: Answer) -> None:
+            counted["total"] = int(required_field(answer.json("count"), "total", "count"))
 
         self._caller.ask("GET", "/pa/dossier/count", params=_bounds(window), accept=accept)
-        return answer["total"]
+        return counted["total"]
 
     def read_lists(self, reader: Reader) -> None:
-        """Every agency and every procedure."""
-        self._slices(reader, "agencies", "/ba/agency", {}, Reading(), size=1000)
-        self._slices(reader, "procedures", "/bd/procedure", {}, Reading(), size=1000)
+        """Read every agency and every procedure."""
+        self._read_slices(reader, "agencies", "/ba/agency", {}, Reading(), size=1000)
+        self._read_slices(reader, "procedures", "/bd/procedure", {}, Reading(), size=1000)
 
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
-        """Every dossier whose latest change lies in the window."""
+        """Read every dossier whose latest change is in the window."""
         reading = Reading()
         before = self._count(reader, window)
-        self._slices(reader, "dossiers", "/pa/dossier/search", _bounds(window), reading, size=PAGE)
+        self._read_slices(reader, "dossiers", "/pa/dossier/search", _bounds(window), reading, size=PAGE)
         reading.declared = self._count(reader, window)
-        reading.has_moved |= before != reading.declared
+        reading.has_changed |= before != reading.declared
         return {"dossiers": reading}
 
-    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
-        """Every dossier that exists and was accepted in the span."""
+    def read_keys(self, reader: Reader, name: str, span: Window, known_counts: Mapping[date, int] | None) -> Keys:
+        """The keys of all dossiers that exist and were accepted in the span."""
         keys = Keys(spans=[span])
         bounds = {"accepted-from": _utc(span.start), "accepted-to": _utc(span.end)}
 
         def read() -> Mapping[str, Reading]:
             reading = Reading()
-            self._slices(reader, "keys", "/pa/dossier/keys", bounds, reading, size=KEYS)
-            reading.declared = reading.read  # nobody counts keys
+            self._read_slices(reader, "keys", "/pa/dossier/keys", bounds, reading, size=KEYS)
+            reading.declared = reading.read  # the source declares no count of keys
             return {name: reading}
 
-        for key, changed in steadily(reader, f"{name} {span}", read)[name].seen.items():
+        for key, changed in read_until_stable(reader, f"{name} {span}", read)[name].seen.items():
             keys.add(key, changed)
         return keys
 
     def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
-        """When a dossier changed last; None where the one-stop-shop has it no more."""
+        """The latest change time of a dossier; None when the one-stop-shop has deleted it."""
 
-        def understand(answer: Any) -> str:
-            return identity(answer, "id", "modifiedDate")[1]  # however damaged, it is there
+        def parse(answer: Any) -> str:
+            return key_and_change_time(answer, "id", "modifiedDate")[1]  # a damaged record exists too
 
-        return reader.look_up("dossier", key, "GET", f"/pa/dossier/{quote(key, safe='')}", understand)
+        return reader.look_up("dossier", key, "GET", f"/pa/dossier/{quote(key, safe='')}", parse)
 
     def _count(self, reader: Reader, window: Window) -> int:
-        def understand(answer: Any) -> tuple[int, int]:
-            return int(promised(answer, "total", "count")), 0
+        def parse(answer: Any) -> tuple[int, int]:
+            return int(required_field(answer, "total", "count")), 0
 
-        return reader.ask("count", "GET", "/pa/dossier/count", understand, params=_bounds(window))
+        return reader.ask("count", "GET", "/pa/dossier/count", parse, params=_bounds(window))
 
-    def _slices(
+    def _read_slices(
         self, reader: Reader, name: str, path: str, query: Mapping[str, str], reading: Reading, size: int
     ) -> None:
-        loops, number, is_last = RepeatedPage(f"{name} page"), 0, False
+        loop_detector, number, is_last = PageLoopDetector(f"{name} page"), 0, False
         while not is_last:
             params = {**query, "page": str(number), "size": str(size), "spec": "slice"}
 
-            def understand(answer: Any) -> tuple[tuple[bool, list[Any]], int]:
-                content = promised(answer, "content", name)
-                return (bool(promised(answer, "last", name)), content), len(content)
+            def parse(answer: Any) -> tuple[tuple[bool, list[Any]], int]:
+                content = required_field(answer, "content", name)
+                return (bool(required_field(answer, "last", name)), content), len(content)
 
-            is_last, content = reader.ask(name, "GET", path, understand, params=params, shown=f"{path} page {number}")
-            records = [identity(row, "id", "modifiedDate") for row in content]
-            loops.check([" ".join(record) for record in records])
+            is_last, content = reader.ask(name, "GET", path, parse, params=params, label=f"{path} page {number}")
+            records = [key_and_change_time(row, "id", "modifiedDate") for row in content]
+            loop_detector.check([" ".join(record) for record in records])
             for record in records:
                 reading.record(*record)
             number += 1
@@ -100,13 +108,13 @@ class Client:
         token: dict[str, Any] = {}
         form = {"grant_type": "client_credentials", "client_id": endpoint.login, "client_secret": endpoint.password}
 
-        def accept(given: Any) -> None:
-            token["value"] = promised(given.json("login"), "access_token", "login")
+        def accept(answer: Answer) -> None:
+            token["value"] = required_field(answer.json("login"), "access_token", "login")
 
         path = f"/auth/realms/{realm}/protocol/openid-connect/token"
         self._caller.ask("POST", path, data=form, accept=accept, login=False)
         if not token["value"]:
-            raise SourceRefused(f"{endpoint.source}: the login gave an empty token")
+            raise SourceRefused(f"{endpoint.source}: the login returned an empty token")
         return lambda request: {**request, "headers": {"Authorization": f"Bearer {token['value']}"}}
 
 

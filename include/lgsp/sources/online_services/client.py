@@ -1,4 +1,4 @@
-"""The online public-service portal on the wire: a session in every body, an envelope round every answer."""
+"""Reads the online public-service portal over HTTP: a session in every request body, an envelope around every answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from datetime import date, datetime
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land.http_client import Answer, Caller, Expired, Signature
-from lgsp.land.reader import Keys, Reader, Reading, RepeatedPage, identity, promised, steadily
+from lgsp.land.http_client import Answer, Caller, LoginExpired, Signature
+from lgsp.land.reader import (
+    Keys,
+    PageLoopDetector,
+    Reader,
+    Reading,
+    key_and_change_time,
+    read_until_stable,
+    required_field,
+)
 from lgsp.schema.sources import Source
 from lgsp.window import LOCAL, Window
 
@@ -17,43 +25,43 @@ SUCCESS = ("0", "00", 0)
 
 
 class Client:
-    """Reads dossiers, the catalogue and the agencies of the portal (national-adapter style)."""
+    """Reads dossiers, the catalogue and the agencies of the portal (interface of the national adapter)."""
 
     def __init__(self, caller: Caller, source: Source) -> None:
         self._caller = caller
         self._agency = str(caller.endpoint.extra.get("madonvi", ""))
         caller.authorise = self._authorise
 
-    def size(self, window: Window) -> int:
-        """The source's own count of dossiers changed in a window."""
-        told: dict[str, Any] = {}
+    def count_records(self, window: Window) -> int:
+        """The source's own count of the dossiers that changed in a window."""
+        envelope: dict[str, Any] = {}
 
-        def accept(given: Answer) -> None:
-            told.update(_opened(given.json("LayDanhSachHoSo"), "LayDanhSachHoSo"))
+        def accept(answer: Answer) -> None:
+            envelope.update(_open_envelope(answer.json("LayDanhSachHoSo"), "LayDanhSachHoSo"))
 
         body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
         self._caller.ask("POST", "/share", json=body, accept=accept)
-        return int(promised(told, "tongso", "LayDanhSachHoSo"))
+        return int(required_field(envelope, "tongso", "LayDanhSachHoSo"))
 
     def read_lists(self, reader: Reader) -> None:
-        """Every agency and every catalogue row."""
-        self._page(reader, "agencies", "LayDanhMucCoQuan", {})
-        self._pages(reader, "procedures", "LayDanhSachTTHC", {}, Reading())
+        """Read every agency and every row of the procedure catalogue."""
+        self._read_page(reader, "agencies", "LayDanhMucCoQuan", {})
+        self._read_pages(reader, "procedures", "LayDanhSachTTHC", {}, Reading())
 
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
-        """Every dossier whose latest change lies in the window."""
+        """Read every dossier whose latest change is in the window."""
         reading = Reading()
-        self._pages(reader, "dossiers", "LayDanhSachHoSo", _bounds(window), reading)
+        self._read_pages(reader, "dossiers", "LayDanhSachHoSo", _bounds(window), reading)
         return {"dossiers": reading}
 
-    def read_keys(self, reader: Reader, name: str, span: Window, held: Mapping[date, int] | None) -> Keys:
-        """The dossiers changed on those days of the span on which the portal has more or fewer than we know."""
+    def read_keys(self, reader: Reader, name: str, span: Window, known_counts: Mapping[date, int] | None) -> Keys:
+        """The keys of the dossiers that changed on the days of the span on which the portal's count differs from ours."""
         keys = Keys()
         for day in span.days():
             window = Window.of_days(day, day)
             count = self._count(reader, window)
-            if held is not None and held.get(day, 0) == count:
-                keys.same += count
+            if known_counts is not None and known_counts.get(day, 0) == count:
+                keys.skipped += count
                 continue
             keys.spans.append(window)
             for key, changed in self._read_day(reader, name, window).seen.items():
@@ -63,87 +71,90 @@ class Client:
     def _read_day(self, reader: Reader, name: str, window: Window) -> Reading:
         def read() -> Mapping[str, Reading]:
             reading = Reading()
-            self._pages(reader, "keys", "LayDanhSachHoSo", _bounds(window), reading)
+            self._read_pages(reader, "keys", "LayDanhSachHoSo", _bounds(window), reading)
             return {name: reading}
 
-        reading = steadily(reader, f"{name} {window}", read)[name]
-        if not reading.is_steady:
-            raise SourceFailed(f"{window}: {reading.read} dossiers were listed where {reading.declared} were declared")
+        reading = read_until_stable(reader, f"{name} {window}", read)[name]
+        if not reading.is_stable:
+            raise SourceFailed(f"{window}: {reading.read} dossiers were listed, but {reading.declared} were declared")
         return reading
 
     def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
-        """When a dossier changed last; None where the portal has it no more."""
+        """The latest change time of a dossier; None when the portal has deleted it."""
 
-        def understand(answer: Any) -> str | None:
-            found = promised(_opened(answer, "TraCuuHoSo"), "result", "TraCuuHoSo")
-            return None if found == "" else identity(found, "MaHoSo", "NgayCapNhat")[1]  # however damaged, it is there
+        def parse(answer: Any) -> str | None:
+            record = required_field(_open_envelope(answer, "TraCuuHoSo"), "result", "TraCuuHoSo")
+            if record == "":
+                return None
+            return key_and_change_time(record, "MaHoSo", "NgayCapNhat")[1]  # a damaged record exists too
 
         return reader.look_up(
-            "TraCuuHoSo", key, "POST", "/share", understand, json=self._body("TraCuuHoSo", {"mahoso": key})
+            "TraCuuHoSo", key, "POST", "/share", parse, json=self._body("TraCuuHoSo", {"mahoso": key})
         )
 
     def _count(self, reader: Reader, window: Window) -> int:
-        def understand(answer: Any) -> tuple[int, int]:
-            return int(promised(_opened(answer, "LayDanhSachHoSo"), "tongso", "LayDanhSachHoSo")), 0
+        def parse(answer: Any) -> tuple[int, int]:
+            return int(required_field(_open_envelope(answer, "LayDanhSachHoSo"), "tongso", "LayDanhSachHoSo")), 0
 
         body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
-        return reader.ask("count", "POST", "/share", understand, shown=f"LayDanhSachHoSo {window}", json=body)
+        return reader.ask("count", "POST", "/share", parse, label=f"LayDanhSachHoSo {window}", json=body)
 
-    def _pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
-        """Follow the pages until one is empty or shorter than the first; a short first page that is all is the last."""
-        loops, number, size, totals = RepeatedPage(f"{service} page"), 1, 0, set[int]()
+    def _read_pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
+        """Read pages until one is empty, is shorter than the first, or completes the declared total with less than a full page."""
+        loop_detector, number, size, totals = PageLoopDetector(f"{service} page"), 1, 0, set[int]()
         while True:
-            envelope = self._page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
+            envelope = self._read_page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
             rows = envelope["result"]
-            records = [identity(row, "MaHoSo", "NgayCapNhat") for row in rows]
-            loops.check([" ".join(record) for record in records])
+            records = [key_and_change_time(row, "MaHoSo", "NgayCapNhat") for row in rows]
+            loop_detector.check([" ".join(record) for record in records])
             for record in records:
                 reading.record(*record)
             if "tongso" in envelope:
                 totals.add(int(envelope["tongso"]))
-            is_all = len(rows) < PAGE and int(envelope.get("tongso", -1)) == reading.read
-            if not rows or len(rows) < size or is_all:
+            is_complete = len(rows) < PAGE and int(envelope.get("tongso", -1)) == reading.read
+            if not rows or len(rows) < size or is_complete:
                 break
             number, size = number + 1, size or len(rows)
-        reading.has_moved |= len(totals) > 1
+        reading.has_changed |= len(totals) > 1
         reading.declared = totals.pop() if totals else reading.read
 
-    def _page(self, reader: Reader, name: str, service: str, query: Mapping[str, str]) -> dict[str, Any]:
-        def understand(answer: Any) -> tuple[dict[str, Any], int]:
-            envelope = _opened(answer, service)
-            rows = promised(envelope, "result", service) or []
+    def _read_page(self, reader: Reader, name: str, service: str, query: Mapping[str, str]) -> dict[str, Any]:
+        def parse(answer: Any) -> tuple[dict[str, Any], int]:
+            envelope = _open_envelope(answer, service)
+            rows = required_field(envelope, "result", service) or []
             if not isinstance(rows, list):
-                raise SourceFailed(f"{service}: the result is no list")
+                raise SourceFailed(f"{service}: the result is not a list")
             return {**envelope, "result": rows}, len(rows)
 
-        shown = f"{service} {query.get('trang', '')}".strip()
-        return reader.ask(name, "POST", "/share", understand, shown=shown, json=self._body(service, query))
+        label = f"{service} {query.get('trang', '')}".strip()
+        return reader.ask(name, "POST", "/share", parse, label=label, json=self._body(service, query))
 
     def _body(self, service: str, query: Mapping[str, str]) -> dict[str, str]:
         return {"madonvi": self._agency, "service": service, **query}
 
     def _authorise(self) -> Signature:
         endpoint = self._caller.endpoint
-        told: dict[str, Any] = {}
+        login: dict[str, Any] = {}
 
-        def accept(given: Answer) -> None:
-            told.update(given.json("login"))
+        def accept(answer: Answer) -> None:
+            login.update(answer.json("login"))
 
         body = {"username": endpoint.login, "password": endpoint.password}
         self._caller.ask("POST", "/auth", json=body, accept=accept, login=False)
-        if told.get("error_code") not in SUCCESS or not told.get("session"):
+        if login.get("error_code") not in SUCCESS or not login.get("session"):
             raise SourceRefused(
-                f"{endpoint.source} does not let us in: check login and password of the connection {endpoint.source}"
+                f"{endpoint.source} refuses our login: check login and password of the connection {endpoint.source}"
             )
         headers = {"dstcode": str(endpoint.extra.get("dstcode", ""))}
-        session = {"session": told["session"]}
+        session = {"session": login["session"]}
         return lambda request: {**request, "headers": headers, "json": {**session, **request["json"]}}
 
 
-def _opened(answer: Any, service: str) -> dict[str, Any]:
-    code = promised(answer, "error_code", service)
+def _open_envelope(answer: Any, service: str) -> dict[str, Any]:
+    """The envelope of a successful answer. Raises LoginExpired or SourceFailed for an error code."""
+    code = required_field(answer, "error_code", service)
     if str(code) == "401":
-        raise Expired
+        raise LoginExpired
     if code not in SUCCESS:
         raise SourceFailed(f"{service}: error_code {code!r}: {str(answer.get('message', ''))[:200]}")
     assert isinstance(answer, dict)

@@ -1,5 +1,5 @@
--- Working time in DuckDB, as working_time.py has it; a day outside the calendar gives NULL.
--- Needs working_day (day_on, is_working_day) and the constants of the opening hours.
+-- Working time as DuckDB macros, with the same results as working_time.py; a day outside the calendar gives NULL.
+-- Needs the table working_day (day_on, is_working_day) and the constants of the opening hours.
 
 create table working_clock as
     select day_on, is_working_day,
@@ -11,23 +11,23 @@ create macro local_us(t) as epoch_us(t at time zone 'Asia/Ho_Chi_Minh') % 864000
 create macro within_us(us) as
     greatest(0, least(us, noon_break()) - opens()) + greatest(0, least(us, closes()) - noon_end());
 
--- Working microseconds since the calendar began.
+-- Working microseconds since the first day of the calendar.
 create macro worked_us(t) as (
     select c.worked_before * working_day_us() + case when c.is_working_day then within_us(local_us(t)) else 0 end
     from working_clock c where c.day_on = (t at time zone 'Asia/Ho_Chi_Minh')::date
 );
 create macro working_minutes(t_from, t_to) as (worked_us(t_to) - worked_us(t_from)) // 60000000;
 
--- The working day so many working days after a local day.
+-- The working day that is `days` working days after a local day.
 create macro add_working_days(day, days) as (
     select n.day_on from working_clock c
     join nth_working_day n on n.nth = c.worked_before + c.is_working_day::bigint + days - 1
     where c.day_on = day
 );
 
--- How long each dossier's clock stood still: (dossier_id, paused_working_minutes), for dossiers that were ever paused.
--- `events` names a table of (dossier_id, event_seq, status, occurred_at); as text, for it may be made after this.
--- A pause that nothing ended counts until `as_of`; with NULL not at all, so that the answer rests on the events alone.
+-- The paused working minutes of each dossier that was ever paused: (dossier_id, paused_working_minutes).
+-- `events` is the name of a table (dossier_id, event_seq, status, occurred_at), as text because the table may be created later.
+-- A pause that has not ended counts until `as_of`. With NULL it does not count, so the result depends on the events only.
 create macro paused_dossiers(events, as_of) as table
     select dossier_id, (sum(worked_us(ended_at) - worked_us(occurred_at)) // 60000000)::bigint as paused_working_minutes
     from (
@@ -38,8 +38,8 @@ create macro paused_dossiers(events, as_of) as table
     where is_pause(status)
     group by dossier_id;
 
--- On which days each dossier's clock stood still at midnight: (dossier_id, pauses, is_open), a pause as first day/day it
--- went on, for dossiers that were ever paused; the last one is open when no event ended it.
+-- The pauses of each dossier that was ever paused, in days: (dossier_id, pauses, is_open). A pause has its first day and the
+-- day on which work continued; pauses within one day are left out. `is_open`: no event has ended the last pause.
 create macro pauses_of(events) as table
     select dossier_id, list({'since': since, 'until': until} order by since) as pauses, bool_or(until is null) as is_open
     from (
@@ -50,7 +50,7 @@ create macro pauses_of(events) as table
     where is_pause(status) and until is distinct from since
     group by dossier_id;
 
--- The due day with the pauses added; an amended promise (extended, or no longer the first) has them in it already.
+-- The due day moved by the pauses. A due day that was amended (extended, or different from the first) already includes them.
 create macro due_effective_on(due_on, due_first_on, extension_count, paused_working_minutes) as case
     when coalesce(paused_working_minutes, 0) = 0 or extension_count > 0 or due_first_on <> due_on then due_on
     else add_working_days(due_on, (paused_working_minutes::bigint * 60000000 + working_day_us() - 1) // working_day_us()) end;

@@ -1,4 +1,4 @@
-"""One canonical key for the many spellings of a name."""
+"""Makes one canonical key from the many spellings of a name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from lgsp.vietnam.text.repair import clean
 from lgsp.vietnam.text.syllables import TONES
 
-# Tone marks stand on the first vowel of these pairs in the old style (hòa), on the second in the new (hoà).
+# In these pairs the tone mark is on the first vowel in the old style (hòa), on the second in the new style (hoà).
 _NEW_STYLE = re.compile(rf"(?<!q)(o|u)(a|e|y)([{TONES}])(?![\w\u0300-\u036f])")
 
 _DEPARTMENTS = (
@@ -26,7 +26,7 @@ _DEPARTMENTS = (
     (r"vh\s?[&-]\s?tt|vhtt", "văn hóa và thông tin"),
     (r"kh\s?[&-]\s?cn|khcn|kh và cn", "khoa học và công nghệ"),
 )
-# Two letters that mean a department only after the word for one.
+# Abbreviations that mean a department only after sở or phòng.
 _AFTER_OFFICE = {
     "ct": "công thương", "nv": "nội vụ", "ngv": "ngoại vụ", "tc": "tài chính", "tp": "tư pháp", "xd": "xây dựng", "yt": "y tế",
 }  # fmt: skip
@@ -52,7 +52,7 @@ _BOARDS = (
     (r"tthc", "thủ tục hành chính"),
     (r"cntt", "công nghệ thông tin"),
 )
-# What a centre is for; no town's name begins so.
+# The purposes of centres: before one of these, TT means trung tâm, not thị trấn.
 _CENTRES = (
     "y tế|pháp y|kiểm soát|kiểm nghiệm|kiểm định|đăng kiểm|giám định|văn hóa|thể thao|thông tin|truyền thông|công nghệ|tin học"
     "|ngoại ngữ|giáo dục|dạy nghề|đào tạo|bồi dưỡng|chính trị|huấn luyện|hội nghị|phát triển|xúc tiến|khuyến|kỹ thuật|dịch vụ"
@@ -76,12 +76,12 @@ _ABBREVIATIONS = (
 _OFFICE = re.compile(rf"\b(sở|(?<!văn )phòng|stt\.?) ({'|'.join(_AFTER_OFFICE)})\b")
 _KINDS = tuple((re.compile(short), full) for short, full in _PLACES)
 
-_NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}  # vi, xi and x are words of their own
+_NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}  # vi, xi and x are also words
 _NUMERAL = re.compile(r"\b(?:i{1,3}|iv)\b")
 _APOSTROPHES = re.compile(r"['\u2018\u2019\u02bc`\u00b4\u2032]")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SPACES = re.compile(r"\s+")
-# Names of the highlands are written in one or in several words: A Vương, Avương; Bha Lêê, Bhalêê.
+# Highland names are written as one word or as several: A Vương, Avương; Bha Lêê, Bhalêê.
 _PREFIX_A = re.compile(r"(^|\b(?:xã|phường|thị trấn) )a (?=[^\W\d_]{2})")
 _LONG_E = re.compile(r"(?<=[^\W\d_]) (?=[dl]?êê\b)")
 
@@ -92,15 +92,16 @@ def one_tone_style(text: str) -> str:
     return unicodedata.normalize("NFC", _NEW_STYLE.sub(r"\1\3\2", decomposed))
 
 
-@lru_cache(maxsize=65_536)  # few names, met in every record
+@lru_cache(maxsize=65_536)  # few names, repeated in many records
 def key(value: str | None) -> str | None:
-    """A text for comparing: clean, lower case, abbreviations written out, one tone style, no punctuation.
+    """A key for comparing texts: cleaned, lower case, abbreviations expanded, one tone style, no punctuation.
 
-    Accents stay: Tam Dân and Tam Đàn are two communes. Apostrophes, Roman numerals to four and the word breaks of
-    highland names do not: Ch'ơm is Chơm, Tam Xuân I is Tam Xuân 1, A Vương is Avương.
+    Accents are kept: Tam Dân and Tam Đàn are two communes. Apostrophes, Roman numerals up to four and the word breaks
+    of highland names are normalised: Ch'ơm is Chơm, Tam Xuân I is Tam Xuân 1, A Vương is Avương.
+    None when the text is empty.
     """
     text, before = clean(value), None
-    while text is not None and text != before:  # an abbreviation may stand free only when its signs have gone
+    while text is not None and text != before:  # removing punctuation can expose another abbreviation
         before = text
         text = clean(_canonical(text))
     return text
@@ -110,9 +111,9 @@ def _canonical(text: str) -> str:
     text = one_tone_style(_APOSTROPHES.sub("", text.lower()))
     for pattern, full in _ABBREVIATIONS:
         text = pattern.sub(full, text)
-    text = _OFFICE.sub(lambda found: f"{found[1]} {_AFTER_OFFICE[found[2]]}", text)
+    text = _OFFICE.sub(lambda match: f"{match[1]} {_AFTER_OFFICE[match[2]]}", text)
     for pattern, full in _KINDS:
         text = pattern.sub(full, text)
     text = _SPACES.sub(" ", _PUNCTUATION.sub(" ", text.replace("&", " và "))).strip()
-    text = _NUMERAL.sub(lambda found: _NUMERALS[found[0]], text)
+    text = _NUMERAL.sub(lambda match: _NUMERALS[match[0]], text)
     return _LONG_E.sub("", _PREFIX_A.sub(r"\1a", text))

@@ -1,6 +1,6 @@
-"""Old character sets undone: TCVN3 (ABC), VNI-Windows, Windows-1258, and UTF-8 read as Windows-1252.
+"""Decodes text in old character sets: TCVN3 (ABC), VNI-Windows, Windows-1258, and UTF-8 misread as Windows-1252.
 
-A text is converted only where the result reads better as Vietnamese than the text does, syllable by syllable.
+A text is converted only when the result has more Vietnamese syllables (see `vietnamese_score`).
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from lgsp.vietnam.text.syllables import sense
+from lgsp.vietnam.text.syllables import vietnamese_score
 
 ETH = str.maketrans({"\u00d0": "\u0110", "\u0189": "\u0110", "\u00f0": "\u0111", "\u0256": "\u0111"})
 
-# Signs that no font changes, and may stand in a text of any character set.
+# Characters that are the same in every character set.
 _NEUTRAL = "\x00-\x7f\u00a0\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u2022\u200b-\u200f\ufeff°²³"
 
 _TCVN3_FROM = "¡¢£¤¥¦§¨©ª«¬\u00ad®µ¶·¸¹»¼½¾ÆÇÈÉÊËÌÎÏÐÑÒÓÔÕÖ×ØÜÝÞßáâãäåæçèéêëìíîïñòóôõö÷øùúûüýþ"
 _TCVN3_TO = "ĂÂÊÔƠƯĐăâêôơưđàảãáạằẳẵắặầẩẫấậèẻẽéẹềểễếệìỉĩíịòỏõóọồổỗốộờởỡớợùủũúụừửữứựỳỷỹýỵ"
 TCVN3 = str.maketrans(_TCVN3_FROM, _TCVN3_TO)
 
-# VNI writes a vowel and then one sign for hat and tone together.
+# VNI writes a vowel followed by one sign for diacritic and tone together.
 _VNI_SIGNS = dict.fromkeys("aeouyôö", "øùûõï")  # grave, acute, hook, tilde, dot
 _TONED = {
     "a": "àáảãạ", "e": "èéẻẽẹ", "o": "òóỏõọ", "u": "ùúủũụ", "y": "ỳýỷỹỵ", "ô": "ờớởỡợ", "ö": "ừứửữự",
@@ -45,14 +45,16 @@ _BYTE = {chr(code): code for code in range(0x80, 0x100)}
 _BYTE |= {
     bytes([code]).decode("cp1252"): code for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
-CONTINUED = "".join(re.escape(sign) for sign, code in _BYTE.items() if code < 0xC0)
-MOJIBAKE = re.compile(f"[ÂÃÄÅÆÌ][{CONTINUED}]|á[º»][{CONTINUED}]|â[€„][{CONTINUED}]|ï»¿|ï¿½|ðŸ[{CONTINUED}]{{2}}")
+CONTINUATION = "".join(re.escape(sign) for sign, code in _BYTE.items() if code < 0xC0)
+MOJIBAKE = re.compile(
+    f"[ÂÃÄÅÆÌ][{CONTINUATION}]|á[º»][{CONTINUATION}]|â[€„][{CONTINUATION}]|ï»¿|ï¿½|ðŸ[{CONTINUATION}]{{2}}"
+)
 _PUNCTUATION = frozenset("\u00a0«»“”‘’–—…•")
-_LOST_SPACE = re.compile(r"Ã(?= |$)")  # C3 A0, whose second half was taken for a space
+_LOST_SPACE = re.compile(r"Ã(?= |$)")  # C3 A0, whose second byte was read as a space
 
 
 def _vni(text: str) -> str:
-    return _VNI_SPELLING.sub(lambda found: _VNI[found[0]], text)
+    return _VNI_SPELLING.sub(lambda match: _VNI[match[0]], text)
 
 
 def _cp1258(text: str) -> str:
@@ -67,44 +69,50 @@ _DECODERS: tuple[_Decoder, ...] = (
 )
 
 
-def undone(text: str) -> tuple[str, str]:
-    """The text out of TCVN3, VNI or misread Windows-1258, and which of them it was; itself and "" where none reads better."""
-    best, name, most = text, "", 0
-    told = text.translate(ETH)
+def decode_legacy(text: str) -> tuple[str, str]:
+    """The text decoded from TCVN3, VNI or misread Windows-1258, and the name of the encoding.
+
+    The unchanged text and "" when no decoding scores better as Vietnamese.
+    """
+    best, name, best_gain = text, "", 0
+    as_sent = text.translate(ETH)
     for decoder, alphabet, decode in _DECODERS:
         if alphabet.fullmatch(text):
-            decoded, by_font = decode(text), decoder == "tcvn3"  # its fonts, not its letters, hold the capitals
-            gain = sense(decoded, by_font) - sense(told, by_font)
-            if gain > most:
-                best, name, most = decoded, decoder, gain
+            decoded, by_font = (
+                decode(text),
+                decoder == "tcvn3",
+            )  # in TCVN3 capitals come from the font, not from the letters
+            gain = vietnamese_score(decoded, by_font) - vietnamese_score(as_sent, by_font)
+            if gain > best_gain:
+                best, name, best_gain = decoded, decoder, gain
     return best, name
 
 
-def _sequence(found: re.Match[str]) -> str:
+def _decode_utf8(match: re.Match[str]) -> str:
     try:
-        return bytes(_BYTE[sign] for sign in found[0]).decode("utf-8")
+        return bytes(_BYTE[sign] for sign in match[0]).decode("utf-8")
     except UnicodeDecodeError:
-        return found[0]
+        return match[0]
 
 
-def without_mojibake(text: str) -> str:
-    """The text with UTF-8 read as Windows-1252 or Latin-1 read as UTF-8 again, where it then reads better."""
-    decoded = MOJIBAKE.sub(_sequence, text)
-    if decoded == text or _sense_of_ruins(decoded) <= _sense_of_ruins(text):
+def fix_mojibake(text: str) -> str:
+    """The text with UTF-8 sequences that were read as Windows-1252 or Latin-1 decoded, when the result scores better."""
+    decoded = MOJIBAKE.sub(_decode_utf8, text)
+    if decoded == text or _mojibake_score(decoded) <= _mojibake_score(text):
         return text
-    if _LOST_SPACE.sub("", MOJIBAKE.sub("", text)).isascii():  # ruined as a whole, so no Ã is meant
-        decoded = MOJIBAKE.sub(_sequence, _LOST_SPACE.sub("à", text))
+    if _LOST_SPACE.sub("", MOJIBAKE.sub("", text)).isascii():  # the whole text is misread, so each Ã is a misread à
+        decoded = MOJIBAKE.sub(_decode_utf8, _LOST_SPACE.sub("à", text))
     return decoded
 
 
-def _sense_of_ruins(text: str) -> int:
-    return sense(text) - sum(1 for found in MOJIBAKE.finditer(text) if not _may_be_meant(found))
+def _mojibake_score(text: str) -> int:
+    return vietnamese_score(text) - sum(1 for match in MOJIBAKE.finditer(text) if not _may_be_correct(match))
 
 
-def _may_be_meant(found: re.Match[str]) -> bool:
-    """`XÃ”` may be the end of a quotation: a capital after a capital, a sign of punctuation, and no word going on."""
-    text, start, end = found.string, *found.span()
+def _may_be_correct(match: re.Match[str]) -> bool:
+    """`XÃ”` may be the end of a quotation: a capital after a capital, then punctuation, with no word continuing."""
+    text, start, end = match.string, *match.span()
     before, after = text[max(start - 1, 0) : start], text[end : end + 1]
-    if found[0][0] not in "ÂÃÌ" or found[0][1:] not in _PUNCTUATION or not before.isupper():
+    if match[0][0] not in "ÂÃÌ" or match[0][1:] not in _PUNCTUATION or not before.isupper():
         return False
-    return not after.islower() and not (found[0].endswith("\u00a0") and after == " ")
+    return not after.islower() and not (match[0].endswith("\u00a0") and after == " ")

@@ -1,4 +1,4 @@
-"""A text as it was meant: every known damage undone, and told."""
+"""Repairs damaged text and reports each kind of repair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lgsp.vietnam.text import legacy_encodings
-from lgsp.vietnam.text.syllables import GLUED, reads_well
+from lgsp.vietnam.text.syllables import GLUED, is_well_written
 
 _LETTERS = "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ"
 _PLAIN_ASCII = re.compile(r"[^<&`\x00-\x20\x7f]+(?: [^<&`\x00-\x20\x7f]+)*")
@@ -17,7 +17,7 @@ _PLAIN = re.compile(rf"(?:[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]
 _BEYOND_LATIN = re.compile(r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]")
 _LATIN_WORD = re.compile(r"[^\W\d_]+")
 
-_HIDDEN_BEGINS = re.compile(r"<(script|style)\b[^<>]*>|<!--", re.IGNORECASE)
+_HIDDEN_STARTS = re.compile(r"<(script|style)\b[^<>]*>|<!--", re.IGNORECASE)
 _HIDDEN_ENDS = {
     "script": re.compile(r"</script\s*>", re.IGNORECASE),
     "style": re.compile(r"</style\s*>", re.IGNORECASE),
@@ -27,10 +27,10 @@ _INLINE = re.compile(r"</?(?:a|b|big|em|font|i|s|small|span|strong|sub|sup|u)(?:
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,2000}>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
-_AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")  # escaped again and again
-_DEEPEST = 8
+_AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")  # escaped several times
+_MAX_NESTING = 8
 
-_TONED_AFTER_HAT = re.compile("[ăâêôơưĂÂÊÔƠƯ][\u0300\u0301\u0303\u0309\u0323]")
+_TONE_AFTER_MARKED_VOWEL = re.compile("[ăâêôơưĂÂÊÔƠƯ][\u0300\u0301\u0303\u0309\u0323]")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07](?=[^\W\d_])")
 _LOOK_ALIKES = legacy_encodings.ETH | {0xA0: " "}
 _INVISIBLE = re.compile(
@@ -40,50 +40,53 @@ _INVISIBLE = re.compile(
 _SOFT_HYPHEN = "\u00ad"
 _SPACES = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
-_RUINS = re.compile(f"á[º»][{legacy_encodings.CONTINUED}]|[ÃÄÅÆ][\x80-\x9f¡-¿‘†]|â€|ï»¿|ï¿½")
+_MOJIBAKE_REST = re.compile(f"á[º»][{legacy_encodings.CONTINUATION}]|[ÃÄÅÆ][\x80-\x9f¡-¿‘†]|â€|ï»¿|ï¿½")
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A text as it was meant, None when nothing is left, and the damages undone in the order they were."""
+    """A repaired text, None when it is empty, and the names of the repairs in the order they were made."""
 
     text: str | None
-    treatments: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 def _without_markup(text: str) -> tuple[str, str]:
-    """Tags go, entities become signs, as often as they were escaped; of what was made to nest deeper no sign is left."""
+    """The text with tags removed and entities decoded, also when escaped several times.
+
+    Markup that is nested deeper than _MAX_NESTING loses all its < and & characters.
+    """
     if "<" not in text and "&" not in text:
         return text, "html"
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_NESTING):
         before = text
         if "<" in text:
             text = _TAG.sub(" ", _INLINE.sub("", _without_hidden(text)))
         if "&" in text:
-            text = _ENTITY.sub(lambda found: html.unescape(found[0]), _AMPERSANDS.sub("&amp;", text))
+            text = _ENTITY.sub(lambda match: html.unescape(match[0]), _AMPERSANDS.sub("&amp;", text))
         if text == before:
             return text, "html"
     return text.replace("<", " ").replace("&", " "), "html"
 
 
 def _without_hidden(text: str) -> str:
-    """The text without scripts, styles and comments: each end is looked for once, however many begin."""
-    parts, here, endless = list[str](), 0, set[str]()
-    for begun in _HIDDEN_BEGINS.finditer(text):
-        kind = (begun[1] or "").lower()
-        if begun.start() < here or kind in endless:
+    """The text without scripts, styles and comments; a failed search for an end is not repeated, so the time is linear."""
+    parts, position, without_end = list[str](), 0, set[str]()
+    for opening in _HIDDEN_STARTS.finditer(text):
+        kind = (opening[1] or "").lower()
+        if opening.start() < position or kind in without_end:
             continue
-        ended = _HIDDEN_ENDS[kind].search(text, begun.end())
-        if ended is None:
-            endless.add(kind)
+        closing = _HIDDEN_ENDS[kind].search(text, opening.end())
+        if closing is None:
+            without_end.add(kind)
         else:
-            parts += [text[here : begun.start()], " "]
-            here = ended.end()
-    return "".join([*parts, text[here:]])
+            parts += [text[position : opening.start()], " "]
+            position = closing.end()
+    return "".join([*parts, text[position:]])
 
 
 def _composed(text: str) -> tuple[str, str]:
-    name = "cp1258" if _TONED_AFTER_HAT.search(text) else "nfc"
+    name = "cp1258" if _TONE_AFTER_MARKED_VOWEL.search(text) else "nfc"
     return unicodedata.normalize("NFC", text), name
 
 
@@ -94,56 +97,56 @@ def _without_look_alikes(text: str) -> tuple[str, str]:
 _STEPS: tuple[Callable[[str], tuple[str, str]], ...] = (
     _without_markup,
     lambda text: (_INVISIBLE.sub("", text), "invisible"),
-    lambda text: (legacy_encodings.without_mojibake(text), "mojibake"),
-    legacy_encodings.undone,
+    lambda text: (legacy_encodings.fix_mojibake(text), "mojibake"),
+    legacy_encodings.decode_legacy,
     _composed,
     _without_look_alikes,
-    lambda text: (text.replace(_SOFT_HYPHEN, ""), "invisible"),  # only now: in TCVN3 it is the letter ư
+    lambda text: (text.replace(_SOFT_HYPHEN, ""), "invisible"),  # after the decoding: in TCVN3 it is the letter ư
 )
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing can be wrong with a text; most are so, and need to be told apart fast."""
+    """Whether a text certainly needs no repair: a fast check, because most texts need none."""
     if text.isascii():
         return _PLAIN_ASCII.fullmatch(text) is not None
     if _PLAIN.fullmatch(text) is None or text[0] == " ":
         return False
-    # Letters that only Unicode has cannot come from a font; the others are letters in every character set.
+    # Letters beyond Latin-1 cannot come from an old character set; the others exist in every character set.
     return _BEYOND_LATIN.search(text) is not None or all(
-        word.isascii() or reads_well(word) for word in _LATIN_WORD.findall(text)
+        word.isascii() or is_well_written(word) for word in _LATIN_WORD.findall(text)
     )
 
 
 def repair(value: str) -> Repaired:
-    """The text as it was meant and what was undone: nfc, tcvn3, vni, cp1258, mojibake, look_alike, invisible, html.
+    """The repaired text, with the repairs made: nfc, tcvn3, vni, cp1258, mojibake, look_alike, invisible, html.
 
-    Letters, digits and punctuation that are not damaged stay as sent; spaces are folded, which is no treatment.
+    Undamaged letters, digits and punctuation stay as sent. Runs of whitespace become one space, which is not reported.
     """
     if _is_plain(value):
         return Repaired(value)
-    text, treatments = value, list[str]()
-    for _ in range(8):  # a damage may hide another: an entity in ruined UTF-8, a tag between invisible signs
+    text, repairs = value, list[str]()
+    for _ in range(8):  # one kind of damage may hide another: an entity in misread UTF-8, a tag between invisible signs
         before = text
         for step in _STEPS:
-            treated, name = step(text)
-            if treated != text and name not in treatments:
-                treatments.append(name)
-            text = treated
+            repaired, name = step(text)
+            if repaired != text and name not in repairs:
+                repairs.append(name)
+            text = repaired
         text = _SPACES.sub(" ", text).strip()
         if text == before:
             break
-    return Repaired(text or None, tuple(treatments))
+    return Repaired(text or None, tuple(repairs))
 
 
 def clean(value: str | None) -> str | None:
-    """The text as it was meant; None when nothing is left."""
+    """The repaired text; None when it is empty."""
     if value is None:
         return None
     return value if _is_plain(value) else repair(value).text
 
 
 def is_garbled(value: str) -> bool:
-    """Whether a text still shows damage: lost signs, control characters, ruins of UTF-8 or of a font's letters."""
+    """Whether a text still has damage: replacement or control characters, misread UTF-8, letters of an old character set."""
     if value.isascii():
         return _CONTROL.search(value) is not None
-    return any(pattern.search(value) for pattern in (_CONTROL, _RUINS, GLUED))
+    return any(pattern.search(value) for pattern in (_CONTROL, _MOJIBAKE_REST, GLUED))

@@ -1,31 +1,31 @@
-"""Words that begin a person's name, and words that only look so."""
+"""Lists the words that start, continue or end a person's name, and the words that only look like names."""
 
 from __future__ import annotations
 
-# Surnames that are no word: with any name after them they are a person.
-SURE = frozenset("nguyễn trần huỳnh bùi đặng đinh trịnh".split())
-# Surnames of the highlands (Cơ Tu, Xơ Đăng, Giẻ Triêng, Co), as registries spell them.
+# Surnames that have no other meaning: with any name after them they are a person.
+UNAMBIGUOUS = frozenset("nguyễn trần huỳnh bùi đặng đinh trịnh".split())
+# Surnames of the highland peoples (Cơ Tu, Xơ Đăng, Giẻ Triêng, Co), as registries spell them.
 HIGHLAND = frozenset(
     "alăng zơrâm bnướch bhnướch hốih hôih coor riah ating pơloong ploong blúp briu bríu bling bhling bơling arất clâu"
     " cơlâu alấc arâl hiêng jơrâm rơmah kríng pơlong zơnông tơngôl avô abing bhơnướch ríah colâu".split()
 )
-# Syllables of the highlands' names that the grammar of Vietnamese does not know.
+# Syllables of highland names that are not Vietnamese syllables.
 HIGHLAND_WORDS = HIGHLAND | frozenset(
     "bêê lêê dêê êê laêê bhalêê pơơ dăng vàl zuôih zuôich zà zơ zờ tơ chơr kríh brua avương".split()
 )
-# Surnames that are words as well.
-LIKELY = frozenset(
+# Surnames that are also ordinary words.
+AMBIGUOUS = frozenset(
     "lê phạm hoàng phan vũ võ đỗ hồ ngô dương lý trương lương mai tô đoàn hà cao thái tạ châu đào lâm phùng tống kiều"
     " vương quách chu cù thân la lưu ông từ tăng doãn đậu khổng lục mạc nghiêm ninh phó quang thạch tôn triệu ung".split()
 )
-# Of these only the plainest are believed without a title.
+# The surnames that count without a title before them.
 UNTITLED = (
-    SURE
+    UNAMBIGUOUS
     | HIGHLAND
     | frozenset("lê phạm hoàng phan vũ võ đỗ hồ ngô dương lý trương lương mai tô đoàn hà cao thái tạ châu".split())
 )
-SURNAMES = SURE | HIGHLAND | LIKELY
-# These begin sentences and titles too: Từ Văn Phòng, Tăng Thị Phần, Phó Văn Phòng.
+SURNAMES = UNAMBIGUOUS | HIGHLAND | AMBIGUOUS
+# These also start phrases and job titles: Từ Văn Phòng, Tăng Thị Phần, Phó Văn Phòng.
 NEVER_UNTITLED = frozenset("từ tăng phó ông la".split())
 
 MIDDLES = frozenset(
@@ -33,7 +33,7 @@ MIDDLES = frozenset(
     " hoàng phúc như phương hải anh tuấn gia nhật khắc sỹ sĩ tiến mạnh trung ánh thúy thùy tuyết cẩm lệ kiều mai hoài".split()
 )
 
-# Before a surname these make a word: quản lý, vi phạm, nâng cao.
+# Before a surname these form a compound word: quản lý, vi phạm, nâng cao.
 JOINED_BEFORE: dict[str, frozenset[str]] = {
     surname: frozenset(words.split())
     for surname, words in {
@@ -52,7 +52,7 @@ JOINED_BEFORE: dict[str, frozenset[str]] = {
         "vũ": "khiêu lông", "ngô": "cây hạt trồng", "la": "thỏa", "hoàng": "kim huy", "võ": "học dạy môn",
     }.items()
 }  # fmt: skip
-# After a surname these make a word or a place: hồ sơ, lý lịch, Hà Nội.
+# After a surname these form a compound word or a place name: hồ sơ, lý lịch, Hà Nội.
 JOINED_AFTER: dict[str, frozenset[str]] = {
     surname: frozenset(words.split())
     for surname, words in {
@@ -73,24 +73,24 @@ JOINED_AFTER: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 TITLES = frozenset("ông bà anh chị em cháu cụ cô chú bác".split())
-# What follows a title in capitals without being a name: offices, countries, famous places.
+# Words that follow a title with a capital but are not names: offices, countries, famous places.
 ROLES = frozenset(
     "chủ phó bí giám trưởng tỉnh ủy uỷ thường đại việt hoa lào mỹ anh nga thái hàn nhật trung quảng các những cán công lãnh"
     " chuyên kế thanh thủ bộ sở ban đảng hội đoàn trực tổng thứ viện chánh nguyên ubnd hđnd mttq rịa nà đen trưng huyện mẹ"
     " con đỡ nội ngoại họ chồng vợ học sinh quốc cựu gương cả hai ba tư năm sáu bảy tám chín mười út".split()
 )
-# Where a name ends: words that carry on the sentence, and hardly ever name anybody.
+# Words that end a name: they continue the sentence and are hardly ever part of a name.
 STOPS = frozenset(
     "xã phường huyện thôn khối tổ tp tx tt quận tỉnh đường số về và với của ở tại do cho theo trên từ đến xin đề có là"
     " trú ngụ cccd cmnd cmt mst sđt đt khiếu kiến gửi đã được bị nộp làm đăng không nhận hưởng vào ngày tháng hộ giấy đơn"
     " đối vì để ubnd hđnd ông bà chủ".split()
 )
-# In small letters these end a name as well.
-SMALL_STOPS = STOPS | frozenset(
+# In lower case these words end a name too.
+LOWER_CASE_STOPS = STOPS | frozenset(
     "thành cư thường sinh địa điện tố người phản yêu hiện tạm năm giám phó trưởng cùng căn chứng cấp nghị ấp trong".split()
 )
 TWO_WORD_STOPS = frozenset({("thị", "xã"), ("thị", "trấn"), ("thành", "phố"), ("khu", "phố")})
-# After these a name is that of a street, a school or a prize: whole phrases, for a *viên* or a *thưởng* may be anybody's.
+# A name after these phrases is that of a street, school or prize. Whole phrases, because *viên* or *thưởng* alone also precede persons.
 _LEVEL = (
     r"(?:thpt|thcs|ptth|ptdt(?:nt|bt)?|th|mn|mg|chuyên|tiểu học|mầm non|mẫu giáo|trung học|phổ thông|cơ sở|cao đẳng|đại học"
     r"|trung cấp|nghề|dân tộc|nội trú|bán trú|liên cấp|số \d{1,2})"

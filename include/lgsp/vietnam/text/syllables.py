@@ -1,4 +1,4 @@
-"""The shape of a Vietnamese syllable: onset, rhyme and tone, enough to tell a word from its ruins."""
+"""Recognises Vietnamese syllables (onset, rhyme and tone), to distinguish words from damaged text."""
 
 from __future__ import annotations
 
@@ -21,68 +21,69 @@ u ua uân uâng uât uâc uây uc uê uêch uênh ui um un ung uôc uôi uôm u�
 uy uya uych uyên uyêt uyn uynh uyp uyt uyu
 ư ưa ưc ưi ưm ưn ưng ươc ươi ươm ươn ương ươp ươt ươu ưt ưu
 """
-_VOWELS, _HATS = "aăâeêioôơuưy", "ăâêôơ"
+_VOWELS, _MARKED_VOWELS = "aăâeêioôơuưy", "ăâêôơ"
 _STOPS = ("c", "ch", "p", "t")
 _STOP_TONES = "\u0301\u0323"
 _EITHER_STYLE = ("oa", "oe", "uy")
 
 
-def _tone_places(rhyme: str) -> tuple[int, ...]:
-    """On which letters of a rhyme the tone may stand: the hatted one, else the middle of the vowels."""
+def _tone_positions(rhyme: str) -> tuple[int, ...]:
+    """The positions in a rhyme that may carry the tone: the vowel with a diacritic, else the middle vowel."""
     count = sum(letter in _VOWELS for letter in rhyme)
-    hats = [place for place, letter in enumerate(rhyme) if letter in _HATS]
-    if hats:
-        return (hats[-1],)
+    marked = [index for index, letter in enumerate(rhyme) if letter in _MARKED_VOWELS]
+    if marked:
+        return (marked[-1],)
     if rhyme in _EITHER_STYLE:
         return (0, 1)
     return (1,) if count > 2 or (count == 2 and count < len(rhyme)) else (0,)
 
 
-_TONE_PLACES = {rhyme: _tone_places(rhyme) for rhyme in RHYMES.split()}
+_TONE_POSITIONS = {rhyme: _tone_positions(rhyme) for rhyme in RHYMES.split()}
 
-# What a word may be cut at; every other sign may be a letter of some font.
+# A word ends at these characters; every other character may be a letter in some character set.
 _WORD = re.compile(r"[^\s\x00-\x26\x28-\x40\x5b-\x60\x7b-\x9f'“”‘’…–—•°²³]+")
 _ABBREVIATION = re.compile(r"(?=.*Đ)[BCDĐGHKLMNPQRSTVX]{2,}")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
-# Signs that stand between letters in no language, only in a text of another character set.
+# Signs that occur between letters only in a text of another character set.
 GLUED = re.compile(r"(?<=[^\W\d_])[¡¢¤¥¦¨¬¶¸¹¼½¾µ](?=[^\W\d_])")
-_LONGEST = 12
-_MICROMETRE = "µm"  # which in TCVN3 is a syllable
+_MAX_LETTERS = 12
+_MICROMETRE = "µm"  # in TCVN3 it would be a syllable
 
 
 @lru_cache(maxsize=65_536)
 def is_syllable(word: str) -> bool:
-    """Whether a word in NFC has an onset, a rhyme and a tone in its place that go together, whatever its case.
+    """Whether a word in NFC, in any case, is a valid syllable: an onset, a rhyme, and a tone on the right letter.
 
-    Words that only the highlands' names have count as well.
+    Words of highland names count as syllables too.
     """
-    if len(word) > _LONGEST:
+    if len(word) > _MAX_LETTERS:
         return False
     if word.lower() in HIGHLAND_WORDS:
         return True
-    bare, tone, place = "", "", -1
+    bare, tone, position = "", "", -1
     for sign in unicodedata.normalize("NFD", word.lower()):
         if sign not in TONES:
             bare += sign
         elif tone:
             return False
         else:
-            tone, place = sign, len(unicodedata.normalize("NFC", bare)) - 1
+            tone, position = sign, len(unicodedata.normalize("NFC", bare)) - 1
     bare = unicodedata.normalize("NFC", bare)
-    return any(_goes(bare[length:], tone, place - length) for length in (3, 2, 1, 0) if bare[:length] in ONSETS)
+    return any(_is_rhyme(bare[length:], tone, position - length) for length in (3, 2, 1, 0) if bare[:length] in ONSETS)
 
 
-def _goes(rhyme: str, tone: str, place: int) -> bool:
-    if rhyme not in _TONE_PLACES:
+def _is_rhyme(rhyme: str, tone: str, position: int) -> bool:
+    if rhyme not in _TONE_POSITIONS:
         return False
-    return not tone or (place in _TONE_PLACES[rhyme] and (tone in _STOP_TONES or not rhyme.endswith(_STOPS)))
+    return not tone or (position in _TONE_POSITIONS[rhyme] and (tone in _STOP_TONES or not rhyme.endswith(_STOPS)))
 
 
 @lru_cache(maxsize=65_536)
-def reads_well(word: str, by_font: bool = False) -> bool:
-    """Whether a word is a syllable, small, in capitals or with a first capital, or an abbreviation with Đ in it.
+def is_well_written(word: str, by_font: bool = False) -> bool:
+    """Whether a word is a syllable in lower case, in capitals or with a first capital, or an abbreviation with Đ.
 
-    With `by_font` small letters with signs count as capitals among capitals, as fonts of capitals leave them: PHú.
+    With `by_font`, accented lower-case letters count as capitals among capitals, as in PHú: in TCVN3, capitals with
+    accents come from the font.
     """
     if _ABBREVIATION.fullmatch(word):
         return True
@@ -93,16 +94,16 @@ def reads_well(word: str, by_font: bool = False) -> bool:
     return is_written_well and is_syllable(word)
 
 
-def sense(text: str, by_font: bool = False) -> int:
-    """How much a text reads as Vietnamese: words beyond ASCII that are syllables, less those that are none.
+def vietnamese_score(text: str, by_font: bool = False) -> int:
+    """How well a text reads as Vietnamese: its non-ASCII words that are syllables, minus those that are not.
 
-    Signs that stand without a basic letter beside them (`§ 3`, `1ª`) are no evidence.
+    Words without an ASCII letter (`§ 3`, `1ª`) do not count.
     """
     total = 0
     for word in _WORD.findall(text):
         if word.isascii() or not _ASCII_LETTER.search(word):
             continue
-        if word == _MICROMETRE or reads_well(word, by_font):
+        if word == _MICROMETRE or is_well_written(word, by_font):
             total += 1
         else:
             total -= 2 if GLUED.search(word) else 1

@@ -1,4 +1,4 @@
--- By how much the records that a publication just merged change the counts of each agency's days.
+-- Adds to `received_change` by how much the merged records of a publication change the counts of each agency and day.
 insert into received_change
 select source, organisation_id, day_on, service_code, sum(sign), coalesce(sum(sign) filter (where is_online), 0)
 from (

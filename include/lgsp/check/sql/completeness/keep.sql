@@ -1,4 +1,4 @@
--- Makes the ledger say what was derived, changing only what differs; and remembers what it was derived from.
+-- Writes the derived states to the ledger, changing only rows that differ, and stores the feeds and agencies they were derived from.
 delete from ledger.completeness c using scope s
 where c.source = s.source and c.organisation_id = s.organisation_id and c.day_on >= s.since_on
     and not exists (select 1 from new_completeness n where (n.source, n.organisation_id, n.day_on) = (c.source, c.organisation_id, c.day_on));

@@ -1,4 +1,4 @@
--- The counts of every agency's days from all records, where no count was kept yet: as if all of them came just now.
+-- Fills `received_change` from all stored records, as if all of them were new. Used when no counts are stored yet.
 truncate received_change;
 
 delete from ledger.online_procedure;

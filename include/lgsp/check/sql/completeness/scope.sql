@@ -1,4 +1,10 @@
--- Whose states must be derived again, and from which day on. Needs temporary tables feed and touched_day.
+-- Makes `witness`: for each dossier source the source of the other role, which can confirm that records are missing.
+create temporary table witness on commit drop as
+select s.source, w.source as witness from ledger.source s join ledger.source w on w.role <> s.role
+where s.role in ('one_stop', 'portal') and w.role in ('one_stop', 'portal');
+
+-- Makes `scope`: the agencies whose states must be derived again, and from which day on.
+-- Needs the temporary tables feed and touched_day.
 create temporary table agency on commit drop as
 select o.source, o.organisation_id, range_agg(daterange(v.valid_from, v.valid_to)) as in_force,
     coalesce((select range_agg(daterange(s.first_on, s.last_on, '[]')) from ledger.confirmed_silence s
@@ -7,7 +13,7 @@ from record.organisation o join feed using (source),
     jsonb_to_recordset(coalesce(nullif(o.versions::jsonb, '[]'), '[{"valid_from": "2016-04-01"}]')) as v(valid_from date, valid_to date)
 group by o.source, o.organisation_id;
 
--- The days of each feed: `nth` counts the covered working days up to each, `waited` the working days since.
+-- The days of each feed: `nth` is the number of covered working days up to this day, `waited` the number of working days after it.
 create temporary table feed_day on commit drop as
 select *, min(day_on) over (partition by source order by nth range between 61 preceding and current row) as past_on
 from (
@@ -20,50 +26,50 @@ from (
         from feed f cross join generate_series(lower(f.covered), f.newest_on, interval '1 day') as d
         left join record.working_day w on w.day_on = d::date
     ) day
-) told;
+) counted;
 
 create temporary table scope on commit drop as
 with feed_since as (
-    -- beside the days themselves, those that were waited for: what was late may be missing now
+    -- the newly covered days, and the uncovered days before them: a late day may be missing now
     select f.source, least(lower((f.covered - d.covered) + (d.covered - f.covered)), upper(d.covered), upper(f.covered)) as since_on
     from feed f left join ledger.derived_feed d using (source)
     where (f.covered, f.newest_on) is distinct from (d.covered, d.newest_on)
 ), known as (
     select source, organisation_id, a.in_force, d.organisation_id is null or a.organisation_id is null
-            or (a.in_force, a.confirmed) is distinct from (d.in_force, d.confirmed) as is_other
+            or (a.in_force, a.confirmed) is distinct from (d.in_force, d.confirmed) as is_changed  -- noqa: PRS
     from agency a full join ledger.derived_agency d using (source, organisation_id)
 ), touched as (
     select source, organisation_id, min(day_on) as since_on from (
         select source, organisation_id, day_on from touched_day
         union all
         select other.source, organisation_id, day_on
-        from touched_day t join (values ('one_stop_shop', 'online_services'), ('online_services', 'one_stop_shop')) as other(source, witness)
-            on other.witness = t.source
+        from touched_day t join witness other on other.witness = t.source
     ) t group by 1, 2
-), begun as (
+), changed as (
     select k.source, k.organisation_id, k.in_force,
-        case when k.is_other then date '-infinity' else least(f.since_on, t.since_on) end as since_on
+        case when k.is_changed then date '-infinity' else least(f.since_on, t.since_on) end as since_on
     from known k left join feed_since f using (source) left join touched t using (source, organisation_id)
-    where k.is_other or f.source is not null or t.source is not null
+    where k.is_changed or f.source is not null or t.source is not null
 ), whole as (
-    -- a silence is judged as one, so from its begin; who never sent anything has none, and of who is abolished no later day matters
-    select b.source, b.organisation_id, coalesce(last.day_on + 1, b.since_on) as begun_on
-    from begun b left join lateral (
+    -- A silence is evaluated as a whole, so from its first day. An agency that never sent a record has none.
+    -- Days after an agency was abolished do not matter.
+    select b.source, b.organisation_id, coalesce(last.day_on + 1, b.since_on) as start_on
+    from changed b left join lateral (
         select r.day_on from ledger.received_day r
         where r.source = b.source and r.organisation_id = b.organisation_id and r.day_on < b.since_on and b.in_force @> r.day_on
         order by r.day_on desc limit 1
     ) last on true
     where coalesce(upper(b.in_force) > b.since_on, true)
 )
-select w.source, w.organisation_id, w.begun_on as since_on, case when w.begun_on <= f.newest_on then coalesce(d.past_on, lower(f.covered)) end as past_on
-from whole w left join feed f using (source) left join feed_day d on d.source = w.source and d.day_on = w.begun_on;
+select w.source, w.organisation_id, w.start_on as since_on, case when w.start_on <= f.newest_on then coalesce(d.past_on, lower(f.covered)) end as past_on
+from whole w left join feed f using (source) left join feed_day d on d.source = w.source and d.day_on = w.start_on;
 
 analyze scope;
 
 analyze feed_day;
 
 create temporary table span on commit drop as
-select source, organisation_id, confirmed, lower(told) as first_on, coalesce(upper(told), 'infinity') as until_on
-from agency, unnest(in_force) as told;
+select source, organisation_id, confirmed, lower(validity) as first_on, coalesce(upper(validity), 'infinity') as until_on
+from agency, unnest(in_force) as validity;
 
 analyze span;

@@ -1,2 +1,2 @@
--- What is known of a record in quarantine: never what it says.
-select unit_id, source, source_key, occurred_on, reason from held_unit
+-- The identity and the reason of each record in quarantine, without its content.
+select unit_id, source, source_key, occurred_on, reason from quarantined_unit

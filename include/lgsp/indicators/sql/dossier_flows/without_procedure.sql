@@ -5,7 +5,7 @@ from (
     select coalesce(organisation_id, 'UNKNOWN') as organisation_id, occurred_on as day_on, 1 as held, 0 as doubted from held where occurred_on is not null
     union all
     select organisation_id, day_on, 0, 1 from ledger.completeness
-    where state in ('missing', 'late') and source in ('one_stop_shop', 'online_services')
+    where state in ('missing', 'late') and source in (select source from ledger.source where role in ('one_stop', 'portal'))
     union all
     select organisation_id, since_on, -held, -doubted from record.movement where service_code = '' and span = 'day'
 ) told

@@ -1,14 +1,14 @@
--- The clock of the data and the periods it reaches: never the wall clock.
+-- The clock of the data: how far the sources were read. $1: the batches that are being published.
 create temporary table clock on commit drop as
 with known as (
-    select source, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) as first_at, max(window_to) as last_at
-    from ledger.batch
-    where purpose = 'window' and source in ('one_stop_shop', 'online_services', 'documents') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
-    group by source
+    select source, role, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) as first_at, max(window_to) as last_at
+    from ledger.batch join ledger.source using (source)
+    where purpose = 'window' and role in ('one_stop', 'portal', 'documents') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
+    group by source, role
 ), feed as (
-    -- documents tell the time only where no dossiers are read; they cover none
-    select * from known where source <> 'documents' or not exists (select from known where source <> 'documents')
+    -- documents set the clock only where no dossiers are read; they cover no period
+    select * from known where role <> 'documents' or not exists (select from known where role <> 'documents')
 )
 select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on,
-    case when count(*) = 2 then (array_agg(covered))[1] * (array_agg(covered))[2] else '{}'::tstzmultirange end as covered
+    case when count(distinct role) = 2 then range_intersect_agg(covered) else '{}'::tstzmultirange end as covered
 from feed

@@ -1,17 +1,16 @@
 -- An agency as the first source that lists it says (the one-stop-shop, then the portal, then the document system), one
 -- row for each time it served another territory; who has no list of those served one all along. Current is what is in force on the last day both dossier feeds tell of.
 with listed as (
-    select distinct on (organisation_id) * from record.organisation
-    order by organisation_id, array_position(array['one_stop_shop', 'online_services', 'documents'], source), source
+    select distinct on (organisation_id) o.* from record.organisation o join ledger.source using (source) order by organisation_id, precedence
 ), version as (
     select l.*, v.valid_from, v.valid_to, v.admin_unit_code as served_code, v.heir_code
     from listed l, jsonb_to_recordset(coalesce(nullif(l.versions::jsonb, '[]'),
             jsonb_build_array(jsonb_build_object('valid_from', '2016-04-01', 'admin_unit_code', l.admin_unit_code))))
         as v(valid_from date, valid_to date, admin_unit_code text, heir_code text)
 ), told as (
-    select source, max(window_to) as until from ledger.batch where state in ('checked', 'published') group by source
+    select role, max(window_to) as until from ledger.batch join ledger.source using (source) where state in ('checked', 'published') group by source, role
 ), today as (
-    select ((coalesce(min(until) filter (where source in ('one_stop_shop', 'online_services')), min(until))
+    select ((coalesce(min(until) filter (where role in ('one_stop', 'portal')), min(until))
         - interval '1 microsecond') at time zone 'Asia/Ho_Chi_Minh')::date as day_on
     from told
 )

@@ -1,16 +1,24 @@
--- A procedure as the one-stop-shop describes it, else as the portal does; since when, only the portal knows.
+-- A procedure, attribute by attribute from the first dossier source that has it; since when it exists, only the portal records.
+with listed as (
+    select * from record.service join ledger.source using (source) where role in ('one_stop', 'portal')
+), merged as (
+    select service_code,
+        (array_agg(valid_from order by precedence) filter (where valid_from is not null))[1] as valid_from,
+        (array_agg(name order by precedence) filter (where name is not null))[1] as name,
+        (array_agg(field_code order by precedence) filter (where field_code is not null))[1] as field_code,
+        (array_agg(field_name order by precedence) filter (where field_name is not null))[1] as field_name,
+        (array_agg(level order by precedence) filter (where level is not null))[1] as level,
+        (array_agg(online_level order by precedence) filter (where online_level is not null))[1] as online_level,
+        (array_agg(is_integrated_national order by precedence) filter (where is_integrated_national is not null))[1] as is_integrated_national,
+        (array_agg(integrated_on order by precedence) filter (where integrated_on is not null))[1] as integrated_on,
+        (array_agg(standard_days order by precedence) filter (where standard_days is not null))[1] as standard_days,
+        (array_agg(valid_to order by precedence) filter (where valid_to is not null))[1] as valid_to,
+        (array_agg(batch_id order by precedence) filter (where batch_id is not null))[1] as batch_id
+    from listed group by service_code
+)
 select
-    service_code, coalesce(o.valid_from, p.valid_from, date '2016-04-01') as valid_from,
-    coalesce(o.name, p.name) as name,
-    coalesce(o.field_code, p.field_code) as field_code, coalesce(o.field_name, p.field_name) as field_name,
-    coalesce(o.level, p.level) as level,
-    coalesce(o.online_level, p.online_level) as online_level,
-    (array['information', 'partial', 'full'])[coalesce(o.online_level, p.online_level) - 1] as online_mode,
-    coalesce(o.is_integrated_national, p.is_integrated_national) as is_integrated_national,
-    coalesce(o.integrated_on, p.integrated_on) as integrated_on,
-    coalesce(o.standard_days, p.standard_days) as standard_days,
-    coalesce(o.valid_to, p.valid_to) as valid_to,
-    coalesce(o.batch_id, p.batch_id) as batch_id
-from (select * from record.service where source = 'one_stop_shop') o
-full join (select * from record.service where source = 'online_services') p using (service_code)
-where coalesce(o.name, p.name) is not null
+    service_code, coalesce(valid_from, date '2016-04-01') as valid_from, name, field_code, field_name, level, online_level,
+    (array['information', 'partial', 'full'])[online_level - 1] as online_mode,
+    is_integrated_national, integrated_on, standard_days, valid_to, batch_id
+from merged
+where name is not null

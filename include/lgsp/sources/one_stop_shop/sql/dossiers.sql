@@ -17,10 +17,8 @@ select
     applicant.data.village.label as applicant_unit_name,
     applicant.data.applicantType as applicant_kind,
     applyMethod.id as channel,
-    null::varchar as submitted_via,
     dossierReceivingKind.id as return_method,
     procedureLevel.id as online_level,
-    null::boolean as is_identity_verified,
     appliedDate as submitted_at,
     acceptedDate as received_at,
     coalesce(appointmentDate, extendHistory[1].oldDueDate, dueDate) as due_first_at,
@@ -36,7 +34,6 @@ select
     reusedComponents as reused_component_count,
     feeTotal as fee_vnd,
     isPaidOnline as is_paid_online,
-    null::integer as satisfaction,
     -- the steps, and those of the dossier's own dates that no step tells
     list_concat(
         list_transform(coalesce(task, []), lambda t: {

@@ -1,19 +1,18 @@
--- For each source, agency and local day: what was received, or why nothing was. Silence is told from a broken feed here.
+-- For each source, agency and local day: what was received, or why nothing was. It distinguishes no activity from a broken feed.
 
 create table if not exists ledger.completeness (
     source          text not null,
     organisation_id text not null,
     day_on          date not null,
-    record_count    bigint not null default 0,   -- records of that day, by the fact's own date
+    record_count    bigint not null default 0,   -- records of that day, by the date of the fact itself
     state           text not null check (state in ('received', 'zero', 'missing', 'late')),
-    reason          text,                        -- why missing or late, in words
-    expected        double precision,            -- what the agency's own past lets expect of the days since it fell silent
+    reason          text,                        -- why it is missing or late
+    expected        double precision,            -- records expected for the days without any, from the agency's own past
     primary key (source, organisation_id, day_on)
 );
-drop index if exists ledger.completeness_day;
 create index if not exists completeness_doubt on ledger.completeness (day_on, organisation_id) where state in ('missing', 'late');
 
--- A silence that somebody asked about and found to be true: from then on it is a zero.
+-- Days without records that a person confirmed to be without activity: from then on their state is `zero`.
 create table if not exists ledger.confirmed_silence (
     source          text not null,
     organisation_id text not null,
@@ -26,32 +25,32 @@ create table if not exists ledger.confirmed_silence (
     constraint confirmed_silence_days check (last_on >= first_on)
 );
 
--- How many records each source has of an agency's day, kept up with every publication: the published and those held in quarantine.
+-- The number of records of each source, agency and day, updated by every publication: published and quarantined ones.
 create table if not exists ledger.received_day (
     source          text not null,
     organisation_id text not null,
     day_on          date not null,
     record_count    bigint not null default 0,
-    online_count    bigint not null default 0,   -- of them: received, handed in online, and of a procedure that both dossier feeds have
+    online_count    bigint not null default 0,   -- of these: submitted online, for a procedure that both dossier feeds have
     held_count      bigint not null default 0,
     primary key (source, organisation_id, day_on)
 );
 create index if not exists received_day_on on ledger.received_day (day_on);
 create index if not exists received_day_held on ledger.received_day (source, organisation_id, day_on) where held_count > 0;
 
--- Dossiers handed in online, by procedure: what only the portal serves says nothing of the one-stop-shop.
+-- Dossiers submitted online, by procedure: a procedure that only the portal has is no evidence about the one-stop shop.
 create table if not exists ledger.online_procedure (
     source       text not null,
     service_code text not null,
     record_count bigint not null,
-    is_shared    boolean not null default false,  -- both feeds have some: `received_day.online_count` counts them
+    is_shared    boolean not null default false,  -- both feeds have dossiers of it: `received_day.online_count` counts them
     primary key (source, service_code)
 );
 
--- What the states were last derived from: where this differs from what is known now, they are derived again.
+-- The inputs from which the states were last derived: where the current inputs differ, the states are derived again.
 create table if not exists ledger.derived_feed (
     source    text primary key,
-    covered   datemultirange not null,   -- days that published windows cover wholly
+    covered   datemultirange not null,   -- days that published windows cover completely
     newest_on date not null              -- the newest day that any source covers
 );
 create table if not exists ledger.derived_agency (

@@ -1,4 +1,4 @@
--- The review: spellings of agencies that nothing explains, and what people decided they mean. Never a person's name.
+-- The review queue: spellings of agencies that match no agency, and the decisions of reviewers. Never a personal name.
 
 create table if not exists ledger.organisation_review (
     review_id        bigint generated always as identity primary key,
@@ -12,14 +12,14 @@ create table if not exists ledger.organisation_review (
     decided_by       text,
     decided_at       timestamptz,
     why              text,
-    batch_id         text not null references ledger.batch,  -- that brought it first
+    batch_id         text not null references ledger.batch,  -- the first batch with this spelling
     created_at       timestamptz not null default now(),
     unique (source, alias_key),
     check ((state = 'accepted') = (organisation_id is not null)),
     check ((state = 'open') = (decided_by is null))
 );
 
--- Which landed batches hold the spelling: a batch that is harmonised again counts once.
+-- The landed batches that contain the spelling: a batch that is harmonised again counts once.
 create table if not exists ledger.organisation_review_batch (
     review_id    bigint not null references ledger.organisation_review,
     batch_id     text not null references ledger.batch,
@@ -27,7 +27,7 @@ create table if not exists ledger.organisation_review_batch (
     primary key (review_id, batch_id)
 );
 
--- Every decision, also those that a later one replaced; rows are only ever added.
+-- All decisions, also those replaced by a later one; rows are only added.
 create table if not exists ledger.organisation_decision (
     decision_id     bigint generated always as identity primary key,
     review_id       bigint not null references ledger.organisation_review,
@@ -38,9 +38,3 @@ create table if not exists ledger.organisation_decision (
     why             text
 );
 create index if not exists organisation_decision_review on ledger.organisation_decision (review_id);
-
-create or replace view ledger.organisation_worklist as
-    select r.review_id, r.source, r.alias_key, r.alias, r.first_seen_on, coalesce(b.record_count, 0) as record_count, r.candidates, r.state,
-        r.organisation_id, r.decided_by, r.decided_at, r.why, r.batch_id
-    from ledger.organisation_review r
-    left join (select review_id, sum(record_count)::bigint as record_count from ledger.organisation_review_batch group by 1) b using (review_id);

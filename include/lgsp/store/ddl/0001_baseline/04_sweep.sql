@@ -1,4 +1,4 @@
--- Sweeps: what a source has, compared key by key with what is known of it.
+-- Sweeps: the keys of a source, compared one by one with the keys in our records.
 
 create table if not exists ledger.sweep (
     sweep_id       bigint generated always as identity primary key,
@@ -11,15 +11,15 @@ create table if not exists ledger.sweep (
     state          text not null check (state in ('running', 'done', 'stopped', 'failed')),
     why            text,
     compared_count bigint not null default 0,  -- keys the source has in the range
-    missing_count  bigint not null default 0,  -- the source has, we had not: the windows missed them
-    changed_count  bigint not null default 0,  -- the source has a newer version than we had
-    deleted_count  bigint not null default 0,  -- we had, the source has not any more
-    batch_ids      text[] not null default '{}',  -- what was read again, and the tombstones
+    missing_count  bigint not null default 0,  -- keys the source has and we had not: the windows missed them
+    changed_count  bigint not null default 0,  -- keys of which the source has a newer version
+    deleted_count  bigint not null default 0,  -- keys we had and the source no longer has
+    batch_ids      text[] not null default '{}',  -- the batches that were read again, and those of the tombstones
     sample_keys    text[] not null default '{}'
 );
 create index if not exists sweep_source on ledger.sweep (source, started_at);
 
--- What a sweep read again, whatever came of it: a record that is damaged beyond its key is not asked for for ever.
+-- Records that a sweep read again, with any result: a record with nothing readable but its key is not requested again each time.
 create table if not exists ledger.swept_record (
     source     text not null,
     list       text not null,

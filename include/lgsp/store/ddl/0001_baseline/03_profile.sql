@@ -1,4 +1,4 @@
--- What the fields of each batch looked like, and how many records changed on each day: what is usual is learnt from here.
+-- The fields of each batch and the number of records by day of change: the baselines of the batch rules come from here.
 
 create table if not exists ledger.field_profile (
     batch_id     text not null references ledger.batch,
@@ -6,11 +6,11 @@ create table if not exists ledger.field_profile (
     field        text not null,
     record_count bigint not null,
     null_count   bigint not null,
-    json_types   text[] not null default '{}',  -- in which JSON types it came, over a sample
+    json_types   text[] not null default '{}',  -- the JSON types of its values, over a sample
     primary key (batch_id, list, field)
 );
 
--- Records of a batch by kind and local day of change.
+-- The number of records of a batch by kind and local day of change.
 create table if not exists ledger.batch_day (
     batch_id     text not null references ledger.batch,
     kind         text not null,

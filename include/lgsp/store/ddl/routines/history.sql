@@ -1,5 +1,5 @@
--- The knowledge clock: which snapshot was the newest at a time, and whether what it showed can still be told.
--- Readers have no rights in the ledger, so these look there as the owner.
+-- Which snapshot was the newest at a given time, and whether its history is retained.
+-- Readers have no rights on the ledger, so these functions read it with the owner's rights.
 
 create or replace function history.snapshot_at(at timestamptz) returns bigint
     language sql stable strict parallel safe security definer set search_path = pg_catalog, pg_temp
@@ -7,7 +7,7 @@ create or replace function history.snapshot_at(at timestamptz) returns bigint
         select coalesce(max(p.snapshot_id), 0) from ledger.publication p where p.published_at <= at;
     end;
 comment on function history.snapshot_at(timestamptz) is
-    'The newest snapshot published at or before a time; 0, which shows nothing, before the first (Lần công bố mới nhất tính đến một thời điểm)';
+    'The newest snapshot published at or before a time; 0, an empty snapshot, before the first (Lần công bố mới nhất tính đến một thời điểm)';
 
 create or replace function history.held(snapshot bigint) returns boolean
     language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as $$
@@ -16,7 +16,7 @@ declare
     oldest bigint;
 begin
     if snapshot = 0 then
-        return true;  -- before the first publication nothing was shown
+        return true;  -- before the first publication the tables were empty
     end if;
     select p.history_retired_at as retired_at into known from ledger.publication p where p.snapshot_id = snapshot;
     if not found then
@@ -31,7 +31,7 @@ begin
     return true;
 end $$;
 comment on function history.held(bigint) is
-    'True while what a snapshot showed can be told; raises where it was never published or its history was retired (Lịch sử của lần công bố còn được lưu giữ hay không)';
+    'True while the history of a snapshot is retained; raises an error when it was never published or its history was retired (Lịch sử của lần công bố còn được lưu giữ hay không)';
 
 create or replace function history.held(since bigint, until bigint) returns boolean
     language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp as $$
@@ -43,4 +43,4 @@ begin
     return history.held(since) and (until is null or history.held(until));
 end $$;
 comment on function history.held(bigint, bigint) is
-    'The same of both ends of a change feed; an open end is the newest snapshot (Lịch sử giữa hai lần công bố còn được lưu giữ hay không)';
+    'The same for both ends of a change feed; a null end is the newest snapshot (Lịch sử giữa hai lần công bố còn được lưu giữ hay không)';

@@ -1,0 +1,98 @@
+"""Which columns of a dossier record its source provides, and which no source fills."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import duckdb
+
+from lgsp import sql
+from lgsp.errors import ContractError
+from lgsp.schema import contract, sources
+from lgsp.schema.sources import Source
+
+QUERY = "dossiers"  # each source's own SQL of that name
+
+# What the record SQL reads of a source in addition to the columns of the contract.
+REQUIRED = (
+    "raw_pointer", "raw_hash", "repairs", "unknown_codes", "source_key", "source_updated_at", "source_code", "is_deleted",
+    "service_source", "organisation_source", "events",
+)  # fmt: skip
+OPTIONAL = {
+    **dict.fromkeys(
+        ("other_code", "receipt_code", "service_name", "organisation_name", "competent_source", "competent_name", "applicant_unit",
+         "applicant_unit_name", "identity_number", "phone", "applicant_name", "email"), "varchar"),
+    "step_times": "timestamptz[]",
+}  # fmt: skip
+DUCKDB_TYPES = {"text": "varchar", "text[]": "varchar[]"}
+
+
+def read_query(source: Source) -> str:
+    """A query over a source's dossiers with every column that the record SQL reads; those it does not provide are null.
+
+    Raises ContractError when the source lacks a column it must provide, or when no source fills a column of the contract.
+    """
+    provided = _provided(source)
+    if lacking := [name for name in REQUIRED if name not in provided]:
+        raise ContractError(f"sources/{source.name}/sql/{QUERY}.sql: it must select {', '.join(lacking)}")
+    check_filled()
+    recorded = {column.name: DUCKDB_TYPES.get(column.type, column.type) for column in contract.load("dossier").recorded}
+    nulls = [f"null::{type_} as {name}" for name, type_ in (OPTIONAL | recorded).items() if name not in provided]
+    return f"select {', '.join(['*', *nulls])} from ({source.sql(QUERY)})"
+
+
+def record_query() -> str:
+    """The query that makes dossier records of what `read_query` gives."""
+    return sql.load(
+        "lgsp.harmonise", "dossier_record", columns=", ".join(c.name for c in contract.load("dossier").recorded)
+    )
+
+
+def check_filled() -> None:
+    """Raise ContractError when the contract has a column that neither a source nor the record SQL fills."""
+    known = _replaced().union(*(_provided(sources.load(name)) for name in sources.of_dossiers()))
+    if unfilled := [column.name for column in contract.load("dossier").recorded if column.name not in known]:
+        raise ContractError(
+            f"contracts/dossier.yml: no source fills {', '.join(unfilled)}; select it in sources/<source>/sql/{QUERY}.sql"
+        )
+
+
+def _provided(source: Source) -> frozenset[str]:
+    return _selected(source.sql(QUERY))
+
+
+@cache
+def _selected(query: str) -> frozenset[str]:
+    """The names of the columns that a query selects."""
+    items = _parsed(query)["select_list"]
+    return frozenset(item["alias"] or item["column_names"][-1] for item in items)
+
+
+@cache
+def _replaced() -> frozenset[str]:
+    """The columns that the record SQL computes: those it replaces in what it read."""
+    return frozenset(_replacements(_parsed(sql.load("lgsp.harmonise", "dossier_record", columns="null as nothing"))))
+
+
+def _replacements(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (entry["key"] for entry in node.get("replace_list", ()))
+        for value in node.values():
+            yield from _replacements(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _replacements(value)
+
+
+def _parsed(query: str) -> dict[str, Any]:
+    """The syntax tree of a SELECT, as DuckDB's parser gives it."""
+    with duckdb.connect() as connection:
+        ((text,),) = connection.execute("select json_serialize_sql(?)", [query]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ContractError(f"{tree['error_message']}: {query[:200]}")
+    node: dict[str, Any] = tree["statements"][0]["node"]
+    return node

@@ -1,0 +1,49 @@
+"""The steps that compute what depends on the clock of the data: periods, completeness and indicators."""
+
+from __future__ import annotations
+
+from lgsp.check import completeness
+from lgsp.indicators import compute, definitions
+from lgsp.publish import merge
+from lgsp.publish.context import PublishRun
+
+# In this order: later tables are computed from earlier ones.
+TABLES = (
+    "service_kpi",
+    "zero_activity",
+    "form_06a",
+    "document_kpi",
+    "index_766",
+    "institution_map",
+    "weekly_digest",
+)
+
+
+def set_clock(run: PublishRun) -> None:
+    """Set the clock of the data and the periods it reaches.
+
+    Reads: ledger.batch, ledger.source, ledger.quarantine. Leaves the temporary tables clock, period and held.
+    """
+    compute.stage_periods(run.transaction, run.batch_ids)
+    compute.stage_quarantined(run.transaction)
+
+
+def update_completeness(run: PublishRun) -> None:
+    """Derive which agency sent what on which day, where that may have changed.
+
+    Reads: ledger.batch, ledger.received_day, record.organisation. Writes: ledger.completeness.
+    """
+    completeness.refresh(run.transaction, run.batch_ids, run.derives_all)
+
+
+def compute_indicators(run: PublishRun) -> None:
+    """Compute the indicators that the changed rows affect; all of them when definitions changed.
+
+    Reads: the shared tables, ledger.completeness, the temporary tables of `set_clock`. Writes: record.movement,
+    record.paper_movement, record.indicator_period, the shared indicator tables and their history.
+    """
+    is_redefined = any(run.changes.parts.get(name) for name in definitions.NAMES)
+    is_all = compute.begin(run.transaction, run.snapshot_id, run.derives_all or is_redefined)
+    for name in TABLES:
+        scope = compute.scope(name, is_all)
+        merge.merge_query(run.transaction, name, compute.query(name), run.snapshot_id, run.changes, scope)

@@ -1,0 +1,153 @@
+"""Link documents: which messages are about one document, and what the document and its deliveries then are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from lgsp import sql
+from lgsp.harmonise.context import duck
+from lgsp.publish import merge
+from lgsp.publish.context import PublishRun
+from lgsp.schema import contract
+from lgsp.store.index_lookups import by_key
+from lgsp.store.transaction import Transaction
+
+TABLES = ("document", "document_delivery")
+
+# Documents are derived in groups of at most this many, so that memory does not grow with their number.
+DOCUMENTS_AT_ONCE = 100_000
+
+IN_SCOPE = "in (select document_id from scope_document)"
+
+# Messages that replace, beyond their first document, one in scope. Each id is looked up individually: a search for all of
+# them at once compares every replacement with every id.
+REPLACING = """
+select r.source, r.source_key from (select document_id as id from scope_document union select told_id from scope_told) s
+cross join lateral (
+    select source, source_key from record.document where also_replaces <> '{}' and also_replaces @> array[s.id] offset 0
+) r
+"""
+
+# The SQL files of the derivation, in the order in which they run.
+DERIVED = (
+    "resolved_message", "about_document", "document_content", "document_flags", "revocation", "replacement", "document",
+    "recipient", "delivery_step", "delivery_disorder", "document_delivery",
+)  # fmt: skip
+
+
+def create_scope(transaction: Transaction) -> None:
+    """Create the temporary table `scope_document`, which collects the documents that changed messages are about."""
+    transaction.do("create temporary table scope_document (document_id text primary key) on commit drop")
+
+
+def add_changed_records(transaction: Transaction) -> None:
+    """Add the documents that the messages just merged are about, as they are and as they were."""
+    for table in ("incoming_document", "before_document"):
+        _add_to_scope(
+            transaction,
+            f"select document_id from {table} union select refers_to_document_id from {table} "
+            f"union select unnest(also_replaces) from {table}",
+        )
+        # a reference by a UUID means the message with that id, whichever of the two arrives first
+        with by_key(transaction):
+            _add_to_scope(
+                transaction,
+                f"select r.document_id from record.document r join {table} t on t.refers_to_told = r.told_id "
+                f"union select r.document_id from record.document r join (select unnest(also_replaces) as told_id from {table}) t using (told_id)",
+            )
+    for table in ("incoming_document_status", "before_document_status"):
+        _add_to_scope(transaction, f"select distinct document_id from {table}")
+
+
+def _add_to_scope(transaction: Transaction, query: str) -> None:
+    transaction.do(
+        f"insert into scope_document select document_id from ({query}) q where document_id is not null on conflict do nothing"
+    )
+
+
+def link_documents(run: PublishRun) -> None:
+    """Derive again every document that a changed message is about, with its deliveries, and merge the result.
+
+    Reads: record.document, record.document_status, the temporary table scope_document. Writes: the shared tables document
+    and document_delivery, and their history.
+    """
+    if not run.derives_all:
+        _derive_scope(run)
+        return
+    for _ in _scope_all_documents(run.transaction):
+        _derive_scope(run)
+
+
+def _scope_all_documents(transaction: Transaction) -> Iterator[None]:
+    """Put every document into `scope_document`, one group after the other."""
+    transaction.do("""
+        create temporary table every_document on commit drop as
+        select document_id, row_number() over (order by document_id) as number from (
+            select document_id from record.document union select refers_to_document_id from record.document
+            union select document_id from record.document_status
+            union select document_id from shared.document union select document_id from shared.document_delivery
+        ) d where document_id is not null
+        """)
+    for first in range(0, transaction.one("select count(*) from every_document"), DOCUMENTS_AT_ONCE):
+        transaction.do("truncate scope_document")
+        transaction.do(
+            "insert into scope_document select document_id from every_document "
+            f"where number > {first} and number <= {first + DOCUMENTS_AT_ONCE}"
+        )
+        yield
+
+
+def _derive_scope(run: PublishRun) -> None:
+    transaction = run.transaction
+    if not transaction.one("select count(*) from scope_document"):
+        return
+    messages, bearers, statuses = _read_scope(transaction)
+    columns = ", ".join(column.name for column in contract.load("document").recorded)
+    with duck(run.settings) as con:
+        con.execute(sql.load("lgsp.publish", "link_macros"))
+        con.register("message", messages)
+        con.register("bearer", bearers)
+        con.register("state", statuses)
+        for name in DERIVED:
+            parts = {"columns": columns} if name == "document" else {}
+            con.execute(sql.load("lgsp.publish", f"documents/{name}", **parts))
+        for name in TABLES:
+            merge.stage_rows(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
+    for name in TABLES:
+        transaction.do(f"delete from new_{name} where document_id not {IN_SCOPE}")
+        merge.merge_staged(transaction, contract.load(name), f"s.document_id {IN_SCOPE}", run.snapshot_id, run.changes)
+
+
+def _read_scope(transaction: Transaction) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """The messages about the documents in scope, which document each id means, and the delivery statuses.
+
+    First the scope grows: a further message with the same id may change what the id means, so its document belongs to it.
+    """
+    transaction.do("analyze scope_document")
+    with by_key(transaction):
+        _add_to_scope(
+            transaction,
+            "select document_id from record.document "
+            f"where told_id in (select told_id from record.document where document_id {IN_SCOPE})",
+        )
+        transaction.do("drop table if exists pg_temp.scope_told")
+        transaction.do(
+            "create temporary table scope_told on commit drop as "
+            f"select distinct told_id from record.document where told_id is not null and document_id {IN_SCOPE}"
+        )
+        transaction.do("analyze scope_told")
+        known_id = "in (select told_id from scope_told)"
+        same = "select source, source_key from record.document where"
+        messages = transaction.arrow(
+            f"select m.* from record.document m join ({same} document_id {IN_SCOPE} union {same} refers_to_document_id {IN_SCOPE} "
+            f"union {same} refers_to_told {known_id} union {REPLACING}) k using (source, source_key)"
+        )
+        # a message sent as a document is meant before one that only changes a document
+        bearers = transaction.arrow(
+            "select told_id, (array_agg(document_id order by business_type in ('1', '2'), document_id collate \"C\"))[1] as document_id "
+            f"from record.document where document_id is not null and told_id {known_id} group by told_id"
+        )
+        statuses = transaction.arrow(f"select * from record.document_status where document_id {IN_SCOPE}")
+    return messages, bearers, statuses

@@ -1,0 +1,52 @@
+"""The steps that make a snapshot of the changed tables: outdated files, table rules, files and ledger rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lgsp.publish import control_totals, publication, rederive, table_rules
+from lgsp.publish.context import PublishRun
+from lgsp.vietnam import working_time
+from lgsp.window import LOCAL
+
+
+def mark_outdated_files(run: PublishRun) -> None:
+    """Mark the months whose files have other columns than today, or are lost, as changed.
+
+    Reads: ledger.publication_file, the shared tables. Writes: ledger.installation.
+    """
+    rederive.mark_outdated_files(run.transaction, run.changes, run.rewrites_all_files)
+    rederive.record_derivation(run.transaction)
+
+
+def judge_tables(run: PublishRun) -> None:
+    """Judge the changed tables by their rules. Reads: the shared tables. Raises PublicationRefused."""
+    run.judgement = table_rules.judge(run.transaction, run.snapshot_id, run.changes, run.override)
+
+
+def write_snapshot(run: PublishRun) -> None:
+    """Write the files of the snapshot and the ledger rows that publish it; true once the transaction is committed.
+
+    Reads: the shared tables, history, the files of the newest snapshot. Writes: Parquet files, catalogue and signed
+    manifest in a folder that no reader sees; ledger.publication and its tables, ledger.check_result, ledger.batch.
+    Raises PublicationFailed when files and SQL are not equal.
+    """
+    as_of = run.transaction.one("select as_of::text from clock")
+    if as_of:
+        working_time.warn_if_short(datetime.fromisoformat(as_of).astimezone(LOCAL).date())
+    overruled = run.override.overruled(run.judgement)
+    run.metadata = publication.next_metadata(run.transaction, run.batch_ids, as_of, overruled=overruled)
+    publication.record_outcomes(run.transaction, run.batch_ids, run.outcomes, run.snapshot_id)
+    publication.write(
+        run.settings, run.transaction, run.metadata, run.changes, run.judgement, sum(run.seconds.values())
+    )
+    control_totals.record(run.transaction, run.snapshot_id, run.control_totals)
+    publication.check_constraints(run.transaction)
+
+
+def close_unchanged(run: PublishRun) -> None:
+    """Book the batches to the newest snapshot: they changed nothing. Writes: ledger.batch, ledger.publication."""
+    newest = run.snapshot_id - 1
+    publication.record_outcomes(run.transaction, run.batch_ids, run.outcomes, newest)
+    control_totals.record(run.transaction, newest, run.control_totals)
+    publication.check_constraints(run.transaction)

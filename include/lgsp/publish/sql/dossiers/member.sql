@@ -1,0 +1,6 @@
+-- Every living record with the label of its link group and the rule that links it.
+create table member as
+select n.* exclude (node), coalesce(r.to_label, l.label) as label,
+    case when r.to_label is not null or a.from_label is not null then 'receipt' else 'code' end as match_rule
+from node n join node_label l using (node)
+left join receipt_link r on r.from_label = l.label left join receipt_link a on a.to_label = l.label

@@ -1,0 +1,10 @@
+-- Pairs of groups, each of one role and without a record of the other, that share one receipt key and no other group does.
+create table receipt_link as
+with grouped as (select n.*, l.label from node n join node_label l using (node)),
+single_role as (
+    select label, min(role) as role, min(receipt_key) as receipt_key from grouped
+    group by label having count(distinct role) = 1 and count(distinct receipt_key) = 1
+)
+select min(label) filter (role = 'one_stop') as to_label, min(label) filter (role = 'portal') as from_label
+from single_role group by receipt_key
+having count(*) filter (role = 'one_stop') = 1 and count(*) filter (role = 'portal') = 1

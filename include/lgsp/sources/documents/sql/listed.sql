@@ -1,0 +1,2 @@
+-- The newest listing of each message: one that is delivered again is listed again on a later day.
+select docId, max(createdTime) as changed, arg_max(messageType, createdTime) as type from messages group by 1
