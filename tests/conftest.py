@@ -1,4 +1,4 @@
-"""What all tests share: paths, and an environment free of the developer's own settings."""
+"""Shared by all tests: the root folder of the project, and an environment without the developer's settings."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ for variable in [name for name in os.environ if name.startswith(("LGSP_", "AIRFL
 
 @pytest.fixture
 def root() -> Path:
-    """The project's top level."""
+    """The root folder of the project."""
     return ROOT

@@ -1,4 +1,4 @@
-"""One dossier as each system tells it, and the lists it rests on; for tests that change a field and look at what becomes of it."""
+"""One dossier as each system sends it, and the lists that it refers to; for tests that change a field and check the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LISTS: dict[str, dict[str, Any]] = {
 
 
 def one_stop(**changes: Any) -> dict[str, Any]:
-    """A dossier of the one-stop-shop, finished on its day."""
+    """A dossier of the one-stop shop, finished on its day; `changes` replace fields."""
     record = {
         "id": "a1", "code": f"{AGENCY}-260803-0001", "nationCode": "", "receiptCode": "BN-1",
         "procedure": {"code": "2.000815.000.00.00.H47"}, "applicant": {"data": {"identityNumber": "049094000000", "applicantType": 1}},
@@ -40,7 +40,7 @@ def one_stop(**changes: Any) -> dict[str, Any]:
 
 
 def online(**changes: Any) -> dict[str, Any]:
-    """The same dossier as the portal tells it."""
+    """The same dossier as the portal of online services sends it; `changes` replace fields."""
     record = {
         "MaHoSo": f"{AGENCY}-260803-0001", "MaHoSoKhac": "", "SoBienNhan": "BN-1", "MaTTHC": "2.000815", "KenhThucHien": "2", "MucDo": "4",
         "LoaiDoiTuong": "1", "NgayNopHoSo": "20260803080000", "NgayTiepNhan": "20260803082000", "NgayHenTra": "20260803170000",

@@ -1,4 +1,4 @@
-"""The whole stack: PostgreSQL, the simulated province and Airflow's scheduler, from a backfill of two days to a snapshot."""
+"""Tests of the whole stack: PostgreSQL, the simulated province and Airflow backfill two days and publish them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import signal
 from datetime import timedelta
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -14,6 +15,7 @@ from lgsp.local import airflow_environment, lifecycle, province, stack
 from lgsp.local import backfill as backfills
 from lgsp.local.processes import wait_until_ended
 from lgsp.settings import Settings
+from lgsp.store import ledger
 from lgsp.window import Window
 
 pytestmark = pytest.mark.slow
@@ -41,8 +43,6 @@ def published(settings):
 
 
 def test_the_ledger_has_exactly_the_two_backfilled_days(settings, published):
-    from lgsp.store import ledger
-
     days, lines = published
     backfilled = days.window.days()
     around = Window.of_days(backfilled[0] - timedelta(days=2), backfilled[-1] + timedelta(days=1))
@@ -51,17 +51,13 @@ def test_the_ledger_has_exactly_the_two_backfilled_days(settings, published):
     assert lines[-1] == f"published: {days}"
 
 
-def test_the_days_are_published_as_parquet(settings, published):
-    import pandas as pd
-
+def test_the_backfilled_days_are_published_as_parquet(settings, published):
     dossiers = pd.read_parquet(settings.shared / "current" / "dossier")
     assert len(dossiers)
     assert dossiers["dossier_id"].is_unique
 
 
-def test_the_same_days_again_change_nothing(settings, published):
-    import pandas as pd
-
+def test_a_second_backfill_of_the_same_days_changes_nothing(settings, published):
     days, _ = published
     before = pd.read_parquet(settings.shared / "current" / "dossier")
     backfills.backfill(settings, days, lambda line: None)
@@ -70,7 +66,7 @@ def test_the_same_days_again_change_nothing(settings, published):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, published):
+def test_a_signed_in_user_can_read_the_data_docs(settings, published):
     from playwright.sync_api import sync_playwright
 
     running = lifecycle.running(settings)
@@ -98,7 +94,7 @@ def test_a_signed_in_person_reads_the_data_docs_from_the_menu(settings, publishe
         browser.close()
 
 
-def test_stop_ends_all_processes_of_a_killed_supervisor(settings):
+def test_down_ends_all_processes_of_a_killed_supervisor(settings):
     running = lifecycle.running(settings)
     family = [process for child in running.children for process in psutil.Process(child.pid).children(recursive=True)]
     os.kill(running.supervisor.pid, signal.SIGKILL)

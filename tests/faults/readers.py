@@ -245,7 +245,7 @@ def installation(dossiers: int) -> Iterator[Settings]:
             environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(value) for source, value in connections.items()}
             environment |= {"LGSP_HOME": str(home), "LGSP_TOKEN_KEY": "only-for-tests"}
             published = Installation(Settings.from_env(environment))
-            published.run_all()
+            published.ingest_all()
             published.publish()
         yield published.settings
     finally:

@@ -59,10 +59,10 @@ def prepared(server: Server, folder: Path, sources: tuple[str, ...], settings: d
         installation = installed(server, folder, connections)
         middle, end = FIRST + timedelta(days=DAYS // 2), FIRST + timedelta(days=DAYS)
         for source in sources:
-            installation.run(source, Window.of_days(FIRST, middle - timedelta(days=1)))
+            installation.ingest(source, Window.of_days(FIRST, middle - timedelta(days=1)))
         installation.publish()
         for source in sources:
-            installation.run(source, Window.of_days(middle, end - timedelta(days=1)))
+            installation.ingest(source, Window.of_days(middle, end - timedelta(days=1)))
     environment = {**installation.settings.environment, **(settings or {})}
     return Store(server, replace(installation, settings=Settings.from_env(environment)), folder)
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL, a small world on real sockets, and a fresh home for each test."""
+"""Fixtures: a PostgreSQL server, a small simulated province served over HTTP, and installations of the platform."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from lgsp.install import init
 from lgsp.settings import Settings
 from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import Transaction, publishing
 from lgsp.window import LOCAL, Window
 from lgsp_province import World, serving
 
-FIRST = date(2026, 7, 30)  # a Thursday: the first week is whole
+FIRST = date(2026, 7, 30)  # a Thursday, on which a reporting week starts
 MIDNIGHT = datetime(2026, 8, 11, tzinfo=LOCAL)
 WHOLE = Window.of_days(FIRST, date(2026, 8, 10))
 TEMPLATE = "initialised"
@@ -34,12 +35,12 @@ SOURCES = ("one_stop_shop", "online_services", "documents")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One embedded server for the whole run of a worker; each test has a database of its own."""
+    """One embedded server for each pytest worker; every installation has its own database."""
     home = Path(tempfile.mkdtemp(prefix="lgsp-test-"))
     running = Server(home)
     running.ensure()
     with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts the power
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts the power of the server
             connection.execute(f"alter system set {setting} = off")
         connection.execute("select pg_reload_conf()")
     running.create_database(TEMPLATE)
@@ -61,7 +62,7 @@ def endpoint() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.setenv("AWS_ACCESS_KEY_ID", "lgsp")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-nobody-is-told")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "only-for-tests")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         yield f"http://{host}:{port}"
     server.stop()
@@ -69,35 +70,47 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    """About six hundred dossiers and sixty documents over twelve days."""
+    """600 dossiers and 60 documents over twelve days."""
     return World.generate("tiny", 7, FIRST, date(2026, 8, 10), dossiers_count=600, documents_count=60)
 
 
 @pytest.fixture(scope="session")
 def quiet_province(world: World) -> Iterator[dict[str, dict[str, Any]]]:
-    """The world served without faults."""
+    """The connections of the three sources, which serve the world without faults."""
     with serving(world, as_of=MIDNIGHT) as connections:
         yield connections
 
 
 @dataclass(frozen=True)
 class Installation:
-    """One installation under test: its settings, and the verbs people use."""
+    """An installation under test: its settings, and the pipeline commands that tests run."""
 
     settings: Settings
 
-    def run(self, source: str, window: Window = WHOLE) -> list[str]:
-        """One window through land, harmonise and check."""
-        return check.run(self.settings, harmonise.run(self.settings, land.run(self.settings, source, window)))
+    def ingest(self, source: str, window: Window = WHOLE) -> list[str]:
+        """Land, harmonise and check one window of a source; the ids of its batches."""
+        return self.process(land.run(self.settings, source, window))
 
-    def run_all(self, window: Window = WHOLE) -> None:
-        """The same for the three sources."""
+    def ingest_all(self, window: Window = WHOLE) -> None:
+        """Land, harmonise and check one window of each of the three sources."""
         for source in SOURCES:
-            self.run(source, window)
+            self.ingest(source, window)
+
+    def rebuild(self, source: str, window: Window = WHOLE) -> list[str]:
+        """Harmonise and check what was landed for a window again; the ids of the new batches."""
+        return self.process(land.open_rebuild_batches(self.settings, source, window))
+
+    def process(self, batch_ids: list[str]) -> list[str]:
+        """Harmonise and check landed batches; their ids."""
+        return check.run(self.settings, harmonise.run(self.settings, batch_ids))
 
     def publish(self) -> publish.Publication | None:
-        """Drain the ledger."""
+        """Publish all checked batches; None when there is nothing to publish."""
         return publish.run(self.settings)
+
+    def connected_to(self, connections: dict[str, dict[str, Any]]) -> Installation:
+        """The same installation with other connections for some sources."""
+        return Installation(Settings.from_env({**self.settings.environment, **_variables(connections)}))
 
     def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a query against the store."""
@@ -105,12 +118,12 @@ class Installation:
             return connection.execute(statement, parameters).fetchall()
 
     def batch(self, batch_id: str) -> ledger.Batch:
-        """A batch as the ledger knows it."""
+        """A batch as the ledger records it."""
         with store.connect(self.settings) as connection:
             return ledger.batch(connection, batch_id)
 
     def data_hashes(self) -> dict[str, str]:
-        """What each table of the newest snapshot says, as a hash that knows no order and no lineage."""
+        """Row count and hash of each table of the newest snapshot; independent of the order of rows and of lineage."""
         rows = self.query(
             "select table_name, row_count, data_hash::text as hash from ledger.publication_table "
             "where snapshot_id = (select max(snapshot_id) from ledger.publication)"
@@ -119,15 +132,18 @@ class Installation:
 
 
 def _settings(server: Server, name: str, home: Path, connections: dict[str, dict[str, Any]]) -> Settings:
-    environment = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in connections.items()}
-    environment |= {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests"}
-    return Settings.from_env(environment)
+    environment = {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests"}
+    return Settings.from_env({**environment, **_variables(connections)})
+
+
+def _variables(connections: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {f"AIRFLOW_CONN_{source.upper()}": json.dumps(connection) for source, connection in connections.items()}
 
 
 def installed(
     server: Server, home: Path, connections: dict[str, dict[str, Any]], is_initialised: bool = True
 ) -> Installation:
-    """A new installation with a database of its own: a copy of an initialised store, or an empty one."""
+    """A new installation with its own database: a copy of an initialised store, or an empty database."""
     name = f"t{uuid4().hex[:12]}"
     if is_initialised:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
@@ -142,19 +158,18 @@ def installed(
 def copied(server: Server, original: Installation, home: Path) -> Installation:
     """An installation with the same store, landing area, staging and files as another."""
     name = f"t{uuid4().hex[:12]}"
-    told = original.settings
+    settings = original.settings
+    template = str(settings.database_url).rsplit("/", 1)[-1]
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(
-            f'create database "{name}" template "{str(told.database_url).rsplit("/", 1)[-1]}" strategy file_copy'
-        )
-    subprocess.run(["cp", "-a", told.home, home / name], check=True)  # keeps hard links: snapshots share files
-    environment = {**told.environment, "LGSP_HOME": str(home / name), "LGSP_DATABASE_URL": server.url(name)}
+        connection.execute(f'create database "{name}" template "{template}" strategy file_copy')
+    subprocess.run(["cp", "-a", settings.home, home / name], check=True)  # keeps hard links: snapshots share files
+    environment = {**settings.environment, "LGSP_HOME": str(home / name), "LGSP_DATABASE_URL": server.url(name)}
     return Installation(Settings.from_env(environment))
 
 
 @pytest.fixture
 def install(server: Server, tmp_path: Path) -> Callable[..., Installation]:
-    """Makes installations: each with its own home and database."""
+    """A function that makes installations, each with its own home and database."""
 
     def make(connections: dict[str, dict[str, Any]], is_initialised: bool = True) -> Installation:
         return installed(server, tmp_path, connections, is_initialised)
@@ -164,7 +179,7 @@ def install(server: Server, tmp_path: Path) -> Callable[..., Installation]:
 
 @pytest.fixture
 def installation(install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]]) -> Installation:
-    """One installation against the quiet province."""
+    """An installation that reads from the province without faults."""
     return install(quiet_province)
 
 
@@ -172,8 +187,33 @@ def installation(install: Callable[..., Installation], quiet_province: dict[str,
 def published(
     server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    """The whole world, published once; for tests that only read."""
-    done = installed(server, tmp_path_factory.mktemp("published"), quiet_province)
-    done.run_all()
-    done.publish()
-    return done
+    """An installation that published the whole world once; for tests that only read."""
+    installation = installed(server, tmp_path_factory.mktemp("published"), quiet_province)
+    installation.ingest_all()
+    installation.publish()
+    return installation
+
+
+@pytest.fixture
+def published_copy(server: Server, published: Installation, tmp_path: Path) -> Installation:
+    """A copy of the published installation, for tests that change it."""
+    return copied(server, published, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def empty_store(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An initialised installation without sources and without publications."""
+    return installed(server, tmp_path_factory.mktemp("empty"), {})
+
+
+@pytest.fixture
+def publish_transaction(empty_store: Installation) -> Iterator[Transaction]:
+    """A publish transaction on the empty store; it is rolled back after the test."""
+    with publishing(store.url(empty_store.settings)) as transaction:
+        yield transaction
+
+
+def set_environment(patch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Set the environment variables that make these settings, for commands that read them."""
+    for name, value in settings.environment.items():
+        patch.setenv(name, value)

@@ -74,7 +74,7 @@ def test_p3_killing_the_publisher_never_tears_or_loses_a_snapshot(
     parts = WHOLE.split(3)
     killed = finished = 0
     for window in parts:
-        installation.run_all(window)
+        installation.ingest_all(window)
         for pause_seconds in (0, chance.uniform(0.1, 1.0)):
             publisher = PUBLISHERS.Process(target=publish.run, args=(installation.settings,))
             publisher.start()
@@ -96,7 +96,7 @@ def test_p3_killing_the_publisher_never_tears_or_loses_a_snapshot(
 def test_the_next_publisher_repairs_a_crash_after_the_commit(installation: Installation) -> None:
     first, second = WHOLE.split(6)
     for window in (first, second):
-        installation.run_all(window)
+        installation.ingest_all(window)
         installation.publish()
     root = installation.settings.shared
     (root / "current").unlink()
@@ -125,7 +125,7 @@ def test_files_of_another_database_are_left_alone(installation: Installation) ->
 
 
 def test_two_publishers_at_once_publish_once(installation: Installation) -> None:
-    installation.run_all(Window(WHOLE.start, WHOLE.start + timedelta(days=4)))
+    installation.ingest_all(Window(WHOLE.start, WHOLE.start + timedelta(days=4)))
     publishers = [_publish(installation) for _ in range(2)]
     outputs = [publisher.communicate()[0].decode() for publisher in publishers]
     assert [publisher.returncode for publisher in publishers] == [0, 0]

@@ -31,7 +31,7 @@ def office(papers: World, server: Server, tmp_path_factory: pytest.TempPathFacto
     """The document system of that world, published once."""
     with serving(papers, as_of=MIDNIGHT) as connections:
         done = installed(server, tmp_path_factory.mktemp("office"), connections)
-        done.run("documents")
+        done.ingest("documents")
         done.publish()
         yield done
 

@@ -308,13 +308,13 @@ def test_an_older_snapshot_is_explained_as_it_was(world: World, server: Server, 
     days = (FIRST, date(2026, 8, 6), date(2026, 8, 11))
     with serving(world, as_of=midnight(days[1])) as early, serving(world, as_of=midnight(days[2])) as late:
         first = installed(server, tmp_path, early)
-        first.run("one_stop_shop", Window(midnight(days[0]), midnight(days[1])))
-        first.run("online_services", Window(midnight(days[0]), midnight(days[1])))
+        first.ingest("one_stop_shop", Window(midnight(days[0]), midnight(days[1])))
+        first.ingest("online_services", Window(midnight(days[0]), midnight(days[1])))
         first.publish()
         known = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(told) for source, told in late.items()}
         second = Installation(Settings.from_env({**first.settings.environment, **known}))
-        second.run("one_stop_shop", Window(midnight(days[1]), midnight(days[2])))
-        second.run("online_services", Window(midnight(days[1]), midnight(days[2])))
+        second.ingest("one_stop_shop", Window(midnight(days[1]), midnight(days[2])))
+        second.ingest("online_services", Window(midnight(days[1]), midnight(days[2])))
         second.publish()
     for kpi_id in ("on_time", "progress_766", "online_share", "service_active"):
         before, now = _explained(second, kpi_id, snapshot_id=1), _explained(second, kpi_id)

@@ -54,7 +54,7 @@ def test_the_dataset_is_the_same(
             with subtests.test(name):
                 for told in connections.values():
                     _control(told, "faults", plan)
-                installation.run_all(window)
+                installation.ingest_all(window)
                 for source, told in connections.items():
                     struck = {kind for request in _control(told, "log") for kind in request["faults"]}
                     assert struck >= {entry["fault"] for entry in plan}, source
@@ -73,7 +73,7 @@ def test_f12_rows_that_shift_between_two_pages_are_read_again_and_none_is_lost(
     }
     with serving(world, as_of=MIDNIGHT, faults=faults) as connections:
         installation = install(connections)
-        installation.run_all()
+        installation.ingest_all()
     installation.publish()
     dossiers = "select dossier_id, status, received_at, finished_at from shared.dossier order by 1"
     assert installation.query(dossiers) == published.query(dossiers)
@@ -88,7 +88,7 @@ def test_broken_answers_are_kept_and_marked(install: Callable[..., Installation]
         world, as_of=MIDNIGHT, faults={"one_stop_shop": [{"fault": "html-200", "path": "/pa/dossier/search"}]}
     ) as connections:
         installation = install(connections)
-        installation.run("one_stop_shop")
+        installation.ingest("one_stop_shop")
     broken = installation.query("select * from ledger.source_call where not is_whole")
     assert [row["list"] for row in broken] == ["dossiers"]
 
@@ -124,7 +124,7 @@ def test_f22_s8_a_redirect_is_refused_and_nothing_is_sent_on(
     with serving(world, as_of=MIDNIGHT, faults={source: plan}) as connections:
         installation = install(connections)
         with pytest.raises(SourceRefused, match="redirects"):
-            installation.run(source)
+            installation.ingest(source)
     assert heard == []
     assert installation.query("select state from ledger.batch") == [{"state": "failed"}]
 
@@ -134,7 +134,7 @@ def test_f13_a_count_that_never_agrees_is_refused_and_the_last_snapshot_stays(
 ) -> None:
     with serving(world, as_of=MIDNIGHT) as connections:
         installation = install(connections)
-        installation.run_all()
+        installation.ingest_all()
         installation.publish()
     before = installation.data_hashes()
     off = {source: [{"fault": "count-off", "times": 1000}] for source in ("one_stop_shop", "online_services")}
@@ -143,7 +143,7 @@ def test_f13_a_count_that_never_agrees_is_refused_and_the_last_snapshot_stays(
         again = Installation(Settings.from_env({**installation.settings.environment, **told}))
         for source in off:
             with pytest.raises(BatchRefused, match="RECONCILIATION"):
-                again.run(source)
+                again.ingest(source)
     refused = again.query("select source, why from ledger.batch where state = 'refused'")
     assert {row["source"] for row in refused} == off.keys() and all("RECONCILIATION" in row["why"] for row in refused)
     assert again.publish() is None and again.data_hashes() == before and pointer.current(again.settings.shared) == 1
@@ -157,5 +157,5 @@ def test_f6_wrong_credentials_name_the_connection_and_not_the_secret(
         installation = install(wrong)
         for source in SOURCES:
             with pytest.raises(SourceRefused, match=source) as failure:
-                installation.run(source)
+                installation.ingest(source)
             assert "certainly-wrong" not in str(failure.value)

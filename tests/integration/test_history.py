@@ -43,7 +43,7 @@ def empty(
 def twice(installation: Installation) -> Installation:
     """Two snapshots: three days published, then three more days."""
     for window in WHOLE.split(3)[:2]:
-        installation.run_all(window)
+        installation.ingest_all(window)
         installation.publish()
     return installation
 

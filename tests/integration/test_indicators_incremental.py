@@ -394,7 +394,7 @@ def test_following_the_whole_way_indicators_say_what_computing_everything_says(i
     shop, portal, _ = SOURCES
     for windows in (((shop, later),), ((shop, earlier), (portal, earlier)), ((portal, later),)):
         for source, window in windows:
-            installation.run(source, window)
+            installation.ingest(source, window)
         assert installation.publish() is not None
         with publishing(store.url(installation.settings)) as turn:
             assert dossier_flows.differing(turn) == 0

@@ -17,13 +17,13 @@ EARLIER, LATER = WHOLE.split(6)
 def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    installation.run_all(EARLIER)
+    installation.ingest_all(EARLIER)
     installation.publish()
     shared = installation.settings.shared
     (altered,) = (shared / "current" / "dossier_event").rglob("month=2026-08/*.parquet")
     altered.write_bytes(altered.read_bytes()[:-1] + b"?")
     path = shared / "snapshots" / "1" / altered.relative_to(shared / "current")
-    installation.run_all(LATER)
+    installation.ingest_all(LATER)
     installation.publish()
 
     assert [

@@ -27,7 +27,7 @@ def through_the_merger(server: Server, tmp_path_factory: pytest.TempPathFactory)
     with serving(world, as_of=datetime(2025, 9, 1, tzinfo=LOCAL)) as connections:
         done = installed(server, tmp_path_factory.mktemp("places"), connections)
         for source in ("one_stop_shop", "online_services"):
-            done.run(source, WHOLE)
+            done.ingest(source, WHOLE)
         done.publish()
         yield done
 

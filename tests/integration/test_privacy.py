@@ -94,5 +94,5 @@ def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: s
         spoilt = sound.set_column(sound.schema.get_field_index(column), column, pa.array([value]))
         pq.write_table(spoilt, tmp_path / f"{kind.name}.parquet")
         (found,) = personal_data.scan(con, tmp_path, records.KINDS.values())
-    assert (found.kind, found.column, found.what) == (kind.name, column, what)
+    assert (found.kind, found.column, found.category) == (kind.name, column, what)
     assert value not in str(found)

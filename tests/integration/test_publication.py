@@ -22,6 +22,7 @@ from lgsp.publish import hold
 from lgsp.schema import contract
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, recovery
+from lgsp.snapshots.manifest import MANIFEST, SIGNATURE
 from lgsp.snapshots.object_store import Remote
 from lgsp.snapshots.signing import SigningKey
 from lgsp.store import connect
@@ -39,7 +40,7 @@ def twice(server: Server, quiet_province: dict, tmp_path_factory: pytest.TempPat
 
     installation = installed(server, tmp_path_factory.mktemp("twice"), quiet_province)
     for window in WHOLE.split(6):
-        installation.run_all(window)
+        installation.ingest_all(window)
         installation.publish()
     return installation
 
@@ -103,14 +104,14 @@ def test_s22_f43_any_altered_row_file_manifest_or_signature_is_refused(store: In
     assert_refused("these files are not in the manifest")
     unlisted.unlink()
 
-    manifest = newest / pointer.MANIFEST
+    manifest = newest / MANIFEST
     original = manifest.read_bytes()
     manifest.write_bytes(original.replace(b'"verdict": "pass"', b'"verdict": "fail"'))
     assert_refused("is not the manifest that was published")
     with pytest.raises(PublicationFailed, match="is not signed with key"):
         verify.verify_folder(newest, public)
     manifest.write_bytes(original)
-    signature = newest / pointer.SIGNATURE
+    signature = newest / SIGNATURE
     signed = signature.read_bytes()
     signature.write_bytes(bytes(64))
     assert_refused("is not signed with key")
@@ -184,7 +185,7 @@ def test_p9_a_rollback_is_a_new_snapshot_and_puts_publishing_on_hold(store: Inst
     )
     assert manifest["previous"]["snapshot_id"] == 2
 
-    store.run("one_stop_shop")  # read again while publishing is on hold: not published
+    store.ingest("one_stop_shop")  # read again while publishing is on hold: not published
     assert store.publish() is None and pointer.current(store.settings.shared) == 3
     output = CliRunner().invoke(main, ["status"], env=dict(store.settings.environment)).output
     assert "on hold since" in output and "readers of files see" not in output

@@ -25,7 +25,7 @@ def expected(published: Installation) -> dict[str, str]:
 
 def test_newest_windows_first_and_a_snapshot_after_each(installation: Installation, expected: dict[str, str]) -> None:
     for window in reversed(PARTS):
-        installation.run_all(window)
+        installation.ingest_all(window)
         installation.publish()
     assert installation.data_hashes() == expected
 
@@ -36,17 +36,17 @@ def test_oldest_windows_first_some_twice_some_overlapping_in_one_snapshot(
     overlapping = Window(PARTS[1].start + timedelta(hours=7), PARTS[2].end - timedelta(hours=5))
     for window in (*PARTS, PARTS[0], overlapping):
         for source in reversed(SOURCES):
-            installation.run(source, window)
+            installation.ingest(source, window)
     installation.publish()
     assert installation.data_hashes() == expected
     assert installation.publish() is None, "nothing waits any more"
 
 
 def test_reading_everything_again_changes_nothing(installation: Installation) -> None:
-    installation.run_all()
+    installation.ingest_all()
     first = installation.publish()
     before = installation.query("select * from shared.dossier order by dossier_id")
-    installation.run_all()
+    installation.ingest_all()
     assert first is not None and installation.publish() is None, "no second snapshot"
     assert installation.query("select * from shared.dossier order by dossier_id") == before
     states = installation.query("select state, count(*) as n from ledger.batch group by 1")
@@ -78,7 +78,7 @@ def test_following_the_province_day_by_day_ends_where_one_late_reading_ends(
             if installation is None:
                 installation = install(connections)
             moved = Installation(_moved(installation, connections))
-            moved.run_all(Window(midnight(day - timedelta(days=2)), midnight(day)))
+            moved.ingest_all(Window(midnight(day - timedelta(days=2)), midnight(day)))
             moved.publish()
     assert installation is not None
     facts = (
@@ -117,4 +117,4 @@ def test_a_source_that_is_off_is_said_to_be(installation: Installation) -> None:
     )
     off = Installation(Settings.from_env(environment))
     with pytest.raises(SourceFailed, match="documents POST /v1/auth/login"):
-        off.run("documents", Window.of_days(date(2026, 8, 3), date(2026, 8, 3)))
+        off.ingest("documents", Window.of_days(date(2026, 8, 3), date(2026, 8, 3)))

@@ -182,10 +182,10 @@ def test_what_cannot_be_told_is_refused_with_its_reason(published: Installation,
 
 
 def test_an_older_snapshot_gives_its_own_report_again(installation: Installation) -> None:
-    installation.run_all(Window.of_days(FIRST, LATER))
+    installation.ingest_all(Window.of_days(FIRST, LATER))
     installation.publish()
     known_then = [path.read_bytes() for path in report.weekly(installation.settings, FIRST).paths]
-    installation.run_all(WHOLE)
+    installation.ingest_all(WHOLE)
     installation.publish()
     newer = report.weekly(installation.settings, FIRST)
     older = report.weekly(installation.settings, FIRST, snapshot_id=1)

@@ -32,9 +32,9 @@ OBJECTS = {
     "restricted table": set(records.TOKENS),
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "derived_agency", "derived_feed", "field_profile", "hold",
-        "ignored_record", "installation", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
+        "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
         "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "redriven_record", "repair",
-        "request_budget", "signing_key", "source_call", "sweep", "swept_record", "table_rule",
+        "request_budget", "signing_key", "source", "source_call", "sweep", "swept_record", "table_rule",
     },
     "ledger view": {"conservation", "organisation_worklist"},
     "ledger sequence": {
@@ -66,6 +66,7 @@ EXCEPTIONS = {
         "ledger.batch": KEEP,
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
+        "ledger.source": READ,
         "ledger.source_call": ADD,
         "ledger.signing_key": ADD,
         "ledger.table_rule": READ,
@@ -156,7 +157,7 @@ def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Install
     writer = Installation(Settings.from_env({**settings.environment, "LGSP_DATABASE_URL": url_as_writer}))
     assert writer.query("select current_user as name")[0]["name"] == "lgsp_writer"
     for window in WHOLE.split(2)[:2]:
-        writer.run_all(window)
+        writer.ingest_all(window)
         assert writer.publish() is not None
     assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
     _assert_rights_equal_the_grid(installation)

@@ -74,7 +74,7 @@ def test_a_late_record_is_found_and_one_deleted_without_a_word_leaves_until_it_i
     late, gone = sound["one_stop_shop"][:2]
     source, installation = "one_stop_shop", install(connections)
     hide(connections, source, late)
-    installation.run(source)
+    installation.ingest(source)
     installation.publish()
     assert shown(installation, late, gone) == {gone}
     said = "select status, received_at, due_at, events.n from shared.dossier join shared.dossier_source using (dossier_id), lateral (select count(*) as n from shared.dossier_event e where e.dossier_id = dossier.dossier_id) events where source_key = %s"  # fmt: skip
@@ -117,7 +117,7 @@ def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, installation = "one_stop_shop", install(connections)
-    installation.run(source)
+    installation.ingest(source)
     installation.publish()
     hashes = installation.data_hashes()
     known = [row["source_key"] for row in installation.query("select source_key from record.dossier")]
@@ -171,7 +171,7 @@ def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
     hide(connections, "online_services", late)
     hide(connections, "documents", document)
     for source in ("online_services", "documents"):
-        installation.run(source)
+        installation.ingest(source)
     installation.publish()
     (file,) = installation.query("select work_file_id as id from shared.work_file order by 1 limit 1")
 

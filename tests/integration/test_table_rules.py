@@ -42,10 +42,10 @@ def test_a_table_rule_tells_the_row_that_breaks_it_from_the_one_that_keeps_it(
 def test_p11_a_table_that_breaks_a_rule_is_not_published_unless_somebody_takes_it_on_by_name(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.run("one_stop_shop")
+    installation.ingest("one_stop_shop")
     installation.publish()
     before = installation.data_hashes()
-    installation.run("online_services")
+    installation.ingest("online_services")
     whole = compute.query
     spoilt = "select *, received_total + 1 as wrong from ({}) q"
     columns = ", ".join("wrong as received_total" if name == "received_total" else name

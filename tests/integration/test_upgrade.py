@@ -73,9 +73,9 @@ def made_before(
 
 
 def _filled(installation: Installation) -> Installation:
-    installation.run_all(BEFORE)
+    installation.ingest_all(BEFORE)
     installation.publish()
-    installation.run_all(WAITING)
+    installation.ingest_all(WAITING)
     for staged in installation.settings.staging.glob("*/accepted/*.parquet"):
         gone = (*RECORD.get(staged.stem, ()), "phone_token")
         rows = pq.read_table(staged)
@@ -118,7 +118,7 @@ def test_an_upgraded_store_that_is_rebuilt_says_what_a_fresh_one_says(
     assert old_store.publish() is not None
     for window in (BEFORE, WAITING):
         _rebuild(old_store, window)
-        fresh.run_all(window)
+        fresh.ingest_all(window)
     for one in (old_store, fresh):
         assert one.publish() is not None
         assert _is_proven(one)
@@ -146,7 +146,7 @@ def test_the_first_publication_derives_every_row_and_writes_every_file_again(old
 
 
 def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installation: Installation) -> None:
-    installation.run("documents", BEFORE)
+    installation.ingest("documents", BEFORE)
     installation.publish()
     flags = "select document_id, quality_flags from shared.document order by 1"
     expected = installation.query(flags)
@@ -181,7 +181,7 @@ def test_a_publication_that_fails_leaves_the_deriving_to_the_next(
 def test_batches_that_an_older_version_checked_are_refused_with_the_remedy_and_hold_up_nobody(
     old_store: Installation,
 ) -> None:
-    old_store.run_all(LATER)
+    old_store.ingest_all(LATER)
     done = old_store.publish()
     assert done is not None and len(done.batches) >= 2
     refused = old_store.query("select source, why from ledger.batch where state = 'refused' order by source")
@@ -208,7 +208,7 @@ def test_a_column_that_became_required_is_asked_of_new_rows_at_once_and_of_all_w
 def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_publication(
     installation: Installation, published: Installation
 ) -> None:
-    installation.run_all()
+    installation.ingest_all()
     install.ensure(installation.settings)
     with store.connect(installation.settings) as connection:
         for statement in history.dropped(contract.load("dossier")):
@@ -224,7 +224,7 @@ def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_public
 def test_corrected_reference_files_reach_the_shared_tables_without_being_asked(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.run_all(BEFORE)
+    installation.ingest_all(BEFORE)
     installation.publish()
     days = working_days.calendar()
     announced = replace(days[-1], is_working_day=not days[-1].is_working_day, name="Nghỉ theo thông báo")
@@ -254,7 +254,7 @@ def test_a_right_more_in_a_new_version_is_granted_by_itself(
 def test_everything_is_derived_again_in_groups_when_there_are_many_documents(
     installation: Installation, published: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.run_all()
+    installation.ingest_all()
     installation.publish()
     with store.connect(installation.settings) as connection:
         connection.execute("update shared.document set page_count = -1")

@@ -59,7 +59,7 @@ def publish(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         with serving(world, as_of=as_of) as connections:
             installation = _with_definitions(installed(server, home, connections), chosen, home / "definitions")
             for source in SOURCES:
-                installation.run(source, Window.of_days(world.start, world.end))
+                installation.ingest(source, Window.of_days(world.start, world.end))
         installation.publish()
         return PublishedScenario(world, installation)
 

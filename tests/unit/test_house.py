@@ -1,4 +1,4 @@
-"""House rules, as tests: what a reader of this project may rely on."""
+"""Tests of the house rules: sizes, imports, documentation and descriptions."""
 
 from __future__ import annotations
 
@@ -28,44 +28,45 @@ def test_the_package_never_imports_airflow(path: Path) -> None:
     assert not {"airflow", "wiring"} & _imports(path)
 
 
-def test_files_can_be_read_in_a_sitting() -> None:
+def test_no_file_has_more_than_400_lines() -> None:
     assert [path for path in CODE if len(path.read_text().splitlines()) > 400] == []
 
 
-def _claims() -> dict[str, str]:
-    told: dict[str, dict[str, str]] = yaml.safe_load((ROOT / "tests" / "promises.yml").read_text())
-    return {claim: test for group in told.values() for claim, test in group.items()}
+def _tests_by_id() -> dict[str, str]:
+    """The test of each promise, fault and control."""
+    groups: dict[str, dict[str, str]] = yaml.safe_load((ROOT / "tests" / "promises.yml").read_text())
+    return {promise_id: test for group in groups.values() for promise_id, test in group.items()}
 
 
-@pytest.mark.parametrize(("claim", "test"), _claims().items())
-def test_every_claim_names_a_test_that_exists(claim: str, test: str) -> None:
+@pytest.mark.parametrize(("promise_id", "test"), _tests_by_id().items())
+def test_every_promise_names_a_test_that_exists(promise_id: str, test: str) -> None:
     path, name = test.split("::")
-    assert f"def {name}(" in (ROOT / path).read_text(), claim
+    assert f"def {name}(" in (ROOT / path).read_text(), promise_id
 
 
 def test_every_promise_of_the_readme_has_its_test() -> None:
-    claimed = set(re.findall(r"\b[PFS]\d+\b(?!-)", (ROOT / "README.md").read_text()))
-    assert claimed and claimed <= _claims().keys()
+    promised = set(re.findall(r"\b[PFS]\d+\b(?!-)", (ROOT / "README.md").read_text()))
+    assert promised and promised <= _tests_by_id().keys()
 
 
-def test_every_id_in_a_test_name_is_claimed() -> None:
+def test_every_id_in_a_test_name_is_in_promises_yml() -> None:
     names = [
         name
         for path in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"def test_(\w+)\(", path.read_text())
     ]
-    ids = {found.upper() for name in names for found in re.findall(r"(?:^|_)([pfs]\d+)(?=_)", name)}
-    assert ids <= _claims().keys()
+    ids = {promise_id.upper() for name in names for promise_id in re.findall(r"(?:^|_)([pfs]\d+)(?=_)", name)}
+    assert ids <= _tests_by_id().keys()
 
 
-def test_the_data_dictionary_is_the_contracts() -> None:
+def test_the_data_dictionary_agrees_with_the_contracts() -> None:
     assert (ROOT / "docs" / "data-dictionary.md").read_text() == dictionary.markdown(), "run `make docs`"
 
 
 def test_every_command_is_in_the_readme_or_under_make() -> None:
-    told = (ROOT / "README.md").read_text() + (ROOT / "Makefile").read_text()
+    text = (ROOT / "README.md").read_text() + (ROOT / "Makefile").read_text()
     groups = {"province", "pools", "up", "ps", "down", "demo", "backfill", "init", "dictionary"}
-    assert [name for name in main.commands if name not in groups and f"lgsp {name}" not in told] == []
+    assert [name for name in main.commands if name not in groups and f"lgsp {name}" not in text] == []
 
 
 @pytest.mark.parametrize("name", contract.names())
@@ -74,7 +75,7 @@ def test_every_column_is_described_in_both_languages(name: str) -> None:
     assert shared.key and all(column.description and column.meaning_vi for column in shared.columns)
 
 
-def test_every_rule_says_what_it_means_and_why() -> None:
+def test_every_rule_has_a_meaning_and_a_reason() -> None:
     rules = [rule for shared in contract.every() for rule in shared.rules]
     assert all(rule.meaning and rule.meaning_vi and rule.why for rule in rules)
     assert len({rule.id for rule in rules}) == len(rules)
@@ -82,12 +83,12 @@ def test_every_rule_says_what_it_means_and_why() -> None:
 
 
 @pytest.mark.parametrize("name", sources.names())
-def test_a_source_is_a_folder_that_describes_itself(name: str) -> None:
+def test_every_source_is_a_folder_with_a_description(name: str) -> None:
     source = sources.load(name)
     assert source.title and source.lists and source.code("client").Client and source.code("rows").harmonise
 
 
-def test_every_code_list_says_what_it_is() -> None:
+def test_every_code_list_starts_with_a_description() -> None:
     assert all((codelists.FOLDER / f"{name}.yml").read_text().startswith("#") for name in codelists.names())
 
 

@@ -83,9 +83,7 @@ class DayVolume:
     observed: int
     expected: UsualRange | None
     is_suspicious_zero: bool = False
-    missing_kinds: tuple[
-        str, ...
-    ] = ()  # kinds without records on a day with records of other kinds, with their usual number
+    missing_kinds: tuple[str, ...] = ()  # as text; kinds without records on a day that has records of other kinds
 
     @property
     def is_unusual(self) -> bool:

@@ -1,7 +1,7 @@
 """Apply the row rules of a contract to the rows of a batch: flag each row, then separate accepted and quarantined rows.
 
-Each rule is evaluated once over all rows, as one boolean column. The rows include one canary for each rule: a made-up
-row that breaks the rule. A rule that does not flag its canary does not work, and the batch is refused.
+Each rule is evaluated once over all rows, as one boolean column. The rows include one canary for each rule: an
+artificial row that breaks the rule. A rule that does not flag its canary does not work, and the batch is refused.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ class FlaggedRows:
 
     kind: records.Kind
     rules: tuple[Rule, ...]
-    flags: pd.DataFrame
-    failed: dict[str, int]
-    sample_keys: dict[str, list[str]]
-    quarantine: list[dict[str, Any]] = field(default_factory=list)
-    test_records: list[tuple[str, str]] = field(default_factory=list)
-    missed_canaries: list[str] = field(default_factory=list)
+    flags: pd.DataFrame  # one boolean column for each rule
+    failed: dict[str, int]  # number of failed rows by rule id
+    sample_keys: dict[str, list[str]]  # keys of a few failed rows by rule id
+    quarantine: list[dict[str, Any]] = field(default_factory=list)  # rows of ledger.quarantine
+    test_records: list[tuple[str, str]] = field(default_factory=list)  # (key, change time)
+    missed_canaries: list[str] = field(default_factory=list)  # ids of rules that do not work
     sample: pd.DataFrame | None = None
     duplicates: int = 0
     quarantined: int = 0
-    secret: int = 0
+    secret: int = 0  # part of `quarantined`
     accepted: int = 0
-    personal: int = 0
+    personal: int = 0  # accepted rows with personal data; the batch is refused if there are any
 
 
 def apply(

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lgsp.errors import LgspError
-from lgsp.explain import question as questions
 from lgsp.explain import raw_pages
-from lgsp.explain.question import Snapshot
 from lgsp.schema import contract
 from lgsp.schema.records import ABOUT, IDENTITY, KINDS
 from lgsp.settings import Settings
+from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
+from lgsp.store.snapshot_lookup import PublishedSnapshot
 
 Rows = list[dict[str, Any]]
 
@@ -45,7 +45,7 @@ class Trace:
 
     kind: str
     key: str
-    snapshot: Snapshot
+    snapshot: PublishedSnapshot
     left_in: int | None  # the snapshot that removed it from the shared table
     values: tuple[dict[str, Any], ...]
     records: tuple[dict[str, Any], ...]
@@ -68,7 +68,7 @@ def row(
 
     With `is_read` each raw page is read again and compared with its SHA-256. Raises LgspError when no row has the key.
     """
-    snapshot = questions.snapshot(connection, snapshot_id)
+    snapshot = snapshot_lookup.find(connection, snapshot_id)
     key, versions = _versions(connection, kind, key)
     shown = connection.execute(f"select * from {snapshot.table(kind)} where {KEYS[kind]} = %s", [key]).fetchone()
     left_in = None if shown else max((v["snapshot_to"] for v in versions if v["snapshot_to"]), default=None)
@@ -139,7 +139,7 @@ def _similar(connection: Connection, kind: str, key: str) -> str:
     return f"; similar: {', '.join(similar)}" if similar else ""
 
 
-def _records(connection: Connection, snapshot: Snapshot, kind: str, key: str) -> Rows:
+def _records(connection: Connection, snapshot: PublishedSnapshot, kind: str, key: str) -> Rows:
     """The newest records of a row, each with all its columns under `columns`."""
     records = []
     for name, condition in RECORDS[kind]:

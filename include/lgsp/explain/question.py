@@ -13,6 +13,7 @@ from lgsp.indicators.periods import Period
 from lgsp.schema import contract
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
+from lgsp.store.snapshot_lookup import PublishedSnapshot
 from lgsp.vietnam.text import comparison_key
 
 # The counts of form_06a. A table with several numbers has parts; a user writes the part after a dot.
@@ -21,19 +22,6 @@ PARTS = {"form_06a": "received_total", "zero_activity": "any", "index_766": "tot
 # The column that holds the part, for tables with one row for each part.
 PART_COLUMNS = {"zero_activity": "channel", "index_766": "component", "institution_map": "metric"}
 PERIODS_LISTED = 12
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The snapshot that a number is read from."""
-
-    snapshot_id: int
-    published_at: Any
-    is_newest: bool
-
-    def table(self, name: str) -> str:
-        """The SQL expression that reads a shared table as it was in the snapshot."""
-        return f"shared.{name}" if self.is_newest else f"history.{name}_as_of({self.snapshot_id})"
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,7 @@ class Question:
     level: str
     field_code: str | None
     period: Period
-    snapshot: Snapshot
+    snapshot: PublishedSnapshot
     row: dict[str, Any]
     definition: dict[str, Any]
 
@@ -56,12 +44,6 @@ class Question:
     def indicator(self) -> str:
         """The indicator as a user writes it: `kpi_id` or `kpi_id.part`."""
         return f"{self.kpi_id}.{self.part}" if self.part else self.kpi_id
-
-
-def snapshot(connection: Connection, snapshot_id: int | None) -> Snapshot:
-    """The newest snapshot, or an older one. Raises LgspError when it does not exist or its history was deleted."""
-    publication = snapshot_lookup.find(connection, snapshot_id)
-    return Snapshot(publication.snapshot_id, publication.published_at, publication.is_newest)
 
 
 def find(
@@ -78,7 +60,7 @@ def find(
     `kpi` is an indicator, with a part after a dot where its table has several (`form_06a.open_late`, `index_766.3c`,
     `zero_activity.online`); `organisation` is a code, a name or ALL, `level` limits ALL to the agencies of one level.
     """
-    shown, requested = snapshot(connection, snapshot_id), periods.parse(period)
+    shown, requested = snapshot_lookup.find(connection, snapshot_id), periods.parse(period)
     kpi_id, _, part = kpi.partition(".")
     definitions = _definitions(connection, shown, kpi_id)
     table = definitions[0]["table_name"]
@@ -95,7 +77,7 @@ def find(
     )  # fmt: skip
 
 
-def _definitions(connection: Connection, shown: Snapshot, kpi_id: str) -> list[dict[str, Any]]:
+def _definitions(connection: Connection, shown: PublishedSnapshot, kpi_id: str) -> list[dict[str, Any]]:
     query = f"select * from {shown.table('indicator_definition')} where kpi_id = %s order by valid_from"
     definitions = connection.execute(query, [kpi_id]).fetchall()
     if not definitions:
@@ -111,7 +93,7 @@ def _in_force(definitions: list[dict[str, Any]], period: Period) -> dict[str, An
     return next((version for version in reversed(definitions) if version["valid_from"] <= last), definitions[0])
 
 
-def _part(connection: Connection, shown: Snapshot, table: str, kpi_id: str, part: str) -> str:
+def _part(connection: Connection, shown: PublishedSnapshot, table: str, kpi_id: str, part: str) -> str:
     if table not in PARTS:
         if part:
             raise LgspError(f"{kpi_id} has no part {part!r}: it is a single number")
@@ -130,7 +112,7 @@ def _part(connection: Connection, shown: Snapshot, table: str, kpi_id: str, part
     return part
 
 
-def _organisation(connection: Connection, shown: Snapshot, text: str) -> tuple[str, str]:
+def _organisation(connection: Connection, shown: PublishedSnapshot, text: str) -> tuple[str, str]:
     """The id and the current name of the agency with a code or a name."""
     if text.upper() == "ALL":
         return "ALL", "the whole province"
@@ -185,7 +167,13 @@ def _scope(
 
 
 def _row(
-    connection: Connection, shown: Snapshot, table: str, scope: str, values: list[Any], period: Period, part: str
+    connection: Connection,
+    shown: PublishedSnapshot,
+    table: str,
+    scope: str,
+    values: list[Any],
+    period: Period,
+    part: str,
 ) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = connection.execute(
         f"select * from {shown.table(table)} where {scope} and period = %s and period_start = %s",
@@ -206,7 +194,13 @@ def _row(
 
 
 def _why_not_published(
-    connection: Connection, shown: Snapshot, table: str, scope: str, values: list[Any], number: str, period: Period
+    connection: Connection,
+    shown: PublishedSnapshot,
+    table: str,
+    scope: str,
+    values: list[Any],
+    number: str,
+    period: Period,
 ) -> str:
     """The error message for a number without a row: the periods in which it has rows."""
     rows = connection.execute(

@@ -162,10 +162,12 @@ def _check_are_waiting(connection: ledger.Connection, quarantine_ids: Sequence[i
 
 
 def _open_batch(connection: ledger.Connection, landing_path: str, records: list[dict[str, Any]]) -> str:
-    row = one_row(connection.execute(
-        "select batch_id from ledger.batch where landing_path = %s order by rebuilt_from is not null, batch_id limit 1",
-        [landing_path],
-    ))
+    row = one_row(
+        connection.execute(
+            "select batch_id from ledger.batch where landing_path = %s order by rebuilt_from is not null, batch_id limit 1",
+            [landing_path],
+        )
+    )
     landed = ledger.batch(connection, row["batch_id"])
     batch = ledger.open_batch(connection, landed.source, landed.window, rebuilt_from=landed, purpose="redrive")
     with connection.cursor() as cursor:

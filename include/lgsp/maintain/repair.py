@@ -12,6 +12,8 @@ from lgsp.publish import session
 from lgsp.schema import contract
 from lgsp.settings import Settings
 from lgsp.snapshots import partitions, writer
+from lgsp.snapshots.manifest import ManifestFile
+from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.writer import EMPTY
 from lgsp.store.transaction import Transaction
 
@@ -26,15 +28,14 @@ def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str
         number, manifest = verify.manifest(settings, publish_session.transaction, snapshot_id)
         repaired = [
             file["path"]
-            for table, summary in manifest["tables"].items()
-            for file in summary["files"]
+            for table, file in manifest_files(manifest)
             if _repair(settings.shared, publish_session.transaction, number, table, file)
         ]
         publish_session.commit(None)
     return repaired
 
 
-def _repair(root: Path, transaction: Transaction, snapshot_id: int, table: str, file: dict[str, str]) -> bool:
+def _repair(root: Path, transaction: Transaction, snapshot_id: int, table: str, file: ManifestFile) -> bool:
     """Write one file again when it is missing or altered; returns whether it was."""
     path = root / "snapshots" / str(snapshot_id) / file["path"]
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]:

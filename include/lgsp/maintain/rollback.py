@@ -78,7 +78,9 @@ def _check_can_be_restored(transaction: Transaction, to_snapshot: int, newest: i
     shapes = dict(
         transaction.rows(f"select table_name, shape from ledger.publication_table where snapshot_id = {to_snapshot}")
     )
-    different = [shared.name for shared in contract.every() if shapes.get(shared.name) != fingerprint.format_fingerprint(shared)]
+    different = [
+        shared.name for shared in contract.every() if shapes.get(shared.name) != fingerprint.format_fingerprint(shared)
+    ]
     if different:
         raise PublicationFailed(
             f"cannot roll back to snapshot {to_snapshot}: another version of lgsp published {', '.join(different)} with other columns. "

@@ -11,11 +11,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import adbc_driver_manager
 import duckdb
-import orjson
 
 from lgsp import install, store
 from lgsp.errors import NothingPublished, PublicationFailed
@@ -25,8 +23,9 @@ from lgsp.schema import contract, fingerprint
 from lgsp.schema.contract import Contract
 from lgsp.settings import Settings
 from lgsp.snapshots import partitions, pointer, readback, recovery, signing
+from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, parse
+from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
-from lgsp.snapshots.pointer import MANIFEST, SIGNATURE
 from lgsp.snapshots.readback import Sums
 from lgsp.store.transaction import Transaction, reading
 
@@ -117,9 +116,7 @@ def _await_files(settings: Settings, folder: Path) -> None:
         time.sleep(0.1)
 
 
-def manifest(
-    settings: Settings, transaction: Transaction, snapshot_id: int | None = None
-) -> tuple[int, dict[str, Any]]:
+def manifest(settings: Settings, transaction: Transaction, snapshot_id: int | None = None) -> tuple[int, Manifest]:
     """The verified manifest of a snapshot (by default the newest), with the snapshot's id. The files are not read."""
     number = _chosen_snapshot(transaction, snapshot_id)
     return number, _check_manifest(settings.shared / "snapshots" / str(number), number, _recorded(transaction, number))
@@ -189,7 +186,7 @@ def _recorded(transaction: Transaction, snapshot_id: int) -> _Recorded:
     return _Recorded(sha256, token, key, files_retired, history_retired, tables, {row[0]: row[4] for row in rows})
 
 
-def _check_manifest(folder: Path, snapshot_id: int, recorded: _Recorded) -> dict[str, Any]:
+def _check_manifest(folder: Path, snapshot_id: int, recorded: _Recorded) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         raise PublicationFailed(f"snapshot {snapshot_id} has no manifest at {path}: restore it from a copy")
@@ -200,27 +197,25 @@ def _check_manifest(folder: Path, snapshot_id: int, recorded: _Recorded) -> dict
     return _signed(path, recorded.public_key.encode())
 
 
-def _signed(path: Path, public_key: bytes) -> dict[str, Any]:
+def _signed(path: Path, public_key: bytes) -> Manifest:
     """The content of a manifest whose signature is valid."""
     signature = path.with_name(SIGNATURE)
     if not signature.exists():
         raise PublicationFailed(f"{path} is not signed: {SIGNATURE} is missing")
     content = path.read_bytes()
     signing.verify(public_key, content, signature.read_bytes(), str(path))
-    manifest = orjson.loads(content)
-    assert isinstance(manifest, dict)
-    return manifest
+    return parse(content, path)
 
 
-def _sums(manifest: dict[str, Any]) -> dict[str, Sums]:
+def _sums(manifest: Manifest) -> dict[str, Sums]:
     return {
         name: Sums(table["rows"], int(table["content_hash"]), int(table["data_hash"]))
         for name, table in manifest["tables"].items()
     }
 
 
-def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    listed = {folder / file["path"]: file["sha256"] for table in manifest["tables"].values() for file in table["files"]}
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    listed = {folder / file["path"]: file["sha256"] for _, file in manifest_files(manifest)}
     if catalog := manifest.get("catalog"):
         listed[folder / catalog["path"]] = catalog["sha256"]
     for path, sha256 in listed.items():

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
 from uuid import uuid4
 
 import adbc_driver_manager
@@ -24,19 +24,13 @@ from lgsp.schema.fingerprint import format_fingerprint
 from lgsp.settings import Settings
 from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
+from lgsp.snapshots.manifest import PreviousSnapshot
 from lgsp.snapshots.signing import SigningKey
 from lgsp.snapshots.writer import File
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
 
 CONSTRAINTS = ("publication_adds_up", "publication_is_judged")
-
-
-class PreviousSnapshot(TypedDict):
-    """The snapshot before, in a manifest."""
-
-    snapshot_id: int
-    manifest_sha256: str
 
 
 @dataclass(frozen=True)

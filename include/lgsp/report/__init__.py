@@ -76,7 +76,7 @@ def index(
     return Report(period, content.start, snapshot.snapshot_id, _write(folder, f"index.{language}", contents))
 
 
-def _folder(folder: Path, snapshot: snapshot_reader.Snapshot) -> Path:
+def _folder(folder: Path, snapshot: snapshot_reader.SnapshotReader) -> Path:
     return folder if snapshot.is_newest else folder / f"snapshot-{snapshot.snapshot_id}"
 
 

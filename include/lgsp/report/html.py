@@ -14,7 +14,7 @@ from lgsp.indicators import periods
 from lgsp.report import charts, colours, index_766, translations
 from lgsp.report.formatting import Numbers, difference, times_100
 from lgsp.report.index_766 import Index
-from lgsp.report.snapshot_reader import QueryResult, Row, Snapshot
+from lgsp.report.snapshot_reader import QueryResult, Row, SnapshotReader
 from lgsp.report.weekly_digest import Week, online_share_kpi
 from lgsp.window import midnight
 
@@ -76,7 +76,7 @@ def used_definitions(results: Iterable[QueryResult], definitions: QueryResult) -
     return {row["kpi_id"]: row for row in definitions.rows if row["kpi_id"] in kpis}
 
 
-def _context(language: str, snapshot: Snapshot, results: tuple[QueryResult, ...], definitions: QueryResult, legend: QueryResult) -> dict[str, Any]:  # fmt: skip
+def _context(language: str, snapshot: SnapshotReader, results: tuple[QueryResult, ...], definitions: QueryResult, legend: QueryResult) -> dict[str, Any]:  # fmt: skip
     known, words = used_definitions(results, definitions), translations.load(language)
 
     def headline(row: Row) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from lgsp.errors import LgspError, NothingPublished
 from lgsp.indicators import periods
 from lgsp.indicators.definitions.validate import GROUPS as GROUPS  # the same groups, in the order of the report
-from lgsp.report.snapshot_reader import QueryResult, Row, Snapshot
+from lgsp.report.snapshot_reader import QueryResult, Row, SnapshotReader
 from lgsp.window import midnight
 
 LEVELS = ("province", "district", "commune")
@@ -20,7 +20,7 @@ LEVELS = ("province", "district", "commune")
 class Index:
     """Index 766 of a period in a snapshot."""
 
-    snapshot: Snapshot
+    snapshot: SnapshotReader
     period: str
     start: date
     end: date
@@ -73,7 +73,7 @@ class Index:
         return groups
 
 
-def read(snapshot: Snapshot, period: str, start: date | None) -> Index:
+def read(snapshot: SnapshotReader, period: str, start: date | None) -> Index:
     """The index of a period, by default of the newest completed one.
 
     Raises SettingError when `start` is not the first day of such a period, NothingPublished when no period is

@@ -9,7 +9,7 @@ from typing import Any
 from lgsp.report import html, translations, workbook
 from lgsp.report.formatting import Numbers, times_100
 from lgsp.report.index_766 import GROUPS, Index
-from lgsp.report.snapshot_reader import QueryResult, Row, Snapshot
+from lgsp.report.snapshot_reader import QueryResult, Row, SnapshotReader
 from lgsp.report.weekly_digest import LISTS, Week
 from lgsp.report.workbook import Column, Sheet
 
@@ -44,7 +44,7 @@ def index_workbook(index: Index, language: str) -> bytes:
     return workbook.to_bytes([*sheets, *_annex(title, index.results, known, language)], title, index.as_of)
 
 
-def _title(snapshot: Snapshot, as_of: datetime, name: str, language: str) -> str:
+def _title(snapshot: SnapshotReader, as_of: datetime, name: str, language: str) -> str:
     words = translations.load(language)
     at = Numbers(language).instant(as_of)
     return f"{name} · {words['snapshot']} {snapshot.snapshot_id} · {words['as_of']} {at}"

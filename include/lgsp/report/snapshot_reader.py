@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from lgsp import sql, store
 from lgsp.errors import SettingError
 from lgsp.settings import Settings
 from lgsp.store import snapshot_lookup
+from lgsp.store.snapshot_lookup import PublishedSnapshot
 
 Row = dict[str, Any]
 
@@ -34,12 +35,9 @@ class QueryResult:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """One snapshot, read in one transaction."""
+class SnapshotReader(PublishedSnapshot):
+    """A published snapshot with the transaction that reads it."""
 
-    snapshot_id: int
-    as_of: datetime
-    is_newest: bool
     _connection: psycopg.Connection[Any] = field(repr=False)
 
     def query(self, query_name: str, name: str | None = None, **parameters: str | int | date) -> QueryResult:
@@ -64,7 +62,7 @@ class Snapshot:
 
 
 @contextmanager
-def open_snapshot(settings: Settings, snapshot_id: int | None) -> Iterator[Snapshot]:
+def open_snapshot(settings: Settings, snapshot_id: int | None) -> Iterator[SnapshotReader]:
     """A snapshot, by default the newest, in one read-only transaction; any role that can read the shared tables can use it.
 
     Raises NothingPublished before the first publication, SettingError when the snapshot never existed or its history was
@@ -75,4 +73,4 @@ def open_snapshot(settings: Settings, snapshot_id: int | None) -> Iterator[Snaps
         connection.read_only = True
         connection.execute("set local timezone = 'Asia/Ho_Chi_Minh'")
         publication = snapshot_lookup.find(connection, snapshot_id)
-        yield Snapshot(publication.snapshot_id, publication.as_of, publication.is_newest, connection)
+        yield SnapshotReader(**vars(publication), _connection=connection)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from lgsp.errors import LgspError, NothingPublished, SettingError
 from lgsp.indicators import periods
-from lgsp.report.snapshot_reader import QueryResult, Row, Snapshot
+from lgsp.report.snapshot_reader import QueryResult, Row, SnapshotReader
 from lgsp.window import midnight
 
 LISTS = ("no_online", "silent", "no_data", "late", "moved")
@@ -19,7 +19,7 @@ WEEKS_OF_TREND, WEEKS_OF_HEAT = 26, 12
 class Week:
     """The data of a week in a snapshot, as query results."""
 
-    snapshot: Snapshot
+    snapshot: SnapshotReader
     start: date
     coverage: QueryResult
     headline: QueryResult
@@ -55,7 +55,7 @@ class Week:
         return tuple(result for result in (*sections, self.legend, self.definitions) if result is not None)
 
 
-def read(snapshot: Snapshot, start: date | None) -> Week:
+def read(snapshot: SnapshotReader, start: date | None) -> Week:
     """The data of a week, by default of the newest completed one.
 
     Raises SettingError when `start` is not the first day of a week, NothingPublished when no week is completed,
@@ -98,7 +98,7 @@ def online_share_kpi(trend: QueryResult) -> str:
     return "online_share_all" if known == {"online_share_all"} else "online_share"
 
 
-def _map(snapshot: Snapshot, map_period: Row) -> QueryResult:
+def _map(snapshot: SnapshotReader, map_period: Row) -> QueryResult:
     period, start = map_period["period"], map_period["period_start"]
     return snapshot.query(
         "map", period=period, start=start, end=periods.end_of(period, start), metric=map_period["metric"]

@@ -7,7 +7,7 @@ are relative to the catalogue, so they stay correct where the snapshot's folder 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 
 from lgsp.schema import contract
 from lgsp.schema.contract import Column, Contract
+from lgsp.snapshots.manifest import Manifest, ManifestFile
 
 PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 EU = "http://publications.europa.eu/resource/authority"
@@ -67,7 +68,7 @@ RIGHTS = (
 KEYWORDS = (("administrative procedures", "thủ tục hành chính"), ("public services", "dịch vụ công"))
 
 
-def document(manifest: Mapping[str, Any]) -> bytes:
+def document(manifest: Manifest) -> bytes:
     """The catalogue of the snapshot that a manifest describes, as JSON-LD: the content of `catalog.json`.
 
     `dct:issued` is the manifest's `published_at` and `dct:modified` its `as_of`, the time up to which the data reach.
@@ -89,7 +90,7 @@ def document(manifest: Mapping[str, Any]) -> bytes:
     return orjson.dumps(catalog, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset(shared: Contract, manifest: Manifest) -> dict[str, Any]:
     snapshot_id, table = manifest["snapshot_id"], manifest["tables"][shared.name]
     english = shared.name.replace("_", " ")
     keywords = (*KEYWORDS, (english, shared.meaning_vi.lower()))
@@ -122,7 +123,7 @@ def _dataset(shared: Contract, manifest: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _parquet(shared: Contract, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _parquet(shared: Contract, files: Sequence[ManifestFile]) -> dict[str, Any]:
     description = ("Parquet files, zstd", "Tệp Parquet, nén zstd")
     if shared.partition:
         column = shared.partition.name
@@ -179,12 +180,12 @@ def _column(column: Column) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _times(manifest: Mapping[str, Any]) -> dict[str, str]:
-    names = {"dct:issued": "published_at", "dct:modified": "as_of"}
-    return {name: datetime.fromisoformat(manifest[key]).isoformat() for name, key in names.items() if manifest.get(key)}
+def _times(manifest: Manifest) -> dict[str, str]:
+    times = {"dct:issued": manifest.get("published_at"), "dct:modified": manifest.get("as_of")}
+    return {name: datetime.fromisoformat(time).isoformat() for name, time in times.items() if time}
 
 
-def _temporal(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _temporal(files: Sequence[ManifestFile]) -> dict[str, Any]:
     """The period from the first to the last month with a file; empty for a table that is not partitioned by month."""
     months = sorted(file["part"] for file in files if re.fullmatch(r"\d{4}-\d{2}", file["part"]))
     if not months:

@@ -24,7 +24,7 @@ from pathlib import Path
 import orjson
 
 from lgsp.errors import PublicationFailed
-from lgsp.snapshots.pointer import CATALOG, MANIFEST, SIGNATURE
+from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, files, parse
 from lgsp.snapshots.s3 import ATTEMPTS, URL_VARIABLE, Bucket, RemoteFailed, StoredObject, for_each
 
 log = logging.getLogger(__name__)
@@ -312,8 +312,7 @@ def _catalog_key(snapshot_id: int, token: int) -> str:
 
 def _files(manifest: bytes) -> list[DataFile]:
     """The data files that a manifest lists."""
-    tables = orjson.loads(manifest)["tables"].values()
-    return [DataFile(file["path"], int(file["bytes"]), file["sha256"]) for table in tables for file in table["files"]]
+    return [DataFile(file["path"], int(file["bytes"]), file["sha256"]) for _, file in files(parse(manifest, MANIFEST))]
 
 
 def _local_files(folder: Path, snapshot: RetainedSnapshot) -> list[DataFile]:

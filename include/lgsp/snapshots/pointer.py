@@ -10,25 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from lgsp.errors import PublicationFailed
 from lgsp.files import sync_folder
+from lgsp.snapshots.manifest import MANIFEST, Manifest, parse
 
-MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
 LOCK_SECONDS = 30  # moving the pointer takes a millisecond
 
 
-def manifest(root: Path, snapshot_id: int) -> dict[str, Any]:
+def manifest(root: Path, snapshot_id: int) -> Manifest:
     """The manifest of a snapshot. Raises PublicationFailed when the snapshot has none."""
     path = root / "snapshots" / str(snapshot_id) / MANIFEST
     if not path.exists():
         raise PublicationFailed(f"snapshot {snapshot_id} has no manifest at {path}; was it retired?")
-    content = orjson.loads(path.read_bytes())
-    assert isinstance(content, dict)
-    return content
+    return parse(path.read_bytes(), path)
 
 
 def current(root: Path) -> int | None:

@@ -14,8 +14,8 @@ from lgsp import store
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, writer
+from lgsp.snapshots.manifest import MANIFEST
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
-from lgsp.snapshots.pointer import MANIFEST
 from lgsp.store.transaction import Transaction, publishing
 
 log = logging.getLogger(__name__)

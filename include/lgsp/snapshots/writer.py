@@ -18,11 +18,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,7 +29,8 @@ from lgsp import files as durable
 from lgsp.files import sync_folder
 from lgsp.schema.contract import Contract
 from lgsp.snapshots import dcat, pointer
-from lgsp.snapshots.pointer import CATALOG, MANIFEST, SIGNATURE
+from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, ManifestFile, ManifestTable
+from lgsp.snapshots.manifest import encode as encode_manifest
 from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums
 from lgsp.snapshots.signing import SigningKey
 
@@ -124,17 +124,20 @@ class SnapshotWriter:
 
         `facts` are further entries of the manifest, such as the verdict and the time of the data.
         """
-        content = {
-            "snapshot_id": self.snapshot_id,
-            "token": self.token,
-            **facts,
-            "signing_key": signing_key.id,
-            "tables": _tables(files),
-        }
+        content = cast(
+            Manifest,
+            {
+                "snapshot_id": self.snapshot_id,
+                "token": self.token,
+                **facts,
+                "signing_key": signing_key.id,
+                "tables": _tables(files),
+            },
+        )
         catalog = dcat.document(content)
         durable.write(self.folder / CATALOG, catalog)
         content["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(catalog).hexdigest()}
-        manifest = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        manifest = encode_manifest(content)
         durable.write(self.folder / MANIFEST, manifest)
         durable.write(self.folder / SIGNATURE, signing_key.sign(manifest))
         for folder, _, _ in os.walk(self.folder):
@@ -181,25 +184,28 @@ def activate(root: Path, snapshot_id: int, token: int) -> None:
     pointer.switch_to(root, snapshot_id)
 
 
-def _tables(files: list[File]) -> dict[str, Any]:
+def _tables(files: list[File]) -> dict[str, ManifestTable]:
     """The entry of each table in a manifest: its files and their sums."""
-    tables: dict[str, Any] = {}
+    by_table: dict[str, list[File]] = {}
     for file in sorted(files, key=lambda f: f.path):
-        table = tables.setdefault(file.table, {"rows": 0, "content_hash": 0, "data_hash": 0, "files": []})
-        for name in ("rows", "content_hash", "data_hash"):
-            table[name] += getattr(file.sums, name)
-        entry = {**asdict(file), **asdict(file.sums)}
-        table["files"].append(
-            {
-                name: _json_value(entry[name])
-                for name in ("path", "part", "rows", "bytes", "sha256", "content_hash", "data_hash")
-            }
-        )
-    for table in tables.values():
-        table["content_hash"], table["data_hash"] = str(table["content_hash"]), str(table["data_hash"])
+        by_table.setdefault(file.table, []).append(file)
+    tables: dict[str, ManifestTable] = {}
+    for name, of_table in by_table.items():
+        total = sum((file.sums for file in of_table), NO_ROWS)
+        tables[name] = {
+            "rows": total.rows, "content_hash": str(total.content_hash), "data_hash": str(total.data_hash),
+            "files": [_entry(file) for file in of_table],
+        }  # fmt: skip
     return tables
 
 
-def _json_value(value: Any) -> Any:
-    """A sum of hashes as text: it is larger than the integers that JSON readers keep exact."""
-    return str(value) if isinstance(value, int) and value > 2**53 else value
+def _entry(file: File) -> ManifestFile:
+    return {
+        "path": file.path, "part": file.part, "rows": file.sums.rows, "bytes": file.bytes, "sha256": file.sha256,
+        # as text: a sum of hashes is larger than the integers that JSON readers keep exact
+        "content_hash": _exact(file.sums.content_hash), "data_hash": _exact(file.sums.data_hash),
+    }  # fmt: skip
+
+
+def _exact(number: int) -> Any:
+    return str(number) if number > 2**53 else number

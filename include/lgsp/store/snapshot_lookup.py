@@ -22,6 +22,10 @@ class PublishedSnapshot:
     as_of: datetime
     is_newest: bool
 
+    def table(self, name: str) -> str:
+        """The SQL expression that reads a shared table as it was in this snapshot."""
+        return f"shared.{name}" if self.is_newest else f"history.{name}_as_of({self.snapshot_id})"
+
 
 def find(connection: Connection, snapshot_id: int | None = None) -> PublishedSnapshot:
     """A published snapshot by its id; the newest when no id is given.

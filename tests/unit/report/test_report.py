@@ -23,7 +23,7 @@ from lgsp.indicators import periods
 from lgsp.indicators.periods import week_start
 from lgsp.report import charts, colours, html, sheets, translations, workbook
 from lgsp.report.formatting import Numbers, round_half_up, times_100
-from lgsp.report.snapshot_reader import QueryResult, Snapshot
+from lgsp.report.snapshot_reader import QueryResult, SnapshotReader
 from lgsp.report.weekly_digest import LISTS, Week
 from lgsp.report.workbook import Column, Sheet
 from lgsp.window import midnight
@@ -142,7 +142,7 @@ def _week() -> Week:
     place = {"admin_unit_code": "1", "district": EVIL, "metric": "on_time", "class": "weak", "colour": "#ED5050"}
     legend = {"scope": "weak", "value": 0.0, "label_vi": EVIL, "label_en": EVIL, "colour": "#ED5050"}
     return Week(
-        snapshot=Snapshot(3, midnight(START), True, cast(Any, None)),
+        snapshot=SnapshotReader(3, midnight(START), midnight(START), True, cast(Any, None)),
         start=START,
         coverage=result("coverage", {"agencies": 9, "without_data": 1, "as_of": midnight(START) + timedelta(days=2)}),
         headline=result("headline", _row(organisation_id="ALL", level="ALL", rank=2)),

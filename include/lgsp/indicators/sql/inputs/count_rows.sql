@@ -1,4 +1,4 @@
--- What moved at each agency in each procedure and affected period. Needs the temporary table part.
-create temporary table tally on commit drop as
-select organisation_id, service_code, period, period_start, ${sums}
-from record.movement join part using (span, since_on) group by organisation_id, service_code, period, period_start
+-- The movements of dossiers by agency, procedure and affected period. Needs the temporary table period_span.
+create temporary table period_movement on commit drop as
+select organisation_id, service_code, period, period_start, ${movement_sums}
+from record.movement join period_span using (span, since_on) group by organisation_id, service_code, period, period_start

@@ -1,13 +1,13 @@
--- The clock of the data: how far the sources were read. $1: the batches that are being published.
+-- The clock of the data: the time up to which the sources were read. $1: the ids of the batches that are being published.
 create temporary table clock on commit drop as
-with known as (
+with source_coverage as (
     select source, role, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) as first_at, max(window_to) as last_at
     from ledger.batch join ledger.source using (source)
     where purpose = 'window' and role in ('one_stop', 'portal', 'documents') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
     group by source, role
 ), feed as (
-    -- documents set the clock only where no dossiers are read; they cover no period
-    select * from known where role <> 'documents' or not exists (select from known where role <> 'documents')
+    -- the document system sets the clock only where no dossier source is read; it covers no period
+    select * from source_coverage where role <> 'documents' or not exists (select from source_coverage where role <> 'documents')
 )
 select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on,
     case when count(distinct role) = 2 then range_intersect_agg(covered) else '{}'::tstzmultirange end as covered

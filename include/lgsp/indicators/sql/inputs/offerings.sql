@@ -1,6 +1,6 @@
--- Each procedure that an agency offers on the last day an affected period reaches: 1 or 0 for what is asked of it.
--- Eligible is what citizens can do online: level 3 or 4, since Decree 42/2022 partially or fully. Needs temporary tables
--- period, affected and tally.
+-- The procedures that each agency offers on the last day with data of each affected period, with 1 or 0 for each property.
+-- A procedure is eligible when citizens can use it online: at level 3 or 4, since Decree 42/2022/NĐ-CP partially or fully.
+-- Needs the temporary tables period, affected and period_movement.
 select organisation_id, service_code, period, period_start, 1 as offered, is_eligible::int as eligible,
     (is_eligible and coalesce(is_used, false))::int as eligible_used, (is_eligible and coalesce(is_used_online, false))::int as eligible_used_online,
     (is_eligible and is_integrated)::int as eligible_integrated, (is_eligible and is_full)::int as eligible_full
@@ -14,9 +14,9 @@ from (
             select valid_from from shared.indicator_definition where kpi_id = 'online_share' and definition_version = '2.0'), false) as is_mode
         from affected join period p using (period, period_start) where period <> 'half_month'
     ) p join shared.service_offering o on o.valid_from <= last_on and (o.valid_to is null or o.valid_to > last_on)
-    -- of two versions in force that day the newer one counts
+    -- when two versions are in force on that day, the newer one counts
     where not exists (select from shared.service_offering n where n.service_code = o.service_code and n.organisation_id = o.organisation_id
         and n.valid_from > o.valid_from and n.valid_from <= last_on and (n.valid_to is null or n.valid_to > last_on))
 ) offer left join (
-    select organisation_id, service_code, period, period_start, received_online + received_other > 0 as is_used, received_online > 0 as is_used_online from tally
-) used using (organisation_id, service_code, period, period_start)
+    select organisation_id, service_code, period, period_start, received_online + received_other > 0 as is_used, received_online > 0 as is_used_online from period_movement
+) usage using (organisation_id, service_code, period, period_start)

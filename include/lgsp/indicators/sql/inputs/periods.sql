@@ -1,9 +1,10 @@
--- The periods that the clock reaches: how far the data reach into each, and whether the feeds cover all of it.
+-- The periods that the clock reaches, each with the time up to which it has data, and whether the feeds cover all of it.
+-- Needs the temporary table clock.
 create temporary table period on commit drop as
 with day as (
     select generate_series(first_on, (as_of at time zone 'Asia/Ho_Chi_Minh')::date - 1, interval '1 day')::date as day_on from clock
 ), reached as (
-    -- a week is cut on Thursday: [Thursday, next Thursday)
+    -- a week is [Thursday, next Thursday)
     select distinct 'week' as period, day_on - (extract(isodow from day_on)::int + 3) % 7 as period_start, day_on - (extract(isodow from day_on)::int + 3) % 7 + 7 as period_end from day
     union select 'half_month', date_trunc('month', day_on)::date + case when extract(day from day_on) < 16 then 0 else 15 end,
         case when extract(day from day_on) < 16 then date_trunc('month', day_on)::date + 15 else (date_trunc('month', day_on) + interval '1 month')::date end from day
@@ -15,6 +16,6 @@ with day as (
 ), instant as (
     select *, period_start::timestamp at time zone 'Asia/Ho_Chi_Minh' as begins_at, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh' as ends_at from reached
 )
--- a period that is over keeps its own end, so its rows change only when its facts do
+-- as_of of a completed period is the end of the period, so its rows change only when its facts change
 select period, period_start, period_end, least(clock.as_of, ends_at) as as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered
 from instant, clock

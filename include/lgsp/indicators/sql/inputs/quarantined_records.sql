@@ -1,5 +1,5 @@
--- Dossier records in quarantine that no good version, as new or newer, has replaced, by agency and day.
-create temporary table held on commit drop as
+-- Dossier records in quarantine that no valid version of the same or a later time has replaced, with agency and day.
+create temporary table quarantined_record on commit drop as
 select distinct on (q.source, q.source_key) q.source, q.source_key, q.organisation_id, q.occurred_on
 from ledger.quarantine q
 where q.kind = 'dossier' and q.state in ('open', 'accepted')

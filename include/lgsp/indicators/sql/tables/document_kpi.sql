@@ -3,37 +3,37 @@
 with agency as (
     select organisation_id, min(level) as level, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on
     from shared.organisation group by 1
-), counted as (
+), agency_movement as (
     select organisation_id, period, period_start, sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed,
         sum(sent_deliveries) as sent_deliveries, sum(received) as received, sum(received_excluded) as received_excluded,
         sum(received_in_time) as received_in_time, sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held_papers) as held
-    from record.paper_movement join part using (span, since_on) where period <> 'half_month' group by 1, 2, 3
-), summed as (
+    from record.paper_movement join period_span using (span, since_on) where period <> 'half_month' group by 1, 2, 3
+), total as (
     select period, period_start,
         case when grouping(organisation_id) = 1 then 'ALL' else organisation_id end as organisation_id,
         case when grouping(level) = 1 then 'ALL' else level end as level,
         sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed, sum(sent_deliveries) as sent_deliveries,
         sum(received) as received, sum(received_excluded) as received_excluded, sum(received_in_time) as received_in_time,
         sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held) as held
-    from counted left join agency using (organisation_id)
+    from agency_movement left join agency using (organisation_id)
     group by grouping sets ((period, period_start), (period, period_start, level), (period, period_start, level, organisation_id))
-), spine as (
+), reporting_unit as (
     select p.period, p.period_start, p.period_end, p.as_of, organisation_id, level, first_on < period_end and ended_on > period_start as is_in_force
     from (select organisation_id, level, first_on, ended_on from agency
           union all select 'ALL', level, '-infinity', 'infinity' from agency group by level
-          union all select 'ALL', 'ALL', '-infinity', 'infinity') as who
+          union all select 'ALL', 'ALL', '-infinity', 'infinity') as unit_level
     join affected using (organisation_id) join period p using (period, period_start)
     where period <> 'half_month'
-), claim as (
+), reported_amount as (
     -- what was reported of the province is not of each of its levels
     select period, period_start, organisation_id, level, sum(amount) filter (where indicator_id = 'hours_saved') as hours,
         sum(amount) filter (where indicator_id = 'vnd_saved') as vnd
     from shared.manual_indicator
-    join (select organisation_id, level from agency union all select 'ALL', 'ALL') who using (organisation_id)
+    join (select organisation_id, level from agency union all select 'ALL', 'ALL') unit_level using (organisation_id)
     group by 1, 2, 3, 4
-), told as (
-    select spine.*, k.*, coalesce(held, 0) as quarantined_count
-    from spine left join summed using (period, period_start, organisation_id, level) left join claim using (period, period_start, organisation_id, level)
+), measured as (
+    select reporting_unit.*, k.*, coalesce(held, 0) as quarantined_count
+    from reporting_unit left join total using (period, period_start, organisation_id, level) left join reported_amount using (period, period_start, organisation_id, level)
     cross join lateral (values
         ('sent', coalesce(sent, 0), 1, 0),
         ('sent_deliveries', coalesce(sent_deliveries, 0), 1, 0),
@@ -46,20 +46,20 @@ with agency as (
         ('claimed_vnd_per_document', vnd, coalesce(sent, 0), 0)
     ) as k(kpi_id, numerator, denominator, excluded_count)
     -- an agency that ended is asked about the periods in which it still sent or received
-    where k.numerator is not null and (is_in_force or summed.sent is not null or claim.hours is not null or claim.vnd is not null)
-), bound as (
+    where k.numerator is not null and (is_in_force or total.sent is not null or reported_amount.hours is not null or reported_amount.vnd is not null)
+), threshold as (
     select distinct on (period_end, threshold_id, scope) period_end, threshold_id, scope, value
-    from (select distinct period_end from spine) e
+    from (select distinct period_end from reporting_unit) e
     join shared.indicator_threshold t on t.valid_from < period_end and (t.valid_to is null or t.valid_to >= period_end)
     order by period_end, threshold_id, scope, valid_from desc
-), valued as (
-    select told.*, d.unit, d.definition_version, numerator::double precision / nullif(denominator, 0) as value
-    from told join shared.indicator_definition d using (kpi_id)
+), computed as (
+    select measured.*, d.unit, d.definition_version, numerator::double precision / nullif(denominator, 0) as value
+    from measured join shared.indicator_definition d using (kpi_id)
     where d.valid_from < period_end and (d.valid_to is null or d.valid_to >= period_end)  -- in force on the period's last day
 )
 select kpi_id, organisation_id, level, period, period_start, numerator::bigint as numerator, denominator::bigint as denominator, v.value, unit,
-    target.value as target, coalesce(v.value <= most.value, true) as is_plausible,
+    target.value as target, coalesce(v.value <= implausible.value, true) as is_plausible,
     excluded_count::bigint as excluded_count, quarantined_count::bigint as quarantined_count, definition_version, as_of, null::text as batch_id
-from valued v
-left join bound target on target.period_end = v.period_end and target.threshold_id = 'target' and target.scope = kpi_id || '/' || level
-left join bound most on most.period_end = v.period_end and most.threshold_id = 'implausible_above' and most.scope = kpi_id
+from computed v
+left join threshold target on target.period_end = v.period_end and target.threshold_id = 'target' and target.scope = kpi_id || '/' || level
+left join threshold implausible on implausible.period_end = v.period_end and implausible.threshold_id = 'implausible_above' and implausible.scope = kpi_id

@@ -1,0 +1,93 @@
+"""The manifest of a snapshot: its metadata, and every table with its files, row counts and sums of hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, cast
+
+import orjson
+
+from lgsp.errors import PublicationFailed
+
+MANIFEST, SIGNATURE, CATALOG = "manifest.json", "manifest.json.sig", "catalog.json"
+
+
+class ManifestFile(TypedDict):
+    """One data file: its path in the snapshot's folder, its part, its size in bytes; sums of hashes as text."""
+
+    path: str
+    part: str
+    rows: int
+    bytes: int
+    sha256: str
+    content_hash: str
+    data_hash: str
+
+
+class ManifestTable(TypedDict):
+    """One table: the sums of its files, and the files."""
+
+    rows: int
+    content_hash: str
+    data_hash: str
+    files: list[ManifestFile]
+
+
+class ManifestLink(TypedDict):
+    """A file next to the manifest."""
+
+    path: str
+    sha256: str
+
+
+class PreviousSnapshot(TypedDict):
+    """The snapshot before."""
+
+    snapshot_id: int
+    manifest_sha256: str
+
+
+class Manifest(TypedDict):
+    """The content of `manifest.json`."""
+
+    snapshot_id: int
+    token: int
+    publish_id: str
+    kind: str
+    published_at: str
+    as_of: str | None
+    batches: list[str]
+    contracts: dict[str, str]
+    previous: PreviousSnapshot | None
+    verdict: str
+    signing_key: str
+    tables: dict[str, ManifestTable]
+    catalog: NotRequired[ManifestLink]
+    overruled: NotRequired[Mapping[str, Mapping[str, str]]]
+    restores: NotRequired[int]
+    decided_by: NotRequired[str | None]
+    why: NotRequired[str | None]
+
+
+def parse(content: bytes, path: Path | str) -> Manifest:
+    """A manifest from its bytes. Raises PublicationFailed when they are not one; `path` is named in the message."""
+    try:
+        parsed: Any = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise PublicationFailed(f"{path} is not a manifest: {error}") from error
+    if not isinstance(parsed, dict) or "tables" not in parsed:
+        raise PublicationFailed(f"{path} is not a manifest: it lists no tables")
+    return cast(Manifest, parsed)
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes of a manifest; the same manifest gives the same bytes."""
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
+def files(manifest: Manifest) -> Iterator[tuple[str, ManifestFile]]:
+    """Every data file with the name of its table."""
+    for name, table in manifest["tables"].items():
+        for file in table["files"]:
+            yield name, file
