@@ -1,4 +1,4 @@
-"""Two systems made up for a test: a handful of records that change, vanish and come back, asked without a wire."""
+"""Simulates two source systems in this process: a few records that change, disappear and come back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """One version of a record as a source told it: what puts it in order, and what is to become of it."""
+    """One version of a record as a source sent it, sorted by time: the rules that it breaks, and its expected treatment."""
 
     changed_at: datetime
     raw_hash: str
@@ -44,7 +44,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Change:
-    """What somebody does to a record: how it ends, what is wrong with it, and when the source says it happened."""
+    """A change of a record in a source: the time, the defects, and the new content."""
 
     number: int
     changed_at: datetime
@@ -54,8 +54,8 @@ class Change:
     is_deleted: bool = False
     is_linked: bool = True
 
-    def told_by(self, source: str) -> dict[str, Any]:
-        """The record as a system sends it from now on."""
+    def record(self, source: str) -> dict[str, Any]:
+        """The changed record in the format of a source."""
         return self._one_stop() if source == ONE_STOP else self._portal()
 
     def _one_stop(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _code(number: int) -> str:
 
 
 def version(source: str, row: Mapping[str, Any], not_before: Mapping[str, str] | None = None) -> Version:
-    """What a record says that was sent: read here by hand, not by what is under test."""
+    """The version in a record that was sent, read without the code under test."""
     key = row["id"] if source == ONE_STOP else row["MaHoSo"]
     if source == ONE_STOP:
         changed = datetime.strptime(row["modifiedDate"], "%Y-%m-%dT%H:%M:%S.%f%z")
@@ -113,12 +113,12 @@ def version(source: str, row: Mapping[str, Any], not_before: Mapping[str, str] |
 
 
 def landed(source: str, batch: Batch) -> list[Version]:
-    """The versions that a landed batch holds, tombstones of a sweep among them."""
+    """The versions in a landed batch, including the tombstones of a sweep."""
     bodies = {call.number: (call, orjson.loads(body)) for call, body in batch.bodies(batch.calls())}
-    place = "content" if source == ONE_STOP else "result"
+    rows_key = "content" if source == ONE_STOP else "result"
     versions = [
         version(source, row, batch.manifest.get("returned"))
-        for call, told in bodies.values() if call.list == "dossiers" for row in told[place]
+        for call, body in bodies.values() if call.list == "dossiers" for row in body[rows_key]
     ]  # fmt: skip
     for stone in batch.manifest.get("deleted", ()):
         gone_at = datetime.fromisoformat(stone["deleted_at"]).astimezone(UTC)
@@ -130,41 +130,41 @@ def landed(source: str, batch: Batch) -> list[Version]:
 
 @dataclass
 class Systems:
-    """What each system holds now, every answer it could repeat, and what it forgot without a word."""
+    """The current records of each system, all versions that it has sent, and the records that it deleted without a notice."""
 
-    holds: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
-    forgotten: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
-    told: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: [], PORTAL: []})
-    is_restless: bool = False  # the paging shifts: a window lists a record twice, and versions that are past
+    records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
+    deleted: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
+    sent: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: [], PORTAL: []})
+    shifts_pages: bool = False  # a window lists a record twice, and an older version
 
     def change(self, source: str, change: Change) -> None:
-        """Let a system hold a new version of a record; no system tells an older time than it told before."""
-        row = change.told_by(source)
+        """Change a record in a system. A change with an earlier time than the current version is ignored."""
+        row = change.record(source)
         new = version(source, row)
-        before = self.holds[source].get(new.key[1])
+        before = self.records[source].get(new.key[1])
         if before is None or version(source, before).changed_at <= new.changed_at:
-            self.holds[source][new.key[1]] = row
-            self.told[source].append(row)
+            self.records[source][new.key[1]] = row
+            self.sent[source].append(row)
 
-    def forget(self, source: str, place: int) -> None:
-        """Delete a record without a word."""
-        if keys := sorted(self.holds[source]):
-            key = keys[place % len(keys)]
-            self.forgotten[source][key] = self.holds[source].pop(key)
+    def delete(self, source: str, index: int) -> None:
+        """Delete a record without a notice."""
+        if keys := sorted(self.records[source]):
+            key = keys[index % len(keys)]
+            self.deleted[source][key] = self.records[source].pop(key)
 
-    def remember(self, source: str) -> None:
-        """Have everything back that was forgotten, as it was; what was made anew since then stays."""
-        self.holds[source] = {**self.forgotten[source], **self.holds[source]}
-        self.forgotten[source].clear()
+    def restore(self, source: str) -> None:
+        """Restore all deleted records unchanged; a record that was created again since then stays."""
+        self.records[source] = {**self.deleted[source], **self.records[source]}
+        self.deleted[source].clear()
 
     @contextmanager
-    def asking(self, settings: Settings, source: Source) -> Iterator[tuple[Client, None]]:
-        """In place of `land.asking`: the same questions, answered by this process."""
+    def connect(self, settings: Settings, source: Source) -> Iterator[tuple[Client, None]]:
+        """Replaces `source_client.connect`: the same calls, answered by this process."""
         yield _Client(self, source.name), None
 
 
 class _Client:
-    """Answers as a source's own client would: exact bytes into the pack, and what they declare."""
+    """Answers like the client of a source: appends the bytes to the pack and gives the declared counts."""
 
     def __init__(self, systems: Systems, source: str) -> None:
         self._systems, self._source = systems, source
@@ -174,17 +174,17 @@ class _Client:
 
     def read_lists(self, reader: Reader) -> None:
         for name, answer in LISTS[self._source].items():
-            _keep(reader, name, answer)
+            _append(reader, name, answer)
 
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
         rows = self._within(window)
-        if self._systems.is_restless:
-            listed = {(found.key, found.changed_at) for found in (version(self._source, row) for row in rows)}
-            past = [(version(self._source, row), row) for row in self._systems.told[self._source][-2:-1]]
-            # never two contents of one time: the warning about them hangs on what else is in the batch
-            rows += [*rows[:1], *[row for one, row in past if (one.key, one.changed_at) not in listed]]
+        if self._systems.shifts_pages:
+            listed = {(listed.key, listed.changed_at) for listed in (version(self._source, row) for row in rows)}
+            older = [(version(self._source, row), row) for row in self._systems.sent[self._source][-2:-1]]
+            # never two contents with the same time: the warning about them depends on the rest of the batch
+            rows += [*rows[:1], *[row for sent, row in older if (sent.key, sent.changed_at) not in listed]]
         for page in (rows[:2], rows[2:]):
-            _keep(
+            _append(
                 reader,
                 "dossiers",
                 {"content": page} if self._source == ONE_STOP else {"error_code": "0", "result": page},
@@ -193,36 +193,36 @@ class _Client:
 
     def read_keys(self, reader: Reader, name: str, span: Window, known_counts: Mapping[date, int] | None) -> Keys:
         keys = Keys(spans=[span])
-        for key, row in self._systems.holds[self._source].items():
+        for key, row in self._systems.records[self._source].items():
             keys.add(key, self._changed(row))
-        _keep(reader, "keys", sorted(keys.change_times))
+        _append(reader, "keys", sorted(keys.change_times))
         return keys
 
     def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
-        row = self._systems.holds[self._source].get(key)
-        return None if row is None else self._changed(row), _keep(
+        row = self._systems.records[self._source].get(key)
+        return None if row is None else self._changed(row), _append(
             reader, "look_ups", {"looked_up": key, "found": row is not None}
         )
 
     def _within(self, window: Window) -> list[dict[str, Any]]:
-        rows = self._systems.holds[self._source].values()
+        rows = self._systems.records[self._source].values()
         return [row for row in rows if window.start <= version(self._source, row).changed_at < window.end]
 
     def _changed(self, row: dict[str, Any]) -> str:
         return str(row["modifiedDate" if self._source == ONE_STOP else "NgayCapNhat"])
 
 
-def _keep(reader: Reader, name: str, answer: Any) -> int:
+def _append(reader: Reader, name: str, answer: Any) -> int:
     number = reader.pack.append(name, name, 200, orjson.dumps(answer), 0.0, False)
     reader.pack.annotate(number, is_whole=True)
     return number
 
 
-RECORDS = 4  # of each system: five bad ones would refuse a batch
+RECORDS = 4  # in each system: a batch with five quarantined records would be refused
 DAYS = [date(2026, 8, day) for day in range(3, 7)]
 NOON = [datetime(2026, 8, day.day, 12, tzinfo=LOCAL) for day in DAYS]
 sources = st.sampled_from([ONE_STOP, PORTAL])
-# often the same moment: versions of one time are told apart by what they say alone
+# often the same time, so that only their content distinguishes two versions
 moments = st.builds(lambda noon, hours: noon + timedelta(hours=hours), st.sampled_from(NOON), st.integers(0, 2))
 defects = st.sampled_from(
     [frozenset[str](), frozenset({STATUS}), frozenset({DUE}), frozenset[str](), frozenset({STATUS, DUE})]
@@ -231,22 +231,22 @@ changes = st.builds(
     Change, st.integers(1, RECORDS), moments, fee=st.integers(0, 9), breaks=defects, is_trial=st.sampled_from([False] * 5 + [True]),
     is_deleted=st.sampled_from([False] * 5 + [True]), is_linked=st.booleans(),
 )  # fmt: skip
-told = st.lists(st.tuples(sources, changes), min_size=1, max_size=5)
+source_changes = st.lists(st.tuples(sources, changes), min_size=1, max_size=5)
 SPAN = Window.of_days(DAYS[0], DAYS[-1])
 
 
-def fed_in_another_order(store: Installation, other: Installation) -> list[str]:
-    """What was landed, and what was decided, in another installation that takes it up in another order."""
+def copy_in_another_order(store: Installation, other: Installation) -> list[str]:
+    """Copy the landed batches, in another order, and the decisions to another installation; the ids of its batches."""
     with connect(store.settings) as connection:
-        once = [b for source in (ONE_STOP, PORTAL) for b in ledger.overlapping(connection, source, SPAN)]
-    random.Random(len(once)).shuffle(once)
+        originals = [b for source in (ONE_STOP, PORTAL) for b in ledger.overlapping(connection, source, SPAN)]
+    random.Random(len(originals)).shuffle(originals)
     batch_ids = []
     with connect(other.settings) as connection:
-        for batch in once:
-            again = ledger.open_batch(connection, batch.source, batch.window, purpose=batch.purpose)
-            shutil.copytree(store.settings.landing / batch.landing_path, other.settings.landing / again.landing_path)
-            ledger.advance(connection, again.batch_id, "landed")
-            batch_ids.append(again.batch_id)
+        for original in originals:
+            batch = ledger.open_batch(connection, original.source, original.window, purpose=original.purpose)
+            shutil.copytree(store.settings.landing / original.landing_path, other.settings.landing / batch.landing_path)
+            ledger.advance(connection, batch.batch_id, "landed")
+            batch_ids.append(batch.batch_id)
         columns = (
             "source, source_key, kind, rule_id, rule_version, reason, raw_pointer, record_hash, source_updated_at, "
             "organisation_id, occurred_on, state, state_by, state_reason"

@@ -1,4 +1,4 @@
-"""A month's file is made of the one before it and of what changed, and says what SQL says."""
+"""Tests that the file of a month, made from the previous file and the changes, equals the rows in SQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.conftest import WHOLE, Installation
 EARLIER, LATER = WHOLE.split(6)
 
 
-def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
+def test_a_file_made_from_the_previous_file_has_the_bytes_of_sql(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     installation.ingest_all(EARLIER)
@@ -26,9 +26,8 @@ def test_a_month_made_of_the_file_before_has_the_bytes_that_sql_gives(
     installation.ingest_all(LATER)
     installation.publish()
 
-    assert [
-        record.getMessage() for record in caplog.records if "the part is written from SQL" in record.getMessage()
-    ] == [f"{path} is not the file that was published: the part is written from SQL"]
+    messages = [message for message in caplog.messages if "the part is written from SQL" in message]
+    assert messages == [f"{path} is not the file that was published: the part is written from SQL"]
     assert all(proof.is_equal for proof in verify.verify_snapshot(installation.settings)[1])
     with reading(store.url(installation.settings)) as transaction:
         for table in contract.every():

@@ -1,4 +1,4 @@
-"""Two months before the merger and two after it: every dossier lies where its agency served on the day, and where that is today."""
+"""Tests that dossiers before and after the merger have the unit of their agency on the day, and the unit of today."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ WHOLE = Window.of_days(FIRST, LAST)
 
 @pytest.fixture(scope="module")
 def through_the_merger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Five hundred clean dossiers of May to August 2025, published once."""
+    """500 dossiers of May to August 2025 without defects, published once."""
     world = World.generate("tiny", 11, FIRST, LAST, dossiers_count=500, documents_count=10, defects_chosen="none")
     with serving(world, as_of=datetime(2025, 9, 1, tzinfo=LOCAL)) as connections:
-        done = installed(server, tmp_path_factory.mktemp("places"), connections)
+        installation = installed(server, tmp_path_factory.mktemp("places"), connections)
         for source in ("one_stop_shop", "online_services"):
-            done.ingest(source, WHOLE)
-        done.publish()
-        yield done
+            installation.ingest(source, WHOLE)
+        installation.publish()
+        yield installation
 
 
 @pytest.fixture(scope="module")
 def dossiers(through_the_merger: Installation) -> list[dict[str, Any]]:
-    """The published dossiers, each with the day by which its place is told."""
+    """The published dossiers, each with the day that determines its administrative unit."""
     return through_the_merger.query(
         "select *, coalesce(received_on, (submitted_at at time zone 'Asia/Ho_Chi_Minh')::date) as day_on from shared.dossier"
     )
 
 
-def _served(day: date) -> dict[str, territory_versions.Unit]:
-    """The unit of each agency on a day, as the simulated province knows it."""
-    found = {}
+def _units_of_agencies(day: date) -> dict[str, territory_versions.Unit]:
+    """The unit of each agency on a day, according to the simulated province."""
+    units = {}
     for agency in agencies.load():
         code = (
             ("49" if day < territory_versions.MERGER else "48")
@@ -51,32 +51,33 @@ def _served(day: date) -> dict[str, territory_versions.Unit]:
         )
         unit = territory_versions.unit_at(code, day)
         if unit is not None and agency in agencies.in_force(day):
-            found[agency.new_code] = unit
-    return found
+            units[agency.new_code] = unit
+    return units
 
 
-def _now(code: str, day: date) -> str | None:
+def _current_code(code: str, day: date) -> str | None:
+    """The code of today for the unit that had a code on a day; None for a district."""
     unit = territory_versions.unit_at(code, day)
-    assert unit is not None, f"{code} meant no unit on {day}"
+    assert unit is not None, f"no unit had the code {code} on {day}"
     target = territories.current_unit(unit)
     return target.code if target else None
 
 
-def test_both_sides_of_the_merger_are_there(dossiers: list[dict[str, Any]]) -> None:
+def test_the_dossiers_are_from_before_and_after_the_merger(dossiers: list[dict[str, Any]]) -> None:
     before = [d for d in dossiers if d["day_on"] < territory_versions.MERGER]
     assert min(len(before), len(dossiers) - len(before)) > 150
     assert all(d["receiving_organisation_id"] != "UNKNOWN" and d["service_code"] != "UNKNOWN" for d in dossiers)
 
 
-def test_every_dossier_lies_where_its_agency_served_on_the_day(dossiers: list[dict[str, Any]]) -> None:
+def test_every_dossier_has_the_unit_of_its_agency_on_the_day(dossiers: list[dict[str, Any]]) -> None:
     for dossier in dossiers:
-        # an agency that ended between submission and receipt keeps the dossier it was handed
-        unit = _served(dossier["day_on"]).get(dossier["receiving_organisation_id"])
+        # an agency that ended between submission and receipt keeps the dossier
+        unit = _units_of_agencies(dossier["day_on"]).get(dossier["receiving_organisation_id"])
         if unit is None:
             assert dossier["day_on"] >= territory_versions.MERGER > _submitted_on(dossier), dossier
         else:
             assert dossier["admin_unit_code"] == unit.code, dossier
-            assert dossier["admin_unit_code_now"] == _now(unit.code, dossier["day_on"]), dossier
+            assert dossier["admin_unit_code_now"] == _current_code(unit.code, dossier["day_on"]), dossier
 
 
 def _submitted_on(dossier: dict[str, Any]) -> date:
@@ -84,22 +85,18 @@ def _submitted_on(dossier: dict[str, Any]) -> date:
     return submitted.astimezone(LOCAL).date()
 
 
-def test_sums_as_they_were_are_sums_as_they_are_now(dossiers: list[dict[str, Any]]) -> None:
-    known = [d for d in dossiers if d["day_on"] in _days_of(d)]
-    as_was = Counter((d["admin_unit_code"], d["day_on"]) for d in known)
-    as_now = Counter(d["admin_unit_code_now"] for d in known)
-    summed: Counter[str | None] = Counter()
-    for (code, day), count in as_was.items():
-        summed[_now(code, day)] += count
-    assert summed == as_now and sum(as_was.values()) == len(known) > 0.95 * len(dossiers)
+def test_converted_sums_equal_the_sums_by_current_unit(dossiers: list[dict[str, Any]]) -> None:
+    in_force = [d for d in dossiers if d["receiving_organisation_id"] in _units_of_agencies(d["day_on"])]
+    by_unit_of_the_day = Counter((d["admin_unit_code"], d["day_on"]) for d in in_force)
+    by_current_unit = Counter(d["admin_unit_code_now"] for d in in_force)
+    converted: Counter[str | None] = Counter()
+    for (code, day), count in by_unit_of_the_day.items():
+        converted[_current_code(code, day)] += count
+    assert converted == by_current_unit
+    assert sum(by_unit_of_the_day.values()) == len(in_force) > 0.95 * len(dossiers)
 
 
-def _days_of(dossier: dict[str, Any]) -> set[date]:
-    """The dossier's day, when its agency was in force on it."""
-    return {dossier["day_on"]} if dossier["receiving_organisation_id"] in _served(dossier["day_on"]) else set()
-
-
-def test_the_published_crosswalk_leads_each_dossier_to_its_place_of_today(through_the_merger: Installation) -> None:
+def test_the_crosswalk_gives_each_dossier_its_current_unit(through_the_merger: Installation) -> None:
     differing = through_the_merger.query("""
         select d.dossier_id, d.admin_unit_code, d.admin_unit_code_now, c.to_code
         from shared.dossier d join shared.admin_unit u on u.admin_unit_code = d.admin_unit_code
@@ -110,7 +107,7 @@ def test_the_published_crosswalk_leads_each_dossier_to_its_place_of_today(throug
     assert differing == []
 
 
-def test_districts_have_no_place_today_and_the_rest_has(dossiers: list[dict[str, Any]]) -> None:
+def test_only_dossiers_of_districts_have_no_current_unit(dossiers: list[dict[str, Any]]) -> None:
     districts = {a.new_code for a in agencies.load() if a.level == agencies.DISTRICT}
     assert any(d["receiving_organisation_id"] in districts for d in dossiers)
     for dossier in dossiers:
@@ -119,32 +116,29 @@ def test_districts_have_no_place_today_and_the_rest_has(dossiers: list[dict[str,
 
 
 def test_applicants_live_in_a_commune_of_the_day_they_applied(dossiers: list[dict[str, Any]]) -> None:
-    told = [d for d in dossiers if d["applicant_admin_unit_code"] is not None]
-    assert len(told) > 100
-    as_was: Counter[str | None] = Counter()
-    for dossier in told:
+    with_commune = [d for d in dossiers if d["applicant_admin_unit_code"] is not None]
+    assert len(with_commune) > 100
+    for dossier in with_commune:
         unit = territory_versions.unit_at(dossier["applicant_admin_unit_code"], _submitted_on(dossier))
         assert unit is not None and unit.level == "commune", dossier
-        target = territories.current_unit(unit)
-        as_was[target.code if target else None] += 1
-    assert sum(as_was.values()) == len(told) and None not in as_was
+        assert territories.current_unit(unit) is not None, dossier
 
 
-def test_new_communes_do_what_the_districts_did(dossiers: list[dict[str, Any]]) -> None:
+def test_new_communes_receive_dossiers_after_the_merger(dossiers: list[dict[str, Any]]) -> None:
     new = {a.new_code for a in agencies.load() if a.valid_from == territory_versions.MERGER}
     received = [d for d in dossiers if d["receiving_organisation_id"] in new]
     assert len(received) > 100 and all(_submitted_on(d) >= territory_versions.MERGER for d in received)
     assert all(d["dossier_id"].startswith(f"{d['receiving_organisation_id']}-") for d in received)
 
 
-def test_an_agency_that_ended_says_when_and_who_took_its_place(through_the_merger: Installation) -> None:
+def test_an_agency_that_ended_has_its_end_and_its_successor(through_the_merger: Installation) -> None:
     rows = through_the_merger.query("select * from shared.organisation order by organisation_id, valid_from")
-    told = {row["organisation_id"]: row for row in rows}
-    assert len(rows) == len({(row["organisation_id"], row["valid_from"]) for row in rows}) > len(told)
-    everyone = agencies.load()
-    for agency in everyone:
-        row = told[agency.new_code]
-        successor = None if agency.successor is None else everyone[agency.successor].new_code
+    latest = {row["organisation_id"]: row for row in rows}
+    assert len(rows) == len({(row["organisation_id"], row["valid_from"]) for row in rows}) > len(latest)
+    all_agencies = agencies.load()
+    for agency in all_agencies:
+        row = latest[agency.new_code]
+        successor = None if agency.successor is None else all_agencies[agency.successor].new_code
         assert (row["valid_to"], row["successor_id"]) == (agency.valid_to, successor), agency
         assert row["is_current"] == (agency.valid_to is None), agency
     province = [row for row in rows if row["organisation_id"] == "H47.07"]

@@ -1,4 +1,4 @@
-"""No clear personal data leaves the landing area."""
+"""Tests that no readable personal data leaves the landing area."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.integration.conftest import Installation
 
 
 def _persons(world: World) -> set[str]:
-    """Names, identity and phone numbers of every applicant, in the spelling of the world itself."""
+    """Names, identity numbers and phone numbers of all applicants, as the world spells them."""
     dossiers = world.dossiers
-    everyone = [
+    applicants = [
         people.person(int(bits), bool(firm)) for bits, firm in zip(dossiers.applicant, dossiers.is_firm, strict=True)
     ]
-    return {said for one in everyone for said in (one.name, one.identity_number, one.phone)}
+    return {value for person in applicants for value in (person.name, person.identity_number, person.phone)}
 
 
 def _texts(value: Any) -> list[str]:
@@ -35,15 +35,13 @@ def _texts(value: Any) -> list[str]:
 def test_p17_no_person_is_anywhere_outside_the_landing_area(published: Installation, world: World) -> None:
     persons = _persons(world)
     assert len(persons) > 500
-    said: set[str] = set()
-    files = [
-        list(folder.rglob("*.parquet"))
-        for folder in (published.settings.shared / "snapshots", published.settings.staging)
-    ]
-    assert all(files), "there is something to look through on both sides"
-    for path in (path for found in files for path in found):
+    found: set[str] = set()
+    folders = (published.settings.shared / "snapshots", published.settings.staging)
+    files = [list(folder.rglob("*.parquet")) for folder in folders]
+    assert all(files), "both folders contain files"
+    for path in (path for paths in files for path in paths):
         for row in pq.read_table(path).to_pylist():
-            said |= {text for value in row.values() for text in _texts(value)}
+            found |= {text for value in row.values() for text in _texts(value)}
     for table in (
         "ledger.quarantine",
         "ledger.check_result",
@@ -53,23 +51,23 @@ def test_p17_no_person_is_anywhere_outside_the_landing_area(published: Installat
         "restricted.applicant_token",
         "restricted.phone_token",
     ):
-        said |= {
+        found |= {
             text
             for row in published.query(f"select * from {table}")
             for value in row.values()
             for text in _texts(value)
         }
-    said |= {path.read_text() for path in published.settings.docs.rglob("*.html")}
-    everything = "\n".join(said)
-    assert [person for person in persons if person in everything] == []
+    found |= {path.read_text() for path in published.settings.docs.rglob("*.html")}
+    everything = "\n".join(found)
+    assert [value for value in persons if value in everything] == []
 
 
-def test_the_landing_area_is_closed_to_others(published: Installation) -> None:
+def test_the_landing_area_is_closed_to_other_users(published: Installation) -> None:
     for folder in (published.settings.landing / "one_stop_shop").iterdir():
         assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_the_staging_holds_no_name(published: Installation) -> None:
+def test_the_staging_area_has_no_column_with_personal_data(published: Installation) -> None:
     columns = {
         name
         for path in Path(published.settings.staging).rglob("dossier.parquet")
@@ -79,10 +77,10 @@ def test_the_staging_holds_no_name(published: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "what"),
+    ("column", "value", "category"),
     [("notation", "UBND-VP 049094000123", "identity"), ("alias", "UBND xã ông Nguyễn Văn Bình", "name"), ("subject", "ĐT 0905 123 456", "phone")],
 )  # fmt: skip
-def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: str, value: str, what: str) -> None:
+def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: str, value: str, category: str) -> None:
     kind = next(kind for kind in records.KINDS.values() if column in kind.columns)
     plain = "Báo cáo số 785/STTTT-CNTT"
     sound = pa.table(
@@ -93,6 +91,6 @@ def test_s19_a_person_in_a_shared_text_stops_the_batch(tmp_path: Path, column: s
         assert personal_data.scan(con, tmp_path, records.KINDS.values()) == []
         spoilt = sound.set_column(sound.schema.get_field_index(column), column, pa.array([value]))
         pq.write_table(spoilt, tmp_path / f"{kind.name}.parquet")
-        (found,) = personal_data.scan(con, tmp_path, records.KINDS.values())
-    assert (found.kind, found.column, found.category) == (kind.name, column, what)
-    assert value not in str(found)
+        (finding,) = personal_data.scan(con, tmp_path, records.KINDS.values())
+    assert (finding.kind, finding.column, finding.category) == (kind.name, column, category)
+    assert value not in str(finding)

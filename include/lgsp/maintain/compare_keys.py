@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from lgsp import sql
 from lgsp.land.reader import Keys
 from lgsp.schema import records
+from lgsp.schema.sources import SweptList
 from lgsp.sql import quoted
 from lgsp.store.ledger import Connection
 from lgsp.vietnam.personal_data import mask_key
@@ -33,7 +34,7 @@ class ComparedList:
     keeps: tuple[str, ...] = ()
 
     @classmethod
-    def from_config(cls, source: str, name: str, config: Mapping[str, Any]) -> ComparedList:
+    def from_config(cls, source: str, name: str, config: SweptList) -> ComparedList:
         """The list as its source.yml configures it."""
         lists = {key: tuple(config[key]) for key in ("kinds", "keeps") if key in config}
         return cls(source=source, name=name, by=config["by"], absent=config["absent"], **lists)

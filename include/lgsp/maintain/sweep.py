@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any
 
 from lgsp import check, harmonise, install, land, store
 from lgsp.check import batch_metrics
@@ -26,7 +25,7 @@ from lgsp.land.source_client import Client
 from lgsp.maintain import compare_keys
 from lgsp.maintain.compare_keys import Absent, ComparedList, Difference
 from lgsp.schema import sources
-from lgsp.schema.sources import Source
+from lgsp.schema.sources import Source, SweepDescription
 from lgsp.settings import Settings
 from lgsp.sql import one_row
 from lgsp.store import ledger
@@ -145,7 +144,7 @@ def sweep_window(
     return sweep.lists
 
 
-def _config(source: Source) -> Mapping[str, Any]:
+def _config(source: Source) -> SweepDescription:
     """The `sweep` part of a source's source.yml. Raises ContractError when it has none."""
     if not source.sweep:
         raise ContractError(f"{source.path.name} of {source.name} has no `sweep`: add there which lists are compared")

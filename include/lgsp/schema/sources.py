@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from lgsp import sql
 from lgsp.errors import ContractError
@@ -22,6 +22,43 @@ ROLES = ("one_stop", "portal", "documents")
 DOSSIER_ROLES = ("one_stop", "portal")
 
 
+class ListDescription(TypedDict):
+    """One list of a source: where its records are in an answer, and the converter of each field."""
+
+    records: str
+    fields: dict[str, Any]
+
+
+class Volume(TypedDict):
+    """When the number of records is suspicious: `most_times` as many as usual, from `from_count` records on."""
+
+    key: str
+    most_times: float
+    from_count: int
+
+
+class FreshnessLimit(TypedDict):
+    """After how many hours without new data a source is stale."""
+
+    hours: float
+
+
+class SweptList(TypedDict):
+    """How a sweep compares a list: its kinds of record, the time by which they are selected, and what proves a deletion."""
+
+    kinds: list[str]
+    by: str
+    absent: str
+    keeps: NotRequired[list[str]]
+
+
+class SweepDescription(TypedDict):
+    """What a sweep compares: how many days back, and which lists."""
+
+    range_days: int
+    lists: dict[str, SweptList]
+
+
 @dataclass(frozen=True)
 class Source:
     """What a source's `source.yml` says: how to ask, how to cut, what its fields are."""
@@ -30,16 +67,16 @@ class Source:
     title: str
     description: str
     role: str
+    volume: Volume
     rank: int | None = None
     manners: Mapping[str, Any] = field(default_factory=dict)
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
     unknown_field: str = "warn"
-    lists: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    volume: Mapping[str, Any] = field(default_factory=dict)
-    freshness: Mapping[str, Any] = field(default_factory=lambda: {"hours": 36})
-    sweep: Mapping[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, ListDescription] = field(default_factory=dict)
+    freshness: FreshnessLimit = field(default_factory=lambda: FreshnessLimit(hours=36))
+    sweep: SweepDescription | None = None
     corrections: tuple[Correction, ...] = ()
 
     @property

@@ -1,12 +1,12 @@
--- What the document system says: (ALL, ALL), (ALL, each level), (agency, its level), for every period that is reached.
--- Reported figures stand beside the documents they speak of. Needs temporary tables period, affected and part.
+-- Indicators of the document system, by period: for (ALL, ALL), (ALL, each level) and (agency, its level). Reported figures are
+-- divided by the number of documents sent. Needs the temporary tables period, affected and period_span.
 with agency as (
     select organisation_id, min(level) as level, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on
     from shared.organisation group by 1
 ), agency_movement as (
     select organisation_id, period, period_start, sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed,
         sum(sent_deliveries) as sent_deliveries, sum(received) as received, sum(received_excluded) as received_excluded,
-        sum(received_in_time) as received_in_time, sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held_papers) as held
+        sum(received_in_time) as received_in_time, sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held_papers) as quarantined
     from record.paper_movement join period_span using (span, since_on) where period <> 'half_month' group by 1, 2, 3
 ), total as (
     select period, period_start,
@@ -14,7 +14,7 @@ with agency as (
         case when grouping(level) = 1 then 'ALL' else level end as level,
         sum(sent) as sent, sum(sent_paperless) as sent_paperless, sum(sent_signed) as sent_signed, sum(sent_deliveries) as sent_deliveries,
         sum(received) as received, sum(received_excluded) as received_excluded, sum(received_in_time) as received_in_time,
-        sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(held) as held
+        sum(files_opened) as files_opened, sum(files_electronic) as files_electronic, sum(quarantined) as quarantined
     from agency_movement left join agency using (organisation_id)
     group by grouping sets ((period, period_start), (period, period_start, level), (period, period_start, level, organisation_id))
 ), reporting_unit as (
@@ -25,14 +25,14 @@ with agency as (
     join affected using (organisation_id) join period p using (period, period_start)
     where period <> 'half_month'
 ), reported_amount as (
-    -- what was reported of the province is not of each of its levels
+    -- a figure reported for the province belongs to (ALL, ALL) only, not to each level
     select period, period_start, organisation_id, level, sum(amount) filter (where indicator_id = 'hours_saved') as hours,
         sum(amount) filter (where indicator_id = 'vnd_saved') as vnd
     from shared.manual_indicator
     join (select organisation_id, level from agency union all select 'ALL', 'ALL') unit_level using (organisation_id)
     group by 1, 2, 3, 4
 ), measured as (
-    select reporting_unit.*, k.*, coalesce(held, 0) as quarantined_count
+    select reporting_unit.*, k.*, coalesce(quarantined, 0) as quarantined_count
     from reporting_unit left join total using (period, period_start, organisation_id, level) left join reported_amount using (period, period_start, organisation_id, level)
     cross join lateral (values
         ('sent', coalesce(sent, 0), 1, 0),
@@ -45,7 +45,7 @@ with agency as (
         ('claimed_hours_per_document', hours, coalesce(sent, 0), 0),
         ('claimed_vnd_per_document', vnd, coalesce(sent, 0), 0)
     ) as k(kpi_id, numerator, denominator, excluded_count)
-    -- an agency that ended is asked about the periods in which it still sent or received
+    -- an agency that ended has rows only for periods with movements or reported figures
     where k.numerator is not null and (is_in_force or total.sent is not null or reported_amount.hours is not null or reported_amount.vnd is not null)
 ), threshold as (
     select distinct on (period_end, threshold_id, scope) period_end, threshold_id, scope, value

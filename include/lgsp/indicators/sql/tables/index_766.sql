@@ -1,52 +1,53 @@
--- Points of Decision 766/QĐ-TTg: of each agency and the province, a row for each component whose weight is in force on the period's last day, and the total
--- of those that could be computed. Reads the ratios that were computed just before; needs temporary tables new_service_kpi, period and affected.
-with asked as (
+-- Points of Decision 766/QĐ-TTg for each agency and the province: a row for each component whose weight is in force on the last day
+-- of the period, and the total of the components that could be computed. Reads the ratios that were computed just before.
+-- Needs the temporary tables new_service_kpi, period and affected.
+with requested_period as (
     select p.period, p.period_start, p.period_end, p.as_of, p.period_end - 1 as last_on, d.definition_version
     from (select distinct period, period_start from affected) a join period p using (period, period_start)
     join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
 ), agency as (
-    -- one that is gone is ranked no more, though its last dossiers still end
+    -- an agency that has ended is not ranked, even while its last dossiers are finished
     select organisation_id, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on from shared.organisation group by 1
     union all select 'ALL', '-infinity', 'infinity'
-), counted as (
+), ratio_value as (
     select k.organisation_id, k.period, k.period_start, k.kpi_id, k.numerator, k.denominator, k.value, k.excluded_count, k.quarantined_count
-    from new_service_kpi k join affected using (organisation_id, period, period_start) join asked using (period, period_start) join agency using (organisation_id)
+    from new_service_kpi k join affected using (organisation_id, period, period_start) join requested_period using (period, period_start) join agency using (organisation_id)
     where (k.organisation_id <> 'ALL' or k.level = 'ALL') and first_on < period_end and ended_on > period_start
-), who as (
-    select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as held
-    from counted group by 1, 2, 3
-), found as (
-    -- brought together by grouping: of what this publication wrote nothing is known that would make a join quick
+), scored_agency as (
+    select organisation_id, period, period_start, coalesce(max(quarantined_count) filter (where kpi_id = 'on_time'), 0) as quarantined
+    from ratio_value group by 1, 2, 3
+), component_value as (
+    -- grouped instead of joined: the rows of this publication have no statistics that would make a join fast
     select organisation_id, period, period_start, component, max(numerator) as numerator, max(denominator) as denominator, max(value) as value,
-        max(excluded_count) as excluded_count, max(held) as held
+        max(excluded_count) as excluded_count, max(quarantined) as quarantined
     from (
-        select organisation_id, period, period_start, component, numerator, denominator, value, excluded_count, quarantined_count as held
-        from counted join asked using (period, period_start) join shared.index_766_weight using (kpi_id) where valid_from <= last_on and (valid_to is null or valid_to > last_on)
+        select organisation_id, period, period_start, component, numerator, denominator, value, excluded_count, quarantined_count as quarantined
+        from ratio_value join requested_period using (period, period_start) join shared.index_766_weight using (kpi_id) where valid_from <= last_on and (valid_to is null or valid_to > last_on)
         union all
-        select organisation_id, period, period_start, component, null, null, null, 0, held
-        from who join asked using (period, period_start) join shared.index_766_weight on valid_from <= last_on and (valid_to is null or valid_to > last_on)
-    ) each group by 1, 2, 3, 4
-), scored as (
-    -- decimals until the end, so that a sum of points has no dust of binary fractions
+        select organisation_id, period, period_start, component, null, null, null, 0, quarantined
+        from scored_agency join requested_period using (period, period_start) join shared.index_766_weight on valid_from <= last_on and (valid_to is null or valid_to > last_on)
+    ) weighted_value group by 1, 2, 3, 4
+), component_score as (
+    -- decimals until the end, so that sums of points have no binary rounding errors
     select f.*, a.as_of, a.definition_version, w.full_at, w.maximum::numeric as maximum,
         case
             when denominator is null or denominator = 0 then null
             when numerator >= full_at::numeric * denominator then w.maximum::numeric
             else w.maximum::numeric(40, 20) * numerator / (full_at::numeric * denominator)
         end as points
-    from found f join asked a using (period, period_start)
+    from component_value f join requested_period a using (period, period_start)
     join shared.index_766_weight w using (component) where w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
 ), total as (
-    select organisation_id, period, period_start, as_of, definition_version, held,
-        sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as every
-    from scored group by 1, 2, 3, 4, 5, 6
+    select organisation_id, period, period_start, as_of, definition_version, quarantined,
+        sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as maximum_of_all
+    from component_score group by 1, 2, 3, 4, 5, 6
 )
 select organisation_id, period, period_start, component, numerator, denominator, value, full_at,
     points::double precision, maximum::double precision, null::double precision as coverage,
-    excluded_count, held as quarantined_count, definition_version, as_of, null::text as batch_id
-from scored
+    excluded_count, quarantined as quarantined_count, definition_version, as_of, null::text as batch_id
+from component_score
 union all
 select organisation_id, period, period_start, 'total', null, null, (points / nullif(maximum, 0))::double precision, null,
-    points::double precision, maximum::double precision, (maximum / nullif(every, 0))::double precision,
-    0, held, definition_version, as_of, null
+    points::double precision, maximum::double precision, (maximum / nullif(maximum_of_all, 0))::double precision,
+    0, quarantined, definition_version, as_of, null
 from total
