@@ -1,4 +1,4 @@
-"""One dossier as each system sends it, and the lists that it refers to; for tests that change a field and check the result."""
+"""One dossier as each system sends it, and the lists that it refers to, for tests that change a field."""
 
 from __future__ import annotations
 

@@ -36,4 +36,4 @@ class NothingPublished(PublicationFailed):
 
 
 class CommitFailed(LgspError):
-    """The commit failed or its answer was lost: only the database knows whether it took place."""
+    """The commit failed or its answer was lost: whether it took place must be read from the database."""

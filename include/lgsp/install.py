@@ -113,7 +113,7 @@ def _contract_tables() -> Iterator[str]:
 
 def _derived() -> Iterator[str]:
     """What is derived from contracts and source descriptions: tables of sums, functions of history, rules and roles."""
-    yield from compute.statements()
+    yield from compute.ddl()
     yield _table_rules()
     yield _sources()
     yield from history.statements()

@@ -111,7 +111,7 @@ class BatchGenerator:
 
     def _copies(self, con: duckdb.DuckDBPyConnection) -> int:
         row = con.execute(
-            f"select sum(len(from_json(events, '{STEPS}'))) from seed join leading using (source, source_key)"
+            f"select sum(len(from_json(events, '{STEPS}'))) from seed join chosen_record using (source, source_key)"
         )
         events = row.fetchone()
         assert events is not None
@@ -126,7 +126,7 @@ class BatchGenerator:
                 f"from read_parquet('{self.seed}/*/*/dossier.parquet', union_by_name = true)"
             )
             con.execute(
-                "create table leading as select min_by(source, source) as source, min_by(source_key, source) as source_key from seed group by source_code"
+                "create table chosen_record as select min_by(source, source) as source, min_by(source_key, source) as source_key from seed group by source_code"
             )
             yield con
 

@@ -27,9 +27,9 @@ SOURCES = ("one_stop_shop", "online_services")
 # The timed functions: each without the time of the timed functions that it calls.
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (duckdb_functions, "load", "vocabulary"),
-    (parse_pages, "_explode", "unpack, split into records, hash"),
-    (parse_pages, "_audit", "check every field name"),
-    (parse_pages, "_read_words", "repair distinct texts"),
+    (parse_pages, "_insert_records", "unpack, split into records, hash"),
+    (parse_pages, "_find_drift", "check every field name"),
+    (parse_pages, "_repair_texts", "repair distinct texts"),
     (parse_pages, "read", "extract and repair fields"),
     (context.HarmoniseContext, "stage_organisations", "agencies"),
     (context.HarmoniseContext, "_match", "match spellings of agencies"),

@@ -63,7 +63,7 @@ def main(dossiers: int) -> None:
                                                ("the next day", 3, _day(LAST + timedelta(days=2))), ("corrections", 4, (_corrections(),))):  # fmt: skip
                 _measure(settings, name, snapshot_id, changes)
             with reading(store.url(settings)) as transaction:
-                assert dossier_flows.differing(transaction) == 0
+                assert dossier_flows.count_differences(transaction) == 0
         finally:
             Server(Path(home)).stop()
 
@@ -83,17 +83,17 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
         compute.stage_quarantined(transaction)
         server = psutil.Process(transaction.one("select pg_backend_pid()"))
         started, cpu, changed = time.monotonic(), sum(server.cpu_times()[:2]), Changes()
-        is_every = compute.begin(transaction, snapshot_id, is_all=False)
+        is_every = compute.update_sums(transaction, snapshot_id, is_all=False)
         parts = [f"sums {time.monotonic() - started:.2f} s"]
         for table in indicator_tables.TABLES:
             table_started = time.monotonic()
             merge.merge_query(
                 transaction,
                 table,
-                compute.query(table),
+                compute.indicator_query(table),
                 snapshot_id,
                 changed,
-                compute.scope(table, is_every),
+                compute.recompute_scope(table, is_every),
             )
             parts.append(f"{table} {time.monotonic() - table_started:.2f} s ({changed.rows[table]:,} rows)")
         click.echo(

@@ -17,8 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ import psycopg
 import pyarrow.parquet as pq
 
 from lgsp import install, publish, store
-from lgsp.publish import stage
+from lgsp.publish.context import PublishRun
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from tests.bench.base import BatchGenerator, Change, seed
@@ -136,13 +136,8 @@ def _measure(settings: Settings) -> dict[str, Any]:
 
 def _published(settings: Settings) -> dict[str, Any]:
     install.ensure(settings)
-    stopwatches: list[_CpuStopwatch] = []
-
-    def new_stopwatch() -> _CpuStopwatch:
-        stopwatches.append(_CpuStopwatch(settings.home))
-        return stopwatches[0]
-
-    stage.Stopwatch = new_stopwatch  # type: ignore[assignment, misc]
+    meter = _CpuMeter(settings.home)
+    PublishRun.timed = meter.timed  # type: ignore[method-assign, assignment]
     started = time.monotonic()
     publication = publish.run(settings)
     seconds = time.monotonic() - started
@@ -152,7 +147,7 @@ def _published(settings: Settings) -> dict[str, Any]:
     peak = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) // 1024
     return {
         "total": seconds,
-        "cpu": stopwatches[0].cpu,
+        "cpu": meter.seconds,
         "seconds": publication.seconds,
         "rows": publication.rows,
         "written": written,
@@ -167,24 +162,29 @@ def _written(snapshots: Path, snapshot_id: int) -> dict[str, int]:
     return {"parts": len(new), "rows": sum(pq.read_metadata(path).num_rows for path in new)}
 
 
-class _CpuStopwatch(stage.Stopwatch):
-    """The elapsed seconds and the CPU seconds of each part of a publication, here and in PostgreSQL together."""
+class _CpuMeter:
+    """The CPU seconds of each step of a publication, here and in PostgreSQL together."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__()
-        self.cpu: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
         self._postmaster = _postmaster(home)
-        self._used = self._now()
+        self._timed = PublishRun.timed
+
+    @property
+    def timed(self) -> Callable[[PublishRun, str], AbstractContextManager[None]]:
+        """A replacement of `PublishRun.timed` that also adds the CPU seconds of the block."""
+
+        @contextmanager
+        def timed(run: PublishRun, step: str) -> Iterator[None]:
+            started = self._now()
+            with self._timed(run, step):
+                yield
+            self.seconds[step] = round(self.seconds.get(step, 0.0) + self._now() - started, 2)
+
+        return timed
 
     def _now(self) -> float:
         return time.process_time() + _server_seconds(self._postmaster)
-
-    def lap(self, name: str) -> None:
-        """Add both times since the last lap to a part."""
-        super().lap(name)
-        now = self._now()
-        self.cpu[name] = round(self.cpu.get(name, 0.0) + now - self._used, 2)
-        self._used = now
 
 
 class _MemoryWatch:
@@ -253,9 +253,9 @@ def _print(results: dict[str, dict[str, Any]]) -> None:
             f"{cpu:.2f} CPU s, {cpu / sum(floor['cpu'].values()):.2f} times; {result['rows'].get('dossier_event', 0):,} events, "
             f"{result['written']['parts']} files with {result['written']['rows']:,} rows; {_memory(result)}"
         )
-        click.echo("   " + "".join(f"{name:>14}" for name in parts))
-        for unit in ("seconds", "cpu"):
-            click.echo(f"{unit:>7}"[-4:] + "".join(f"{result[unit].get(name, 0):>14.2f}" for name in parts))
+        click.echo("    " + "".join(f"{name:>24}" for name in parts))
+        for unit, label in (("seconds", "   s"), ("cpu", " cpu")):
+            click.echo(label + "".join(f"{result[unit].get(name, 0):>24.2f}" for name in parts))
 
 
 if __name__ == "__main__":

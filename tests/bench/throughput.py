@@ -25,7 +25,7 @@ from typing import Any
 
 import click
 
-from lgsp import check, harmonise, land, publish, store
+from lgsp import check, harmonise, install, land, publish, store
 from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.store import ledger
@@ -207,7 +207,9 @@ def serving(dossiers: int, documents: int) -> Iterator[dict[str, str]]:
             if province.poll() is not None:
                 raise click.ClickException("the province did not start")
             time.sleep(0.2)
-        yield _environment(home, json.loads(ready.read_text())["connections"])
+        environment = _environment(home, json.loads(ready.read_text())["connections"])
+        install.ensure(Settings.from_env(environment))
+        yield environment
     finally:
         province.terminate()
         province.wait()

@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """One version of a record as a source sent it, sorted by time: the rules that it breaks, and its expected treatment."""
+    """One version of a record as a source sent it, ordered by time, with the rules that it breaks."""
 
     changed_at: datetime
     raw_hash: str
@@ -120,17 +120,19 @@ def landed(source: str, batch: Batch) -> list[Version]:
         version(source, row, batch.manifest.get("returned"))
         for call, body in bodies.values() if call.list == "dossiers" for row in body[rows_key]
     ]  # fmt: skip
-    for stone in batch.manifest.get("deleted", ()):
-        gone_at = datetime.fromisoformat(stone["deleted_at"]).astimezone(UTC)
+    for tombstone in batch.manifest.get("deleted", ()):
+        deleted_at = datetime.fromisoformat(tombstone["deleted_at"]).astimezone(UTC)
         versions.append(
-            Version(gone_at, bodies[stone["answer"]][0].sha256, (source, stone["source_key"]), is_deleted=True)
+            Version(
+                deleted_at, bodies[tombstone["answer"]][0].sha256, (source, tombstone["source_key"]), is_deleted=True
+            )
         )
     return versions
 
 
 @dataclass
 class Systems:
-    """The current records of each system, all versions that it has sent, and the records that it deleted without a notice."""
+    """The current records of each system, all versions that it sent, and the records that it deleted without a notice."""
 
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
     deleted: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {ONE_STOP: {}, PORTAL: {}})
@@ -179,7 +181,7 @@ class _Client:
     def read_window(self, reader: Reader, window: Window) -> Mapping[str, Reading]:
         rows = self._within(window)
         if self._systems.shifts_pages:
-            listed = {(listed.key, listed.changed_at) for listed in (version(self._source, row) for row in rows)}
+            listed = {(v.key, v.changed_at) for v in (version(self._source, row) for row in rows)}
             older = [(version(self._source, row), row) for row in self._systems.sent[self._source][-2:-1]]
             # never two contents with the same time: the warning about them depends on the rest of the batch
             rows += [*rows[:1], *[row for sent, row in older if (sent.key, sent.changed_at) not in listed]]

@@ -1,4 +1,4 @@
-"""Single records, as a source may send them: what is published of each, told by the shared tables alone."""
+"""Tests of single records as a source can send them: what the shared tables contain for each of them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
-from lgsp import check, harmonise, land, publish, store
+from lgsp import store
+from lgsp.cli.main import main
 from lgsp.land.archive import Pack
 from lgsp.publish import link_dossiers
 from lgsp.schema import codelists
 from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
-from tests.integration.conftest import Installation, installed
+from tests.integration.conftest import Installation, installed, set_environment
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 
-Feed = Callable[..., list[str]]
+Send = Callable[..., list[str]]
 
 
-def _feed(
+def _send(
     installation: Installation, source: str, *rows: dict[str, Any], publishes: bool = True, **lists: Any
 ) -> list[str]:
     with store.connect(installation.settings) as connection:
@@ -35,26 +37,26 @@ def _feed(
         **({} if source == "documents" else {"dossiers": dossiers}),
         **lists,
     }
-    for name, given in answers.items():
-        for request, answer in given if isinstance(given, list) and name == "edocs" else [(name, given)]:
+    for name, content in answers.items():
+        for request, answer in content if name == "edocs" else [(name, content)]:
             pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
     count = len(rows)
     pack.seal({"declared": count, "read": count, "gap": 0})
     with store.connect(installation.settings) as connection:
         ledger.advance(connection, batch.batch_id, "landed")
-    ids = check.run(installation.settings, harmonise.run(installation.settings, [batch.batch_id]))
+    batch_ids = installation.process([batch.batch_id])
     if publishes:
-        publish.run(installation.settings)
-    return ids
+        installation.publish()
+    return batch_ids
 
 
 @pytest.fixture
-def feed(installation: Installation) -> Feed:
-    """Lands hand-made answers as if a source had sent them, and takes them as far as they go."""
-    return functools.partial(_feed, installation)
+def send(installation: Installation) -> Send:
+    """A function that lands records as if a source had sent them, processes them, and publishes them by default."""
+    return functools.partial(_send, installation)
 
 
-# Records of many dossiers that know nothing of each other, landed together: one-stop first, then the portal.
+# Records of independent dossiers, landed together to save time: the one-stop shop first, then the portal.
 
 TRIALS: dict[str, dict[str, Any]] = {
     "procedure code": {"procedure": {"code": "thoaitestthutuc"}},
@@ -76,8 +78,8 @@ def _code(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def many(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Both batches, published together."""
-    done = installed(server, tmp_path_factory.mktemp("many"), {})
+    """An installation that published one batch of independent records of each system."""
+    installation = installed(server, tmp_path_factory.mktemp("many"), {})
     one_stops = [
         one_stop(id=f"t{n}", code=_code(n), receiptCode="", **trial) for n, trial in enumerate(TRIALS.values(), 101)
     ]
@@ -90,44 +92,40 @@ def many(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Installati
     one_stops.append(one_stop(id="m", code=_code(302), receiptCode="", appointmentDate="2026-08-02T17:00:00.000+0000"))
     one_stops.append(one_stop(id="l", code=_code(303), receiptCode="BN-303", applyMethod={"id": 0}))
     onlines.append(online(MaHoSo=_code(303), SoBienNhan="BN-303"))
-    _feed(done, "one_stop_shop", *one_stops, publishes=False)
-    _feed(done, "online_services", *onlines)
-    return done
+    _send(installation, "one_stop_shop", *one_stops, publishes=False)
+    _send(installation, "online_services", *onlines)
+    return installation
 
 
 def _dossiers(installation: Installation) -> dict[str, dict[str, Any]]:
     return {row["dossier_id"]: row for row in installation.query("select * from shared.dossier")}
 
 
-def test_a_dossiers_id_changes_when_its_one_stop_record_comes_later(feed: Feed, installation: Installation) -> None:
-    feed("online_services", online(MaHoSo=f"{AGENCY}-260803-98765", MaHoSoKhac=f"{AGENCY}-260803-0001"))
+def test_a_dossier_gets_the_id_of_a_later_one_stop_record(send: Send, installation: Installation) -> None:
+    send("online_services", online(MaHoSo=f"{AGENCY}-260803-98765", MaHoSoKhac=f"{AGENCY}-260803-0001"))
     assert list(_dossiers(installation)) == [f"{AGENCY}-260803-98765"]
-    feed("one_stop_shop", one_stop())
-    (found,) = _dossiers(installation).values()
-    assert found["dossier_id"] == f"{AGENCY}-260803-0001" and found["in_one_stop"] and found["in_online_services"]
-    assert (found["channel"], found["submitted_via"], found["satisfaction"], found["has_conflict"]) == (
-        "online",
-        "national",
-        5,
-        True,
-    )
-    (gone,) = installation.query("select dossier_id, snapshot_from, snapshot_to from history.dossier")
-    assert gone == {"dossier_id": f"{AGENCY}-260803-98765", "snapshot_from": 1, "snapshot_to": 2}
+    send("one_stop_shop", one_stop())
+    (dossier,) = _dossiers(installation).values()
+    assert dossier["dossier_id"] == f"{AGENCY}-260803-0001" and dossier["in_one_stop"] and dossier["in_online_services"]
+    assert (dossier["channel"], dossier["submitted_via"]) == ("online", "national")
+    assert dossier["satisfaction"] == 5 and dossier["has_conflict"]
+    (replaced,) = installation.query("select dossier_id, snapshot_from, snapshot_to from history.dossier")
+    assert replaced == {"dossier_id": f"{AGENCY}-260803-98765", "snapshot_from": 1, "snapshot_to": 2}
 
 
-def test_a_version_in_quarantine_does_not_replace_the_last_good_one(feed: Feed, installation: Installation) -> None:
-    feed("one_stop_shop", one_stop())
-    feed("one_stop_shop", one_stop(dossierStatus={"id": 77}, modifiedDate="2026-08-03T09:00:00.000+0000"))
-    (found,) = _dossiers(installation).values()
-    assert found["status"] == "finished"
+def test_a_quarantined_version_does_not_replace_the_last_one(send: Send, installation: Installation) -> None:
+    send("one_stop_shop", one_stop())
+    send("one_stop_shop", one_stop(dossierStatus={"id": 77}, modifiedDate="2026-08-03T09:00:00.000+0000"))
+    (dossier,) = _dossiers(installation).values()
+    assert dossier["status"] == "finished"
     (row,) = installation.query("select rule_id, reason, state, raw_pointer from ledger.quarantine")
     assert row["rule_id"] == "DOS_STATUS_MAPPED" and row["state"] == "open" and row["raw_pointer"]
     assert "77" in row["reason"] and "codelists/dossier_status.yml" in row["reason"]
 
 
-def test_a_tombstone_takes_the_dossier_away_even_without_its_code(feed: Feed, installation: Installation) -> None:
-    feed("one_stop_shop", one_stop())
-    feed(
+def test_a_tombstone_removes_the_dossier_even_without_its_code(send: Send, installation: Installation) -> None:
+    send("one_stop_shop", one_stop())
+    send(
         "one_stop_shop",
         {"id": "a1", "modifiedDate": "2026-08-03T09:00:00.000+0000", "deletedDate": "2026-08-03T09:00:00.000+0000"},
     )
@@ -140,59 +138,62 @@ def test_a_tombstone_takes_the_dossier_away_even_without_its_code(feed: Feed, in
 def test_a_receipt_links_only_with_procedure_agency_and_day(case: str, many: Installation) -> None:
     number = list(RECEIPTS).index(case) + 201
     keys = [f"r{number}", _code(90000 + number)]
-    found = many.query("select * from shared.dossier_source where source_key = any(%s)", keys)
-    assert len(found) == 2 and len({row["dossier_id"] for row in found}) == RECEIPTS[case][1]
+    rows = many.query("select * from shared.dossier_source where source_key = any(%s)", keys)
+    assert len(rows) == 2 and len({row["dossier_id"] for row in rows}) == RECEIPTS[case][1]
     if RECEIPTS[case][1] == 1:
-        assert {row["match_rule"] for row in found} == {"receipt"}
+        assert {row["match_rule"] for row in rows} == {"receipt"}
 
 
 @pytest.mark.parametrize("at_once", [1, 100_000])
-def test_a_record_that_changes_its_code_leaves_the_other_side_whole(
-    at_once: int, feed: Feed, installation: Installation, monkeypatch: pytest.MonkeyPatch
+def test_a_record_that_changes_its_code_leaves_its_dossier(
+    at_once: int, send: Send, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", at_once)
-    minted = f"{AGENCY}-260803-98765"
-    feed("one_stop_shop", one_stop(receiptCode=""))
-    feed("online_services", online(MaHoSo=minted, MaHoSoKhac=f"{AGENCY}-260803-0001"))
+    portal_code = f"{AGENCY}-260803-98765"
+    send("one_stop_shop", one_stop(receiptCode=""))
+    send("online_services", online(MaHoSo=portal_code, MaHoSoKhac=f"{AGENCY}-260803-0001"))
     assert len(_dossiers(installation)) == 1
-    feed("online_services", online(MaHoSo=minted, MaHoSoKhac="", NgayCapNhat="20260803120000"))
-    found = _dossiers(installation)
-    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in found.items()} == {
-        f"{AGENCY}-260803-0001": (True, False), minted: (False, True),
+    send("online_services", online(MaHoSo=portal_code, MaHoSoKhac="", NgayCapNhat="20260803120000"))
+    dossiers = _dossiers(installation)
+    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in dossiers.items()} == {
+        f"{AGENCY}-260803-0001": (True, False), portal_code: (False, True),
     }  # fmt: skip
 
 
-def test_two_unknown_procedures_are_not_one(many: Installation) -> None:
-    found = _dossiers(many)
-    assert [found[_code(number)]["service_code"] for number in (301, 90301)] == ["UNKNOWN", "UNKNOWN"]
+def test_records_with_unknown_procedures_are_not_linked(many: Installation) -> None:
+    dossiers = _dossiers(many)
+    assert [dossiers[_code(number)]["service_code"] for number in (301, 90301)] == ["UNKNOWN", "UNKNOWN"]
 
 
-def test_a_due_date_at_local_midnight_is_the_day_it_begins(many: Installation) -> None:
+def test_a_due_time_at_local_midnight_is_the_day_that_starts(many: Installation) -> None:
     """T17:00Z is local midnight of the next day: due on the 3rd, received on the 3rd."""
-    found = _dossiers(many)[_code(302)]
-    assert (found["due_on"], found["received_on"], found["is_on_time"]) == (date(2026, 8, 3), date(2026, 8, 3), True)
+    dossier = _dossiers(many)[_code(302)]
+    assert (dossier["due_on"], dossier["received_on"], dossier["is_on_time"]) == (
+        date(2026, 8, 3),
+        date(2026, 8, 3),
+        True,
+    )
 
 
-def test_a_missing_list_stays_unknown_and_is_no_conflict(many: Installation) -> None:
-    found = _dossiers(many)[_code(303)]
-    assert found["in_one_stop"] and found["in_online_services"]
-    assert found["fee_vnd"] == 2000 and not found["has_conflict"], many.query("select * from shared.reconciliation")
+def test_a_missing_fee_list_is_not_a_conflict(many: Installation) -> None:
+    dossier = _dossiers(many)[_code(303)]
+    assert dossier["in_one_stop"] and dossier["in_online_services"]
+    assert dossier["fee_vnd"] == 2000 and not dossier["has_conflict"], many.query("select * from shared.reconciliation")
 
 
-def test_a_mended_code_list_and_a_rebuild_bring_the_row_back(
-    feed: Feed, installation: Installation, monkeypatch: pytest.MonkeyPatch
+def test_a_row_is_published_after_a_code_list_fix_and_a_rebuild(
+    send: Send, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed("one_stop_shop", one_stop(dossierStatus={"id": 77}))
+    send("one_stop_shop", one_stop(dossierStatus={"id": 77}))
     assert _dossiers(installation) == {}
-    mended = {
+    fixed = {
         **codelists.load("dossier_status"),
         "one_stop_shop": {**codelists.load("dossier_status")["one_stop_shop"], "77": "finished"},
     }
-    genuine = codelists.load.__wrapped__
-    monkeypatch.setattr(codelists, "load", lambda name: mended if name == "dossier_status" else genuine(name))
-    again = land.open_rebuild_batches(installation.settings, "one_stop_shop", DAY)
-    check.run(installation.settings, harmonise.run(installation.settings, again))
-    publish.run(installation.settings)
+    load = codelists.load.__wrapped__
+    monkeypatch.setattr(codelists, "load", lambda name: fixed if name == "dossier_status" else load(name))
+    installation.rebuild("one_stop_shop", DAY)
+    installation.publish()
     assert [row["status"] for row in _dossiers(installation).values()] == ["finished"]
 
 
@@ -203,14 +204,14 @@ def test_trial_records_are_ignored_and_counted(many: Installation) -> None:
     assert "m" in known and not known & {"t101", "t102", "t103"}
 
 
-def test_a_record_of_any_shape_ends_in_a_row_or_in_quarantine(feed: Feed, installation: Installation) -> None:
+def test_a_record_of_any_shape_becomes_a_row_or_is_quarantined(send: Send, installation: Installation) -> None:
     broken: list[Any] = [
         one_stop(id="b1", task="not a list"),
         one_stop(id="b2", code=f"{AGENCY}-260803-0002", procedure=[]),
         {"id": None},
         one_stop(id="b3", code=f"{AGENCY}-260803-0003", acceptedDate="9999-12-31T17:00:00.000+0000"),
     ]
-    (batch_id,) = feed("one_stop_shop", *broken)
+    (batch_id,) = send("one_stop_shop", *broken)
     counts = installation.batch(batch_id).counts
     assert counts["published_count"] + counts["quarantined_count"] == counts["fetched_count"] == 4
 
@@ -218,12 +219,12 @@ def test_a_record_of_any_shape_ends_in_a_row_or_in_quarantine(feed: Feed, instal
 def _edoc(
     document_id: str,
     kind: str = "0",
-    refers: str = "",
+    target: str = "",
     subject: str = "Báo cáo",
     sent: str = "2026/08/03 10:00:00",
     number: str = "785",
 ) -> dict[str, Any]:
-    business = f"<Bussiness><BussinessDocType>{kind}</BussinessDocType><DocumentId>{refers}</DocumentId></Bussiness>"
+    business = f"<Bussiness><BussinessDocType>{kind}</BussinessDocType><DocumentId>{target}</DocumentId></Bussiness>"
     xml = (
         f"<edXML><MessageHeader><From><OrganId>000.00.07.H47</OrganId></From><To><OrganId>{AGENCY}</OrganId></To>"
         f"<DocumentId>{document_id}</DocumentId><Code><CodeNumber>{number}</CodeNumber><CodeNotation>STTTT</CodeNotation></Code>"
@@ -234,10 +235,10 @@ def _edoc(
     return {"success": True, "data": {"edxml": xml, "attachments": []}}
 
 
-def _papers(feed: Feed, *messages: tuple[str, str, dict[str, Any]]) -> None:
+def _send_messages(send: Send, *messages: tuple[str, str, dict[str, Any]]) -> None:
     listed = [{"docId": doc_id, "createdTime": created, "messageType": "edoc"} for doc_id, created, _ in messages]
     edocs = [(f"getEdoc {doc_id}", answer) for doc_id, _, answer in messages]
-    feed(
+    send(
         "documents",
         *listed,
         messages={"success": True, "count": len(listed), "data": listed},
@@ -249,20 +250,20 @@ def _papers(feed: Feed, *messages: tuple[str, str, dict[str, Any]]) -> None:
 KEY = "000.00.07.H47,2026/08/03,785/STTTT"
 
 
-def test_a_late_redelivery_does_not_undo_an_update(feed: Feed, installation: Installation) -> None:
+def test_a_late_redelivery_does_not_revert_an_update(send: Send, installation: Installation) -> None:
     original, update = _edoc(KEY, subject="cũ"), _edoc(KEY, "2", KEY, subject="mới", sent="2026/08/03 11:00:00")
-    _papers(
-        feed,
+    _send_messages(
+        send,
         ("d1", "2026/08/03 10:00:00", original),
         ("d2", "2026/08/03 11:00:00", update),
         ("d3", "2026/08/03 15:00:00", original),
     )
-    (found,) = installation.query("select document_id, subject from shared.document")
-    assert found == {"document_id": "H47.07,2026/08/03,785/STTTT", "subject": "mới"}
+    (row,) = installation.query("select document_id, subject from shared.document")
+    assert row == {"document_id": "H47.07,2026/08/03,785/STTTT", "subject": "mới"}
 
 
-def test_a_revocation_by_uuid_finds_its_document(feed: Feed, installation: Installation) -> None:
-    lives = []
+def test_a_revocation_by_uuid_applies_to_its_document(send: Send, installation: Installation) -> None:
+    cases = []
     for number, order in {801: "document first", 802: "revocation first"}.items():
         uuid = f"5f0c2f0e-9f7c-4b1a-8a57-1d2f0e9f7{number}"
         revocation = _edoc(
@@ -272,27 +273,22 @@ def test_a_revocation_by_uuid_finds_its_document(feed: Feed, installation: Insta
             (f"d{number}", "2026/08/03 10:00:00", _edoc(uuid, number=str(number))),
             (f"r{number}", "2026/08/03 12:00:00", revocation),
         ]
-        lives.append(messages if order == "document first" else messages[::-1])
-    for arriving in zip(*lives, strict=True):
-        _papers(feed, *arriving)
-    found = installation.query("select document_id, revoked_at is not null as is_revoked from shared.document")
-    assert {row["document_id"]: row["is_revoked"] for row in found} == {
+        cases.append(messages if order == "document first" else messages[::-1])
+    for arriving in zip(*cases, strict=True):
+        _send_messages(send, *arriving)
+    rows = installation.query("select document_id, revoked_at is not null as is_revoked from shared.document")
+    assert {row["document_id"]: row["is_revoked"] for row in rows} == {
         "H47.07,2026/08/03,801/STTTT": True, "H47.07,2026/08/03,802/STTTT": True}  # fmt: skip
 
 
-def test_a_rebuild_of_nothing_says_so(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    from click.testing import CliRunner
-
-    from lgsp.cli.main import main
-
-    for name, value in installation.settings.environment.items():
-        monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(main, ["rebuild", "documents", "--from", "2026-08-01", "--to", "2026-08-02"])
-    assert done.exit_code == 1 and "no data of documents was landed" in done.output
+def test_a_rebuild_without_landed_data_is_refused(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, installation.settings)
+    result = CliRunner().invoke(main, ["rebuild", "documents", "--from", "2026-08-01", "--to", "2026-08-02"])
+    assert result.exit_code == 1 and "no data of documents was landed" in result.output
 
 
-def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(feed: Feed, installation: Installation) -> None:
-    lives = []
+def test_a_late_record_that_links_two_groups_joins_them(send: Send, installation: Installation) -> None:
+    cases = []
     for n, order in {1: (1, 2, 0), 2: (2, 0, 1)}.items():
         first, second = _code(90010 + n), _code(90020 + n)
         records = [
@@ -300,14 +296,14 @@ def test_a_late_record_that_joins_two_groups_makes_them_one_dossier(feed: Feed, 
             ("online_services", online(MaHoSo=first, MaHoSoKhac=_code(n), SoBienNhan="")),
             ("online_services", online(MaHoSo=second, MaHoSoKhac=first, SoBienNhan="", NgayCapNhat="20260803120000")),
         ]
-        lives.append([records[place] for place in order])
-    for arriving in zip(*lives, strict=True):
+        cases.append([records[index] for index in order])
+    for arriving in zip(*cases, strict=True):
         for source in ("one_stop_shop", "online_services"):
-            if records := [record for told, record in arriving if told == source]:
-                feed(source, *records, publishes=False)
-        publish.run(installation.settings)
-    found = _dossiers(installation)
-    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in found.items()} == {
+            if records := [record for sender, record in arriving if sender == source]:
+                send(source, *records, publishes=False)
+        installation.publish()
+    dossiers = _dossiers(installation)
+    assert {key: (row["in_one_stop"], row["in_online_services"]) for key, row in dossiers.items()} == {
         _code(1): (True, True), _code(2): (True, True)}  # fmt: skip
     rows = installation.query("select source_key, dossier_id, code_role from shared.dossier_source")
     assert {row["source_key"]: (row["dossier_id"], row["code_role"]) for row in rows} == {

@@ -30,7 +30,7 @@ def test_an_index_that_is_up_to_date_is_not_replaced(installation: Installation)
 
 def test_the_query_for_replacing_messages_uses_the_index(installation: Installation) -> None:
     with store.connect(installation.settings) as connection:
-        for table in ("scope_document (document_id)", "scope_told (told_id)"):
+        for table in ("scope_document (document_id)", "scope_message_id (told_id)"):
             connection.execute(f"create temporary table {table} as select 'id' || n from generate_series(1, 5000) n")
         connection.execute(
             "insert into record.document (source, source_key, also_replaces) select 'documents', n::text, "

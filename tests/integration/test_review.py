@@ -1,4 +1,4 @@
-"""The review list: what nobody knows is shown, what a person decides is remembered."""
+"""Tests of the review queue: unknown spellings wait for a decision, and decisions are stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lgsp.store import ledger
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import text
 from lgsp.window import Window
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, set_environment
 
 SOURCE = "one_stop_shop"
 DIRECTORY = directory.directory([
@@ -40,18 +40,19 @@ DIRECTORY = directory.directory([
 MISSPELT = "UBND xã Cẩm Thanhh"
 
 
-def _seen(alias: str, records: int = 3, day: date | None = date(2026, 8, 1)) -> Unmatched:
+def _unmatched(alias: str, records: int = 3, day: date | None = date(2026, 8, 1)) -> Unmatched:
     return Unmatched(alias, text.key(alias) or "", day, records)
 
 
 @pytest.fixture
 def settings(install: Callable[..., Installation]) -> Settings:
-    """An initialised store."""
+    """The settings of an initialised store."""
     return install({}).settings
 
 
 @pytest.fixture
 def connection(settings: Settings) -> Iterator[Connection]:
+    """A connection to the store."""
     with store.connect(settings) as connection:
         yield connection
 
@@ -62,98 +63,93 @@ def _batch(connection: Connection, start: str, end: str, rebuilt_from: ledger.Ba
 
 @pytest.fixture
 def batch_id(connection: Connection) -> str:
+    """The id of an open batch of one day."""
     return _batch(connection, "2026-08-01", "2026-08-02")
 
 
-def _proposed(connection: Connection, batch_id: str, *unmatched: Unmatched) -> review_queue.Review:
-    review_queue.propose(connection, SOURCE, batch_id, unmatched or [_seen(MISSPELT)], DIRECTORY)
+def _propose(connection: Connection, batch_id: str, *unmatched: Unmatched) -> review_queue.Review:
+    """Propose spellings, by default the misspelt one; the first item of the queue."""
+    review_queue.propose(connection, SOURCE, batch_id, unmatched or [_unmatched(MISSPELT)], DIRECTORY)
     return review_queue.listing(connection, is_whole=True)[0]
 
 
 def test_an_unknown_spelling_waits_with_its_candidates(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id)
-    assert (asked.alias, asked.state, asked.record_count, asked.batch_id) == (MISSPELT, "open", 3, batch_id)
-    assert asked.candidates[0].organisation_id == "H47.20.25" and asked.first_seen_on == date(2026, 8, 1)
+    review = _propose(connection, batch_id)
+    assert (review.alias, review.state, review.record_count, review.batch_id) == (MISSPELT, "open", 3, batch_id)
+    assert review.candidates[0].organisation_id == "H47.20.25" and review.first_seen_on == date(2026, 8, 1)
 
 
-def test_two_forms_of_one_key_are_one_question(connection: Connection, batch_id: str) -> None:
-    forms = [_seen(MISSPELT, 2), _seen(MISSPELT.upper(), 5, date(2026, 7, 31))]
-    assert review_queue.propose(connection, SOURCE, batch_id, forms, DIRECTORY) == 1
-    (asked,) = review_queue.listing(connection)
-    assert (asked.record_count, asked.first_seen_on) == (7, date(2026, 7, 31))
+def test_spellings_with_the_same_key_are_one_item(connection: Connection, batch_id: str) -> None:
+    spellings = [_unmatched(MISSPELT, 2), _unmatched(MISSPELT.upper(), 5, date(2026, 7, 31))]
+    assert review_queue.propose(connection, SOURCE, batch_id, spellings, DIRECTORY) == 1
+    (review,) = review_queue.listing(connection)
+    assert (review.record_count, review.first_seen_on) == (7, date(2026, 7, 31))
 
 
-def test_a_second_batch_adds_its_records_and_a_repeated_one_does_not(connection: Connection, batch_id: str) -> None:
-    _proposed(connection, batch_id)
+def test_a_rebuilt_batch_does_not_count_its_records_again(connection: Connection, batch_id: str) -> None:
+    _propose(connection, batch_id)
     later = _batch(connection, "2026-08-02", "2026-08-03")
     again = _batch(connection, "2026-08-01", "2026-08-02", rebuilt_from=ledger.batch(connection, batch_id))
-    assert [
-        review_queue.propose(connection, SOURCE, id_, [_seen(MISSPELT, 4)], DIRECTORY) for id_ in (later, again)
-    ] == [
-        0,
-        0,
-    ]
+    for next_batch_id in (later, again):
+        assert review_queue.propose(connection, SOURCE, next_batch_id, [_unmatched(MISSPELT, 4)], DIRECTORY) == 0
     assert review_queue.listing(connection)[0].record_count == 8
 
 
-def test_an_accepted_decision_feeds_the_matcher(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id)
-    decided = review_queue.accept(connection, asked.review_id, None, "Lan", "one letter too many")
+def test_an_accepted_decision_is_used_by_the_matcher(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id)
+    decided = review_queue.accept(connection, review.review_id, None, "Lan", "one letter too many")
     assert (decided.state, decided.organisation_id, decided.decided_by) == ("accepted", "H47.20.25", "Lan")
     matcher = Matcher(DIRECTORY, review_queue.accepted(connection, SOURCE))
     assert matcher.match("ubnd xã Cẩm  Thanhh") == Match("H47.20.25", "review")
-    assert review_queue.accepted(connection, "documents") == {}, "each source has its own habits"
+    assert review_queue.accepted(connection, "documents") == {}, "a decision applies to one source"
 
 
-def test_a_decided_spelling_is_not_asked_again(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id)
-    review_queue.reject(connection, asked.review_id, "Lan")
+def test_a_decided_spelling_is_not_proposed_again(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id)
+    review_queue.reject(connection, review.review_id, "Lan")
     later = _batch(connection, "2026-08-02", "2026-08-03")
-    assert review_queue.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY) == 0
+    assert review_queue.propose(connection, SOURCE, later, [_unmatched(MISSPELT)], DIRECTORY) == 0
     assert review_queue.listing(connection) == []
-    (remembered,) = review_queue.listing(connection, is_whole=True)
-    assert (remembered.state, remembered.record_count) == ("rejected", 6)
+    (rejected,) = review_queue.listing(connection, is_whole=True)
+    assert (rejected.state, rejected.record_count) == ("rejected", 6)
     assert review_queue.accepted(connection, SOURCE) == {}
 
 
-def test_a_spelling_that_a_rebuilt_batch_no_longer_holds_unexplained_waits_no_more(
-    connection: Connection, batch_id: str
-) -> None:
-    asked = _proposed(connection, batch_id)
+def test_a_spelling_without_unmatched_records_leaves_the_queue(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id)
     other = _batch(connection, "2026-08-02", "2026-08-03")
-    review_queue.propose(connection, SOURCE, other, [_seen(MISSPELT, 4)], DIRECTORY)
+    review_queue.propose(connection, SOURCE, other, [_unmatched(MISSPELT, 4)], DIRECTORY)
     again = _batch(connection, "2026-08-01", "2026-08-02", rebuilt_from=ledger.batch(connection, batch_id))
-    assert review_queue.propose(connection, SOURCE, again, [_seen("UBND xã Tam Dần")], DIRECTORY) == 1
-    assert {one.alias: one.record_count for one in review_queue.listing(connection)} == {
-        MISSPELT: 4,
-        "UBND xã Tam Dần": 3,
-    }
+    assert review_queue.propose(connection, SOURCE, again, [_unmatched("UBND xã Tam Dần")], DIRECTORY) == 1
+    counts = {review.alias: review.record_count for review in review_queue.listing(connection)}
+    assert counts == {MISSPELT: 4, "UBND xã Tam Dần": 3}
     review_queue.propose(connection, SOURCE, other, [], DIRECTORY)
-    assert [one.alias for one in review_queue.listing(connection)] == ["UBND xã Tam Dần"]
-    assert review_queue.one(connection, asked.review_id).record_count == 0, "it is remembered, and waits for nobody"
+    assert [review.alias for review in review_queue.listing(connection)] == ["UBND xã Tam Dần"]
+    assert review_queue.find(connection, review.review_id).record_count == 0, "the item is retained, without records"
 
 
-def test_a_decision_taken_while_a_batch_was_harmonised_is_told(
+def test_a_decision_during_harmonising_causes_a_warning(
     connection: Connection, batch_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = _proposed(connection, batch_id)
+    review = _propose(connection, batch_id)
     used = review_queue.accepted(connection, SOURCE)
-    review_queue.accept(connection, asked.review_id, None, "Lan")
+    review_queue.accept(connection, review.review_id, None, "Lan")
     later = _batch(connection, "2026-08-02", "2026-08-03")
-    review_queue.propose(connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, used)
-    (told,) = [record.getMessage() for record in caplog.records]
-    assert later in told and MISSPELT in told and f"lgsp rebuild {SOURCE} --from 2026-08-02 --to 2026-08-03" in told
+    review_queue.propose(connection, SOURCE, later, [_unmatched(MISSPELT)], DIRECTORY, used)
+    (warning,) = caplog.messages
+    assert later in warning and MISSPELT in warning
+    assert f"lgsp rebuild {SOURCE} --from 2026-08-02 --to 2026-08-03" in warning
     caplog.clear()
     review_queue.propose(
-        connection, SOURCE, later, [_seen(MISSPELT)], DIRECTORY, review_queue.accepted(connection, SOURCE)
+        connection, SOURCE, later, [_unmatched(MISSPELT)], DIRECTORY, review_queue.accepted(connection, SOURCE)
     )
     assert caplog.records == []
 
 
-def test_every_decision_is_kept_with_who_and_why(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id)
-    review_queue.reject(connection, asked.review_id, "Lan", "unreadable")
-    review_queue.accept(connection, asked.review_id, "000.25.20.H47", "Minh", "asked the ward")
+def test_every_decision_is_stored_with_name_and_reason(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id)
+    review_queue.reject(connection, review.review_id, "Lan", "unreadable")
+    review_queue.accept(connection, review.review_id, "000.25.20.H47", "Minh", "asked the ward")
     rows = connection.execute(
         "select state, organisation_id, decided_by, why from ledger.organisation_decision order by decision_id"
     ).fetchall()
@@ -162,56 +158,56 @@ def test_every_decision_is_kept_with_who_and_why(connection: Connection, batch_i
     ]  # fmt: skip
 
 
-def test_accents_alone_are_never_decided_without_naming_the_agency(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id, _seen("UBND xã Tam Dần"))
-    with pytest.raises(LgspError, match="accents alone"):
-        review_queue.accept(connection, asked.review_id, None, "Lan")
-    assert review_queue.accept(connection, asked.review_id, "H47.36.23", "Lan").organisation_id == "H47.36.23"
+def test_a_difference_of_accents_needs_a_named_agency(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id, _unmatched("UBND xã Tam Dần"))
+    with pytest.raises(LgspError, match="accents only"):
+        review_queue.accept(connection, review.review_id, None, "Lan")
+    assert review_queue.accept(connection, review.review_id, "H47.36.23", "Lan").organisation_id == "H47.36.23"
 
 
 @pytest.mark.parametrize(
     ("alias", "organisation_id", "who", "reason"),
     [
-        ("Ngân hàng CSXH", None, "Lan", "resembles no agency"), (MISSPELT, "H47.99", "Lan", "no published list"),
+        ("Ngân hàng CSXH", None, "Lan", "is similar to no agency"), (MISSPELT, "H47.99", "Lan", "no published list"),
         (MISSPELT, None, " ", "--by NAME"),
     ],
 )  # fmt: skip
-def test_a_decision_that_says_too_little_is_refused(
+def test_an_incomplete_decision_is_refused(
     connection: Connection, batch_id: str, alias: str, organisation_id: str | None, who: str, reason: str
 ) -> None:
-    asked = _proposed(connection, batch_id, _seen(alias))
+    review = _propose(connection, batch_id, _unmatched(alias))
     with pytest.raises(LgspError, match=reason):
-        review_queue.accept(connection, asked.review_id, organisation_id, who)
+        review_queue.accept(connection, review.review_id, organisation_id, who)
     assert review_queue.listing(connection)[0].state == "open"
 
 
-def test_a_decision_about_nothing_is_refused(connection: Connection) -> None:
+def test_a_decision_about_an_unknown_item_is_refused(connection: Connection) -> None:
     with pytest.raises(LgspError, match="there is no review 7"):
         review_queue.reject(connection, 7, "Lan")
 
 
-def test_a_spelling_with_a_person_in_it_never_reaches_the_ledger(connection: Connection, batch_id: str) -> None:
-    personal = [_seen("UBND xã Cẩm Thanh (ông Nguyễn Văn Tám)"), _seen("UBND xã Cẩm Thanh 0905 000 000")]
+def test_a_spelling_with_personal_data_is_not_stored(connection: Connection, batch_id: str) -> None:
+    personal = [_unmatched("UBND xã Cẩm Thanh (ông Nguyễn Văn Tám)"), _unmatched("UBND xã Cẩm Thanh 0905 000 000")]
     assert review_queue.propose(connection, SOURCE, batch_id, personal, DIRECTORY) == 0
     assert review_queue.listing(connection, is_whole=True) == []
 
 
-def test_a_ward_named_after_a_person_may_be_asked_about(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id, _seen("Uỷ ban phường Phan Đình Phùng"))
-    assert asked.candidates[0].organisation_id == "H47.36.30"
+def test_a_ward_named_after_a_person_is_stored(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id, _unmatched("Uỷ ban phường Phan Đình Phùng"))
+    assert review.candidates[0].organisation_id == "H47.36.30"
 
 
-def test_the_windows_that_hold_a_spelling_are_told_together_where_they_touch(connection: Connection) -> None:
+def test_adjacent_windows_of_a_spelling_are_joined(connection: Connection) -> None:
     for start, end in (("2026-08-01", "2026-08-02"), ("2026-08-02", "2026-08-03"), ("2026-08-09", "2026-08-10")):
-        asked = _proposed(connection, _batch(connection, start, end))
-    told = [str(window) for window in review_queue.windows(connection, asked.review_id)]
-    assert told == ["2026-08-01..2026-08-03", "2026-08-09..2026-08-10"]
+        review = _propose(connection, _batch(connection, start, end))
+    windows = [str(window) for window in review_queue.windows(connection, review.review_id)]
+    assert windows == ["2026-08-01..2026-08-03", "2026-08-09..2026-08-10"]
 
 
-def test_decisions_become_data_that_means_the_same(
+def test_exported_aliases_have_the_effect_of_the_decisions(
     connection: Connection, batch_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    review_queue.accept(connection, _proposed(connection, batch_id).review_id, None, "Lan")
+    review_queue.accept(connection, _propose(connection, batch_id).review_id, None, "Lan")
     exported = review_queue.aliases_yaml(connection)
     assert yaml.safe_load(exported)[SOURCE] == {text.key(MISSPELT): "H47.20.25"}
     (tmp_path / "organisation_alias.yml").write_text(exported)
@@ -220,70 +216,82 @@ def test_decisions_become_data_that_means_the_same(
     monkeypatch.setattr(matcher, "_listed", matcher._listed.__wrapped__)
     assert Matcher(DIRECTORY, source=SOURCE).match(MISSPELT) == Match("H47.20.25", "alias")
     assert Matcher(DIRECTORY, source="documents").match(MISSPELT) is None
-    assert review_queue.aliases_yaml(connection) == exported, "exporting twice changes nothing more"
+    assert review_queue.aliases_yaml(connection) == exported, "a second export gives the same file"
 
 
 @pytest.fixture
 def lgsp(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in settings.environment.items():
-        monkeypatch.setenv(name, value)
+    """A function that invokes `lgsp organisations`, checks the exit code, and gives the output."""
+    set_environment(monkeypatch, settings)
 
-    def call(*words: str, ends: int = 0) -> str:
-        done = CliRunner().invoke(commands, list(words))
-        assert done.exit_code == ends, done.output + str(done.exception)
-        return done.output
+    def invoke(*arguments: str, exit_code: int = 0) -> str:
+        result = CliRunner().invoke(commands, list(arguments))
+        assert result.exit_code == exit_code, result.output + str(result.exception)
+        return result.output
 
-    return call
+    return invoke
 
 
-def test_an_operator_decides_at_the_command_line(lgsp: Any, settings: Settings) -> None:
+def test_the_commands_list_accept_and_reject_spellings(lgsp: Any, settings: Settings) -> None:
     assert "no spelling needs a decision" in lgsp("review")
     with store.connect(settings) as connection:
-        _proposed(connection, _batch(connection, "2026-08-01", "2026-08-02"), _seen(MISSPELT), _seen("UBND xã Tam Dần"))
+        _propose(
+            connection,
+            _batch(connection, "2026-08-01", "2026-08-02"),
+            _unmatched(MISSPELT),
+            _unmatched("UBND xã Tam Dần"),
+        )
     listed = lgsp("review", "--source", SOURCE)
     assert "3 records since 2026-08-01  UBND xã Cẩm Thanhh" in listed and "ONLY ACCENTS DIFFER" in listed
-    first = next(one for one in map(json.loads, lgsp("review", "--json").splitlines()) if one["alias"] == MISSPELT)
-    told = lgsp("accept", str(first["review_id"]), "--by", "Lan", "--why", "a slip")
-    assert "means H47.20.25" in told and "lgsp rebuild one_stop_shop --from 2026-08-01 --to 2026-08-02" in told
+    reviews = map(json.loads, lgsp("review", "--json").splitlines())
+    review_id = next(str(review["review_id"]) for review in reviews if review["alias"] == MISSPELT)
+    accepted = lgsp("accept", review_id, "--by", "Lan", "--why", "a slip")
+    assert "means H47.20.25" in accepted and "lgsp rebuild one_stop_shop --from 2026-08-01 --to 2026-08-02" in accepted
     assert MISSPELT not in lgsp("review") and "decided by Lan: a slip" in lgsp("review", "--all")
     assert "H47.20.25" in lgsp("aliases")
-    rejected = json.loads(lgsp("reject", str(first["review_id"]), "--json"))
+    rejected = json.loads(lgsp("reject", review_id, "--json"))
     assert rejected["state"] == "rejected" and rejected["decided_by"] and rejected["rebuild"]
 
 
-def test_a_mistake_at_the_command_line_says_what_to_do(lgsp: Any) -> None:
-    assert "lgsp organisations review --all" in lgsp("accept", "99", ends=1)
+def test_an_unknown_review_id_exits_with_1_and_names_the_list(lgsp: Any) -> None:
+    assert "lgsp organisations review --all" in lgsp("accept", "99", exit_code=1)
 
 
-def test_the_newest_batch_says_what_a_decision_means(connection: Connection) -> None:
-    statement = sql.load("lgsp.publish", "reference/organisation_alias")
-
-    def published(*rows: tuple[str, str | None, str | None, str]) -> list[tuple[Any, ...]]:
-        connection.execute("truncate record.organisation_alias")
-        for key, organisation_id, matched_by, number in rows:
-            connection.execute(
-                "insert into record.organisation_alias (source, source_key, source_updated_at, raw_hash, content_hash, batch_id, alias_key, alias, "
-                "organisation_id, matched_by) values (%s, concat_ws('|', %s::text, %s::text), now(), '', '', %s, %s, %s, %s, %s)",
-                [SOURCE, key, organisation_id, f"{SOURCE}.w.{number}", key, key, organisation_id, matched_by],
-            )
-        rows_ = connection.execute(statement.encode()).fetchall()
-        return [(row["alias_key"], row["organisation_id"], row["matched_by"]) for row in rows_]
-
-    unknown, decided, corrected = ("a", None, None), ("a", "H47.20", "review"), ("a", "H47.36", "review")
-    assert published((*unknown, "000001")) == []
-    assert published((*unknown, "000001"), (*decided, "000002")) == [decided]
-    assert published((*decided, "000002"), (*corrected, "000003")) == [corrected]
-    assert published((*decided, "000002"), (*unknown, "000003")) == [], "it was rejected after all"
-    code = ("a", "H47.20", "code")
-    assert published((*code, "000001"), (*unknown, "000002")) == [code], "a code once given holds"
-    assert published((*code, "000001"), (*corrected, "000002")) == [], "it means two agencies"
+UNKNOWN, DECIDED, CORRECTED, CODED = (None, None), ("H47.20", "review"), ("H47.36", "review"), ("H47.20", "code")
+AliasMeaning = tuple[str | None, str | None]  # organisation, and how it was matched
 
 
-def test_no_decision_is_kept_without_who_took_it(connection: Connection, batch_id: str) -> None:
-    asked = _proposed(connection, batch_id)
+@pytest.mark.parametrize(
+    ("meanings", "expected"),
+    [
+        ([UNKNOWN], []),
+        ([UNKNOWN, DECIDED], [DECIDED]),
+        ([DECIDED, CORRECTED], [CORRECTED]),
+        ([DECIDED, UNKNOWN], []),  # the decision was rejected later
+        ([CODED, UNKNOWN], [CODED]),  # a match by code stays valid
+        ([CODED, CORRECTED], []),  # the spelling means two agencies
+    ],
+)
+def test_the_newest_batch_determines_the_meaning_of_an_alias(
+    connection: Connection, meanings: list[AliasMeaning], expected: list[AliasMeaning]
+) -> None:
+    for number, (organisation_id, matched_by) in enumerate(meanings, 1):
+        connection.execute(
+            "insert into record.organisation_alias (source, source_key, source_updated_at, raw_hash, content_hash, batch_id, alias_key, alias, "
+            "organisation_id, matched_by) values (%s, concat_ws('|', 'a', %s::text), now(), '', '', %s, 'a', 'a', %s, %s)",
+            [SOURCE, organisation_id, f"{SOURCE}.w.{number:06d}", organisation_id, matched_by],
+        )
+    rows = connection.execute(sql.load("lgsp.publish", "reference/organisation_alias").encode()).fetchall()
+    assert [(row["alias_key"], row["organisation_id"], row["matched_by"]) for row in rows] == [
+        ("a", *meaning) for meaning in expected
+    ]
+
+
+def test_the_database_refuses_a_decision_without_a_name(connection: Connection, batch_id: str) -> None:
+    review = _propose(connection, batch_id)
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.execute(
             "update ledger.organisation_review set state = 'accepted', organisation_id = 'H47' where review_id = %s",
-            [asked.review_id],
+            [review.review_id],
         )
     connection.rollback()

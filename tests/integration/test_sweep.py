@@ -1,4 +1,4 @@
-"""A sweep finds what no window saw and what was deleted without a word; it believes no accident, and repeats nothing."""
+"""Tests of sweeps: they find missed and deleted records, stop at mass deletions, and a second one changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from lgsp import check, harmonise, land
+from lgsp import check, land
 from lgsp.cli.sweep import sweep as command
 from lgsp.errors import BatchRefused
 from lgsp.maintain import sweep
@@ -18,7 +18,7 @@ from lgsp.settings import Settings
 from lgsp_province import World, serving
 from lgsp_province.systems.one_stop_shop_records import dossier_id
 from lgsp_province.world.calendar import instant
-from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation
+from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation, set_environment
 
 Connections = dict[str, dict[str, Any]]
 NOTHING = (0, 0, 0)
@@ -26,49 +26,53 @@ NOTHING = (0, 0, 0)
 
 @pytest.fixture(scope="module")
 def small() -> World:
+    """A world of 200 dossiers and 40 documents."""
     return World.generate("tiny", 11, FIRST, date(2026, 8, 10), dossiers_count=200, documents_count=40)
 
 
 @pytest.fixture(scope="module")
 def sound(small: World) -> dict[str, list[str]]:
-    """The keys of dossiers that only one system has and in which nothing is odd, by system."""
+    """The keys of dossiers without defects that only one system has, by system."""
     view = small.view(instant(MIDNIGHT))
-    told: dict[str, list[str]] = {}
-    for source, mine, other in (("one_stop_shop", view.one_stop, view.portal), ("online_services", view.portal, view.one_stop)):  # fmt: skip
-        there = (mine.visible >= 2) & ~mine.is_deleted & (view.marks.bits == 0)
-        rows = [int(row) for row in there.nonzero()[0] if source == "online_services" or not other.visible[row]]
-        seen = view.dossier_states(mine, rows)
-        told[source] = [one.portal_code if mine is view.portal else dossier_id(one.row, one.submitted) for one in seen]
-    return told
+    one_stop, portal = view.one_stop, view.portal
+    keys: dict[str, list[str]] = {}
+    for source, system, other in (("one_stop_shop", one_stop, portal), ("online_services", portal, one_stop)):
+        is_sound = (system.visible >= 2) & ~system.is_deleted & (view.marks.bits == 0)
+        rows = [int(row) for row in is_sound.nonzero()[0] if source == "online_services" or not other.visible[row]]
+        states = view.dossier_states(system, rows)
+        keys[source] = [s.portal_code if system is portal else dossier_id(s.row, s.submitted) for s in states]
+    return keys
 
 
 @pytest.fixture
 def connections(small: World) -> Iterator[Connections]:
-    with serving(small, as_of=MIDNIGHT) as told:
-        yield told
+    """The connections of the three sources, which serve the small world."""
+    with serving(small, as_of=MIDNIGHT) as connections:
+        yield connections
 
 
 def hide(connections: Connections, source: str, *keys: str) -> None:
-    """Let a source have no records of these keys, and again those hidden before."""
-    told = connections[source]
-    answer = requests.post(f"http://{told['host']}:{told['port']}/_province/hide", json={"keys": keys}, timeout=10)
+    """Hide the records with these keys in a source, and show those that were hidden before."""
+    connection = connections[source]
+    url = f"http://{connection['host']}:{connection['port']}/_province/hide"
+    answer = requests.post(url, json={"keys": keys}, timeout=10)
     assert answer.json() == {"hidden": len(keys)}
 
 
-def swept(installation: Installation, source: str) -> dict[str, tuple[int, int, int]]:
-    """What a sweep found missing, changed and deleted in each list; then everything is published."""
-    lists = sweep.sweep_window(installation.settings, source, WHOLE)
+def sweep_and_publish(installation: Installation, source: str) -> dict[str, tuple[int, int, int]]:
+    """Sweep a source and publish; the numbers of missing, changed and deleted records of each list."""
+    results = sweep.sweep_window(installation.settings, source, WHOLE)
     installation.publish()
-    return {one.name: (one.missing, one.changed, one.deleted) for one in lists}
+    return {result.name: (result.missing, result.changed, result.deleted) for result in results}
 
 
 def shown(installation: Installation, *keys: str, schema: str = "shared") -> set[str]:
-    """Those of some source keys whose dossier a reader sees."""
+    """Those of the source keys whose dossier is in a schema, by default in the published tables."""
     query = f"select source_key from {schema}.dossier_source join {schema}.dossier using (dossier_id) where source_key = any(%s)"
     return {row["source_key"] for row in installation.query(query, list(keys))}
 
 
-def test_a_late_record_is_found_and_one_deleted_without_a_word_leaves_until_it_is_back(
+def test_a_sweep_finds_late_deleted_and_restored_records(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]]
 ) -> None:
     late, gone = sound["one_stop_shop"][:2]
@@ -77,40 +81,39 @@ def test_a_late_record_is_found_and_one_deleted_without_a_word_leaves_until_it_i
     installation.ingest(source)
     installation.publish()
     assert shown(installation, late, gone) == {gone}
-    said = "select status, received_at, due_at, events.n from shared.dossier join shared.dossier_source using (dossier_id), lateral (select count(*) as n from shared.dossier_event e where e.dossier_id = dossier.dossier_id) events where source_key = %s"  # fmt: skip
-    before = installation.query(said, gone)
+    content = "select status, received_at, due_at, events.n from shared.dossier join shared.dossier_source using (dossier_id), lateral (select count(*) as n from shared.dossier_event e where e.dossier_id = dossier.dossier_id) events where source_key = %s"  # fmt: skip
+    before = installation.query(content, gone)
 
     hide(connections, source, gone)
-    missing, changed, deleted = swept(installation, source)["dossiers"]
+    missing, changed, deleted = sweep_and_publish(installation, source)["dossiers"]
     assert (missing - undelivered(installation), changed, deleted) == (1, 0, 1)
     assert shown(installation, late, gone) == {late}
-    assert shown(installation, gone, schema="history") == {gone}, "its history stays"
+    assert shown(installation, gone, schema="history") == {gone}, "its history is retained"
     (batch,) = installation.query("select * from ledger.batch where purpose = 'sweep'")
     assert (batch["state"], batch["declared_count"], batch["published_count"]) == ("published", 1, 1)
     hashes = installation.data_hashes()
-    assert swept(installation, source) == {"dossiers": NOTHING}, "a second sweep finds nothing further"
+    assert sweep_and_publish(installation, source) == {"dossiers": NOTHING}, "a second sweep finds no difference"
     assert installation.data_hashes() == hashes
 
     hide(connections, source)
-    assert swept(installation, source) == {"dossiers": (0, 1, 0)}
+    assert sweep_and_publish(installation, source) == {"dossiers": (0, 1, 0)}
     assert shown(installation, late, gone) == {late, gone}
-    assert installation.query(said, gone) == before, "it says what it said"
-    assert swept(installation, source) == {"dossiers": NOTHING}
+    assert installation.query(content, gone) == before, "the restored record is unchanged"
+    assert sweep_and_publish(installation, source) == {"dossiers": NOTHING}
 
     hashes = installation.data_hashes()
-    hide(connections, source, late, gone)  # whoever asks the source would hear something else
-    again = list(reversed(land.open_rebuild_batches(installation.settings, source, WHOLE)))
-    check.run(installation.settings, harmonise.run(installation.settings, again))
+    hide(connections, source, late, gone)  # a request to the source would now give another result
+    installation.process(list(reversed(land.open_rebuild_batches(installation.settings, source, WHOLE))))
     installation.publish()
-    assert installation.data_hashes() == hashes, "landed windows and sweeps give the same, in any order"
+    assert installation.data_hashes() == hashes, "landed windows and sweeps give the same dataset in any order"
 
 
 def undelivered(installation: Installation) -> int:
-    """Records that came without a readable key: the source lists their keys, and nobody can tell which they are."""
+    """The number of received records without a readable key: a sweep reports their keys as missing."""
     return int(installation.query("select count(distinct raw_pointer) as n from ledger.quarantine where source_key = '?'")[0]["n"])  # fmt: skip
 
 
-def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_says_so(
+def test_mass_deletions_stop_a_sweep_until_they_are_accepted(
     install: Callable[..., Installation],
     connections: Connections,
     sound: dict[str, list[str]],
@@ -123,9 +126,9 @@ def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_
     known = [row["source_key"] for row in installation.query("select source_key from record.dossier")]
     lost = known[: len(known) * 6 // 10]
     hide(connections, source, *lost)
-    monkeypatch.setattr(Settings, "from_env", lambda: installation.settings)
-    order = [source, "--from", str(FIRST), "--to", str(MIDNIGHT.date())]
-    refused = CliRunner().invoke(command, order)
+    set_environment(monkeypatch, installation.settings)
+    arguments = [source, "--from", str(FIRST), "--to", str(MIDNIGHT.date())]
+    refused = CliRunner().invoke(command, arguments)
     assert refused.exit_code == 3
     assert "the list may be broken; nothing was deleted" in refused.output and "--accept-deletions" in refused.output
     assert installation.publish() is None or installation.data_hashes() == hashes
@@ -133,36 +136,43 @@ def test_a_source_that_lost_most_of_its_records_is_not_believed_unless_somebody_
     (row,) = installation.query("select * from ledger.sweep")
     assert row["state"] == "stopped" and row["deleted_count"] > len(known) // 2
 
-    accepted = CliRunner().invoke(command, [*order, "--accept-deletions", "--by", "chị Hoa", "--json"])
+    accepted = CliRunner().invoke(command, [*arguments, "--accept-deletions", "--by", "chị Hoa", "--json"])
     assert accepted.exit_code == 0, accepted.output
     installation.publish()
     assert not shown(installation, *[key for key in lost if key in sound[source]])
     assert installation.query("select decided_by from ledger.override") == [{"decided_by": "chị Hoa"}]
 
 
-def test_what_was_read_again_is_named_though_it_was_refused(
-    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+def test_a_failed_sweep_records_the_batches_that_it_landed(
+    install: Callable[..., Installation],
+    connections: Connections,
+    sound: dict[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    installation = install({})
+    source, installation = "one_stop_shop", install(connections)
+    late, gone = sound[source][:2]
+    hide(connections, source, late)
+    installation.ingest(source)
+    installation.publish()
+    hide(connections, source, gone)
+    check_run = check.run
 
-    def differing(done: sweep.Sweep) -> None:
-        done.lists[0].difference.missing["a"] = WHOLE.start
-        done.lists[0].batch_ids.append("tombstones")
+    def refuse_windows(settings: Settings, batch_ids: list[str]) -> list[str]:
+        if installation.batch(batch_ids[0]).purpose == "window":
+            raise BatchRefused("refused")
+        return check_run(settings, batch_ids)
 
-    def refusing(*_: object) -> list[str]:
-        raise BatchRefused("refused")
-
-    monkeypatch.setattr(sweep, "_compare", differing)
-    monkeypatch.setattr(land, "run", lambda *_: ["again"])
-    monkeypatch.setattr(harmonise, "run", lambda _, batch_ids: batch_ids)
-    monkeypatch.setattr(check, "run", refusing)
+    monkeypatch.setattr(check, "run", refuse_windows)
     with pytest.raises(BatchRefused):
-        sweep.sweep_window(installation.settings, "one_stop_shop", WHOLE)
+        sweep.sweep_window(installation.settings, source, WHOLE)
     (row,) = installation.query("select state, why, batch_ids from ledger.sweep")
-    assert row == {"state": "failed", "why": "refused", "batch_ids": ["tombstones", "again"]}
+    assert (row["state"], row["why"]) == ("failed", "refused")
+    assert [installation.batch(batch_id).purpose for batch_id in row["batch_ids"]][:2] == ["sweep", "window"]
+    landed = installation.query("select batch_id from ledger.batch where state <> 'published' order by 1")
+    assert sorted(row["batch_ids"]) == [batch["batch_id"] for batch in landed]
 
 
-def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
+def test_a_sweep_of_portal_and_documents_repairs_each_list(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]], small: World
 ) -> None:
     late, gone, installation = *sound["online_services"][:2], install(connections)
@@ -177,15 +187,15 @@ def test_the_portal_and_the_document_system_are_swept_by_what_each_can_tell(
 
     hide(connections, "online_services", gone)
     hide(connections, "documents", file["id"], status)
-    assert swept(installation, "online_services") == {"dossiers": (1, 0, 1)}
-    assert swept(installation, "documents") == {"messages": (1, 0, 0), "work_files": (0, 0, 1)}
+    assert sweep_and_publish(installation, "online_services") == {"dossiers": (1, 0, 1)}
+    assert sweep_and_publish(installation, "documents") == {"messages": (1, 0, 0), "work_files": (0, 0, 1)}
     assert shown(installation, late, gone) == {late}
     assert installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"]) == []
     assert installation.query("select count(*) as n from record.document where source_key = %s", document) == [{"n": 1}]
-    (told,) = installation.query("select why from ledger.sweep where list = 'messages'")
-    assert told["why"].startswith("1 stored records are not listed any more"), "a message that is gone is only told"
+    (messages_row,) = installation.query("select why from ledger.sweep where list = 'messages'")
+    assert messages_row["why"].startswith("1 stored records are not listed any more"), "a missing message is reported"
 
-    assert swept(installation, "online_services") == {"dossiers": NOTHING}
+    assert sweep_and_publish(installation, "online_services") == {"dossiers": NOTHING}
     hide(connections, "documents")
-    assert swept(installation, "documents") == {"messages": NOTHING, "work_files": (0, 1, 0)}
+    assert sweep_and_publish(installation, "documents") == {"messages": NOTHING, "work_files": (0, 1, 0)}
     assert len(installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"])) == 1

@@ -44,7 +44,7 @@ def test_p11_a_failed_table_rule_stops_publishing_unless_overruled(
     installation.publish()
     before = installation.data_hashes()
     installation.ingest("online_services")
-    original_query = compute.query
+    original_query = compute.indicator_query
     columns = ", ".join("wrong as received_total" if name == "received_total" else name
                         for name in contract.load("form_06a").names if name != "snapshot_id")  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_p11_a_failed_table_rule_stops_publishing_unless_overruled(
         wrong = f"select {columns} from (select *, received_total + 1 as wrong from ({query}) q) s"
         return wrong if table == "form_06a" else query
 
-    monkeypatch.setattr(compute, "query", query_with_wrong_form)
+    monkeypatch.setattr(compute, "indicator_query", query_with_wrong_form)
     with pytest.raises(PublicationRefused, match=r"BALANCE_06A .* rows of form_06a fail, such as H47"):
         installation.publish()
     assert installation.data_hashes() == before

@@ -1,4 +1,4 @@
-"""A store that an older version made, filled and published serves the next one as if it had always been its own."""
+"""Tests of the upgrade of a store that an older version created, filled and published."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from lgsp import check, harmonise, install, land, store
+from lgsp import install, store
 from lgsp.errors import PublicationFailed
 from lgsp.maintain import verify
 from lgsp.publish import link_documents, link_dossiers, rederive
@@ -25,7 +25,7 @@ from lgsp.vietnam import working_days
 from lgsp.window import Window
 from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
 
-# What the older version did not have yet.
+# The columns that the older version did not have.
 SHARED = {
     "dossier": ("paused_working_minutes", "due_effective_on"),
     "document": ("responds_to_document_ids", "quality_flags"),
@@ -40,14 +40,14 @@ RECORD = {
 BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
-def _forget() -> None:
-    for known in (contract.load, contract.names, contract.rules, install._program, rederive.derived_by):
-        known.cache_clear()
+def _clear_caches() -> None:
+    for cached in (contract.load, contract.names, contract.rules, install._program, rederive.derived_by):
+        cached.cache_clear()
 
 
 @contextmanager
 def _older(folder: Path) -> Iterator[None]:
-    """The contracts of the older version are in force within."""
+    """Use the contracts of the older version for the duration of the block."""
     shutil.copytree(contract.FOLDER, folder)
     for table, columns in SHARED.items():
         path = folder / f"{table}.yml"
@@ -57,51 +57,51 @@ def _older(folder: Path) -> Iterator[None]:
         path.write_text("".join(kept))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contract, "FOLDER", folder)
-        _forget()
+        _clear_caches()
         yield
-    _forget()
+    _clear_caches()
 
 
 @pytest.fixture(scope="module")
-def made_before(
+def older_installation(
     server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    """A third of the world published by the older version, a third checked and waiting."""
+    """An installation of the older version: a third of the world is published, a third is checked."""
     home = tmp_path_factory.mktemp("older")
     with _older(home / "contracts"):
-        return _filled(installed(server, home, quiet_province, is_initialised=False))
+        return _fill(installed(server, home, quiet_province, is_initialised=False))
 
 
-def _filled(installation: Installation) -> Installation:
+def _fill(installation: Installation) -> Installation:
+    """Publish a third of the world, check a third, and remove the columns that the older version did not have."""
     installation.ingest_all(BEFORE)
     installation.publish()
     installation.ingest_all(WAITING)
     for staged in installation.settings.staging.glob("*/accepted/*.parquet"):
-        gone = (*RECORD.get(staged.stem, ()), "phone_token")
+        missing = (*RECORD.get(staged.stem, ()), "phone_token")
         rows = pq.read_table(staged)
-        pq.write_table(rows.drop_columns([name for name in rows.column_names if name in gone]), staged)
+        pq.write_table(rows.drop_columns([name for name in rows.column_names if name in missing]), staged)
     with store.connect(installation.settings) as connection:
         for table, columns in RECORD.items():
             connection.execute(f"alter table record.{table} " + ", ".join(f"drop column {name}" for name in columns))
-            if table != "dossier":  # how a record was read is no part of its hash
+            if table != "dossier":  # the hash of a dossier does not include its repairs
                 connection.execute(f"update record.{table} set content_hash = 'of other columns'")
         connection.execute("update ledger.installation set made_of = 'an older version'")
     return installation
 
 
 @pytest.fixture
-def old_store(server: Server, made_before: Installation, tmp_path: Path) -> Installation:
-    """A store of the older version, as the new one finds it."""
-    return copied(server, made_before, tmp_path)
+def old_store(server: Server, older_installation: Installation, tmp_path: Path) -> Installation:
+    """A copy of the installation of the older version, for the new version."""
+    return copied(server, older_installation, tmp_path)
 
 
-def _rebuild(installation: Installation, window: Window) -> None:
+def _rebuild_all(installation: Installation, window: Window) -> None:
     for source in SOURCES:
-        again = land.open_rebuild_batches(installation.settings, source, window)
-        check.run(installation.settings, harmonise.run(installation.settings, again))
+        installation.rebuild(source, window)
 
 
-def _is_proven(installation: Installation, snapshot_id: int | None = None) -> bool:
+def _is_verified(installation: Installation, snapshot_id: int | None = None) -> bool:
     _, proofs = verify.verify_snapshot(installation.settings, snapshot_id)
     return all(proof.is_equal for proof in proofs)
 
@@ -111,30 +111,30 @@ def _organisations(installation: Installation) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows]
 
 
-def test_an_upgraded_store_that_is_rebuilt_says_what_a_fresh_one_says(
+def test_a_rebuilt_upgraded_store_equals_a_new_one(
     old_store: Installation, install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]]
 ) -> None:
-    fresh = install(quiet_province)
+    new_store = install(quiet_province)
     assert old_store.publish() is not None
     for window in (BEFORE, WAITING):
-        _rebuild(old_store, window)
-        fresh.ingest_all(window)
-    for one in (old_store, fresh):
-        assert one.publish() is not None
-        assert _is_proven(one)
-    assert old_store.data_hashes() == fresh.data_hashes()
-    assert old_store.publish() is None, "an upgrade is made once"
+        _rebuild_all(old_store, window)
+        new_store.ingest_all(window)
+    for installation in (old_store, new_store):
+        assert installation.publish() is not None
+        assert _is_verified(installation)
+    assert old_store.data_hashes() == new_store.data_hashes()
+    assert old_store.publish() is None, "the upgrade happens once"
 
 
-def test_what_the_older_version_published_is_proven_over_its_own_columns(old_store: Installation) -> None:
-    assert _is_proven(old_store), "after the upgrade, before the next publication"
+def test_an_older_snapshot_is_verified_with_its_own_columns(old_store: Installation) -> None:
+    assert _is_verified(old_store), "after the upgrade, before the next publication"
     assert old_store.publish() is not None
-    assert [_is_proven(old_store, number) for number in (1, 2)] == [True, True]
+    assert [_is_verified(old_store, number) for number in (1, 2)] == [True, True]
 
 
-def test_the_first_publication_derives_every_row_and_writes_every_file_again(old_store: Installation) -> None:
+def test_the_first_publication_rewrites_every_row_and_file(old_store: Installation) -> None:
     before = _organisations(old_store)
-    assert old_store.publish() is not None, "though no batch waits that could be published"
+    assert old_store.publish() is not None, "no checked batch can be published, but all rows are derived again"
     lacking = (
         "paused_working_minutes is null or due_effective_on is distinct from due_on and paused_working_minutes = 0"
     )
@@ -145,7 +145,7 @@ def test_the_first_publication_derives_every_row_and_writes_every_file_again(old
         assert {readback.contract_of(path).names for path in written} == {contract.load(name).names}
 
 
-def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installation: Installation) -> None:
+def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> None:
     installation.ingest("documents", BEFORE)
     installation.publish()
     flags = "select document_id, quality_flags from shared.document order by 1"
@@ -156,47 +156,42 @@ def test_what_is_said_of_how_a_record_was_read_is_mended_by_a_rebuild(installati
         connection.execute("update ledger.installation set derived_by = 'an older version'")
     installation.publish()
     assert installation.query(flags) != expected
-    again = land.open_rebuild_batches(installation.settings, "documents", BEFORE)
-    check.run(installation.settings, harmonise.run(installation.settings, again))
+    installation.rebuild("documents", BEFORE)
     installation.publish()
     assert installation.query(flags) == expected
 
 
-def test_a_publication_that_fails_leaves_the_deriving_to_the_next(
+def test_a_failed_first_publication_is_repeated_by_the_next_one(
     old_store: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> str:
+    def fail_with_full_disk(*_: object) -> str:
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer.SnapshotWriter, "finish", full)
+        patch.setattr(writer.SnapshotWriter, "finish", fail_with_full_disk)
         with pytest.raises(PublicationFailed, match="the last snapshot stays: no space"):
             old_store.publish()
     lacking = "select count(*) as n from shared.dossier where paused_working_minutes is null"
     assert old_store.query(lacking)[0]["n"] > 0
     assert old_store.publish() is not None
-    assert old_store.query(lacking)[0]["n"] == 0 and _is_proven(old_store)
+    assert old_store.query(lacking)[0]["n"] == 0 and _is_verified(old_store)
 
 
-def test_batches_that_an_older_version_checked_are_refused_with_the_remedy_and_hold_up_nobody(
-    old_store: Installation,
-) -> None:
+def test_batches_checked_by_an_older_version_are_refused(old_store: Installation) -> None:
     old_store.ingest_all(LATER)
-    done = old_store.publish()
-    assert done is not None and len(done.batches) >= 2
+    publication = old_store.publish()
+    assert publication is not None and len(publication.batches) >= 2, "the other batches are published"
     refused = old_store.query("select source, why from ledger.batch where state = 'refused' order by source")
     assert [row["source"] for row in refused] == sorted(SOURCES)
     for row in refused:
         assert "organisation.versions" in row["why"] and f"lgsp rebuild {row['source']}" in row["why"]
-    _rebuild(old_store, WAITING)
-    again = old_store.publish()
-    assert again is not None and len(again.batches) >= 3
+    _rebuild_all(old_store, WAITING)
+    publication = old_store.publish()
+    assert publication is not None and len(publication.batches) >= 3
 
 
-def test_a_column_that_became_required_is_asked_of_new_rows_at_once_and_of_all_when_none_lacks_it(
-    old_store: Installation,
-) -> None:
-    install.ensure(old_store.settings)
+def test_a_newly_required_column_is_enforced_after_its_backfill(old_store: Installation) -> None:
+    install.ensure(old_store.settings)  # existing rows may lack the value, new rows may not
     with pytest.raises(psycopg.errors.CheckViolation, match="paused_working_minutes"):
         old_store.query("update shared.dossier set paused_working_minutes = null returning 1")
     old_store.publish()
@@ -205,7 +200,7 @@ def test_a_column_that_became_required_is_asked_of_new_rows_at_once_and_of_all_w
         old_store.query("update shared.dossier set paused_working_minutes = null returning 1")
 
 
-def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_publication(
+def test_changed_and_removed_columns_do_not_stop_a_publication(
     installation: Installation, published: Installation
 ) -> None:
     installation.ingest_all()
@@ -215,43 +210,43 @@ def test_a_column_of_another_type_or_none_any_more_does_not_stop_the_next_public
             connection.execute(statement)
         for schema in ("shared", "history"):
             connection.execute(f"alter table {schema}.dossier alter paused_working_minutes type integer")
-            connection.execute(f"alter table {schema}.dossier add column given_up text not null")
+            connection.execute(f"alter table {schema}.dossier add column removed text not null")
         connection.execute("update ledger.installation set made_of = 'an older version'")
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()
 
 
-def test_corrected_reference_files_reach_the_shared_tables_without_being_asked(
+def test_corrected_reference_data_is_published_automatically(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.ingest_all(BEFORE)
     installation.publish()
     days = working_days.calendar()
     announced = replace(days[-1], is_working_day=not days[-1].is_working_day, name="Nghỉ theo thông báo")
-    _forget()
+    _clear_caches()
     with monkeypatch.context() as patch:
         patch.setattr(working_days, "calendar", lambda: (*days[:-1], announced))
-        assert installation.publish() is not None, "another calendar may move what falls due"
-        found = installation.query("select name from shared.working_day where day_on = %s", announced.day_on)
-        assert [row["name"] for row in found] == ["Nghỉ theo thông báo"]
-    _forget()
+        assert installation.publish() is not None, "another calendar can change due days"
+        rows = installation.query("select name from shared.working_day where day_on = %s", announced.day_on)
+        assert [row["name"] for row in rows] == ["Nghỉ theo thông báo"]
+    _clear_caches()
 
 
-def test_a_right_more_in_a_new_version_is_granted_by_itself(
+def test_an_additional_grant_is_made_by_the_upgrade(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install.ensure(installation.settings)
-    may = "select has_table_privilege('lgsp_operator', 'record.dossier', 'select') as is_so"
-    assert not installation.query(may)[0]["is_so"]
+    query = "select has_table_privilege('lgsp_operator', 'record.dossier', 'select') as is_granted"
+    assert not installation.query(query)[0]["is_granted"]
     with monkeypatch.context() as patch:
         patch.setattr(install, "GRANTS", install.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
         install._program.cache_clear()
         install.ensure(installation.settings)
-        assert installation.query(may)[0]["is_so"]
+        assert installation.query(query)[0]["is_granted"]
     install._program.cache_clear()
 
 
-def test_everything_is_derived_again_in_groups_when_there_are_many_documents(
+def test_rows_are_derived_again_in_groups(
     installation: Installation, published: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.ingest_all()

@@ -28,8 +28,10 @@ def test_the_package_never_imports_airflow(path: Path) -> None:
     assert not {"airflow", "wiring"} & _imports(path)
 
 
-def test_no_file_has_more_than_400_lines() -> None:
-    assert [path for path in CODE if len(path.read_text().splitlines()) > 400] == []
+def _documentation() -> str:
+    """README and the pages of docs/, as one text."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return "\n".join(page.read_text() for page in pages)
 
 
 def _tests_by_id() -> dict[str, str]:
@@ -44,8 +46,8 @@ def test_every_promise_names_a_test_that_exists(promise_id: str, test: str) -> N
     assert f"def {name}(" in (ROOT / path).read_text(), promise_id
 
 
-def test_every_promise_of_the_readme_has_its_test() -> None:
-    promised = set(re.findall(r"\b[PFS]\d+\b(?!-)", (ROOT / "README.md").read_text()))
+def test_every_promise_of_the_documentation_has_its_test() -> None:
+    promised = set(re.findall(r"\b[PFS]\d+\b(?!-)", _documentation()))
     assert promised and promised <= _tests_by_id().keys()
 
 
@@ -59,14 +61,30 @@ def test_every_id_in_a_test_name_is_in_promises_yml() -> None:
     assert ids <= _tests_by_id().keys()
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.vi.md"])
+def test_the_readme_is_one_page(name: str) -> None:
+    assert len((ROOT / name).read_text().split()) <= 700
+
+
+def test_every_link_of_the_documentation_leads_to_a_file() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
 def test_the_data_dictionary_agrees_with_the_contracts() -> None:
     assert (ROOT / "docs" / "data-dictionary.md").read_text() == dictionary.markdown(), "run `make docs`"
 
 
-def test_every_command_is_in_the_readme_or_under_make() -> None:
-    text = (ROOT / "README.md").read_text() + (ROOT / "Makefile").read_text()
+def test_every_command_is_in_the_documentation_or_makefile() -> None:
+    documentation = _documentation() + (ROOT / "Makefile").read_text()
     groups = {"province", "pools", "up", "ps", "down", "demo", "backfill", "init", "dictionary"}
-    assert [name for name in main.commands if name not in groups and f"lgsp {name}" not in text] == []
+    assert [name for name in main.commands if name not in groups and f"lgsp {name}" not in documentation] == []
 
 
 @pytest.mark.parametrize("name", contract.names())

@@ -63,7 +63,8 @@ def refresh(transaction: Transaction, batch_ids: Sequence[str] = (), is_all: boo
     """Update `ledger.completeness` for the collected changes, newly covered days and confirmed silences.
 
     `batch_ids` are the batches of this publication; their windows count as covered. `is_all` counts and derives
-    everything again, as needed after an upgrade or a change of the calendar. Needs the temporary table `held`.
+    everything again, as needed after an upgrade or a change of the calendar. Needs the temporary table
+    `quarantined_record`.
     """
     transaction.do(CHANGES)
     if is_all:

@@ -60,7 +60,7 @@ def ps() -> None:
     Exits with 1 when Airflow is not ready; prints the reason when it failed.
     """
     current = stack.load(Settings.from_env().home)
-    phase = current.phase if current.is_up() or current.phase in (stack.STOPPED, stack.FAILED) else "dead"
+    phase = current.phase if current.is_up() or current.phase in (stack.STOPPED, stack.FAILED) else "crashed"
     click.echo(f"{phase}  {current.airflow_url if current.is_up() else ''}".rstrip())
     for child in current.children:
         click.echo(f"  {child.name:14} {child.pid:>8}  {'running' if child.is_running() else 'ended'}  {child.log}")

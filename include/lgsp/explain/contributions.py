@@ -1,7 +1,7 @@
 """Split a published number into the contributions of single dossiers, offerings, documents, deliveries and work files.
 
 The indicator's own SQL statement computes the contributions: it runs over temporary tables in which each unit takes the
-place of an agency, and the sums of an agency are the moves of one unit. The contributions must add up to the number.
+place of an agency, and the sums of an agency are the movements of one unit. The contributions must add up to the number.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def contributions(connection: Connection, question: Question) -> list[dict[str, 
         _create_dossier_units(plain, question)
     _create_unit_tables(plain, question)
     by_unit = UnitTransaction(connection, question, UNIT_TABLES)
-    compute.prepare(by_unit)
+    compute.stage_measures(by_unit)
     rows = connection.execute(by_unit.rewrite(_contribution_query(question))).fetchall()
     contributed = {row["unit_id"]: row for row in rows}
     zeros = {"numerator": 0, "denominator": 0, "excluded": 0, "quarantined": 0}
@@ -129,7 +129,7 @@ def _create_dossier_units(plain: UnitTransaction, question: Question) -> None:
     plain.do(
         sql.load(
             "lgsp.explain", "dossiers", unit=offering if is_offering else "dossier_id", columns=", ".join(contract.load("dossier").names),
-            scope=_scope(question, "receiving_organisation_id"), moves=dossier_flows.moves(),
+            scope=_scope(question, "receiving_organisation_id"), movements=dossier_flows.movement_query(),
         )
     )  # fmt: skip
     if not is_offering:
@@ -156,7 +156,7 @@ def _create_document_units(plain: UnitTransaction, question: Question) -> None:
         f"{table}_version as (select 1 as sign, {_with_unit_ids(columns, unit_ids)} from shared.{table})"
         for table, columns in document_flows.COLUMNS.items()
     )
-    flows = document_flows.flows()
+    flows = document_flows.movement_query()
     plain.do(
         f"create temporary table unit_flow on commit drop as with {versions}, flow as ({flows}) "
         f"select split_part(organisation_id, {SEPARATOR}, 1) as agency_id, * from flow, requested "
@@ -191,9 +191,9 @@ def _add_quarantined(
             scope=_scope(question, "organisation_id"),
         )
     )  # fmt: skip
-    by = ["''" for name in sums.by if name != "organisation_id"]
+    by = ["''" for name in sums.dimensions if name != "organisation_id"]
     plain.do(
-        f"insert into unit_flow ({', '.join([*sums.by, 'day_on', *sums.measures])}) select unit_id, "
+        f"insert into unit_flow ({', '.join([*sums.dimensions, 'day_on', *sums.measures])}) select unit_id, "
         f"{', '.join([*by, 'occurred_on', *('1' if name == measure else '0' for name in sums.measures)])} from quarantined_unit"
     )
 
@@ -203,7 +203,7 @@ def _create_unit_tables(plain: UnitTransaction, question: Question) -> None:
     is_document = question.table == "document_kpi"
     for name, sums in (("unit_movement", dossier_flows.SUMS), ("unit_document_movement", document_flows.SUMS)):
         if is_document == (sums is document_flows.SUMS):
-            rows = f"{sums.summed('unit_flow', 'day')} union all {sums.summed('unit_flow', 'month')}"
+            rows = f"{sums.sum_query('unit_flow', 'day')} union all {sums.sum_query('unit_flow', 'month')}"
         else:
             rows = f"select * from record.{sums.name} limit 0"
         plain.do(f"create temporary table {name} on commit drop as {rows}")
@@ -235,7 +235,7 @@ def _create_unit_tables(plain: UnitTransaction, question: Question) -> None:
 
 def _contribution_query(question: Question) -> str:
     """The query of the contribution of each unit, over the published statement of the indicator."""
-    statement = f"(\n{compute.query(question.table)}\n) indicator"
+    statement = f"(\n{compute.indicator_query(question.table)}\n) indicator"
     if question.table == "form_06a":
         field = f"where field_code = {quoted(question.field_code)} " if question.field_code else ""
         return f"select organisation_id as unit_id, sum({question.part})::bigint as numerator from {statement} {field}group by 1"

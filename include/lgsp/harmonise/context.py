@@ -36,9 +36,9 @@ MEMORY = "1500MB"
 
 @contextmanager
 def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private in-memory DuckDB, bounded in memory, spilling into the staging area."""
+    """A private in-memory DuckDB connection with a memory limit; it spills to the staging area."""
     spill = settings.staging / "spill"
-    spill.mkdir(parents=True, exist_ok=True, mode=0o700)  # what spills may be personal
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may contain personal data
     connection = duckdb.connect()
     try:
         connection.execute(
@@ -52,7 +52,7 @@ def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @dataclass
 class HarmoniseContext:
-    """One batch that is being harmonised."""
+    """A batch that is being harmonised, and what was found in it."""
 
     con: duckdb.DuckDBPyConnection
     source: Source
@@ -63,10 +63,8 @@ class HarmoniseContext:
     token_key: bytes = field(repr=False)
     drift: list[parse_pages.Drift] = field(default_factory=list)
     profile: list[profile.Field] = field(default_factory=list)
-    repairs: list[tuple[str, str, str, int]] = field(
-        default_factory=list
-    )  # repaired values: list, field, treatment, records
-    repeated: int = 0  # records that were listed again and are fetched once
+    repairs: list[tuple[str, str, str, int]] = field(default_factory=list)  # list, field, treatment, number of records
+    repeated: int = 0  # listed more than once, but fetched once
     accepted: Mapping[str, str] = field(default_factory=dict)  # decisions of reviewers: spelling to agency
     directory: list[Organisation] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
@@ -75,8 +73,8 @@ class HarmoniseContext:
 
     def __post_init__(self) -> None:
         duckdb_functions.load(self.con, self.source.name, self.token_key)
-        self.con.execute("create table spelled (alias varchar, code varchar, seen_on date, records bigint)")
-        self.con.execute("create table words (sent varchar, text varchar, odd varchar)")
+        self.con.execute("create table agency_spelling (alias varchar, code varchar, seen_on date, records bigint)")
+        self.con.execute("create table text_value (sent varchar, text varchar, repairs varchar)")
 
     def read(self, *lists: str) -> None:
         """Create a table of each landed list, its fields typed and converted as the source description declares.
@@ -84,10 +82,10 @@ class HarmoniseContext:
         New, gone and respelled fields are recorded. Raises ContractError for a new field when the source's policy is `stop`.
         """
         for name in lists:
-            listed = field_sql.described(
+            source_list = field_sql.load_list(
                 name, self.source.lists[name], str(self.source.path.name), self.source.corrections
             )
-            drift, fields = parse_pages.read(self.con, self.batch, self.batch_id, listed)
+            drift, fields = parse_pages.read(self.con, self.batch, self.batch_id, source_list)
             self.profile += fields
             self.repairs += parse_pages.repairs(self.con, name)
             if not drift:
@@ -99,16 +97,16 @@ class HarmoniseContext:
             log.warning(message)
 
     def add_retyped(self, retyped: Mapping[str, list[str]]) -> None:
-        """Add, by list, the fields that came in a JSON type they never had to the drift of the batch."""
+        """Add the fields with a new JSON type, by list, to the drift of the batch."""
         for name, changed in retyped.items():
-            drift = next((item for item in self.drift if item.of == name), None)
+            drift = next((item for item in self.drift if item.list_name == name), None)
             if drift is None:
                 self.drift.append(drift := parse_pages.Drift(name))
             drift.retyped += changed
             log.warning("%s %s", self.source.name, parse_pages.Drift(name, retyped=changed))
 
     def value(self, query: str) -> Any:
-        """The single value of a query that gives exactly one row."""
+        """The value of a query that gives one row with one column."""
         ((value,),) = self.con.execute(query).fetchall()
         return value
 
@@ -126,7 +124,9 @@ class HarmoniseContext:
             {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
              "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
-        self.con.execute(f"insert into spelled select name, code, null, 0 from ({query}) where name is not null")
+        self.con.execute(
+            f"insert into agency_spelling select name, code, null, 0 from ({query}) where name is not null"
+        )
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
     def stage_services(self) -> None:
@@ -153,16 +153,16 @@ class HarmoniseContext:
     def add_spellings(self, query: str) -> None:
         """Add the spellings of agencies that a query gives as (name, code, local day)."""
         self.con.execute(
-            f"insert into spelled select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
+            f"insert into agency_spelling select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
         )
 
     def stage_dossiers(self) -> None:
-        """Stage the dossiers of `dossiers.sql`, and the spellings of agencies they use."""
+        """Stage the dossiers of `dossiers.sql`, and the agency spellings that they use."""
         self._match()
-        self.con.execute(f"create view dossier_read as {dossier_columns.read_query(self.source)}")
+        self.con.execute(f"create view source_dossier as {dossier_columns.read_query(self.source)}")
         self.con.execute("""
-            create table agency_sent as select sent, organisation_code(sent) as code, o.organisation_id
-            from (select distinct unnest([organisation_source, competent_source]) as sent from dossier_read)
+            create table agency_code_match as select sent, organisation_code(sent) as code, o.organisation_id
+            from (select distinct unnest([organisation_source, competent_source]) as sent from source_dossier)
             left join organisation o on o.organisation_id = organisation_code(sent) where sent is not null
             """)
         self._applicant_places()
@@ -170,53 +170,55 @@ class HarmoniseContext:
         self.stage_aliases()
 
     def _match(self) -> None:
-        """Create `spelling`: the agency that each spelling means, with its days; unmatched spellings are collected."""
+        """Create `spelling_match`, the agency that each spelling means and on which days; collect the unmatched spellings."""
         if self.is_matched:
             return
         self.is_matched = True
         names = [
             name
-            for (name,) in self.con.execute("select distinct alias from spelled where alias is not null").fetchall()
+            for (name,) in self.con.execute(
+                "select distinct alias from agency_spelling where alias is not null"
+            ).fetchall()
         ]
         matcher = Matcher(
             self.directory, self.accepted, self.source.name, directory.versions(self.directory, self.places)
         )
         meanings = {name: matcher.meanings(name) for name in names}
-        self.table("spelling", [
+        self.table("spelling_match", [
             {"alias": name, "organisation_id": meaning.match.organisation_id, "matched_by": meaning.match.matched_by,
              "valid_from": meaning.valid_from, "valid_to": meaning.valid_to}
-            for name, found in meanings.items() for meaning in found
+            for name, possible in meanings.items() for meaning in possible
         ], "alias varchar, organisation_id varchar, matched_by varchar, valid_from date, valid_to date")  # fmt: skip
         self.table(
             "spelling_key", [{"alias": name, "key": text.key(name)} for name in names], "alias varchar, key varchar"
         )
         rows = self.con.execute("""
-            select s.alias, any_value(k.key), min(s.seen_on), sum(s.records)::bigint from spelled s join spelling_key k using (alias)
+            select s.alias, any_value(k.key), min(s.seen_on), sum(s.records)::bigint from agency_spelling s join spelling_key k using (alias)
             left join organisation o on o.organisation_id = organisation_code(s.code)
             where o.organisation_id is null and k.key is not null and s.records > 0
-                and not exists (select 1 from spelling g where g.alias = s.alias and g.matched_by <> 'review')
+                and not exists (select 1 from spelling_match g where g.alias = s.alias and g.matched_by <> 'review')
             group by s.alias order by s.alias
             """).fetchall()  # fmt: skip
         self.unmatched = [review_queue.Unmatched(*row) for row in rows]
 
     def _applicant_places(self) -> None:
-        """Create `applicant_place`: the territory that an applicant's code and name mean, between two reforms each."""
+        """Create `applicant_place`: the territory that an applicant's code and name mean in each time between two reforms."""
         self.con.execute(
             f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in applicant_addresses.reform_dates())}"
         )
         rows = self.con.execute(
             "select distinct applicant_unit, applicant_unit_name, reform(on_day), arg_max(on_day, on_day) from (select applicant_unit, applicant_unit_name, "
-            "coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as on_day from dossier_read) "
+            "coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as on_day from source_dossier) "
             "where applicant_unit is not null and on_day is not null group by 1, 2, 3"
         ).fetchall()
-        found = [(code, name, span, applicant_addresses.resolve(code, name, day)) for code, name, span, day in rows]
+        resolved = [(code, name, span, applicant_addresses.resolve(code, name, day)) for code, name, span, day in rows]
         self.table("applicant_place", [
             {"code": code, "name": name, "span": span, "admin_unit_code": place.unit.code, "is_outdated": place.is_outdated}
-            for code, name, span, place in found if place
+            for code, name, span, place in resolved if place
         ], "code varchar, name varchar, span integer, admin_unit_code varchar, is_outdated boolean")  # fmt: skip
 
     def stage_aliases(self) -> None:
-        """Stage the spellings of agencies, with the agency each was matched to."""
+        """Stage the agency spellings, each with the agency that it was matched to."""
         self._match()
         self.stage(
             records.ORGANISATION_ALIAS,
@@ -225,13 +227,14 @@ class HarmoniseContext:
                 ['code', 'exact', 'alias', 'review'][min(list_position(['code', 'exact', 'alias', 'review'], matched_by))] as matched_by,
                 min(seen_on) as first_seen_on, null::varchar as raw_pointer
             from (
-                select k.key, s.alias, s.seen_on, coalesce(by_code.organisation_id, spelling.organisation_id) as organisation_id,
-                    case when by_code.organisation_id is not null then 'code' else spelling.matched_by end as matched_by
-                from spelled s join spelling_key k using (alias)
+                select k.key, s.alias, s.seen_on, coalesce(by_code.organisation_id, spelling_match.organisation_id) as organisation_id,
+                    case when by_code.organisation_id is not null then 'code' else spelling_match.matched_by end as matched_by
+                from agency_spelling s join spelling_key k using (alias)
                 left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
-                left join spelling on spelling.alias = s.alias and by_code.organisation_id is null
-                    and (spelling.valid_from is null or s.seen_on >= spelling.valid_from) and (spelling.valid_to is null or s.seen_on < spelling.valid_to)
-                -- a name of an agency that holds a person's name becomes no alias
+                left join spelling_match on spelling_match.alias = s.alias and by_code.organisation_id is null
+                    and (spelling_match.valid_from is null or s.seen_on >= spelling_match.valid_from)
+                    and (spelling_match.valid_to is null or s.seen_on < spelling_match.valid_to)
+                -- a spelling with a person's name in it does not become an alias
                 where k.key is not null and without_persons(s.alias) = clean(s.alias)
             )
             group by key, organisation_id
@@ -239,41 +242,43 @@ class HarmoniseContext:
         )
 
     def stage(self, kind: records.Kind, query: str) -> None:
-        """Write one kind of record to the staging area, with its content hash.
+        """Write the records of a kind to the staging area, each with a content hash.
 
-        Two versions with one change time are ordered by the hash of what the source sent; rows of lists have none, the
-        later batch wins. Raises ContractError when the query lacks a column of the kind.
+        Two versions with the same change time are ordered by the hash of the sent bytes. Rows of lists have no such hash:
+        the later batch wins. Raises ContractError when the query lacks a column of the kind.
         """
         self._check_columns(kind, query)
-        changed = "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
+        changed_at = (
+            "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
+        )
         content = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
         hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in content)
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
         raw = "" if kind in records.FACTS else "'' as raw_hash, "
-        picked = ""
+        selected = ""
         if isinstance(self.batch, Selection) and kind in records.FACTS:
-            picked = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
+            selected = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
         self.con.execute(
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
-            f"{changed} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
-            f"from ({query}) q{picked}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
+            f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
+            f"from ({query}) q{selected}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
         )
 
     def _check_columns(self, kind: records.Kind, query: str) -> None:
-        given = {name for (name, *_) in self.con.execute(f"describe {query}").fetchall()}
+        provided = {name for (name, *_) in self.con.execute(f"describe {query}").fetchall()}
         needed = [name for name in kind.columns if name not in (*records.IDENTITY, *records.ABOUT)]
-        if lacking := [name for name in needed if name not in given]:
+        if missing := [name for name in needed if name not in provided]:
             raise ContractError(
-                f"contracts/{kind.shared or kind.name}.yml: sources/{self.source.name} gives no {', '.join(lacking)}; "
+                f"contracts/{kind.shared or kind.name}.yml: sources/{self.source.name} does not provide {', '.join(missing)}; "
                 "add it to the SQL of that source, or change its `origin` in the contract"
             )
 
     def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
-        """Create a table of Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
+        """Create a table from Python rows; `columns` is the column list of CREATE TABLE, without commas inside a type."""
         self.con.execute(f"create table {name} ({columns})")
         if rows:
             names = [column.split()[0] for column in columns.split(",")]
-            self.con.register("given", pa.table({column: [row.get(column) for row in rows] for column in names}))
-            self.con.execute(f"insert into {name} by name select * from given")
-            self.con.unregister("given")
+            self.con.register("python_rows", pa.table({column: [row.get(column) for row in rows] for column in names}))
+            self.con.execute(f"insert into {name} by name select * from python_rows")
+            self.con.unregister("python_rows")

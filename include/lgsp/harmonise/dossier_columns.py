@@ -1,4 +1,4 @@
-"""Which columns of a dossier record its source provides, and which no source fills."""
+"""Determine which columns of a dossier record a source provides, and which columns no source fills."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lgsp.errors import ContractError
 from lgsp.schema import contract, sources
 from lgsp.schema.sources import Source
 
-QUERY = "dossiers"  # each source's own SQL of that name
+QUERY = "dossiers"  # the name of the SQL file of each source
 
-# What the record SQL reads of a source in addition to the columns of the contract.
+# The columns that the record SQL reads from a source in addition to those of the contract.
 REQUIRED = (
     "raw_pointer", "raw_hash", "repairs", "unknown_codes", "source_key", "source_updated_at", "source_code", "is_deleted",
     "service_source", "organisation_source", "events",
@@ -45,7 +45,7 @@ def read_query(source: Source) -> str:
 
 
 def record_query() -> str:
-    """The query that makes dossier records of what `read_query` gives."""
+    """The query that turns the rows of `read_query` into dossier records; they are the view `source_dossier`."""
     return sql.load(
         "lgsp.harmonise", "dossier_record", columns=", ".join(c.name for c in contract.load("dossier").recorded)
     )
@@ -53,14 +53,15 @@ def record_query() -> str:
 
 def check_filled() -> None:
     """Raise ContractError when the contract has a column that neither a source nor the record SQL fills."""
-    known = _replaced().union(*(_provided(sources.load(name)) for name in sources.of_dossiers()))
-    if unfilled := [column.name for column in contract.load("dossier").recorded if column.name not in known]:
+    filled = _computed_columns().union(*(_provided(sources.load(name)) for name in sources.of_dossiers()))
+    if unfilled := [column.name for column in contract.load("dossier").recorded if column.name not in filled]:
         raise ContractError(
             f"contracts/dossier.yml: no source fills {', '.join(unfilled)}; select it in sources/<source>/sql/{QUERY}.sql"
         )
 
 
 def _provided(source: Source) -> frozenset[str]:
+    """The columns that the source's SQL selects."""
     return _selected(source.sql(QUERY))
 
 
@@ -72,8 +73,8 @@ def _selected(query: str) -> frozenset[str]:
 
 
 @cache
-def _replaced() -> frozenset[str]:
-    """The columns that the record SQL computes: those it replaces in what it read."""
+def _computed_columns() -> frozenset[str]:
+    """The columns that the record SQL computes: those in its `replace` lists."""
     return frozenset(_replacements(_parsed(sql.load("lgsp.harmonise", "dossier_record", columns="null as nothing"))))
 
 
@@ -88,7 +89,7 @@ def _replacements(node: Any) -> Iterator[str]:
 
 
 def _parsed(query: str) -> dict[str, Any]:
-    """The syntax tree of a SELECT, as DuckDB's parser gives it."""
+    """The syntax tree of a SELECT statement, from DuckDB's parser."""
     with duckdb.connect() as connection:
         ((text,),) = connection.execute("select json_serialize_sql(?)", [query]).fetchall()
     tree = json.loads(text)

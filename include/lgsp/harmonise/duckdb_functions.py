@@ -1,4 +1,4 @@
-"""The vocabulary that the SQL of the sources is written in: macros, code lists, text treatments."""
+"""Register the macros, code lists and Python functions that the SQL of the sources uses in DuckDB."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @cache
 def calendar_sql() -> str:
     """The macro `is_day_off(day)`: weekends and holidays, without the weekend days that are worked in exchange."""
-    odd = [day.day_on for day in working_days.calendar() if day.is_working_day is (day.day_on.isoweekday() > 5)]
-    listed = ", ".join(quoted(day.isoformat()) for day in odd)
+    exceptions = [day.day_on for day in working_days.calendar() if day.is_working_day is (day.day_on.isoweekday() > 5)]
+    listed = ", ".join(quoted(day.isoformat()) for day in exceptions)
     return f"create macro is_day_off(day) as (isodow(day) > 5) <> list_contains([{listed}]::date[], day)"
 
 
 def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
-    """Make the vocabulary known to a connection, with the codes of one source."""
+    """Register all macros and functions in a connection, with the codes of one source."""
     for name in codelists.names():
-        told = codelists.load(name)
+        code_list = codelists.load(name)
         if name == "test_records":
-            for what, field_name in (
+            for kind, field_name in (
                 ("procedure", "procedure_code"),
                 ("service", "procedure_name"),
                 ("agency", "agency_code"),
                 ("applicant", "applicant_name"),
                 ("email", "email"),
             ):
-                forms = dict.fromkeys(normalize(form, p) for p in told[field_name] for form in ("NFC", "NFD"))
+                forms = dict.fromkeys(normalize(form, p) for p in code_list[field_name] for form in ("NFC", "NFD"))
                 pattern = "|".join(f"({form})" for form in forms)
-                con.execute(f"create macro is_test_{what}(x) as regexp_matches(x, {quoted(pattern)})")
-        elif isinstance(told.get("any"), list):
-            listed = [str(item) for item in told["any"]]
+                con.execute(f"create macro is_test_{kind}(x) as regexp_matches(x, {quoted(pattern)})")
+        elif isinstance(code_list.get("any"), list):
+            listed = [str(item) for item in code_list["any"]]
             longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))
             con.execute(f"create macro is_{name}(x) as length(x) <= {longest} and list_contains([{texts}], x)")
         else:
@@ -52,33 +52,33 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             pairs = {normalize(form, code): meaning for form in ("NFD", "NFC") for code, meaning in known.items()}
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
-    treatments: dict[str, tuple[Callable[[str], str | int | None], str]] = {
+    functions: dict[str, tuple[Callable[[str], str | int | None], str]] = {
         "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (personal_data.without_persons, "VARCHAR"),
         "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.to_e164, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
         "whole_number": (times_and_numbers.whole_number, "BIGINT"),
     }  # fmt: skip
-    for name, (treatment, type_) in treatments.items():
-        con.create_function(name, _of_something(treatment), ["VARCHAR"], type_, null_handling=SPECIAL)
+    for name, (function, type_) in functions.items():
+        con.create_function(name, _null_safe(function), ["VARCHAR"], type_, null_handling=SPECIAL)
     con.execute(calendar_sql())
     con.execute(sql.load("lgsp.harmonise", "macros"))
     con.execute(sql.load("lgsp.harmonise", "converters"))
 
 
-def _of_something(treatment: Callable[[str], str | int | None]) -> Callable[[str | None], str | int | None]:
-    return lambda sent: None if sent is None else treatment(sent)
+def _null_safe(function: Callable[[str], str | int | None]) -> Callable[[str | None], str | int | None]:
+    return lambda sent: None if sent is None else function(sent)
 
 
 def _instant_us(sent: str) -> int | None:
-    found = times_and_numbers.instant(sent)
-    return None if found is None else (found - _EPOCH) // timedelta(microseconds=1)
+    instant = times_and_numbers.instant(sent)
+    return None if instant is None else (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def _tokeniser(key: bytes, purpose: str = "") -> Callable[[str], str]:
-    """Keyed HMAC-SHA-256 of a number, another for each purpose, with the id of the key in front."""
+    """A function that gives the keyed HMAC-SHA-256 of a number, with the id of the key in front; `purpose` separates kinds of number."""
     key_id = hashlib.sha256(key).hexdigest()[:8]
 
     def token(number: str) -> str:
-        mark = hmac.digest(key, (purpose + number).encode(), "sha256").hex()
-        return f"{key_id}:{mark}"
+        digest = hmac.digest(key, (purpose + number).encode(), "sha256").hex()
+        return f"{key_id}:{digest}"
 
     return token

@@ -1,7 +1,7 @@
-"""What a source's description says of its fields, as SQL: how each is taken out, treated, and what was odd about it.
+"""Generate the SQL that reads the fields of a source description: extraction, conversion, repairs and unknown codes.
 
-A field is a treatment (a pair of macros `read_…` and `odd_…` of `sql/converters.sql`), the name of a code list,
-`words` (Vietnamese text), `label` (a name in Vietnamese, as text, object or list of languages), or `ignored`.
+A field is declared as a treatment (a pair of macros `read_…` and `repair_…` of `sql/converters.sql`), the name of a code
+list, `words` (Vietnamese text), `label` (a Vietnamese name, as text, object or list of languages), or `ignored`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ IGNORED = "ignored"
 
 @cache
 def treatments() -> frozenset[str]:
-    """The names a field's treatment may have, besides those of code lists."""
+    """The names of all treatments, without those of code lists."""
     text = sql.load("lgsp.harmonise", "converters")
     macros = {line.split("(")[0].removeprefix("create macro ") for line in text.splitlines()}
     return frozenset(name.removeprefix("read_") for name in macros if name.startswith("read_"))
 
 
 @dataclass(frozen=True)
-class Described:
-    """A list of a source as its description tells it."""
+class SourceList:
+    """A list of a source, as its source description declares it."""
 
     name: str
     records: str
@@ -42,128 +42,140 @@ class Described:
     corrections: tuple[Correction, ...] = ()
 
     def structure(self) -> str:
-        """The DuckDB structure to take the fields out by; ignored ones are left out."""
+        """The DuckDB structure that extracts the fields from JSON, without the ignored ones."""
         return orjson.dumps(_shape(self.fields)).decode()
 
     def objects(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Every described object by its JSON path; `[*]` is each element of a list."""
+        """Every declared object with its JSON path; `[*]` stands for each element of a list."""
         return list(_objects(self.fields, "$"))
 
-    def words(self) -> list[tuple[str, str]]:
-        """Every field of Vietnamese text: the expression of what was sent, and its treatment."""
-        return [(_named(path), treatment) for path, treatment in _leaves(self.fields) if treatment in WORDS]
+    def text_fields(self) -> list[tuple[str, str]]:
+        """Every field of Vietnamese text: the SQL expression of the sent value, and the treatment."""
+        return [(_sent(path), treatment) for path, treatment in _leaves(self.fields) if treatment in WORDS]
 
     def columns(self) -> str:
-        """The select list that makes typed columns: of `s`, joined with `words` once for each field of text."""
-        columns = [f'{self._value(name, told)} as "{name}"'
-                   for name, told in self.fields.items() if told != IGNORED]  # fmt: skip
-        odd = [f"{quoted(path + ':')} || {sql}" for path, sql in self._odd()]
-        odd.append("case when is_respelled then 'record:key_case' end")
-        unknown = [sql for _, sql in self._unknown()] or ["null"]
-        columns.append(f"nullif(concat_ws(',', {', '.join(odd)}), '') as repairs")
+        """The select list of the typed columns, over `s` and the joins of `joins`."""
+        columns = [f'{self._value(name, declared)} as "{name}"'
+                   for name, declared in self.fields.items() if declared != IGNORED]  # fmt: skip
+        repairs = [f"{quoted(path + ':')} || {sql}" for path, sql in self._repairs()]
+        repairs.append("case when is_respelled then 'record:key_case' end")
+        unknown = [sql for _, sql in self._unknown_codes()] or ["null"]
+        columns.append(f"nullif(concat_ws(',', {', '.join(repairs)}), '') as repairs")
         columns.append(f"nullif(concat_ws('; ', {', '.join(unknown)}), '') as unknown_codes")
         return ",\n".join(columns)
 
     def joins(self) -> str:
-        """The joins with `words` that the select list needs."""
+        """The joins with `text_value` that the select list needs, one for each text field."""
         return "\n".join(
-            f"left join words w{place} on w{place}.sent = {path}::varchar"
-            for place, (path, _) in enumerate(self.words())
+            f"left join text_value t{number} on t{number}.sent = {path}::varchar"
+            for number, (path, _) in enumerate(self.text_fields())
         )
 
-    def _value(self, path: str, told: Any) -> str:
-        if isinstance(told, dict):
+    def _value(self, path: str, declared: Any) -> str:
+        """The SQL expression of a column."""
+        if isinstance(declared, dict):
             inner = [f'"{key}" := {self._value(f"{path}.{key}", item)}'
-                     for key, item in told.items() if item != IGNORED]  # fmt: skip
+                     for key, item in declared.items() if item != IGNORED]  # fmt: skip
             return f"struct_pack({', '.join(inner)})" if inner else "null"
-        if isinstance(told, list):
-            return f"list_transform({_named(path)}, lambda x: {self._element(told[0], 'x')})"
-        if told in WORDS:
+        if isinstance(declared, list):
+            return f"list_transform({_sent(path)}, lambda x: {self._element(declared[0], 'x')})"
+        if declared in WORDS:
             return self._corrected(path)
         sent = self._corrected(path)
-        return f"{told}(trim({sent}))" if told in codelists.names() else f"read_{told}({sent})"
+        return f"{declared}(trim({sent}))" if declared in codelists.names() else f"read_{declared}({sent})"
 
-    def _element(self, told: Any, name: str) -> str:
-        if isinstance(told, dict):
+    def _element(self, declared: Any, name: str) -> str:
+        """The SQL expression of an element of a list."""
+        if isinstance(declared, dict):
             inner = [f'"{key}" := {self._element(item, f"""{name}."{key}" """.strip())}'
-                     for key, item in told.items() if item != IGNORED]  # fmt: skip
+                     for key, item in declared.items() if item != IGNORED]  # fmt: skip
             return f"struct_pack({', '.join(inner)})"
-        return f"{told}(trim({name}))" if told in codelists.names() else f"read_{told}({name})"
+        return f"{declared}(trim({name}))" if declared in codelists.names() else f"read_{declared}({name})"
 
-    def _said(self, path: str) -> str:
-        """What a field says: a text as it was treated, anything else as it was sent."""
-        word = self._word(path)
-        return f"{word}.text" if word else _named(path)
+    def _input(self, path: str) -> str:
+        """The input of a field's treatment: the repaired text of a text field, otherwise the sent value."""
+        row = self._text_row(path)
+        return f"{row}.text" if row else _sent(path)
 
-    def _word(self, path: str) -> str | None:
-        """The row of `words` that holds a field's text; None for a field of another treatment."""
-        places = {expression: place for place, (expression, _) in enumerate(self.words())}
-        return f"w{places[_named(path)]}" if _named(path) in places else None
+    def _text_row(self, path: str) -> str | None:
+        """The alias of the row of `text_value` with a field's text; None for a field of another treatment."""
+        numbers = {expression: number for number, (expression, _) in enumerate(self.text_fields())}
+        return f"t{numbers[_sent(path)]}" if _sent(path) in numbers else None
 
     def _corrected(self, path: str) -> str:
-        sent = self._said(path)
-        mine = [c for c in self.corrections if c.field == path]
-        whens = " ".join(f"when {c.condition(self._said)} then {quoted(c.means)}" for c in mine)
-        return f"case {whens} else {sent} end" if mine else sent
+        """The input of a field's treatment after the corrections of known errors."""
+        value = self._input(path)
+        corrections = [c for c in self.corrections if c.field == path]
+        whens = " ".join(f"when {c.condition(self._input)} then {quoted(c.means)}" for c in corrections)
+        return f"case {whens} else {value} end" if corrections else value
 
-    def _odd(self) -> Iterator[tuple[str, str]]:
+    def _repairs(self) -> Iterator[tuple[str, str]]:
+        """The path of each field, and the SQL expression of the name of its repair."""
         for path, treatment in _leaves(self.fields):
             if treatment in WORDS:
-                yield path, f"{self._word(path)}.odd"
+                yield path, f"{self._text_row(path)}.repairs"
             elif treatment not in codelists.names():
-                yield path, f"odd_{treatment}({self._corrected(path)})"
+                yield path, f"repair_{treatment}({self._corrected(path)})"
         for path, treatment in _elements(self.fields):
             if treatment not in codelists.names():
                 outer, inner = path.split("[*].")
-                yield path, _first(_named(outer), f"odd_{treatment}(x.{_quoted_path(inner)})")
+                yield path, _first(_sent(outer), f"repair_{treatment}(x.{_quoted_path(inner)})")
         for correction in self.corrections:
-            yield correction.field, f"case when {correction.condition(self._said)} then 'corrected' end"
+            yield correction.field, f"case when {correction.condition(self._input)} then 'corrected' end"
 
-    def _unknown(self) -> Iterator[tuple[str, str]]:
-        """Codes that are there and that the code list does not know, with where to add them."""
+    def _unknown_codes(self) -> Iterator[tuple[str, str]]:
+        """The path of each code, and the SQL expression of a code that the code list lacks, with the file to edit."""
         for path, treatment in (*_leaves(self.fields), *_elements(self.fields)):
             if treatment not in codelists.names():
                 continue
             if "[*]." in path:
                 outer, inner = path.split("[*].")
                 sent = f"x.{_quoted_path(inner)}"
-                value = _first(_named(outer), f"case when {_is_unknown(treatment, sent)} then {sent} end")
+                value = _first(_sent(outer), f"case when {_is_unknown(treatment, sent)} then {sent} end")
             else:
                 sent = self._corrected(path)
                 value = f"case when {_is_unknown(treatment, sent)} then {sent} end"
-            yield path, f"{quoted(path + ' ')} || shown({value}) || {quoted(f' (codelists/{treatment}.yml)')}"
+            yield path, f"{quoted(path + ' ')} || displayable({value}) || {quoted(f' (codelists/{treatment}.yml)')}"
 
 
-def described(name: str, told: Mapping[str, Any], file: str, corrections: tuple[Correction, ...]) -> Described:
-    """One list of a source. Raises ContractError for a treatment nobody knows."""
-    listed = Described(name, told["records"], told["fields"], tuple(c for c in corrections if c.list == name))
+def load_list(name: str, declared: Mapping[str, Any], file: str, corrections: tuple[Correction, ...]) -> SourceList:
+    """A list of a source with its corrections.
+
+    Raises ContractError for an unknown treatment, and for a correction that cannot be applied.
+    """
+    source_list = SourceList(
+        name, declared["records"], declared["fields"], tuple(c for c in corrections if c.list == name)
+    )
     known = treatments() | set(codelists.names()) | {*WORDS, IGNORED}
-    for path, treatment in (*_leaves(listed.fields, True), *_elements(listed.fields, True)):
+    for path, treatment in (*_leaves(source_list.fields, True), *_elements(source_list.fields, True)):
         if treatment not in known:
             raise ContractError(
                 f"{file}: {name}.{path} has the treatment {treatment!r}; known are {', '.join(sorted(known))}"
             )
         if "[*]" in path and treatment in WORDS:
             raise ContractError(f"{file}: {name}.{path} is {treatment} in a list; only fields outside lists can be")
-    _prove(listed, file)
-    return listed
+    _check_list(source_list, file)
+    return source_list
 
 
-def _prove(listed: Described, file: str) -> None:
-    if any(isinstance(item, list) for path, fields in listed.objects() if "[*]" in path for item in fields.values()):
-        raise ContractError(f"{file}: {listed.name} has a list in a list, which nobody can read yet")
-    paths = {path for path, treatment in _leaves(listed.fields)}
-    for correction in listed.corrections:
-        what = f"corrections.yml beside {file}: the correction of {listed.name}.{correction.field}"
+def _check_list(source_list: SourceList, file: str) -> None:
+    """Raise ContractError for a list within a list, and for a correction of an unknown field or with an invalid pattern."""
+    if any(
+        isinstance(item, list) for path, fields in source_list.objects() if "[*]" in path for item in fields.values()
+    ):
+        raise ContractError(f"{file}: {source_list.name} has a list in a list, which is not supported")
+    paths = {path for path, treatment in _leaves(source_list.fields)}
+    for correction in source_list.corrections:
+        subject = f"corrections.yml next to {file}: the correction of {source_list.name}.{correction.field}"
         if unknown := {correction.field, *correction.where} - paths:
             raise ContractError(
-                f"{what} speaks of {', '.join(sorted(unknown))}, which {file} does not read outside lists"
+                f"{subject} names {', '.join(sorted(unknown))}, which {file} does not read outside lists"
             )
         for pattern in (correction.says, *correction.where.values()):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ContractError(f"{what}: {pattern!r} is no regular expression: {error}") from None
+                raise ContractError(f"{subject}: {pattern!r} is not a regular expression: {error}") from None
 
 
 def _is_unknown(code_list: str, sent: str) -> str:
@@ -171,11 +183,12 @@ def _is_unknown(code_list: str, sent: str) -> str:
 
 
 def _first(elements: str, expression: str) -> str:
-    """The first element of a list for which an expression (of x) is something."""
+    """The first non-null value of an expression (of x) over the elements of a list."""
     return f"list_filter(list_transform({elements}, lambda x: {expression}), lambda y: y is not null)[1]"
 
 
-def _named(path: str) -> str:
+def _sent(path: str) -> str:
+    """The SQL expression of a field as it was sent."""
     return "s." + _quoted_path(path)
 
 
@@ -193,19 +206,21 @@ def _shape(value: Any) -> Any:
 
 
 def _leaves(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:
-    for name, told in fields.items():
-        if isinstance(told, Mapping):
-            yield from _leaves(told, with_ignored, f"{above}{name}.")
-        elif isinstance(told, str) and (with_ignored or told != IGNORED):
-            yield f"{above}{name}", told
+    """The fields outside lists: their paths and treatments."""
+    for name, declared in fields.items():
+        if isinstance(declared, Mapping):
+            yield from _leaves(declared, with_ignored, f"{above}{name}.")
+        elif isinstance(declared, str) and (with_ignored or declared != IGNORED):
+            yield f"{above}{name}", declared
 
 
 def _elements(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:
-    for name, told in fields.items():
-        if isinstance(told, Mapping):
-            yield from _elements(told, with_ignored, f"{above}{name}.")
-        elif isinstance(told, list):
-            yield from _leaves(told[0], with_ignored, f"{above}{name}[*].")
+    """The fields within lists: their paths, with `[*]` after the list, and treatments."""
+    for name, declared in fields.items():
+        if isinstance(declared, Mapping):
+            yield from _elements(declared, with_ignored, f"{above}{name}.")
+        elif isinstance(declared, list):
+            yield from _leaves(declared[0], with_ignored, f"{above}{name}[*].")
 
 
 def _objects(fields: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

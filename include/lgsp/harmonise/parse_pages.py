@@ -1,4 +1,4 @@
-"""Opening: the pages of a landed list become a table of typed, treated fields, and what is new in them is told."""
+"""Parse the pages of a landed list into a table of typed fields, and report how its fields differ from their description."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import orjson
 import pyarrow as pa
 
 from lgsp.harmonise import profile
-from lgsp.harmonise.field_sql import Described
+from lgsp.harmonise.field_sql import IGNORED, SourceList
 from lgsp.land import json_sanitiser
 from lgsp.land.archive import Batch, LandedAnswer
 from lgsp.land.record_subset import Selection
 from lgsp.sql import quoted
 from lgsp.vietnam import text
 
-# Bodies are handed to DuckDB in chunks of about this many bytes, so a batch is never in memory twice.
+# Bodies are passed to DuckDB in chunks of about this many bytes, so that a batch is never in memory twice.
 CHUNK_BYTES = 16 * 1024 * 1024
 
-# A source whose keys are values (an object by person, say) must not fill the ledger with them.
-MOST_TOLD = 50
+# The most new fields and unknown codes that are reported: a source whose keys are values must not fill the ledger with them.
+MOST_REPORTED = 50
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,60}", re.ASCII)
 
 
 @dataclass
 class Drift:
-    """How a list's fields differ from what the source's description says."""
+    """How the fields of a list differ from their description."""
 
-    of: str
+    list_name: str
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     respelled: list[str] = field(default_factory=list)
     retyped: list[str] = field(default_factory=list)  # fields in a JSON type that they never had before
-    unknown: list[str] = field(default_factory=list)  # codes that no code list has, with where to add them
+    unknown: list[str] = field(default_factory=list)  # codes that no code list has, with the file to add them to
 
     def __bool__(self) -> bool:
         return bool(self.new or self.gone or self.respelled or self.retyped or self.unknown)
@@ -45,63 +45,68 @@ class Drift:
     def __str__(self) -> str:
         renamed = [f"{gone} seems to be {close[0]} now" for gone in self.gone
                    if (close := difflib.get_close_matches(gone, self.new, 1, 0.8))]  # fmt: skip
-        some = [f"{len(self.respelled)} fields, such as {self.respelled[0]}"] if self.respelled else []
-        told = [
+        respelled = [f"{len(self.respelled)} fields, such as {self.respelled[0]}"] if self.respelled else []
+        changes = [
             ("new", self.new),
             ("gone", self.gone),
             ("renamed?", renamed),
-            ("in another case", some),
+            ("in another case", respelled),
             ("retyped", self.retyped),
             ("unknown codes", self.unknown),
         ]
-        return f"{self.of}: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in told if names)
+        return f"{self.list_name}: " + "; ".join(f"{change}: {', '.join(names)}" for change, names in changes if names)
+
+    def as_json(self) -> dict[str, Any]:
+        """The drift as the ledger stores it."""
+        return {"of": self.list_name, "new": self.new, "gone": self.gone, "respelled": self.respelled,
+                "retyped": self.retyped, "unknown": self.unknown}  # fmt: skip
 
 
 def read(
-    con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, listed: Described
+    con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, source_list: SourceList
 ) -> tuple[Drift, list[profile.Field]]:
-    """Make the table of a list: a column for each described field, with `raw_pointer` and `raw_hash`, `repairs`
-    (what was undone, as `field:treatment`) and `unknown_codes`; how its fields differ from their description, and
-    what each looks like.
+    """Create the table of a list; returns how its fields differ from their description, and the profile of each field.
+
+    The table has a column for each described field, and `raw_pointer`, `raw_hash`, `repairs` (as `field:treatment`) and
+    `unknown_codes`.
     """
-    name = listed.name
+    name = source_list.name
     con.execute(
         f"create table raw_{name} (call integer, ordinal bigint, record json, raw_hash varchar, is_respelled boolean)"
     )
     for bodies in _chunks(batch, name):
-        _explode(con, name, listed.records, bodies)
+        _insert_records(con, name, source_list.records, bodies)
     if isinstance(batch, Selection):
-        _pick(con, name, batch)
-    drift = _audit(con, listed)
+        _delete_others(con, name, batch)
+    drift = _find_drift(con, source_list)
     if drift.respelled:
-        _respell(con, listed, drift)
+        _respell(con, source_list, drift)
     con.execute(
         f"create table sent_{name} as select call, ordinal, raw_hash, is_respelled, "
-        f"unnest(json_transform(record, {quoted(listed.structure())})) from raw_{name}"
+        f"unnest(json_transform(record, {quoted(source_list.structure())})) from raw_{name}"
     )
-    types = profile.json_types(con, listed)
+    types = profile.json_types(con, source_list)
     con.execute(f"drop table raw_{name}")
-    _read_words(con, listed)
-    con.execute(
-        "set disabled_optimizers = 'expression_rewriter'"
-    )  # it takes longer over so many small expressions than it saves
+    _repair_texts(con, source_list)
+    # with so many small expressions the rewriter takes longer than it saves
+    con.execute("set disabled_optimizers = 'expression_rewriter'")
     con.execute(
         f"create table {name} as select {quoted(batch_id + '#')} || call || ':' || ordinal as raw_pointer, raw_hash,\n"
-        f"{listed.columns()}\nfrom sent_{name} s\n{listed.joins()}"
+        f"{source_list.columns()}\nfrom sent_{name} s\n{source_list.joins()}"
     )
     con.execute("reset disabled_optimizers")
     con.execute(f"drop table sent_{name}")
     rows = con.execute(
-        f"select distinct unknown_codes from {name} where unknown_codes is not null order by 1 limit {MOST_TOLD}"
+        f"select distinct unknown_codes from {name} where unknown_codes is not null order by 1 limit {MOST_REPORTED}"
     )
     drift.unknown += [str(row[0]) for row in rows.fetchall()]
-    return drift, profile.opened(con, listed, types)
+    return drift, profile.profile_list(con, source_list, types)
 
 
 def repairs(con: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str, str, int]]:
-    """What was undone in an opened list: (list, field, treatment, records)."""
+    """The repairs in the table of a list: (list, field, treatment, records)."""
     rows = con.execute(
-        f"select string_split(said, ':') as said, count(*) from (select unnest(string_split(repairs, ',')) as said from {name}) group by 1 order by 1"
+        f"select string_split(repair, ':') as repair, count(*) from (select unnest(string_split(repairs, ',')) as repair from {name}) group by 1 order by 1"
     ).fetchall()
     return [(name, field_name, treatment, count) for (field_name, treatment), count in rows]
 
@@ -119,54 +124,57 @@ def _chunks(batch: Batch, name: str) -> Iterator[list[tuple[LandedAnswer, bytes]
         yield chunk
 
 
-def _explode(con: duckdb.DuckDBPyConnection, name: str, place: str, bodies: list[tuple[LandedAnswer, bytes]]) -> None:
-    """One row for each record of some pages."""
-    harmless = [json_sanitiser.sanitise(body) for _, body in bodies]
-    # a list may come bare where another build of the product wraps it
+def _insert_records(
+    con: duckdb.DuckDBPyConnection, name: str, records_key: str, bodies: list[tuple[LandedAnswer, bytes]]
+) -> None:
+    """Insert one row for each record of some pages into `raw_<list>`."""
+    sanitised = [json_sanitiser.sanitise(body) for _, body in bodies]
+    # some builds of the products send a plain list instead of an object with the list
     wrapped = [
-        body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (place.encode(), body) for body in harmless
+        body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (records_key.encode(), body)
+        for body in sanitised
     ]
     page = pa.table({
         "call": pa.array([call.number for call, _ in bodies], pa.int32()),
         "body": pa.array(wrapped, pa.binary()).view(pa.string()),
     })  # fmt: skip
     con.register("page", page)
-    shape = quoted(orjson.dumps({place: ["JSON"]}).decode())
+    shape = quoted(orjson.dumps({records_key: ["JSON"]}).decode())
     con.execute(
         f"insert into raw_{name} select call, ordinal, record, md5(record::varchar), false from ("
         f"select call, generate_subscripts(items, 1) - 1 as ordinal, coalesce(unnest(items), json 'null') as record "
-        f'from (select call, json_transform(body, {shape})."{place}" as items from page))'
+        f'from (select call, json_transform(body, {shape})."{records_key}" as items from page))'
     )
     con.unregister("page")
 
 
-def _pick(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:
-    """Leave only the picked records of a list, where some were picked of it."""
-    if places := selection.positions(name):
-        con.register("picked", pa.table({
-            "call": pa.array([call for call, _ in places], pa.int32()),
-            "ordinal": pa.array([ordinal for _, ordinal in places], pa.int64()),
+def _delete_others(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:
+    """Delete the records that are not selected; a list without a selected record stays complete."""
+    if positions := selection.positions(name):
+        con.register("selected", pa.table({
+            "call": pa.array([call for call, _ in positions], pa.int32()),
+            "ordinal": pa.array([ordinal for _, ordinal in positions], pa.int64()),
         }))  # fmt: skip
-        con.execute(f"delete from raw_{name} where (call, ordinal) not in (select call, ordinal from picked)")
-        con.unregister("picked")
+        con.execute(f"delete from raw_{name} where (call, ordinal) not in (select call, ordinal from selected)")
+        con.unregister("selected")
 
 
-def _audit(con: duckdb.DuckDBPyConnection, listed: Described) -> Drift:
-    """Compare the keys that came with the keys that are described: nothing unknown passes in silence."""
-    drift = Drift(listed.name)
-    objects = dict(listed.objects())
+def _find_drift(con: duckdb.DuckDBPyConnection, source_list: SourceList) -> Drift:
+    """Compare the keys of the records with the described keys: every unknown key is reported."""
+    drift = Drift(source_list.name)
+    objects = dict(source_list.objects())
     plain = [path for path in objects if "[*]" not in path]
     seen: dict[str, set[str]] = {path: set() for path in objects}
-    # by hash: telling lists of lists of text apart takes as long as reading them
+    # grouped by hash: comparing lists of lists of text takes as long as reading them
     shapes = con.execute(
-        f"select any_value(keys) from (select json_keys(record, {plain}) as keys from raw_{listed.name}) group by hash(keys)"
+        f"select any_value(keys) from (select json_keys(record, {plain}) as keys from raw_{source_list.name}) group by hash(keys)"
     ).fetchall()
     for (keys,) in shapes:
-        for path, found in zip(plain, keys, strict=True):
-            seen[path].update(found or ())
+        for path, object_keys in zip(plain, keys, strict=True):
+            seen[path].update(object_keys or ())
     for path in objects.keys() - set(plain):
         rows = con.execute(
-            f"select distinct unnest(json_keys(record, {quoted(path)})) from raw_{listed.name}"
+            f"select distinct unnest(json_keys(record, {quoted(path)})) from raw_{source_list.name}"
         ).fetchall()
         seen[path].update(key for (keys,) in rows for key in keys or ())
     for path, known in objects.items():
@@ -181,34 +189,36 @@ def _compare(drift: Drift, path: str, known: Mapping[str, Any], seen: set[str]) 
     drift.respelled += [(prefix + key).lstrip(".") for key in strange if key.lower() in lower]
     new = [key for key in strange if key.lower() not in lower]
     named = [key for key in new if _NAME.fullmatch(key)]
-    drift.new += [(prefix + key).lstrip(".") for key in named[:MOST_TOLD]]
-    if untold := len(new) - len(named[:MOST_TOLD]):
-        drift.new.append(f"{prefix}({untold} more)".lstrip("."))
-    there = {key.lower() for key in seen}
+    drift.new += [(prefix + key).lstrip(".") for key in named[:MOST_REPORTED]]
+    if unreported := len(new) - len(named[:MOST_REPORTED]):
+        drift.new.append(f"{prefix}({unreported} more)".lstrip("."))
+    seen_lower = {key.lower() for key in seen}
     if seen:
         drift.gone += [
-            (prefix + key).lstrip(".") for key, told in known.items() if key.lower() not in there and told != "ignored"
+            (prefix + key).lstrip(".")
+            for key, treatment in known.items()
+            if key.lower() not in seen_lower and treatment != IGNORED
         ]
 
 
-def _respell(con: duckdb.DuckDBPyConnection, listed: Described, drift: Drift) -> None:
-    """Give records that write their keys in another case the keys of the description."""
+def _respell(con: duckdb.DuckDBPyConnection, source_list: SourceList, drift: Drift) -> None:
+    """Rename the keys of records that differ from the description only in case."""
     keys = {re.escape(path.split(".")[-1]) for path in drift.respelled}
     pattern = quoted(f'"({"|".join(sorted(keys))})"\\s*:')
     rows = con.execute(
-        f"select call, ordinal, record::varchar from raw_{listed.name} where regexp_matches(record::varchar, {pattern})"
+        f"select call, ordinal, record::varchar from raw_{source_list.name} where regexp_matches(record::varchar, {pattern})"
     ).fetchall()
-    mended = pa.table({
+    respelled = pa.table({
         "call": pa.array([row[0] for row in rows], pa.int32()),
         "ordinal": pa.array([row[1] for row in rows], pa.int64()),
-        "record": [orjson.dumps(_renamed(json_sanitiser.loads(row[2].encode()), listed.fields)).decode() for row in rows],
+        "record": [orjson.dumps(_renamed(json_sanitiser.loads(row[2].encode()), source_list.fields)).decode() for row in rows],
     })  # fmt: skip
-    con.register("mended", mended)
+    con.register("respelled", respelled)
     con.execute(
-        f"update raw_{listed.name} r set record = m.record, is_respelled = true "
-        f"from mended m where m.call = r.call and m.ordinal = r.ordinal"
+        f"update raw_{source_list.name} r set record = m.record, is_respelled = true "
+        f"from respelled m where m.call = r.call and m.ordinal = r.ordinal"
     )
-    con.unregister("mended")
+    con.unregister("respelled")
 
 
 def _renamed(value: Any, fields: Any) -> Any:
@@ -218,31 +228,31 @@ def _renamed(value: Any, fields: Any) -> Any:
     if not isinstance(value, dict) or not isinstance(fields, Mapping):
         return value
     names = {name.lower(): name for name in fields}
-    # a field that is there in its own case wins over one in another
+    # a key in the case of the description wins over one in another case
     ordered = sorted(value.items(), key=lambda item: item[0] in fields)
     return {name: _renamed(item, fields.get(name)) for key, item in ordered for name in [names.get(key.lower(), key)]}
 
 
-def _read_words(con: duckdb.DuckDBPyConnection, listed: Described) -> None:
-    """Add what the list's Vietnamese texts say to `words`: treated once for each distinct text, by Python."""
-    for path, treatment in listed.words():
+def _repair_texts(con: duckdb.DuckDBPyConnection, source_list: SourceList) -> None:
+    """Add the repaired Vietnamese texts of a list to `text_value`, each distinct text once."""
+    for path, treatment in source_list.text_fields():
         value = "name_vi(sent::json)" if treatment == "label" else "sent"
         rows = con.execute(
             f"select sent, {value} from (select distinct {path}::varchar as sent "
-            f"from sent_{listed.name} s) where sent is not null and sent not in (select sent from words)"
+            f"from sent_{source_list.name} s) where sent is not null and sent not in (select sent from text_value)"
         ).fetchall()
         if not rows:
             continue
-        read = [text.repair(said) if said else None for _, said in rows]
-        con.register("treated", pa.table({
+        repaired = [text.repair(value) if value else None for _, value in rows]
+        con.register("repaired_text", pa.table({
             "sent": pa.array([sent for sent, _ in rows], pa.string()),
-            "text": pa.array([item.text if item else None for item in read], pa.string()),
-            "odd": pa.array([_odd(item) if item else None for item in read], pa.string()),
+            "text": pa.array([item.text if item else None for item in repaired], pa.string()),
+            "repairs": pa.array([_repair_names(item) if item else None for item in repaired], pa.string()),
         }))  # fmt: skip
-        con.execute("insert into words select * from treated")
-        con.unregister("treated")
+        con.execute("insert into text_value select * from repaired_text")
+        con.unregister("repaired_text")
 
 
-def _odd(repaired: text.Repaired) -> str | None:
-    treatments = [*repaired.repairs, *(["garbled"] if text.is_garbled(repaired.text or "") else [])]
-    return "+".join(treatments) or None
+def _repair_names(repaired: text.Repaired) -> str | None:
+    names = [*repaired.repairs, *(["garbled"] if text.is_garbled(repaired.text or "") else [])]
+    return "+".join(names) or None

@@ -1,6 +1,6 @@
-"""The profile of a batch: how often each field is empty, in which JSON types it came, how many records each day has.
+"""Profile a batch: how often each field is empty, its JSON types, and the number of records of each day.
 
-What is unlike the batches before it is told from here: new, gone, respelled and retyped fields, unknown codes.
+The profile shows how a batch differs from earlier ones: in its JSON types, its share of empty values and its days.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 import duckdb
 
-from lgsp.harmonise.field_sql import IGNORED, Described
+from lgsp.harmonise.field_sql import IGNORED, SourceList
 from lgsp.schema import records
 from lgsp.sql import one_row, quoted
 from lgsp.store import ledger
 
-# One record in twenty says in which types a field comes: to look into all would cost as much as reading them.
+# JSON types are taken from one record in twenty: examining all records takes as long as reading them.
 SAMPLED, FEWEST_SAMPLED, MOST_SAMPLED = 1 / 20, 500, 2000
 
-# What came as XML has no JSON types: its fields are profiled as they were staged.
+# The kinds of record that come as XML, without JSON types: their staged fields are profiled.
 XML = (records.DOCUMENT, records.DOCUMENT_STATUS)
 
 BATCHES_OF_HISTORY = 28
@@ -43,8 +43,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a described field is: its name, its JSON path, and how to count where it is and where it says something."""
+class FieldPath:
+    """A described field: its name, its JSON path, and the SQL that counts its occurrences (`records`) and its values (`filled`)."""
 
     name: str
     json_path: str
@@ -52,71 +52,76 @@ class Place:
     filled: str
 
 
-def json_types(con: duckdb.DuckDBPyConnection, listed: Described) -> dict[str, tuple[str, ...]]:
-    """In which JSON types each described field came, over a sample of the list's records; null is none."""
-    count = _count(con, f"raw_{listed.name}")
-    # by hash: the same records whenever the batch is harmonised
+def json_types(con: duckdb.DuckDBPyConnection, source_list: SourceList) -> dict[str, tuple[str, ...]]:
+    """The JSON types of each described field in a sample of the records of a list; null does not count as a type."""
+    count = _count(con, f"raw_{source_list.name}")
+    # sampled by hash: the same records whenever the batch is harmonised
     wanted = min(max(int(count * SAMPLED), FEWEST_SAMPLED), MOST_SAMPLED)
-    some = f"where raw_hash < '{wanted * 16**8 // count:08x}'" if count > wanted else ""
-    sample = f"(select record from raw_{listed.name} {some} limit {MOST_SAMPLED})"
-    places = list(_places(listed.fields))
-    plain = [place for place in places if "[*]" not in place.name]
-    names, paths = (f"[{', '.join(map(quoted, of))}]" for of in ([p.name for p in plain], [p.json_path for p in plain]))
+    where = f"where raw_hash < '{wanted * 16**8 // count:08x}'" if count > wanted else ""
+    sample = f"(select record from raw_{source_list.name} {where} limit {MOST_SAMPLED})"
+    fields = list(_field_paths(source_list.fields))
+    outside_lists = [field for field in fields if "[*]" not in field.name]
+    names, paths = (
+        f"[{', '.join(map(quoted, texts))}]"
+        for texts in ([f.name for f in outside_lists], [f.json_path for f in outside_lists])
+    )
     queries = [f"select unnest({names}) as name, unnest(json_type(record, {paths})) as type from {sample}"]
     queries += [
-        f"select {quoted(place.name)} as name, unnest(json_type(record, {quoted(place.json_path)})) as type from {sample}"
-        for place in places
-        if place not in plain
+        f"select {quoted(field.name)} as name, unnest(json_type(record, {quoted(field.json_path)})) as type from {sample}"
+        for field in fields
+        if field not in outside_lists
     ]
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    types_by_name: defaultdict[str, set[str]] = defaultdict(set)
     for name, type_ in con.execute(f"select distinct name, type from ({' union all '.join(queries)})").fetchall():
         if type_ not in (None, "NULL"):
-            found[name].add(_TYPES.get(type_, NUMBER))
-    return {name: tuple(sorted(types)) for name, types in found.items()}
+            types_by_name[name].add(_TYPES.get(type_, NUMBER))
+    return {name: tuple(sorted(types)) for name, types in types_by_name.items()}
 
 
-def opened(con: duckdb.DuckDBPyConnection, listed: Described, types: Mapping[str, tuple[str, ...]]) -> list[Field]:
-    """The profile of an opened list: how often each described field says something, and its types."""
-    places = list(_places(listed.fields))
-    counts = ", ".join(f"{place.records}, {place.filled}" for place in places)
-    row = one_row(con.execute(f"select {counts} from {listed.name}"))
+def profile_list(
+    con: duckdb.DuckDBPyConnection, source_list: SourceList, types: Mapping[str, tuple[str, ...]]
+) -> list[Field]:
+    """The profile of the table of a list: the number of records and of nulls of each described field, and its JSON types."""
+    fields = list(_field_paths(source_list.fields))
+    counts = ", ".join(f"{field.records}, {field.filled}" for field in fields)
+    row = one_row(con.execute(f"select {counts} from {source_list.name}"))
     return [
-        Field(listed.name, place.name, count or 0, (count or 0) - (filled or 0), types.get(place.name, ()))
-        for place, count, filled in zip(places, row[::2], row[1::2], strict=True)
+        Field(source_list.name, field.name, count or 0, (count or 0) - (filled or 0), types.get(field.name, ()))
+        for field, count, filled in zip(fields, row[::2], row[1::2], strict=True)
     ]
 
 
-def _places(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Place]:
-    for key, told in fields.items():
-        if told == IGNORED:
+def _field_paths(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[FieldPath]:
+    for key, declared in fields.items():
+        if declared == IGNORED:
             continue
         path = (*above, key)
         name, sql = ".".join(path), ".".join(f'"{part}"' for part in path)
-        if isinstance(told, Mapping):
-            inner = list(_places(told, path))
-            said = [_quoted(place.name) for place in inner if "[*]" not in place.name]
-            if said:
-                yield Place(name, f"$.{sql}", "count(*)", f"count(*) filter (where {_any(said)})")
+        if isinstance(declared, Mapping):
+            inner = list(_field_paths(declared, path))
+            columns = [_quoted(field.name) for field in inner if "[*]" not in field.name]
+            if columns:
+                yield FieldPath(name, f"$.{sql}", "count(*)", f"count(*) filter (where {_any_filled(columns)})")
             yield from inner
-        elif isinstance(told, list):
-            yield Place(name, f"$.{sql}", "count(*)", f"count(*) filter (where len({sql}) > 0)")
-            for leaf in _places(told[0]):
-                yield Place(f"{name}[*].{leaf.name}", f"$.{sql}[*].{_quoted(leaf.name)}", f"sum(len({sql}))",
+        elif isinstance(declared, list):
+            yield FieldPath(name, f"$.{sql}", "count(*)", f"count(*) filter (where len({sql}) > 0)")
+            for leaf in _field_paths(declared[0]):
+                yield FieldPath(f"{name}[*].{leaf.name}", f"$.{sql}[*].{_quoted(leaf.name)}", f"sum(len({sql}))",
                             f"sum(len(list_filter({sql}, lambda x: x.{_quoted(leaf.name)} is not null)))")  # fmt: skip
         else:
-            yield Place(name, f"$.{sql}", "count(*)", f"count({sql})")
+            yield FieldPath(name, f"$.{sql}", "count(*)", f"count({sql})")
 
 
 def _quoted(name: str) -> str:
     return ".".join(f'"{part}"' for part in name.split("."))
 
 
-def _any(expressions: Sequence[str]) -> str:
+def _any_filled(expressions: Sequence[str]) -> str:
     return " or ".join(f"{sql} is not null" for sql in expressions)
 
 
-def staged(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Field], list[tuple[str, date, int]]]:
-    """Of the records a batch staged: the fields of those that came as XML, and how many of each kind each day has."""
+def profile_staged(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Field], list[tuple[str, date, int]]]:
+    """The profile of the staged fields of records that came as XML, and the number of records by kind and day."""
     fields, days = [], []
     for kind in records.FACTS:
         path = folder / f"{kind.name}.parquet"
@@ -140,15 +145,15 @@ def staged(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Field], l
 def record(
     connection: ledger.Connection, batch_id: str, fields: Sequence[Field], days: Sequence[tuple[str, date, int]]
 ) -> None:
-    """Keep the profile of a batch in place of what was kept of it before."""
+    """Record the profile of a batch in the ledger, in place of an earlier one of the same batch."""
     for table in ("field_profile", "batch_day"):
         connection.execute(f"delete from ledger.{table} where batch_id = %s", [batch_id])
     with connection.cursor() as cursor:
         with cursor.copy(
             "copy ledger.field_profile (batch_id, list, field, record_count, null_count, json_types) from stdin"
         ) as copy:
-            for one in fields:
-                copy.write_row([batch_id, one.list, one.field, one.records, one.nulls, list(one.json_types)])
+            for field in fields:
+                copy.write_row([batch_id, field.list, field.field, field.records, field.nulls, list(field.json_types)])
         with cursor.copy("copy ledger.batch_day (batch_id, kind, day_on, record_count) from stdin") as copy:
             for day in days:
                 copy.write_row([batch_id, *day])
@@ -160,9 +165,9 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def retyped(connection: ledger.Connection, batch: ledger.Batch, fields: Sequence[Field]) -> dict[str, list[str]]:
-    """By list, the fields that came in a JSON type they had in none of the source's last published batches.
+    """By list, the fields with a JSON type that they had in none of the source's last published batches.
 
-    A field that never said anything before is none of them, nor is any of a source without history.
+    A field that was always empty before is not among them, nor is any field of a source without history.
     """
     rows = connection.execute(
         "select list, field, array_agg(distinct type) as types from ledger.field_profile, unnest(json_types) type "
@@ -171,9 +176,11 @@ def retyped(connection: ledger.Connection, batch: ledger.Batch, fields: Sequence
         [batch.source, batch.batch_id, BATCHES_OF_HISTORY],
     ).fetchall()
     before = {(row["list"], row["field"]): set(row["types"]) for row in rows}
-    found: dict[str, list[str]] = {}
-    for one in fields:
-        was = before.get((one.list, one.field), set(one.json_types))
-        if came := sorted(set(one.json_types) - was):
-            found.setdefault(one.list, []).append(f"{one.field} ({' and '.join(came)}, was {' or '.join(sorted(was))})")
-    return found
+    retyped_fields: dict[str, list[str]] = {}
+    for field in fields:
+        known = before.get((field.list, field.field), set(field.json_types))
+        if new := sorted(set(field.json_types) - known):
+            retyped_fields.setdefault(field.list, []).append(
+                f"{field.field} ({' and '.join(new)}, was {' or '.join(sorted(known))})"
+            )
+    return retyped_fields

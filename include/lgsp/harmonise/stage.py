@@ -1,10 +1,9 @@
-"""Harmonise: landed bytes become typed rows in one language; what is unknown is said aloud."""
+"""Harmonise landed batches: turn their bytes into typed rows in one language; unknown fields and codes are reported."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import asdict
 
 from lgsp import store
 from lgsp.harmonise import profile, tombstones
@@ -20,10 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, batch_ids: list[str]) -> list[str]:
-    """Harmonise batches that were landed; their ids again. Repeating it gives the same rows.
+    """Harmonise landed batches; returns their ids. A repeated call gives the same rows.
 
-    Raises ContractError when the landed bytes are not what was landed, or (by the source's policy) when a
-    field is unknown.
+    Raises ContractError when the landed bytes were altered, and for an unknown field when the source's policy is `stop`.
     """
     for batch_id in batch_ids:
         _harmonise(settings, batch_id)
@@ -33,7 +31,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 def _harmonise(settings: Settings, batch_id: str) -> None:
     with store.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
-        if batch.state == "published":  # a task that was cleared: `rebuild` makes a batch of its own
+        if batch.state == "published":  # a cleared task; `lgsp rebuild` creates a new batch
             return
         accepted = review_queue.accepted(connection, batch.source)
         landed = _landed(settings, connection, batch)
@@ -49,17 +47,17 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
         if batch.purpose == "sweep":
             tombstones.stage(context)
         tombstones.lift(context)
-        as_xml, days = profile.staged(con, folder)
-    picked = len(landed.picked) if isinstance(landed, Selection) else None
-    (folder / "repeated").write_text(str(context.repeated if picked is None else 0))
+        staged_fields, days = profile.profile_staged(con, folder)
+    selected_count = len(landed.picked) if isinstance(landed, Selection) else None
+    (folder / "repeated").write_text(str(context.repeated if selected_count is None else 0))
     with store.connect(settings) as connection:
-        if picked is not None:  # of fields and spellings its landing told when it was read whole
-            _advance(connection, batch_id, picked, 0, picked)
+        if selected_count is not None:  # fields and spellings were reported when the whole landing was harmonised
+            _advance(connection, batch_id, selected_count, 0, selected_count)
             return
-        looks = context.profile + as_xml
-        context.add_retyped(profile.retyped(connection, batch, looks))
-        ledger.record_drift(connection, batch_id, [asdict(item) for item in context.drift])
-        profile.record(connection, batch_id, looks, days)
+        fields = context.profile + staged_fields
+        context.add_retyped(profile.retyped(connection, batch, fields))
+        ledger.record_drift(connection, batch_id, [drift.as_json() for drift in context.drift])
+        profile.record(connection, batch_id, fields, days)
         ledger.record_repairs(connection, batch_id, context.repairs)
         review_queue.propose(connection, batch.source, batch_id, context.unmatched, context.directory, used=accepted)
         _advance(connection, batch_id, *(landed.manifest[count] for count in ("declared", "gap", "read")))
@@ -67,7 +65,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
 
 
 def _landed(settings: Settings, connection: ledger.Connection, batch: ledger.Batch) -> Batch:
-    """The landed bytes of a batch: the records picked for it when they are driven again, else all."""
+    """The landed bytes of a batch; of a redriven batch only the selected records."""
     folder = settings.landing / batch.landing_path
     if batch.purpose != "redrive":
         return Batch.open(folder)

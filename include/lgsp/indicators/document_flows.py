@@ -1,6 +1,6 @@
-"""What papers moved: how many documents each agency sent and received, and work files it opened, by day and month.
+"""Count the movements of documents (sent, received) and work files (opened) by agency, and day or month.
 
-Indicators of the document system are sums of these moves, so they never read documents.
+All indicators of the document system are computed from these sums; they never read documents.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING
 
 from lgsp import sql
 from lgsp.indicators.rollup import Sums
+from lgsp.store import index_lookups
 
 if TYPE_CHECKING:
     from lgsp.store.transaction import Transaction
 
-# What is summed. A new indicator that counts something else of papers names it here, and says in moves.sql when it moves.
+# The columns of the sums. To count something else of documents, add a measure here and to sql/document_flows/flows.sql.
 MEASURES = {
-    "sent": "documents sent, each once, by its sender on the local day it was first sent, else issued",
+    "sent": "documents sent, each counted once, by their sender on the local day they were first sent, else issued",
     "sent_paperless": "of `sent`: without a paper copy",
     "sent_signed": "of `sent`: with a digital signature",
     "sent_deliveries": "deliveries sent, by their sender on the local day they were sent, else their document was issued",
     "received": "deliveries received, by their recipient on the local day they arrived",
     "received_excluded": "of `received`: of documents that were revoked or replaced",
     "received_in_time": "of `received`, without the excluded: accepted not later than the first working day after that of their arrival",
-    "files_opened": "work files opened, on the day they were",
+    "files_opened": "work files opened, on the day they were opened",
     "files_electronic": "of `files_opened`: handled electronically",
     "held_papers": "documents and work files in quarantine, on the day they belong to",
 }
 SUMS = Sums(
-    "paper_movement", "Moves of documents and work files by agency, summed over each day and each month",
+    "paper_movement", "Movements of documents and work files by agency, summed by day and by month",
     ("organisation_id",), MEASURES,
 )  # fmt: skip
-# What documents and work files move, beside what is in quarantine: as columns, as nothing of each, and as what is known of it.
-FACTS = ", ".join(name for name in MEASURES if name != "held_papers")
-NOTHING = ", ".join("0" for name in MEASURES if name != "held_papers")
-KNOWN = (
-    f"select organisation_id, since_on, -{FACTS.replace(', ', ', -')}, 0 from record.paper_movement where span = 'day'"
-)
-# What moves.sql looks at of each version.
+# The measures of documents and work files, without those of the quarantine: as columns, as zeros, and as stored sums with
+# the opposite sign.
+DOCUMENT_MEASURES = ", ".join(name for name in MEASURES if name != "held_papers")
+ZEROS = ", ".join("0" for name in MEASURES if name != "held_papers")
+STORED_NEGATED = f"select organisation_id, since_on, -{DOCUMENT_MEASURES.replace(', ', ', -')}, 0 from record.paper_movement where span = 'day'"
+# The columns of each table that sql/document_flows/flows.sql reads.
 COLUMNS = {
     "document": "document_id, issuing_organisation_id, issued_on, is_signed, has_paper_copy, "
     "revoked_at is not null or replaced_by_document_id is not null as is_void",
@@ -46,71 +46,77 @@ COLUMNS = {
 }
 
 
-def statements() -> Iterator[str]:
-    """The table of the sums, safe to repeat."""
-    return SUMS.statements()
+def ddl() -> Iterator[str]:
+    """The statements that create the table of sums; safe to repeat."""
+    return SUMS.ddl()
 
 
 def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
-    """Bring the sums up to a publication's documents, work files and quarantine; `paper_moved` is then by how much they differ.
+    """Update the sums to the documents, work files and quarantine of a publication.
 
-    Everything is summed up again with `is_all`, and under another calendar: what is in time stands on it.
+    Leaves the temporary table `document_movement_change`, the difference that was added. All sums are computed again with
+    `is_all`, and when the calendar changed: accepting a delivery in time depends on it.
     """
     if is_all:
         transaction.do("delete from record.paper_movement")
     if is_all or _has_other_calendar(transaction, snapshot_id):
-        versions, known = f"with {_everything()}, ", f"union all {KNOWN}"
+        versions, stored = f"with {_current_versions()}, ", f"union all {STORED_NEGATED}"
     else:
-        _stage(transaction, snapshot_id)
-        versions, known = "with ", ""
-    transaction.do("drop table if exists pg_temp.paper_moved")
+        _stage_versions(transaction, snapshot_id)
+        versions, stored = "with ", ""
+    quarantined = sql.load("lgsp.indicators", "document_flows/stored_rows")
+    transaction.do("drop table if exists pg_temp.document_movement_change")
     transaction.do(
-        f"create temporary table paper_moved on commit drop as {versions}told as ({flows()}), other as ({sql.load('lgsp.indicators', 'document_flows/stored_rows')}) "
-        f"select organisation_id, day_on, {SUMS.listed()} from told where ({FACTS}) <> ({NOTHING}) {known} "
-        f"union all select organisation_id, day_on, {NOTHING}, held_papers from other"
+        f"create temporary table document_movement_change on commit drop as {versions}"
+        f"movement as ({movement_query()}), quarantined as ({quarantined}) "
+        f"select organisation_id, day_on, {SUMS.measure_list()} from movement where ({DOCUMENT_MEASURES}) <> ({ZEROS}) {stored} "
+        f"union all select organisation_id, day_on, {ZEROS}, held_papers from quarantined"
     )
-    transaction.do("analyze paper_moved")
-    SUMS.add(transaction, "paper_moved")
+    transaction.do("analyze document_movement_change")
+    SUMS.add(transaction, "document_movement_change")
 
 
-def flows() -> str:
-    """The query of what document versions add on each day, over the `…_version` tables."""
+def movement_query() -> str:
+    """The query that turns the rows of the `…_version` tables into movements by day and agency."""
     return sql.load("lgsp.indicators", "document_flows/flows")
 
 
-def affect(transaction: Transaction) -> None:
-    """Add to `affected` whose papers moved in which period, and the province's; needs `paper_moved` and `period`."""
+def add_affected(transaction: Transaction) -> None:
+    """Add the agencies whose sums changed, and the province, to `affected`; needs `document_movement_change` and `period`."""
     transaction.do(sql.load("lgsp.indicators", "document_flows/affected_groups"))
 
 
-def differing(transaction: Transaction) -> int:
-    """How many sums differ from what the shared documents and work files make: none, unless a publication summed wrongly.
+def count_differences(transaction: Transaction) -> int:
+    """The number of stored sums that differ from those of the shared documents and work files.
 
-    What is in quarantine is left out: it may have changed since the newest publication.
+    It is 0 unless a publication computed them wrongly. The quarantine is left out: it may have changed since the newest
+    publication.
     """
-    made = f"{SUMS.summed('told', 'day')} union all {SUMS.summed('told', 'month')}"
-    columns = f"{', '.join(SUMS.key)}, {FACTS}"
+    computed = f"{SUMS.sum_query('movement', 'day')} union all {SUMS.sum_query('movement', 'month')}"
+    columns = f"{', '.join(SUMS.key)}, {DOCUMENT_MEASURES}"
+    is_nonzero = f"({DOCUMENT_MEASURES}) <> ({ZEROS})"
     return int(transaction.one(
-        f"with {_everything()}, told as ({flows()}), "
-        f"made as (select {columns} from ({made}) m where ({FACTS}) <> ({NOTHING})), "
-        f"known as (select {columns} from record.paper_movement where ({FACTS}) <> ({NOTHING})) "
-        "select count(*) from ((table made except all table known) union all (table known except all table made)) d"
+        f"with {_current_versions()}, movement as ({movement_query()}), "
+        f"computed as (select {columns} from ({computed}) m where {is_nonzero}), "
+        f"stored as (select {columns} from record.paper_movement where {is_nonzero}) "
+        "select count(*) from ((table computed except all table stored) union all (table stored except all table computed)) d"
     ))  # fmt: skip
 
 
 def is_empty(transaction: Transaction) -> bool:
-    """Whether nothing was ever summed up."""
+    """Whether there are no sums yet."""
     return not transaction.one("select exists (select 1 from record.paper_movement)")
 
 
-def is_lost(transaction: Transaction) -> bool:
-    """Whether there are documents or work files whose moves were never summed up."""
+def is_missing(transaction: Transaction) -> bool:
+    """Whether there are documents or work files but no sums."""
     return is_empty(transaction) and bool(
         transaction.one("select exists (select 1 from shared.document) or exists (select 1 from shared.work_file)")
     )
 
 
 def _has_other_calendar(transaction: Transaction, snapshot_id: int) -> bool:
+    """Whether this publication changed the working days."""
     return bool(
         transaction.one(
             f"select exists (select 1 from shared.working_day where snapshot_id = {snapshot_id}) "
@@ -119,32 +125,30 @@ def _has_other_calendar(transaction: Transaction, snapshot_id: int) -> bool:
     )
 
 
-def _everything() -> str:
-    """What is shared now, as the versions that moves.sql reads."""
+def _current_versions() -> str:
+    """The shared rows as the `…_version` tables that the movement query reads, all with the sign 1."""
     return ", ".join(
         f"{name}_version as (select 1 as sign, {columns} from shared.{name})" for name, columns in COLUMNS.items()
     )
 
 
-def _stage(transaction: Transaction, snapshot_id: int) -> None:
-    """The versions that a publication replaced (sign -1) and those that are there now (1), of all it touched.
+def _stage_versions(transaction: Transaction, snapshot_id: int) -> None:
+    """Create the `…_version` tables of a publication: the versions it replaced (sign -1) and the current ones (sign 1).
 
-    A document and its deliveries are one thing: where one of them changed, all of them are told before and after.
+    A document and its deliveries are counted together: when one of them changed, all of them are in both groups.
     """
-    from lgsp.store import index_lookups  # it knows the store's module, which makes the table of these sums
-
-    transaction.do("drop table if exists pg_temp.touched_document")
+    transaction.do("drop table if exists pg_temp.changed_document")
     transaction.do(
-        "create temporary table touched_document on commit drop as "
+        "create temporary table changed_document on commit drop as "
         + " union ".join(
             f"select document_id from shared.{name} where snapshot_id = {snapshot_id} "
             f"union select document_id from history.{name} where snapshot_to = {snapshot_id}"
             for name in ("document", "document_delivery")
         )
     )
-    transaction.do("analyze touched_document")
+    transaction.do("analyze changed_document")
     for name, columns in COLUMNS.items():
-        joined = "" if name == "work_file" else "join touched_document using (document_id) "
+        joined = "" if name == "work_file" else "join changed_document using (document_id) "
         now = f"{columns} from shared.{name} {joined}"
         kept = f"union all select -1, {now}where snapshot_id < {snapshot_id}" if joined else ""
         new = "" if joined else f"where snapshot_id = {snapshot_id}"

@@ -1,6 +1,6 @@
-"""Reporting periods: weeks cut on Thursday, half-months, months, quarters, half-years and years, as people write them.
+"""Reporting periods: weeks that start on Thursday, half-months, months, quarters, half-years and years, and their text forms.
 
-2026, 2026-H1, 2026-Q3, 2026-08, the first half of a month 2026-08/1, a week 2026-W32 or by its first day
+Forms: 2026, 2026-H1, 2026-Q3, 2026-08, 2026-08/1 (the first half of a month), 2026-W32 or the first day of a week.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from lgsp.errors import LgspError, SettingError
 
 FORMS = "2026 (year), 2026-H1, 2026-Q3, 2026-08 (month), 2026-08/1 (its first half), 2026-W32 or 2026-08-06 (a week, by its first day)"
 
-# Periods of whole months, by their number.
+# Kinds of period that consist of whole months, with their number of months.
 MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
-# Those for which the index is reported.
+# The kinds of period for which the index is reported.
 INDEX_PERIODS = ("month", "quarter", "half_year")
 WEEK_STARTS_ON = 4  # Thursday, as an ISO weekday
 
@@ -33,11 +33,11 @@ class Period:
 
 
 def parse(text: str) -> Period:
-    """The period that a text means. Raises LgspError when it means none, with the forms that can be written."""
+    """The period that a text describes. Raises LgspError, with the valid forms, when it describes none."""
     form = text.strip().upper()
     try:
         if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", form):
-            # the first Thursday of an ISO week gives the week its number
+            # the Thursday of an ISO week decides its number
             return starting("week", date.fromisocalendar(int(match[1]), int(match[2]), WEEK_STARTS_ON))
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", form):
             return starting("week", date.fromisoformat(form))
@@ -52,8 +52,8 @@ def parse(text: str) -> Period:
         if re.fullmatch(r"\d{4}", form):
             return starting("year", date(int(form), 1, 1))
     except ValueError as error:
-        raise LgspError(f"{text!r} is no period ({error}); write {FORMS}") from error
-    raise LgspError(f"{text!r} is no period; write {FORMS}")
+        raise LgspError(f"{text!r} is not a period ({error}); write {FORMS}") from error
+    raise LgspError(f"{text!r} is not a period; write {FORMS}")
 
 
 def text_of(kind: str, start: date) -> str:
@@ -73,7 +73,7 @@ def text_of(kind: str, start: date) -> str:
 
 
 def starting(kind: str, start: date) -> Period:
-    """The period of a kind that starts on a day; whether one starts there is not checked."""
+    """The period of a kind that starts on a day; the day is not checked."""
     if kind == "week":
         return Period(kind, start, start + timedelta(days=7))
     if kind == "half_month" and start.day == 1:

@@ -30,7 +30,7 @@ TUNING: Mapping[str, str] = {
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__API__WORKERS": "1",
-    # After a scheduler was killed its tasks run again after this time, plus 30 s until it is considered dead. Default: 300 s.
+    # After a scheduler was killed its tasks run again after this time, plus 30 s until Airflow notices that it stopped. Default: 300 s.
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
     # The end of a task that closes its pipes early is noticed only by this timer. Default: 5 s.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

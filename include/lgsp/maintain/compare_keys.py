@@ -1,4 +1,4 @@
-"""Compares the keys that a source lists with the keys that the platform knows, list by list."""
+"""Compares the keys that a source lists with the keys that were read before, list by list."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def _check_pointers(settings: Settings, remote: Remote | None, newest: int) -> N
 
 def _check_record_counts(transaction: Transaction, newest: int) -> None:
     """Count the records: there must be as many as the newest publication recorded."""
-    names = ("record_count", *control_totals.LIVING.values())
+    names = ("record_count", *control_totals.EXISTING.values())
     ((recorded, *recorded_by_kind),) = transaction.rows(
         f"select {', '.join(names)} from ledger.publication where snapshot_id = $1", newest
     )
@@ -264,14 +264,14 @@ def _check_flow_sums(transaction: Transaction, newest: int) -> None:
     is_outdated = transaction.one("select derived_by from ledger.installation") != rederive.derived_by()
     if is_outdated or compute.is_outdated(transaction):
         return  # the next publication recomputes every sum
-    if differing := dossier_flows.differing(transaction) + document_flows.differing(transaction):
+    if differing := dossier_flows.count_differences(transaction) + document_flows.count_differences(transaction):
         raise PublicationFailed(
             f"snapshot {newest}: {differing:,} flow sums do not match its dossiers and documents, so indicators may be wrong: please report this"
         )
 
 
 def _kinds(counts: Iterable[int]) -> str:
-    return ", ".join(f"{count:,} of kind {kind}" for kind, count in zip(control_totals.LIVING, counts, strict=True))
+    return ", ".join(f"{count:,} of kind {kind}" for kind, count in zip(control_totals.EXISTING, counts, strict=True))
 
 
 def _published_as(name: str, paths: list[Path]) -> Contract:

@@ -1,4 +1,4 @@
-"""The checked batches of a publication, and the merge of their records."""
+"""Select the checked batches of a publication, and merge their records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORDS_AT_ONCE = 100_000
 
 
 def usable_batches(settings: Settings, transaction: Transaction) -> tuple[CheckedBatch, ...]:
-    """The checked batches whose accepted rows are complete; the others become refused, and delay no batch.
+    """The checked batches whose accepted rows are complete; the others become refused and do not delay these.
 
     Reads: ledger.batch. Writes: ledger.batch, ledger.quarantine (of refused batches).
     """
@@ -29,7 +29,7 @@ def usable_batches(settings: Settings, transaction: Transaction) -> tuple[Checke
     )
     usable = []
     for batch in (CheckedBatch(*row) for row in waiting):
-        if why := _unusable(settings, batch):
+        if why := _why_unusable(settings, batch):
             log.error("%s: %s", batch.batch_id, why)
             transaction.do(
                 "update ledger.batch set state = 'refused', why = $1::text where batch_id = $2::text",
@@ -42,15 +42,15 @@ def usable_batches(settings: Settings, transaction: Transaction) -> tuple[Checke
     return tuple(usable)
 
 
-def _unusable(settings: Settings, batch: CheckedBatch) -> str | None:
+def _why_unusable(settings: Settings, batch: CheckedBatch) -> str | None:
     """Why a checked batch cannot be published, with the remedy; None when it can."""
     accepted = _accepted(settings, batch.batch_id)
     command = "quarantine redrive --source" if batch.purpose == "redrive" else "rebuild"
-    remedy = f"`lgsp {command} {batch.source}` makes it again from the landed bytes"
+    remedy = f"`lgsp {command} {batch.source}` harmonises it again from the landed bytes"
     if not accepted.is_dir():
-        return f"its staging is gone: {remedy}"
-    if lacking := rederive.missing_columns(accepted):
-        return f"an older version harmonised it, without {', '.join(lacking)}: {remedy}"
+        return f"its staged rows were deleted: {remedy}"
+    if missing := rederive.missing_columns(accepted):
+        return f"an older version harmonised it, without {', '.join(missing)}: {remedy}"
     return None
 
 
@@ -58,8 +58,8 @@ def merge_batches(run: PublishRun) -> None:
     """Merge the accepted records of all batches: per record the newest version of its source wins.
 
     Reads: the staged Parquet files, ledger.quarantine. Writes: schema `record`, restricted.applicant_token and
-    phone_token, ledger.quarantine (corrected rows), ledger.received_day. Leaves the temporary tables that the link
-    steps read: the records whose groups must be linked again.
+    phone_token, ledger.quarantine (corrected rows), ledger.received_day. Leaves the temporary tables of the link steps,
+    with the records whose groups must be linked again.
     """
     link_dossiers.create_scope(run.transaction)
     link_documents.create_scope(run.transaction)
@@ -68,7 +68,7 @@ def merge_batches(run: PublishRun) -> None:
 
 
 def count_records(run: PublishRun) -> None:
-    """Add up what the merge did to the records. Reads: ledger.publication; the records themselves the first time."""
+    """Compute the control totals of the merge. Reads: ledger.publication; on the first publication the records."""
     run.control_totals = control_totals.calculate(run.transaction, run.outcomes)
 
 

@@ -1,4 +1,4 @@
-"""What the steps of one publication share."""
+"""Data that the steps of one publication share."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class CheckedBatch:
 
 @dataclass
 class PublishRun:
-    """One publication in progress: what its steps read, and what they leave for later steps."""
+    """One publication in progress: the input of its steps, and their results for later steps."""
 
     settings: Settings
     transaction: Transaction
     snapshot_id: int
     batches: tuple[CheckedBatch, ...]
     override: RuleOverride = NO_OVERRIDE
-    derives_all: bool = False  # every shared row is derived again, not only those of changed records
+    derives_all: bool = False  # all shared rows are derived again, not only those of changed records
     rewrites_all_files: bool = False  # the files of the newest snapshot are lost
 
     outcomes: Outcomes = field(default_factory=Outcomes)

@@ -1,4 +1,4 @@
-"""The steps that compute what depends on the clock of the data: periods, completeness and indicators."""
+"""The steps that depend on the clock of the data: periods, completeness and indicators."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TABLES = (
 def set_clock(run: PublishRun) -> None:
     """Set the clock of the data and the periods it reaches.
 
-    Reads: ledger.batch, ledger.source, ledger.quarantine. Leaves the temporary tables clock, period and held.
+    Reads: ledger.batch, ledger.source, ledger.quarantine. Leaves the temporary tables clock, period and quarantined_record.
     """
     compute.stage_periods(run.transaction, run.batch_ids)
     compute.stage_quarantined(run.transaction)
 
 
 def update_completeness(run: PublishRun) -> None:
-    """Derive which agency sent what on which day, where that may have changed.
+    """Update the completeness of the data by source, agency and day, where it may have changed.
 
     Reads: ledger.batch, ledger.received_day, record.organisation. Writes: ledger.completeness.
     """
@@ -37,13 +37,13 @@ def update_completeness(run: PublishRun) -> None:
 
 
 def compute_indicators(run: PublishRun) -> None:
-    """Compute the indicators that the changed rows affect; all of them when definitions changed.
+    """Compute the indicators that the changed rows affect, or all indicators when definitions changed.
 
     Reads: the shared tables, ledger.completeness, the temporary tables of `set_clock`. Writes: record.movement,
     record.paper_movement, record.indicator_period, the shared indicator tables and their history.
     """
     is_redefined = any(run.changes.parts.get(name) for name in definitions.NAMES)
-    is_all = compute.begin(run.transaction, run.snapshot_id, run.derives_all or is_redefined)
+    is_all = compute.update_sums(run.transaction, run.snapshot_id, run.derives_all or is_redefined)
     for name in TABLES:
-        scope = compute.scope(name, is_all)
-        merge.merge_query(run.transaction, name, compute.query(name), run.snapshot_id, run.changes, scope)
+        scope = compute.recompute_scope(name, is_all)
+        merge.merge_query(run.transaction, name, compute.indicator_query(name), run.snapshot_id, run.changes, scope)

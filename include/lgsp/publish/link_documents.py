@@ -1,4 +1,4 @@
-"""Link documents: which messages are about one document, and what the document and its deliveries then are."""
+"""Link the messages about one document, and derive the document and its deliveries from them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DOCUMENTS_AT_ONCE = 100_000
 
 IN_SCOPE = "in (select document_id from scope_document)"
 
-# Messages that replace, beyond their first document, one in scope. Each id is looked up individually: a search for all of
-# them at once compares every replacement with every id.
+# Messages that replace a document in scope in addition to their first one. Each id is looked up individually: a search for
+# all ids at once compares every replacement with every id.
 REPLACING = """
-select r.source, r.source_key from (select document_id as id from scope_document union select told_id from scope_told) s
+select r.source, r.source_key from (select document_id as id from scope_document union select told_id from scope_message_id) s
 cross join lateral (
     select source, source_key from record.document where also_replaces <> '{}' and also_replaces @> array[s.id] offset 0
 ) r
@@ -38,19 +38,19 @@ DERIVED = (
 
 
 def create_scope(transaction: Transaction) -> None:
-    """Create the temporary table `scope_document`, which collects the documents that changed messages are about."""
+    """Create the temporary table `scope_document`, which collects the documents of changed messages."""
     transaction.do("create temporary table scope_document (document_id text primary key) on commit drop")
 
 
 def add_changed_records(transaction: Transaction) -> None:
-    """Add the documents that the messages just merged are about, as they are and as they were."""
+    """Add the documents of the messages that were just merged, in their current and their replaced version."""
     for table in ("incoming_document", "before_document"):
         _add_to_scope(
             transaction,
             f"select document_id from {table} union select refers_to_document_id from {table} "
             f"union select unnest(also_replaces) from {table}",
         )
-        # a reference by a UUID means the message with that id, whichever of the two arrives first
+        # a reference by UUID means the message with that id; either of the two may arrive first
         with by_key(transaction):
             _add_to_scope(
                 transaction,
@@ -68,7 +68,7 @@ def _add_to_scope(transaction: Transaction, query: str) -> None:
 
 
 def link_documents(run: PublishRun) -> None:
-    """Derive again every document that a changed message is about, with its deliveries, and merge the result.
+    """Derive the documents of changed messages again, with their deliveries, and merge the result.
 
     Reads: record.document, record.document_status, the temporary table scope_document. Writes: the shared tables document
     and document_delivery, and their history.
@@ -81,7 +81,7 @@ def link_documents(run: PublishRun) -> None:
 
 
 def _scope_all_documents(transaction: Transaction) -> Iterator[None]:
-    """Put every document into `scope_document`, one group after the other."""
+    """Put all documents into `scope_document`, one group after the other."""
     transaction.do("""
         create temporary table every_document on commit drop as
         select document_id, row_number() over (order by document_id) as number from (
@@ -103,13 +103,13 @@ def _derive_scope(run: PublishRun) -> None:
     transaction = run.transaction
     if not transaction.one("select count(*) from scope_document"):
         return
-    messages, bearers, statuses = _read_scope(transaction)
+    messages, message_documents, statuses = _read_scope(transaction)
     columns = ", ".join(column.name for column in contract.load("document").recorded)
     with duck(run.settings) as con:
         con.execute(sql.load("lgsp.publish", "link_macros"))
         con.register("message", messages)
-        con.register("bearer", bearers)
-        con.register("state", statuses)
+        con.register("message_document", message_documents)
+        con.register("delivery_status", statuses)
         for name in DERIVED:
             parts = {"columns": columns} if name == "document" else {}
             con.execute(sql.load("lgsp.publish", f"documents/{name}", **parts))
@@ -121,9 +121,10 @@ def _derive_scope(run: PublishRun) -> None:
 
 
 def _read_scope(transaction: Transaction) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """The messages about the documents in scope, which document each id means, and the delivery statuses.
+    """The messages about the documents in scope, the document of each message id, and the delivery statuses.
 
-    First the scope grows: a further message with the same id may change what the id means, so its document belongs to it.
+    The scope is extended first: another message with the same id may change the document of the id, so its own document
+    belongs to the scope.
     """
     transaction.do("analyze scope_document")
     with by_key(transaction):
@@ -132,22 +133,22 @@ def _read_scope(transaction: Transaction) -> tuple[pa.Table, pa.Table, pa.Table]
             "select document_id from record.document "
             f"where told_id in (select told_id from record.document where document_id {IN_SCOPE})",
         )
-        transaction.do("drop table if exists pg_temp.scope_told")
+        transaction.do("drop table if exists pg_temp.scope_message_id")
         transaction.do(
-            "create temporary table scope_told on commit drop as "
+            "create temporary table scope_message_id on commit drop as "
             f"select distinct told_id from record.document where told_id is not null and document_id {IN_SCOPE}"
         )
-        transaction.do("analyze scope_told")
-        known_id = "in (select told_id from scope_told)"
+        transaction.do("analyze scope_message_id")
+        in_ids = "in (select told_id from scope_message_id)"
         same = "select source, source_key from record.document where"
         messages = transaction.arrow(
             f"select m.* from record.document m join ({same} document_id {IN_SCOPE} union {same} refers_to_document_id {IN_SCOPE} "
-            f"union {same} refers_to_told {known_id} union {REPLACING}) k using (source, source_key)"
+            f"union {same} refers_to_told {in_ids} union {REPLACING}) k using (source, source_key)"
         )
-        # a message sent as a document is meant before one that only changes a document
-        bearers = transaction.arrow(
+        # a message that sends a document has precedence over one that only changes it
+        message_documents = transaction.arrow(
             "select told_id, (array_agg(document_id order by business_type in ('1', '2'), document_id collate \"C\"))[1] as document_id "
-            f"from record.document where document_id is not null and told_id {known_id} group by told_id"
+            f"from record.document where document_id is not null and told_id {in_ids} group by told_id"
         )
         statuses = transaction.arrow(f"select * from record.document_status where document_id {IN_SCOPE}")
-    return messages, bearers, statuses
+    return messages, message_documents, statuses

@@ -1,7 +1,7 @@
-"""Link dossiers: which source records are one dossier, and what the dossier then is.
+"""Link the source records of one dossier, and derive the dossier from them.
 
-Two records are one dossier when they share a code; failing that, when a one-stop record and a portal record, both
-unlinked, share a receipt number with procedure, agency and day received. Nothing similar is ever linked.
+Two records belong to one dossier when they share a code; otherwise, when a one-stop record and a portal record, both
+unlinked, have the same receipt number, procedure, agency and day of receipt. Records are never linked by similarity.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DERIVED = (
 
 
 def create_scope(transaction: Transaction) -> None:
-    """Create the temporary table `pending`, which collects the changed records, as they are and as they were."""
+    """Create the temporary table `pending`, which collects the current and the replaced versions of changed records."""
     transaction.do(f"create temporary table pending on commit drop as select {EDGE} from record.dossier where false")
 
 
@@ -44,7 +44,7 @@ def add_changed_records(transaction: Transaction) -> None:
 
 
 def link_dossiers(run: PublishRun) -> None:
-    """Link again every group that a changed record belongs to, or belonged to, and merge the result.
+    """Link again all groups that a changed record belongs or belonged to, and merge the result.
 
     Reads: record.dossier, shared.dossier_source, the temporary table pending. Writes: the shared tables dossier,
     dossier_event, dossier_source and reconciliation, and their history.
@@ -59,9 +59,9 @@ def link_dossiers(run: PublishRun) -> None:
                            ("scope_dossier", "dossier_id text primary key")):  # fmt: skip
         transaction.do(f"create temporary table {table} ({columns}) on commit drop")
     transaction.do("create temporary table edge on commit drop as select * from pending where false")
-    # by code, so that the two sides of a dossier are in one group
+    # ordered by code, so that the two sides of a dossier are in one group
     while transaction.changed(f"insert into edge select * from pending order by source_code limit {RECORDS_AT_ONCE}"):
-        _reach(transaction)
+        _collect_connected(transaction)
         _link(run)
         transaction.do(
             "delete from pending p using reached r where r.source = p.source and r.source_key = p.source_key"
@@ -70,10 +70,10 @@ def link_dossiers(run: PublishRun) -> None:
             transaction.do(f"truncate {table}")
 
 
-def _reach(transaction: Transaction) -> None:
-    """Fill `reached`: every record connected with those of `edge` by a code, a receipt or the dossier they were in.
+def _collect_connected(transaction: Transaction) -> None:
+    """Fill `reached` with all records that are connected to those of `edge` by a code, a receipt or their previous dossier.
 
-    A changed record is connected as it is and as it was: both of its edges are in `pending`.
+    The current and the replaced version of a changed record both count: `pending` has the edges of both.
     """
     while True:
         transaction.do(
@@ -98,8 +98,8 @@ def _reach(transaction: Transaction) -> None:
                     select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.source_code
                     union select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.other_code
                     union select d.source, d.source_key from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
-                    union select other.source, other.source_key from shared.dossier_source other join shared.dossier_source mine using (dossier_id)
-                        join reached k on k.source = mine.source and k.source_key = mine.source_key
+                    union select other.source, other.source_key from shared.dossier_source other join shared.dossier_source known using (dossier_id)
+                        join reached k on k.source = known.source and k.source_key = known.source_key
                     except select source, source_key from reached
                 ) r join record.dossier d using (source, source_key)
                 """)  # fmt: skip
@@ -108,7 +108,7 @@ def _reach(transaction: Transaction) -> None:
 
 
 def _link(run: PublishRun) -> None:
-    """Link the records in `reached`, and merge the dossiers they make."""
+    """Link the records in `reached`, and merge the resulting dossiers."""
     transaction = run.transaction
     with by_key(transaction):
         transaction.do(
@@ -131,7 +131,7 @@ def _link(run: PublishRun) -> None:
 
 
 def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
-    """Make the tables of TABLES in a DuckDB connection from living dossier records: complete link groups."""
+    """Create the tables of TABLES in a DuckDB connection, from the existing dossier records of complete link groups."""
     con.execute(sql.load("lgsp.publish", "link_macros"))
     days = working_days.calendar()
     con.register(
@@ -139,9 +139,9 @@ def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
         pa.table({"day_on": [day.day_on for day in days], "is_working_day": [day.is_working_day for day in days]}),
     )
     con.execute(working_time.macros_sql())
-    con.register("living", records)
+    con.register("existing_record", records)
     con.register("source_role", _source_roles())
-    _label(con)
+    _label_groups(con)
     columns = {"role_record": _merged_columns(), "dossier": _published_columns()}
     for name in (*GROUPS, *DERIVED):
         parts = {"columns": columns[name]} if name in columns else {}
@@ -149,7 +149,7 @@ def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
 
 
 def _source_roles() -> pa.Table:
-    """The role of each source, and its precedence: the lower number wins."""
+    """The role and the precedence of each source; the lower number wins."""
     every = sources.every()
     return pa.table({
         "source": [source.name for source in every], "role": [source.role for source in every],
@@ -157,26 +157,26 @@ def _source_roles() -> pa.Table:
     })  # fmt: skip
 
 
-def _label(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `node_label`: the label of each record's link group.
+def _label_groups(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `node_label`: the label of the link group of each record.
 
-    Labels are spread along shared codes until nothing changes; groups are pairs or little more.
+    Labels are spread along shared codes until none changes; groups are pairs or slightly larger.
     """
     for name in ("node", "node_code", "node_label"):
         con.execute(sql.load("lgsp.publish", f"dossiers/{name}"))
     spread = sql.load("lgsp.publish", "dossiers/spread_label")
     while True:
         con.execute(spread)
-        ((moved,),) = con.execute(
+        ((changed,),) = con.execute(
             "select count(*) from spread_label s join node_label l using (node) where s.label < l.label"
         ).fetchall()
         con.execute("create or replace table node_label as from spread_label")
-        if not moved:
+        if not changed:
             return
 
 
 def _merged_columns() -> str:
-    """The select list of `role_record`: the value of the first source that has one; its unknown value counts as none."""
+    """The select list of `role_record`: of each column the value of the first source that has one; an unknown value counts as null."""
     return ", ".join(
         f"arg_min({column.name}, precedence) as {column.name}" if column.unknown is None else
         f"coalesce(arg_min(nullif({column.name}, {sql.quoted(column.unknown)}), precedence), {sql.quoted(column.unknown)}) as {column.name}"
@@ -185,7 +185,7 @@ def _merged_columns() -> str:
 
 
 def _published_columns() -> str:
-    """The select list of `dossier` for the columns that it takes from one record as they are."""
+    """The select list of `dossier` for the columns that are copied from one record."""
     records = {"lead": "lead", "one_stop": "o", "portal": "p"}
     return ", ".join(
         f"{records[column.origin]}.{column.name} as {column.name}"

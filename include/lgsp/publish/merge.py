@@ -1,6 +1,6 @@
-"""Merging: the newest source version wins per record, and a shared table takes only what really changed.
+"""Merge records (the newest source version wins), and merge derived rows into shared tables (only changed rows are written).
 
-The order of batches does not matter: the same set of batches, in any order, twice, overlapping or late, gives the same
+The order of batches does not matter: the same set of batches, in any order, repeated, overlapping or late, gives the same
 rows.
 """
 
@@ -27,7 +27,7 @@ UNDEFINED_COLUMN = "42703"  # PostgreSQL's code
 
 @dataclass
 class BatchOutcome:
-    """What became of a batch's accepted records when they met the stored ones: numbers of records."""
+    """The numbers of accepted records of a batch by their outcome in the merge."""
 
     published: int = 0
     superseded: int = 0
@@ -37,12 +37,12 @@ class BatchOutcome:
 
 @dataclass
 class Outcomes:
-    """The outcome of each batch of a publication, and what its records did to the stored ones."""
+    """The outcome of each batch of a publication, and the changes of the stored records."""
 
     by_batch: dict[str, BatchOutcome] = field(default_factory=dict)
     inserted: int = 0  # records that were not stored before
     replaced: int = 0  # records of which an older version was stored
-    living: Counter[str] = field(default_factory=Counter)  # by kind: the change in the number of records not deleted
+    existing: Counter[str] = field(default_factory=Counter)  # by kind: the change in the number of records not deleted
 
     def __getitem__(self, batch_id: str) -> BatchOutcome:
         return self.by_batch.setdefault(batch_id, BatchOutcome())
@@ -51,8 +51,8 @@ class Outcomes:
 def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path], outcomes: Outcomes) -> None:
     """Merge the accepted records of some batches into schema `record`.
 
-    Leaves the temporary tables `incoming_<kind>`, the records that won, and `before_<kind>`, the versions they replaced:
-    what was linked through either must be linked again.
+    Leaves the temporary tables `incoming_<kind>`, the records that were merged, and `before_<kind>`, the versions that they
+    replaced: the link groups of both must be linked again.
     """
     name = f"incoming_{kind.name}"
     transaction.temporary(name, f"record.{kind.name}")
@@ -66,18 +66,20 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
         return
     if kind in records.FACTS:
         _remove_discarded(transaction, kind, outcomes)
-    # newest source version, then the bytes that the source sent, then (the same bytes read by changed rules) the later batch
+    # precedence: the newest source version, then the hash of the sent bytes, then (same bytes, other rules) the later batch
     newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
     same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
-    for column in (name for name in records.ABOUT if name in kind.columns):  # another version may flag or repair more
+    for column in (
+        name for name in records.ABOUT if name in kind.columns
+    ):  # another version of the program may flag or repair more
         same += f" and w.{column} is not distinct from i.{column}"
-    for known in (name, f"record.{kind.name}"):
+    for other in (name, f"record.{kind.name}"):
         with by_key(transaction):
             _count_removed(
                 transaction,
                 outcomes,
-                f"delete from {name} i using {known} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
-                f"{'' if known == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
+                f"delete from {name} i using {other} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
+                f"{'' if other == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
             )
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
         outcomes[batch_id].published += count
@@ -85,13 +87,13 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
         transaction.do(
             f"insert into before_{kind.name} select r.* from record.{kind.name} r join {name} i using (source, source_key)"
         )
-    living = "not coalesce(is_deleted, false)" if "is_deleted" in kind.columns else "true"
-    counted = f"select count(*), count(*) filter (where {living}) from "
-    ((replaced, alive),) = transaction.rows(f"{counted} before_{kind.name}")
-    ((taken, now_alive),) = transaction.rows(f"{counted} {name}")
-    outcomes.inserted += taken - replaced
+    exists = "not coalesce(is_deleted, false)" if "is_deleted" in kind.columns else "true"
+    counts = f"select count(*), count(*) filter (where {exists}) from "
+    ((replaced, existed),) = transaction.rows(f"{counts} before_{kind.name}")
+    ((merged, existing),) = transaction.rows(f"{counts} {name}")
+    outcomes.inserted += merged - replaced
     outcomes.replaced += replaced
-    outcomes.living[kind.name] += now_alive - alive
+    outcomes.existing[kind.name] += existing - existed
     columns = [column for column in kind.names if column not in kind.key]
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
     transaction.do(
@@ -102,9 +104,9 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
 def _remove_discarded(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:
     """Remove the records that an operator discarded between the check and the publication."""
     rows = transaction.rows(
-        f"with gone as (delete from incoming_{kind.name} i using (select distinct source, source_key, record_hash from ledger.quarantine "
+        f"with deleted as (delete from incoming_{kind.name} i using (select distinct source, source_key, record_hash from ledger.quarantine "
         f"where state = 'discarded' and kind = '{kind.name}') q where (i.source, i.source_key, i.raw_hash) = (q.source, q.source_key, q.record_hash) "
-        "returning i.batch_id) select batch_id, count(*) from gone group by 1"
+        "returning i.batch_id) select batch_id, count(*) from deleted group by 1"
     )
     for batch_id, count in rows:
         outcomes[batch_id].discarded += count
@@ -113,8 +115,8 @@ def _remove_discarded(transaction: Transaction, kind: records.Kind, outcomes: Ou
 def _count_removed(transaction: Transaction, outcomes: Outcomes, delete: str) -> None:
     """Run a delete of incoming records and count them as duplicates or superseded, by batch."""
     query = (
-        f"with gone as ({delete}), once as (select batch_id, bool_or(is_equal) as is_equal from gone group by batch_id, source, source_key) "
-        "select batch_id, is_equal, count(*) from once group by 1, 2"
+        f"with deleted as ({delete}), counted as (select batch_id, bool_or(is_equal) as is_equal from deleted group by batch_id, source, source_key) "
+        "select batch_id, is_equal, count(*) from counted group by 1, 2"
     )
     for batch_id, is_equal, count in transaction.rows(query):
         if is_equal:
@@ -124,19 +126,20 @@ def _count_removed(transaction: Transaction, outcomes: Outcomes, delete: str) ->
 
 
 def _merge_aliases(transaction: Transaction, incoming: str) -> None:
-    """Merge spellings: the first day, the plainest form and the surest meaning of each, in any order of batches."""
-    surest = "array['code', 'exact', 'alias', 'review']"
+    """Merge spellings: of each the first day, the first form in order and the most reliable match, in any order of batches."""
+    by_reliability = "array['code', 'exact', 'alias', 'review']"
     transaction.do(f"""
         insert into record.organisation_alias
         select source, source_key, max(source_updated_at), '', min(content_hash), null, (array_agg(batch_id order by right(batch_id, 6) desc))[1],
-            min(alias_key), min(alias collate "C"), min(organisation_id), ({surest})[min(array_position({surest}, matched_by))], min(first_seen_on)
+            min(alias_key), min(alias collate "C"), min(organisation_id), ({by_reliability})[min(array_position({by_reliability}, matched_by))], min(first_seen_on)
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
             batch_id = case when right(excluded.batch_id, 6) > right(organisation_alias.batch_id, 6) then excluded.batch_id else organisation_alias.batch_id end,
             alias = least(organisation_alias.alias collate "C", excluded.alias),
             organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
-            matched_by = ({surest})[least(array_position({surest}, organisation_alias.matched_by), array_position({surest}, excluded.matched_by))],
+            matched_by = ({by_reliability})[least(array_position({by_reliability}, organisation_alias.matched_by),
+                array_position({by_reliability}, excluded.matched_by))],
             first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)
         """)  # fmt: skip
 
@@ -161,27 +164,27 @@ def merge_tokens(transaction: Transaction, files: list[Path]) -> None:
 def merge_query(
     transaction: Transaction, name: str, query: str, snapshot_id: int, changes: Changes, scope: str = "true"
 ) -> None:
-    """Make a shared table, or its rows within `scope`, equal to the rows of a query; only rows that differ change."""
+    """Make a shared table, or its rows within `scope`, equal to the rows of a query; only rows that differ are written."""
     shared = contract.load(name)
     stage_query(transaction, shared, query)
     merge_staged(transaction, shared, scope, snapshot_id, changes)
 
 
 def stage_rows(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:
-    """Fill the temporary table `new_<table>` with rows that were derived outside the database.
+    """Fill the temporary table `new_<table>` with rows that were derived outside PostgreSQL.
 
     Raises ContractError when the rows lack a column of the contract.
     """
     columns = _staged_columns(shared)
-    if lacking := [name for name in columns if name not in rows.column_names]:
-        raise ContractError(_unfilled(shared, ", ".join(lacking)))
+    if missing := [name for name in columns if name not in rows.column_names]:
+        raise ContractError(_unfilled(shared, ", ".join(missing)))
     _create_staging(transaction, shared)
     schema = pa.schema([shared.arrow_schema().field(name) for name in columns])
     transaction.load(f"new_{shared.name}", rows.select(columns).cast(schema))
 
 
 def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
-    """Fill the temporary table `new_<table>` with the rows of a query in the database.
+    """Fill the temporary table `new_<table>` with the rows of a query.
 
     Raises ContractError when the query does not give a column of the contract.
     """
@@ -199,26 +202,26 @@ def _staged_columns(shared: Contract) -> list[str]:
     return [name for name in shared.names if name != "snapshot_id"]
 
 
-def _unfilled(shared: Contract, what: str) -> str:
+def _unfilled(shared: Contract, columns: str) -> str:
     return (
-        f"contracts/{shared.name}.yml: nothing fills {what}; declare its `origin` there, "
+        f"contracts/{shared.name}.yml: nothing fills {columns}; declare its `origin` there, "
         "or compute it in the SQL of this table (lgsp/publish/sql, lgsp/indicators/sql)"
     )
 
 
 def _create_staging(transaction: Transaction, shared: Contract) -> None:
     transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
-    # a temporary copy keeps NOT NULL; the snapshot's number is known only at the end
+    # the temporary copy keeps NOT NULL, but the snapshot number is set only by the merge
     transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")
 
 
 def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapshot_id: int, changes: Changes) -> None:
     """Make the shared rows within `scope` (a condition on `s`) equal to the temporary table `new_<table>`.
 
-    Replaced and deleted versions move to history; an equal row stays as it is. All new rows must be within the scope.
+    Replaced and deleted versions move to history; equal rows are not written. All new rows must be within the scope.
     """
     name, columns = shared.name, ", ".join(shared.names)
-    # the large table is read once; all further steps are between temporary tables as large as the change
+    # the large table is read once; the other statements join temporary tables of the size of the change
     with by_key(transaction):
         _create(transaction, f"was_{name}", f"select s.* from shared.{name} s where {scope}")
     transaction.do(f"analyze was_{name} ({', '.join(shared.key)})")
@@ -229,21 +232,21 @@ def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapsho
     )
     _create(
         transaction,
-        f"gone_{name}",
+        f"old_{name}",
         f"select * from was_{name} w where not exists (select from new_{name} n where {same})",
     )
     transaction.do(
         f"insert into history.{name} ({columns}, snapshot_from, snapshot_to) "
-        f"select {columns}, snapshot_id, {snapshot_id} from gone_{name} where snapshot_id < {snapshot_id}"
+        f"select {columns}, snapshot_id, {snapshot_id} from old_{name} where snapshot_id < {snapshot_id}"
     )
     keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
     with by_key(transaction):
-        deleted = _by_part(transaction, shared, f"delete from shared.{name} s using gone_{name} g where {keys}", "s.")
-    given = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
+        deleted = _by_part(transaction, shared, f"delete from shared.{name} s using old_{name} g where {keys}", "s.")
+    values = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
     inserted = _by_part(
         transaction,
         shared,
-        f"insert into shared.{name} ({columns}) select {given} from new_{name} n where not exists (select from was_{name} w where {same})",
+        f"insert into shared.{name} ({columns}) select {values} from new_{name} n where not exists (select from was_{name} w where {same})",
     )
     changes.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
 
@@ -254,15 +257,15 @@ def _create(transaction: Transaction, table: str, query: str) -> None:
 
 
 def _by_part(transaction: Transaction, shared: Contract, statement: str, alias: str = "") -> dict[str, int]:
-    """Insert or delete shared rows; the number of rows by part."""
+    """Run an insert or delete of shared rows; returns the number of rows by partition."""
     column = shared.partition
     day = "null::date" if column is None else f"{alias}{column.name}"
     if column is not None and column.type == "timestamptz":
         day = f"({day} at time zone 'Asia/Ho_Chi_Minh')::date"
     # grouping by date is many times faster than formatting the month of each row
     rows = transaction.rows(
-        f"with touched as ({statement} returning {day} as day_on) "
+        f"with changed as ({statement} returning {day} as day_on) "
         "select coalesce(to_char(day_on, 'YYYY-MM'), 'all'), sum(rows)::bigint "
-        "from (select day_on, count(*) as rows from touched group by 1) d group by 1"
+        "from (select day_on, count(*) as rows from changed group by 1) d group by 1"
     )
     return dict(rows)

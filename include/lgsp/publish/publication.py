@@ -1,7 +1,7 @@
-"""What the ledger records of a publication: its row, tables and files, rule results, and the outcome of its batches.
+"""Record a publication in the ledger: its row, tables and files, rule results, and the outcomes of its batches.
 
-All of it is part of the transaction that publishes. The database itself refuses a row that is out of order, that breaks
-rules or whose counts do not add up (`store/ddl/ledger.sql`).
+These rows are part of the transaction that publishes. The database refuses a row that is out of order, that breaks rules,
+or whose counts do not add up (`store/ddl/routines/ledger.sql`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def next_snapshot_id(transaction: Transaction) -> int:
 
 
 def next_metadata(transaction: Transaction, batches: Sequence[str], as_of: str | None, **more: Any) -> SnapshotMetadata:
-    """The metadata of the next snapshot: it follows the newest one in number and in time. `more` are further fields."""
+    """The metadata of the next snapshot, after the newest one in number and in time. `more` are further fields."""
     rows = transaction.rows(
         "select snapshot_id, manifest_sha256, greatest(clock_timestamp(), published_at + interval '1 microsecond')::text "
         "from ledger.publication order by snapshot_id desc limit 1"
@@ -154,7 +154,7 @@ def _insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) ->
 
 
 def record_outcomes(transaction: Transaction, batch_ids: Sequence[str], outcomes: Outcomes, snapshot_id: int) -> None:
-    """Record in the ledger that batches are published, and the outcome of their records."""
+    """Record in the ledger that batches are published, with the outcomes of their records."""
     now = datetime.now().astimezone().isoformat()
     for batch_id in batch_ids:
         outcome = outcomes[batch_id]
@@ -166,7 +166,7 @@ def record_outcomes(transaction: Transaction, batch_ids: Sequence[str], outcomes
 
 
 def check_constraints(transaction: Transaction) -> None:
-    """Let the database check now what it would check at the commit. Raises PublicationFailed with what it refuses."""
+    """Check the deferred constraints now instead of at the commit. Raises PublicationFailed when one is violated."""
     try:
         for name in CONSTRAINTS:
             transaction.do(f"set constraints ledger.{name} immediate")

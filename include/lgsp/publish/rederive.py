@@ -1,7 +1,7 @@
-"""What must be derived or written again because the program changed since the last publication.
+"""Determine what must be derived or written again because the program changed since the last publication.
 
-The shared tables are a pure function of the records: with another function, another calendar or other columns every row
-is derived again. Files are written again when the columns of their table are not those they were written with.
+The shared tables are a pure function of the records: when the function, the calendar or the columns change, all rows are
+derived again. Files are written again when the columns of their table have changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
 from lgsp.vietnam import working_days, working_time
 
-# The program that derives dossiers, documents and completeness from records, in addition to columns, roles and calendar.
+# The files of the program that derive dossiers, documents and completeness; columns, roles and the calendar are added below.
 PROGRAM = (
     ("lgsp.publish", "link_dossiers.py"), ("lgsp.publish", "link_documents.py"), ("lgsp.vietnam", "working_time.py"),
     *(("lgsp.publish", f"sql/{name}.sql") for name in sql.names("lgsp.publish") if not name.startswith("reference/")),
@@ -38,19 +38,19 @@ def derived_by() -> str:
 
 
 def is_outdated(transaction: Transaction) -> bool:
-    """Whether the published rows were derived in another way than this version derives them."""
+    """Whether this version of the program derives rows differently from the published ones."""
     if transaction.one("select max(snapshot_id) from ledger.publication") is None:
         return False
     return bool(transaction.one("select derived_by from ledger.installation") != derived_by())
 
 
 def record_derivation(transaction: Transaction) -> None:
-    """Record that every row is derived as this version does; part of the publication."""
+    """Record that this version of the program derived all rows; part of the publication."""
     transaction.do("update ledger.installation set derived_by = $1::text", derived_by())
 
 
 def mark_outdated_files(transaction: Transaction, changes: Changes, is_lost: bool) -> None:
-    """Mark all parts of the tables whose files have other columns than today, or are lost, as changed."""
+    """Mark all partitions of a table as changed when its files have other columns than now, or when files are lost."""
     for table in contract.every():
         written = transaction.rows(
             "select distinct shape from ledger.publication_file where table_name = $1::text", table.name
@@ -62,11 +62,11 @@ def mark_outdated_files(transaction: Transaction, changes: Changes, is_lost: boo
 
 def missing_columns(accepted: Path) -> list[str]:
     """The columns that the accepted rows of a batch lack because an older version harmonised it."""
-    lacking: list[str] = []
+    missing: list[str] = []
     for kind in records.KINDS.values():
         staged = accepted / f"{kind.name}.parquet"
         if staged.exists():
-            wanted = (*kind.names, *records.TOKENS) if kind is records.DOSSIER else kind.names
+            required = (*kind.names, *records.TOKENS) if kind is records.DOSSIER else kind.names
             existing = set(pq.read_schema(staged).names)
-            lacking += [f"{kind.name}.{name}" for name in wanted if name not in existing]
-    return lacking
+            missing += [f"{kind.name}.{name}" for name in required if name not in existing]
+    return missing

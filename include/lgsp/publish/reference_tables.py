@@ -1,4 +1,4 @@
-"""The reference tables and the lists of agencies and services: published as they are staged in schema `record`."""
+"""Publish the reference tables and the lists of agencies and services from schema `record`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def merge_reference_tables(run: PublishRun) -> None:
 def merge_tables(
     transaction: Transaction, snapshot_id: int, changes: Changes, names: Iterable[str] = (*REFERENCE, *LISTS)
 ) -> None:
-    """Merge some of these shared tables with what is staged for them."""
+    """Merge the staged rows of these tables into the shared tables."""
     for name in names:
         merge.merge_query(transaction, name, query(name), snapshot_id, changes)
 
 
 def query(name: str) -> str:
-    """The query that gives the rows of one of these tables."""
+    """The query that gives the rows of a table in REFERENCE or LISTS."""
     return sql.load("lgsp.publish", f"reference/{name}")

@@ -1,4 +1,4 @@
-"""A publication that a table rule refused."""
+"""The error that a table rule raises to refuse a publication."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class PublicationRefused(LgspError):
-    """The tables that would have been published break a rule; the last snapshot stays."""
+    """The tables to be published break a rule; nothing was published."""
 
     def __init__(self, message: str, snapshot_id: int, judgement: SuiteResult) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The publish session: one publisher at a time, one commit, then the switch of the pointer to the new files."""
+"""Run a publish session: one publisher at a time, one commit, then the pointer is switched to the new files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PublishSession:
 
     settings: Settings
     transaction: Transaction
-    committing: SnapshotMetadata | None = None  # set before the commit: its answer may be lost
+    committing: SnapshotMetadata | None = None  # set before the commit, whose response may be lost
     is_committed: bool = False
 
     def commit(self, snapshot: SnapshotMetadata | None) -> None:
@@ -41,10 +41,10 @@ class PublishSession:
 
 @contextmanager
 def open_session(settings: Settings) -> Iterator[PublishSession]:
-    """Wait for the publish lock, repair what an interrupted publisher left, and roll back unless the block commits.
+    """Wait for the publish lock, repair the state that an interrupted publisher left, and roll back unless the block commits.
 
-    Raises PublicationFailed when the store or the disk fails. A commit whose answer was lost is looked up in the store:
-    the session succeeds if it took place.
+    Raises PublicationFailed when the store or the disk fails. When the response to a commit was lost, the session looks it
+    up in the store and succeeds if the commit took place.
     """
     session: PublishSession | None = None
     try:

@@ -1,4 +1,4 @@
-"""The steps that make a snapshot of the changed tables: outdated files, table rules, files and ledger rows."""
+"""The steps that turn the changed tables into a snapshot: outdated files, table rules, files and ledger rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lgsp.window import LOCAL
 
 
 def mark_outdated_files(run: PublishRun) -> None:
-    """Mark the months whose files have other columns than today, or are lost, as changed.
+    """Mark the months whose files are lost, or have other columns than now, as changed.
 
     Reads: ledger.publication_file, the shared tables. Writes: ledger.installation.
     """
@@ -20,15 +20,15 @@ def mark_outdated_files(run: PublishRun) -> None:
 
 
 def judge_tables(run: PublishRun) -> None:
-    """Judge the changed tables by their rules. Reads: the shared tables. Raises PublicationRefused."""
+    """Check the changed tables against their rules. Reads: the shared tables. Raises PublicationRefused."""
     run.judgement = table_rules.judge(run.transaction, run.snapshot_id, run.changes, run.override)
 
 
 def write_snapshot(run: PublishRun) -> None:
-    """Write the files of the snapshot and the ledger rows that publish it; true once the transaction is committed.
+    """Write the files and ledger rows of the snapshot; it is published when the transaction is committed.
 
     Reads: the shared tables, history, the files of the newest snapshot. Writes: Parquet files, catalogue and signed
-    manifest in a folder that no reader sees; ledger.publication and its tables, ledger.check_result, ledger.batch.
+    manifest in a folder that readers do not see yet; ledger.publication and its tables, ledger.check_result, ledger.batch.
     Raises PublicationFailed when files and SQL are not equal.
     """
     as_of = run.transaction.one("select as_of::text from clock")
@@ -45,7 +45,7 @@ def write_snapshot(run: PublishRun) -> None:
 
 
 def close_unchanged(run: PublishRun) -> None:
-    """Book the batches to the newest snapshot: they changed nothing. Writes: ledger.batch, ledger.publication."""
+    """Assign the batches, which changed nothing, to the newest snapshot. Writes: ledger.batch, ledger.publication."""
     newest = run.snapshot_id - 1
     publication.record_outcomes(run.transaction, run.batch_ids, run.outcomes, newest)
     control_totals.record(run.transaction, newest, run.control_totals)

@@ -1,4 +1,4 @@
-"""Publish: merge all checked batches into one snapshot, in SQL and Parquet, proven equal, in one transaction."""
+"""Publish all checked batches as one snapshot, in SQL and Parquet, in one transaction; both sides are verified to be equal."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Publication:
 def run(settings: Settings, override: RuleOverride = NO_OVERRIDE) -> Publication | None:
     """Publish all checked batches in one snapshot; None when no batch waits, nothing changed, or publishing is on hold.
 
-    After an upgrade that derives rows differently everything is derived again, also when no batch waits. The store must
-    be up to date (`install.ensure`).
+    After an upgrade that derives rows differently all rows are derived again, also when no batch waits. The store must be
+    up to date (`install.ensure`).
 
     Raises PublicationRefused when the tables to be published break a rule that `override` does not name, and
-    PublicationFailed when the two sides could not be proven equal or another publisher took over. In both cases nothing
-    was published.
+    PublicationFailed when SQL and Parquet are not equal or another publisher took over the lock. In both cases nothing was
+    published.
     """
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
@@ -101,7 +101,7 @@ def run(settings: Settings, override: RuleOverride = NO_OVERRIDE) -> Publication
 
 
 def _publish_waiting(settings: Settings, session: PublishSession, override: RuleOverride) -> Publication | None:
-    """Publish what waits, inside the session; None when nothing does."""
+    """Publish the waiting batches and changes, inside the session; None when there are none."""
     transaction = session.transaction
     if reason := hold.reason(transaction):
         log.warning("nothing is published: %s", reason)
@@ -120,28 +120,28 @@ def _publish_waiting(settings: Settings, session: PublishSession, override: Rule
     gate.preload()
     if derives_all:
         log.warning(
-            "this version derives rows differently from the one that published last: every row is derived again"
+            "this version derives rows differently from the one that published last: all rows are derived again"
         )
     snapshot_id = publication.next_snapshot_id(transaction)
     return publish_run(PublishRun(settings, transaction, snapshot_id, batches, override, derives_all, is_lost))
 
 
 def publish_run(run: PublishRun) -> Publication | None:
-    """Take all steps of a publication inside its transaction; None when nothing changed.
+    """Run all steps of a publication inside its transaction; None when nothing changed.
 
     Raises PublicationRefused and PublicationFailed as `run` does.
     """
     for step in CHANGE_STEPS:
-        _take(step, run)
+        _run_step(step, run)
     if run.is_unchanged:
         close_unchanged(run)
         return None
     for step in SNAPSHOT_STEPS:
-        _take(step, run)
+        _run_step(step, run)
     return Publication(run.metadata, run.changes.rows, run.seconds, run.judgement)
 
 
-def _take(step: Step, run: PublishRun) -> None:
+def _run_step(step: Step, run: PublishRun) -> None:
     with run.timed(step.__name__):
         step(run)
 

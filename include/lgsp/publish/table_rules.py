@@ -1,4 +1,4 @@
-"""Table rules: conditions on whole shared tables, judged inside the publication before readers can see them."""
+"""Check the table rules: conditions on whole shared tables, checked in the transaction before readers see the tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RuleOverride:
     why: str = ""
 
     def apply(self, verdict: gate.RuleResult) -> gate.RuleResult:
-        """A verdict marked as overruled where this covers it; a rule that may not be overruled stays as it is."""
+        """The verdict, marked as overruled when this override names the rule and the rule may be overruled."""
         if verdict.is_passed or verdict.rule.id not in self.rules or not verdict.rule.is_acceptable:
             return verdict
         return replace(verdict, overruled=f"by {self.decided_by}: {self.why}")
@@ -40,16 +40,16 @@ NO_OVERRIDE = RuleOverride()
 def judge(
     transaction: Transaction, snapshot_id: int, changes: Changes, override: RuleOverride = NO_OVERRIDE
 ) -> gate.SuiteResult:
-    """Judge the changed tables by every rule they have.
+    """Check the changed tables against all their rules.
 
     Raises PublicationRefused when a rule is broken that `override` does not cover: the transaction must be rolled back.
     """
     rules = [rule for rule in contract.rules("table") if changes.parts.get(rule.table)]
-    found = {rule.id: failing(transaction, rule) for rule in rules}
+    counts = {rule.id: failing(transaction, rule) for rule in rules}
     observed = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
-            for count, rows, _ in [found[rule.id]] if count}  # fmt: skip
+            for count, rows, _ in [counts[rule.id]] if count}  # fmt: skip
     judgement = gate.check_flags(
-        "tables", {rule.id: found[rule.id][0] == 0 for rule in rules}, rules, observed, {rule.id: found[rule.id][2] for rule in rules}
+        "tables", {rule.id: counts[rule.id][0] == 0 for rule in rules}, rules, observed, {rule.id: counts[rule.id][2] for rule in rules}
     )  # fmt: skip
     judgement = replace(judgement, results=[override.apply(verdict) for verdict in judgement.results])
     blocking = [
@@ -65,7 +65,7 @@ def judge(
 
 
 def failing(transaction: Transaction, rule: Rule) -> tuple[int, int, list[str]]:
-    """How many rows of its table break a rule, how many rows the table has, and the keys of up to 5 broken rows."""
+    """The number of rows of the table that break a rule, the number of all its rows, and the keys of up to 5 rows that break it."""
     key = "concat_ws(' ', " + ", ".join(contract.load(rule.table).key) + ")"
     ((rows, count, keys),) = transaction.rows(
         f"select count(*), count(*) filter (where {rule.bad}), (array_agg({key} order by {key}) filter (where {rule.bad}))[1:{SHOWN_KEYS}] "

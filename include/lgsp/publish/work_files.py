@@ -1,4 +1,4 @@
-"""Work files of the document system: one shared row for each living record."""
+"""Publish the work files of the document system: one shared row for each record that is not deleted."""
 
 from __future__ import annotations
 

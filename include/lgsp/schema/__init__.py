@@ -1,1 +1,1 @@
-"""What the contracts, code lists and source descriptions say, as typed objects."""
+"""Load the contracts, code lists and source descriptions as typed objects."""

@@ -1,4 +1,4 @@
-"""Code lists: what a source's codes mean in the shared language, as data."""
+"""Load the code lists: the meaning of each source's codes in the shared language."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ FOLDER = Path(str(files("lgsp"))) / "codelists"
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """A code list: for each source (or `any`) its codes and their meanings."""
+    """A code list: the codes of each source (or of `any`) with their meanings. Raises ContractError when it is missing or invalid."""
     import yaml
 
     path = FOLDER / f"{name}.yml"
     if not path.exists():
         raise ContractError(f"there is no code list {path.name}")
-    told = yaml.safe_load(path.read_text())
-    if not isinstance(told, dict):
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
         raise ContractError(f"{path.name} must map sources to their codes")
-    return told
+    return content
 
 
 def meanings(name: str, source: str) -> dict[str, str]:
-    """The codes of one source and their meanings.
+    """The codes of one source with their meanings.
 
     They come from the source's own `codelists.yml`, else from its section of the code list, else from the section `any`.
     """
-    listed = load(name)
-    codes = _of_source(source).get(name) or listed.get(source) or listed.get("any") or {}
+    code_list = load(name)
+    codes = _source_code_lists(source).get(name) or code_list.get(source) or code_list.get("any") or {}
     return {str(code): str(meaning) for code, meaning in codes.items()}
 
 
 @cache
-def _of_source(source: str) -> dict[str, dict[str, str]]:
+def _source_code_lists(source: str) -> dict[str, dict[str, str]]:
     """The code lists in a source's own folder, by name."""
     import yaml
 
@@ -46,5 +46,5 @@ def _of_source(source: str) -> dict[str, dict[str, str]]:
 
 
 def names() -> list[str]:
-    """All code lists, in alphabetical order."""
+    """The names of all code lists, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.yml"))

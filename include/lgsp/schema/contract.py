@@ -1,6 +1,6 @@
-"""Contracts: one ODCS 3.1 YAML for each shared table, and everything that is derived from it.
+"""Load the contracts (one ODCS 3.1 YAML file for each shared table) and derive artefacts from them.
 
-SQL DDL with comments, the Parquet schema with descriptions, the text a row is hashed by, and the row rules.
+Derived are the SQL DDL with comments, the Parquet schema with descriptions, the SQL of row hashes, and the rules.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ FOLDER = Path(str(files("lgsp"))) / "contracts"
 RULES = Path(str(files("lgsp"))) / "rules"
 
 SEVERITIES = ("blocker", "error", "warning", "info")
-# What a rule is written for: a row of DuckDB's (of the kind it names), or every row of a shared table in PostgreSQL.
+# The engine of a rule: DuckDB for rows of the kind that the rule names, or PostgreSQL for all rows of a shared table.
 ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
-# Where a column of a merged table comes from: the leading record (the one-stop-shop's, else the portal's), the record of one
-# role, the records of several roles in a way that the linking SQL states, or (the default) computed from other columns.
+# The origin of a column of a merged table: the leading record (of the one-stop-shop, else of the portal), the record of one
+# role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns.
 COMPUTED = "computed"
 ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED)
 
-# Columns that say how a row came here, not what it says: the same dataset may carry others.
+# Columns about how a row was published; they are not part of its content, and may differ between equal datasets.
 LINEAGE = ("batch_id", "snapshot_id")
 
-# A ratio as a whole number for hashing: the same IEEE operations on both sides, no printing of floats.
+# Ratios are hashed as whole numbers: both databases compute them with the same IEEE operations, without printing floats.
 FLOAT_SCALE = 1_000_000_000_000
 
 
@@ -53,17 +53,17 @@ class Column:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether sources fill it: it is a column of their records too."""
+        """Whether sources fill it; such a column is also a column of their records."""
         return self.origin != COMPUTED
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule about a row: `bad` is a DuckDB predicate that is true for a row that breaks it.
+    """A rule: `bad` is an SQL predicate that is true for a row that breaks it.
 
-    The row is a harmonised record of kind `kind`; a rule of kind `batch` is asked of the facts of one batch, one of kind
-    `table` of every row of the shared table `table`, in PostgreSQL's SQL. `proof` holds what must be changed in the
-    kind's (or the table's) sample row so that it breaks the rule, and so that it just keeps it.
+    It is evaluated in DuckDB for the harmonised records of kind `kind`, or with the kind `batch` for the metrics of one
+    batch; with the kind `table`, in PostgreSQL for all rows of the shared table `table`. `proof` has the changes of the
+    sample row that make it break the rule, and those with which it just keeps it.
     """
 
     id: str
@@ -79,7 +79,9 @@ class Rule:
     shows: tuple[str, ...] = ()
     fix: str | None = None  # the file to fix or extend when rows break the rule
     is_acceptable: bool = True
-    is_relative: bool = False  # to what else the batch holds: it is counted, and never told of a row that is published
+    is_relative: bool = (
+        False  # depends on other rows of the batch: it is counted, but not recorded as a flag of the row
+    )
     proof: dict[str, Any] | None = field(default=None, hash=False, compare=False)
     native: dict[str, Any] | None = field(default=None, hash=False, compare=False)
 
@@ -112,21 +114,21 @@ class Contract:
 
     @property
     def recorded(self) -> tuple[Column, ...]:
-        """The columns that the records of sources have too, in order."""
+        """The columns that the records of sources also have, in order."""
         return tuple(column for column in self.columns if column.is_recorded)
 
     @property
     def data_names(self) -> tuple[str, ...]:
-        """The columns that say something, without those that say how the row came here."""
+        """The names of the columns with content, without those about how the row was published."""
         return tuple(name for name in self.names if name not in LINEAGE)
 
     @property
     def partition(self) -> Column | None:
-        """The column by whose local month the Parquet side is cut, if it is."""
+        """The column by whose local month the Parquet files are partitioned; None when they are not."""
         return next((column for column in self.columns if column.is_partition), None)
 
     def part_sql(self, alias: str = "") -> str:
-        """The part a row belongs to (its month as YYYY-MM, or 'all'), in PostgreSQL's SQL."""
+        """The PostgreSQL expression of the partition of a row: its month as YYYY-MM, or 'all'."""
         column = self.partition
         if column is None:
             return "'all'"
@@ -135,7 +137,7 @@ class Contract:
         return f"to_char({local}, 'YYYY-MM')"
 
     def ddl(self, schema: str, extra: str = "", key: tuple[str, ...] | None = None) -> str:
-        """`create table` with comments, safe to repeat."""
+        """The statements that create the table with comments; safe to repeat."""
         key = self.key if key is None else key
         lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in self.columns]
         table = f"{schema}.{self.name}"
@@ -149,7 +151,7 @@ class Contract:
         return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n" + "\n".join(comments)
 
     def arrow_schema(self) -> pa.Schema:
-        """The Parquet schema; every column carries its description."""
+        """The Parquet schema; every column has its description."""
         import pyarrow as pa
 
         types = {
@@ -164,7 +166,7 @@ class Contract:
         return pa.schema(fields, metadata=about)
 
     def hash_sql(self, dialect: str, names: tuple[str, ...]) -> str:
-        """A row's 60-bit content hash over `names`, in PostgreSQL's or DuckDB's SQL; both give the same number."""
+        """The SQL expression, for PostgreSQL or DuckDB, of the 60-bit content hash of a row over `names`; both give the same number."""
         texts = [_text_sql(column, dialect) for column in self.columns if column.name in names]
         text = "concat_ws(chr(31), " + ", ".join(f"coalesce({text}, '\\N')" for text in texts) + ")"
         if dialect == "postgresql":
@@ -173,7 +175,7 @@ class Contract:
 
 
 def _text_sql(column: Column, dialect: str) -> str:
-    """A column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
+    """The SQL expression of a column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
     name, is_postgresql = column.name, dialect == "postgresql"
     if column.type == "timestamptz":
         return (
@@ -182,7 +184,7 @@ def _text_sql(column: Column, dialect: str) -> str:
     if column.type == "date":
         return f"to_char({name}, 'YYYY-MM-DD')" if is_postgresql else f"strftime({name}, '%Y-%m-%d')"
     if column.type == "double precision":
-        # what is too large for that has fewer places, and still fits into 64 bits
+        # larger numbers have fewer decimal places, so that they fit into 64 bits
         scaled = f"floor({name} * case when abs({name}) < 1e6 then {FLOAT_SCALE} else 1000 end)"
         return f"{scaled}::bigint::{'text' if is_postgresql else 'varchar'}"
     if column.type == "text[]":
@@ -192,19 +194,19 @@ def _text_sql(column: Column, dialect: str) -> str:
 
 @cache
 def load(name: str) -> Contract:
-    """One shared table's contract. Raises ContractError when it is missing or says something unknown."""
+    """The contract of a shared table. Raises ContractError when it is missing or invalid."""
     from open_data_contract_standard.model import OpenDataContractStandard
 
     path = FOLDER / f"{name}.yml"
     if not path.exists():
         raise ContractError(f"there is no contract {path.name}")
-    told = OpenDataContractStandard.from_file(str(path))
-    table: Any = told.schema_[0] if told.schema_ else None
+    document = OpenDataContractStandard.from_file(str(path))
+    table: Any = document.schema_[0] if document.schema_ else None
     if table is None or table.name != name:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
     columns = tuple(_column(item, path.name) for item in table.properties)
-    rules = tuple(_rule(item, str(told.version), path.name, name) for item in table.quality or [])
-    return Contract(name, str(told.version), table.description or "", table.businessName or "", columns, rules)
+    rules = tuple(_rule(item, str(document.version), path.name, name) for item in table.quality or [])
+    return Contract(name, str(document.version), table.description or "", table.businessName or "", columns, rules)
 
 
 def _column(item: Any, file: str) -> Column:
@@ -224,12 +226,13 @@ def _rule(item: Any, version: str, file: str, table: str) -> Rule:
         raise ContractError(f"{file}: rule {item.id} cannot be compiled (type {item.type}, engine {item.engine})")
     if item.severity not in SEVERITIES:
         raise ContractError(f"{file}: rule {item.id} has severity {item.severity!r}; known are {', '.join(SEVERITIES)}")
-    told = {p.property: p.value for p in item.customProperties or []}
+    properties = {p.property: p.value for p in item.customProperties or []}
     return Rule(
-        id=item.id, kind=ENGINES[item.engine] or told["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
-        meaning_vi=told["vi"], why=told["why"], version=version, shows=tuple(told.get("shows", ())),
-        owner=told.get("owner", ""), fix=told.get("fix"), native=told.get("native"), proof=told.get("proof"),
-        is_relative=bool(told.get("relative", False)), is_acceptable=bool(told.get("acceptable", item.severity != "blocker")),
+        id=item.id, kind=ENGINES[item.engine] or properties["kind"], table=table, severity=item.severity, bad=item.implementation, meaning=item.description,
+        meaning_vi=properties["vi"], why=properties["why"], version=version, shows=tuple(properties.get("shows", ())),
+        owner=properties.get("owner", ""), fix=properties.get("fix"), native=properties.get("native"), proof=properties.get("proof"),
+        is_relative=bool(properties.get("relative", False)),
+        is_acceptable=bool(properties.get("acceptable", item.severity != "blocker")),
     )  # fmt: skip
 
 
@@ -246,34 +249,36 @@ def every() -> list[Contract]:
 
 @cache
 def rules(kind: str) -> tuple[Rule, ...]:
-    """The rules that a kind of harmonised record, every batch as a whole (`batch`) or a shared `table` must keep."""
-    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + _of_file(kind)
+    """The rules for a kind of harmonised record, for batches as a whole (`batch`), or for shared tables (`table`)."""
+    return tuple(rule for contract in every() for rule in contract.rules if rule.kind == kind) + _rules_of_file(kind)
 
 
-def _of_file(kind: str) -> tuple[Rule, ...]:
-    """The rules of a kind that belongs to no one shared table: `rules/<kind>.yml`."""
+def _rules_of_file(kind: str) -> tuple[Rule, ...]:
+    """The rules of a kind without a shared table of its own, from `rules/<kind>.yml`."""
     from open_data_contract_standard.model import OpenDataContractStandard
 
     path = RULES / f"{kind}.yml"
     if not path.exists():
         return ()
-    told = OpenDataContractStandard.from_file(str(path))
+    document = OpenDataContractStandard.from_file(str(path))
     return tuple(
-        _rule(item, str(told.version), path.name, kind) for table in told.schema_ or [] for item in table.quality or []
+        _rule(item, str(document.version), path.name, kind)
+        for table in document.schema_ or []
+        for item in table.quality or []
     )
 
 
 @cache
 def sample(kind: str) -> dict[str, Any]:
-    """A row of a kind that keeps every rule, from `rules/samples.yml`; a text that begins with `=` is a DuckDB expression."""
+    """A row of a kind that breaks no rule, from `rules/samples.yml`; a text that begins with `=` is a DuckDB expression."""
     import yaml
 
-    told = yaml.safe_load((RULES / "samples.yml").read_text())
-    if kind not in told:
+    samples = yaml.safe_load((RULES / "samples.yml").read_text())
+    if kind not in samples:
         raise ContractError(f"samples.yml has no row of kind {kind!r}")
-    return dict(told[kind])
+    return dict(samples[kind])
 
 
 def quarantine_rule_ids() -> list[str]:
-    """The ids of all rules that send rows to quarantine, in alphabetical order."""
+    """The ids of all rules that quarantine rows, in alphabetical order."""
     return sorted(rule.id for shared in every() for rule in shared.rules if rule.kind != "table" and rule.quarantines)

@@ -11,7 +11,7 @@ from lgsp.sql import quoted
 
 @dataclass(frozen=True)
 class Correction:
-    """A known error of a source: what it says in a field (a regular expression for all of it), and what it means."""
+    """A known error of a source: the wrong value (`says`, a regular expression for the whole value) and the right one (`means`)."""
 
     list: str
     field: str
@@ -23,8 +23,9 @@ class Correction:
     where: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def condition(self, read: Callable[[str], str]) -> str:
-        """When a record shows this error; `read` gives the expression of a field as it was sent, of a text as it was treated."""
-        told = {self.field: self.says, **self.where}
+        """The SQL condition under which a record has this error; `read` gives the SQL expression of a field."""
+        patterns = {self.field: self.says, **self.where}
         return " and ".join(
-            f"regexp_full_match(bare({read(path)}::varchar), {quoted(value)})" for path, value in told.items()
+            f"regexp_full_match(stripped({read(path)}::varchar), {quoted(pattern)})"
+            for path, pattern in patterns.items()
         )

@@ -1,4 +1,4 @@
-"""Fingerprints: of a table's file format, and of the program that derives rows."""
+"""Compute fingerprints of the file format of a table, and of the program that derives rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lgsp.schema.contract import Contract
 
 
 def format_fingerprint(table: Contract) -> str:
-    """A fingerprint of the format of a table's files: another one means that they must be written again."""
+    """The fingerprint of the format of a table's files; when it changes, the files must be written again."""
     columns = [f"{column.name} {column.type}" for column in table.columns]
     partition = table.partition.name if table.partition else ""
     return fingerprint([table.version, partition, *table.key, *columns])
 
 
 def fingerprint(parts: Sequence[str]) -> str:
-    """The first 16 hex digits of the SHA-256 of some texts."""
+    """The first 16 hex digits of the SHA-256 of the joined texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""The kinds of harmonised record: one row for each record of a source, in one language.
+"""Define the kinds of harmonised record: one row for each record of a source, in one language.
 
-The newest version of each is stored in schema `record`; the shared tables are a pure function of them. A column that a
-shared table takes from records is declared once, in the table's contract (`origin`).
+Schema `record` has the newest version of each; the shared tables are a pure function of them. A column that a shared
+table takes from records is declared once, in the contract of the table (`origin`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 from lgsp.schema import contract
 
-# What every record carries: its identity, when its source changed it, hashes of its content, and where its bytes are.
+# The columns of every record: its identity, the time of its last change at the source, hashes of its content, and the position of its bytes.
 IDENTITY = {
     "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "raw_hash": "text", "content_hash": "text",
     "raw_pointer": "text", "batch_id": "text",
 }  # fmt: skip
 
-# How a record was read; not part of its content.
+# Columns about how a record was read; not part of its content.
 ABOUT = ("repairs", "quality_flags")
 
-# Staged with a dossier for schema `restricted`: the applicant's identity number and phone, as keyed tokens.
+# Staged with each dossier, for schema `restricted`: keyed tokens of the applicant's identity number and phone number.
 TOKENS = ("applicant_token", "phone_token")
 
 
@@ -50,7 +50,7 @@ class Kind:
         return list(self.columns)
 
     def indexes_by_name(self) -> dict[str, str]:
-        """The definition of each index by its name, without the one of the key."""
+        """The definition of each index by its name, without the primary key."""
         return {f"{self.name}_{number}": index for number, index in enumerate(self.indexes)}
 
     def ddl(self) -> str:
@@ -87,7 +87,7 @@ DOCUMENT = Kind(
         "repairs": "text", "quality_flags": "text[]",
     },
     indexes=("(document_id)", "(refers_to_document_id) where refers_to_document_id is not null", "(told_id)", "(refers_to_told)",
-        # few messages replace several: the others need not be in the index, nor wait in its pending list
+        # only the few messages that replace several documents are indexed, without a pending list
         "using gin (also_replaces) with (fastupdate = off) where also_replaces <> '{}'"),
 )  # fmt: skip
 
@@ -134,7 +134,7 @@ SERVICE_OFFERING = Kind(
     },
 )  # fmt: skip
 
-# Facts are counted, checked and quarantined one by one; lists come whole with every batch.
+# Facts are counted, checked and quarantined as single records; every batch has the complete lists.
 FACTS = (DOSSIER, DOCUMENT, DOCUMENT_STATUS, WORK_FILE)
 LISTS = (ORGANISATION, ORGANISATION_ALIAS, SERVICE, SERVICE_OFFERING)
 KINDS = {kind.name: kind for kind in (*FACTS, *LISTS)}

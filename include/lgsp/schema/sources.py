@@ -1,4 +1,4 @@
-"""The sources: one folder each, found by its `source.yml`; there is no list to edit."""
+"""Load the source descriptions: every folder with a `source.yml` is a source; there is no list of sources to edit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lgsp.schema.corrections import Correction
 
 FOLDER = Path(str(files("lgsp.sources")))
 
-# What a source is for the shared tables, in order of precedence. Shared SQL joins on roles, never on names of sources.
+# The roles of sources, in order of precedence. Shared SQL joins on roles, never on names of sources.
 ROLES = ("one_stop", "portal", "documents")
 DOSSIER_ROLES = ("one_stop", "portal")
 
@@ -61,7 +61,7 @@ class SweepDescription(TypedDict):
 
 @dataclass(frozen=True)
 class Source:
-    """What a source's `source.yml` says: how to ask, how to cut, what its fields are."""
+    """A `source.yml`: the role and limits of a source, the size of its batches, and the fields of its lists."""
 
     name: str
     title: str
@@ -81,15 +81,15 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The description this came from: the file to edit."""
+        """The path of the `source.yml`."""
         return FOLDER / self.name / "source.yml"
 
     def code(self, module: str) -> ModuleType:
-        """One of the source's own modules: `client` or `rows`."""
+        """A module of the source: `client` or `rows`."""
         return import_module(f"lgsp.sources.{self.name}.{module}")
 
     def sql(self, name: str, **parts: object) -> str:
-        """One of the source's own SQL files, with its placeholders filled in."""
+        """The text of an SQL file of the source, with its placeholders replaced."""
         return sql.load(f"lgsp.sources.{self.name}", name, **parts)
 
 
@@ -100,7 +100,7 @@ def names() -> list[str]:
 
 @cache
 def load(name: str) -> Source:
-    """The description of one source. Raises ContractError when there is none or it says something unknown."""
+    """The description of a source. Raises ContractError when it is missing, or has an unknown key or role."""
     import yaml
 
     path = FOLDER / name / "source.yml"
@@ -116,28 +116,28 @@ def load(name: str) -> Source:
 
 
 def every() -> list[Source]:
-    """All sources in order of precedence: by role, then by rank; where several fill an attribute the first one wins.
+    """All sources in order of precedence, by role and rank: the first source that has a value of an attribute provides it.
 
-    Raises ContractError when sources of one role do not all declare a rank of their own.
+    Raises ContractError when two sources of one role have no rank or the same rank.
     """
-    found = [load(name) for name in names()]
+    descriptions = [load(name) for name in names()]
     for role in ROLES:
-        alike = [source for source in found if source.role == role]
-        if len(alike) > 1 and len({source.rank for source in alike} - {None}) < len(alike):
-            files = ", ".join(f"sources/{source.name}/source.yml" for source in alike)
+        same_role = [source for source in descriptions if source.role == role]
+        if len(same_role) > 1 and len({source.rank for source in same_role} - {None}) < len(same_role):
+            files = ", ".join(f"sources/{source.name}/source.yml" for source in same_role)
             raise ContractError(
-                f"{files}: they share the role {role!r}, so each must declare a `rank` of its own (1 wins)"
+                f"{files}: they share the role {role!r}, so each must declare a different `rank` (1 wins)"
             )
-    return sorted(found, key=lambda source: (ROLES.index(source.role), source.rank or 0))
+    return sorted(descriptions, key=lambda source: (ROLES.index(source.role), source.rank or 0))
 
 
 def of_dossiers() -> list[str]:
-    """The names of the sources that hold dossiers, in order of precedence."""
+    """The names of the sources with dossiers, in order of precedence."""
     return [source.name for source in every() if source.role in DOSSIER_ROLES]
 
 
 def _corrections(name: str) -> tuple[Correction, ...]:
-    """The known errors of a source, from its `corrections.yml`; none where it has no such file."""
+    """The known errors of a source, from its `corrections.yml`; empty when it has no such file."""
     import yaml
 
     path = FOLDER / name / "corrections.yml"

@@ -1,4 +1,4 @@
-"""Which agency a spelling means: always the right one, or none."""
+"""A spelling is matched to the right agency, or to none."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TWICE = _directory([
 
 
 def _spellings(agency: Agency) -> Iterator[str]:
-    """Every way a source writes an agency, and a dozen more that people use."""
+    """Every spelling of an agency in the sources, and a dozen other common ones."""
     name = agency.name
     yield from (name, agency.short_name, *agencies.name_variants(agency))
     for written in (name, agency.short_name):
@@ -66,19 +66,19 @@ def _spellings(agency: Agency) -> Iterator[str]:
                 yield f"{written}, {place}, tỉnh Quảng Nam"
 
 
-def test_d08_every_spelling_of_every_agency_means_that_agency_or_none() -> None:
-    asked = [(agency, spelling) for agency in AGENCIES for spelling in dict.fromkeys(_spellings(agency))]
-    found = [(agency.new_code, MATCHER.match(spelling, FIRST_DAY[agency.new_code])) for agency, spelling in asked]
-    matched = [(meant, match.organisation_id) for meant, match in found if match]
-    wrong = [(meant, given) for meant, given in matched if meant != given]
-    recall = len(matched) / len(asked)
-    print(f"{len(asked)} spellings of {len(AGENCIES)} agencies: recall {recall:.4f}, {len(wrong)} wrong")
-    assert wrong == [] and len(asked) > 6000
+def test_d08_every_spelling_of_every_agency_matches_that_agency_or_none() -> None:
+    spellings = [(agency, spelling) for agency in AGENCIES for spelling in dict.fromkeys(_spellings(agency))]
+    matches = [(agency.new_code, MATCHER.match(spelling, FIRST_DAY[agency.new_code])) for agency, spelling in spellings]
+    matched = [(expected, match.organisation_id) for expected, match in matches if match]
+    wrong = [(expected, actual) for expected, actual in matched if expected != actual]
+    recall = len(matched) / len(spellings)
+    print(f"{len(spellings)} spellings of {len(AGENCIES)} agencies: recall {recall:.4f}, {len(wrong)} wrong")
+    assert wrong == [] and len(spellings) > 6000
     assert recall >= 0.98
 
 
 @pytest.mark.parametrize("name", [agency.name for agency in AGENCIES])
-def test_a_name_without_its_accents_means_nobody(name: str) -> None:
+def test_a_name_without_its_accents_matches_no_agency(name: str) -> None:
     folded = "".join(
         sign
         for sign in unicodedata.normalize("NFD", name.replace("đ", "d").replace("Đ", "D"))
@@ -88,16 +88,16 @@ def test_a_name_without_its_accents_means_nobody(name: str) -> None:
 
 
 @given(st.sampled_from(AGENCIES), st.data())
-def test_a_slip_of_the_pen_never_means_another_agency(agency: Agency, data: st.DataObject) -> None:
-    place = data.draw(st.integers(5, len(agency.name) - 1))
+def test_a_typing_error_never_matches_another_agency(agency: Agency, data: st.DataObject) -> None:
+    position = data.draw(st.integers(5, len(agency.name) - 1))
     letter = data.draw(st.sampled_from(["", *"aàăâeêiyoôơuưđdtnhgcm 12I"]))
-    slipped = agency.name[:place] + letter + agency.name[place + 1 :]
-    bearers = {o.organisation_id for o in PROVINCE if o.key == text.key(slipped)}
-    match = MATCHER.match(slipped)
-    assert match is None or match.organisation_id in (bearers or {agency.new_code})
+    misspelt = agency.name[:position] + letter + agency.name[position + 1 :]
+    same_name = {o.organisation_id for o in PROVINCE if o.key == text.key(misspelt)}
+    match = MATCHER.match(misspelt)
+    assert match is None or match.organisation_id in (same_name or {agency.new_code})
 
 
-def test_a_name_that_two_agencies_bear_means_neither() -> None:
+def test_a_name_of_two_agencies_matches_neither() -> None:
     assert Matcher(TWICE).match("UBND xã Tân Hiệp") is None
 
 
@@ -110,17 +110,17 @@ def test_a_name_that_two_agencies_bear_means_neither() -> None:
         ("UBND xã Tam Hiệp, huyện Núi Thành", "H47.35.41"),
     ],
 )  # fmt: skip
-def test_its_parent_says_which_of_two_is_meant(spelling: str, organisation_id: str) -> None:
+def test_the_parent_distinguishes_two_agencies_with_one_name(spelling: str, organisation_id: str) -> None:
     assert Matcher(TWICE).match(spelling) == Match(organisation_id, "exact")
 
 
-def test_of_two_that_bear_a_name_one_after_the_other_the_day_says_which() -> None:
+def test_the_day_distinguishes_two_agencies_that_had_a_name_one_after_the_other() -> None:
     began, merged = date(2016, 4, 1), date(2025, 7, 1)
     versions = [Version("H47.20.26", began, merged, "20434", None), Version("H47.35.40", merged, None, "20434", None)]
     matcher = Matcher(TWICE, versions=versions)
     assert matcher.match("UBND xã Tân Hiệp", date(2025, 6, 30)) == Match("H47.20.26", "exact")
     assert matcher.match("UBND X. Tân Hiệp", date(2025, 7, 1)) == Match("H47.35.40", "exact")
-    assert matcher.match("UBND xã Tân Hiệp") is None, "no day was told"
+    assert matcher.match("UBND xã Tân Hiệp") is None, "no day was given"
     assert [meaning.valid_to for meaning in matcher.meanings("UBND xã Tân Hiệp")] == [merged, None]
     both = [replace(version, valid_to=None) for version in versions]
     assert Matcher(TWICE, versions=both).match("UBND xã Tân Hiệp", date(2025, 7, 1)) is None
@@ -141,29 +141,29 @@ CENTRES = _directory([
         ("Trung tâm Y tế Đại Lộc", Match("H47.21.90", "exact")), ("Sở Y tế: Trung tâm Y tế huyện Đại Lộc", Match("H47.12.07", "exact")),
     ],
 )  # fmt: skip
-def test_a_name_in_full_means_its_bearer_before_any_that_is_called_so_beside_its_parent(
+def test_a_full_name_matches_its_agency_before_one_whose_name_with_its_parent_is_the_same(
     spelling: str, match: Match
 ) -> None:
     assert Matcher(CENTRES).match(spelling) == match
 
 
-def test_of_a_name_that_two_bear_a_third_is_not_meant_for_being_called_so_beside_its_parent() -> None:
+def test_a_name_of_two_agencies_does_not_match_a_third_whose_name_with_its_parent_is_the_same() -> None:
     twice = [*CENTRES, *_directory([("H48.12.07", "Trung tâm Y tế huyện Đại Lộc", "district", None)])]
     assert Matcher(twice).match("Trung tâm Y tế huyện Đại Lộc") is None
 
 
-def test_a_name_has_no_more_forms_below_a_longer_chain_of_committees() -> None:
+def test_a_longer_chain_of_committees_gives_no_more_forms_of_a_name() -> None:
     rows: list[tuple[str, str, str, str | None]] = [
         (f"H47.{n:02}", f"UBND xã Tân {'A' * (n + 1)}", "commune", f"H47.{n - 1:02}") for n in range(1, 13)
     ]
     chain = _directory(rows)
     family = matcher._Family(chain)
     counts = [sum(1 for _ in family.forms(committee, committee.key)) for committee in chain]
-    assert counts == [2, 8, 32, *[128] * 9], "four times as many with every link would be millions"
+    assert counts == [2, 8, 32, *[128] * 9], "four times as many for each parent would be millions"
     assert Matcher(chain).match("UBND xã Tân AAA, xã Tân AA") == Match("H47.02", "exact")
 
 
-def test_a_wrong_parent_means_nobody() -> None:
+def test_a_wrong_parent_matches_no_agency() -> None:
     assert MATCHER.match("UBND xã Cẩm Thanh") and MATCHER.match("UBND xã Cẩm Thanh, huyện Núi Thành") is None
 
 
@@ -176,7 +176,7 @@ def test_a_wrong_parent_means_nobody() -> None:
         ("UBND xã Ch’ơm", "UBND xã Ch'ơm"), ("UBND xã Chơm", "UBND xã Ch'ơm"),
     ],
 )  # fmt: skip
-def test_a_listed_alias_means_the_agency_that_bears_the_name(spelling: str, name: str) -> None:
+def test_a_listed_alias_matches_the_agency_with_that_name(spelling: str, name: str) -> None:
     match = MATCHER.match(spelling)
     assert match and match.organisation_id == next(o.organisation_id for o in PROVINCE if o.name == name)
 
@@ -184,20 +184,20 @@ def test_a_listed_alias_means_the_agency_that_bears_the_name(spelling: str, name
 @pytest.mark.parametrize(
     "spelling", ["Công an xã Cẩm Thanh", "Sở Nông nghiệp và Môi trường", "UBND", "UBND xã", "", " . ", None, "VP UBND"]
 )
-def test_what_no_agency_is_called_means_nobody(spelling: str | None) -> None:
+def test_an_unknown_name_matches_no_agency(spelling: str | None) -> None:
     assert MATCHER.match(spelling) is None
 
 
-def test_an_alias_whose_name_two_agencies_bear_means_neither() -> None:
+def test_an_alias_of_a_name_of_two_agencies_matches_neither() -> None:
     both = _directory([("H47.02", "Sở Nội vụ", "province", None), ("H48.02", "Sở Nội vụ", "province", None)])
     assert Matcher(both).match("SNV") is None
 
 
-def test_a_decision_is_followed_where_nothing_else_says_anything() -> None:
+def test_a_decision_applies_only_to_a_spelling_without_another_match() -> None:
     accepted = {text.key("UBND xã Cẩm Thanhh") or "": "H47.20.25", text.key("UBND xã Cẩm Hà") or "": "H47.20.25"}
     matcher = Matcher(PROVINCE, accepted)
     assert matcher.match("UBND Xã Cẩm Thanhh") == Match("H47.20.25", "review")
-    assert matcher.match("UBND xã Cẩm Hà") == MATCHER.match("UBND xã Cẩm Hà"), "a name in full is never overruled"
+    assert matcher.match("UBND xã Cẩm Hà") == MATCHER.match("UBND xã Cẩm Hà"), "a decision never overrules a full name"
     assert Matcher(TWICE, {text.key("UBND xã Cẩm Thanhh") or "": "H99"}).match("UBND xã Cẩm Thanhh") is None
 
 
@@ -213,16 +213,16 @@ def test_a_candidate_that_differs_by_accents_alone_is_marked() -> None:
     assert not listed["UBND xã Tam An"].accent_only
 
 
-def test_of_the_candidates_for_a_name_borne_twice_each_tells_its_parent() -> None:
+def test_candidates_with_the_same_name_have_their_parents() -> None:
     listed = matcher.candidates("UBND xã Tân Hiệp", TWICE)
     assert {c.parent for c in listed if c.score == 100} == {"UBND thành phố Hội An", "UBND huyện Núi Thành"}
 
 
-def test_what_resembles_nothing_has_no_candidates() -> None:
+def test_a_text_similar_to_no_name_has_no_candidates() -> None:
     assert matcher.candidates("Ngân hàng CSXH", PROVINCE) == [] and matcher.candidates(" ", PROVINCE) == []
 
 
 @given(st.text(max_size=60))
-def test_any_text_at_all_means_at_most_what_its_key_says(spelling: str) -> None:
+def test_any_text_matches_at_most_the_agency_of_its_key(spelling: str) -> None:
     match = MATCHER.match(spelling)
     assert match is None or MATCHER.match(text.key(spelling)) == match

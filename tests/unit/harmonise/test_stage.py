@@ -1,4 +1,4 @@
-"""From landed bytes to rows in one language: nothing unknown passes in silence, nothing broken brings it down."""
+"""Landed bytes become rows in one language: unknown values are reported, and broken values do not fail the batch."""
 
 from __future__ import annotations
 
@@ -31,17 +31,19 @@ PLACES = {"one_stop_shop": "content", "online_services": "result"}
 
 
 class Harmonised:
-    """What became of some records: staged rows, what was told about the fields, what was undone."""
+    """The result for some records: staged rows, drift of the fields, and repairs."""
 
-    def __init__(self, bench: HarmoniseContext, folder: Path) -> None:
+    def __init__(self, context: HarmoniseContext, folder: Path) -> None:
         self.rows: list[dict[str, Any]] = pq.read_table(folder / "harmonised" / "dossier.parquet").to_pylist()
         self.aliases = pq.read_table(folder / "harmonised" / "organisation_alias.parquet").to_pylist()
-        self.drift = {drift.of: drift for drift in bench.drift}
-        self.unmatched = bench.unmatched
-        self.repairs = {(field, treatment): count for of, field, treatment, count in bench.repairs if of == "dossiers"}
+        self.drift = {drift.list_name: drift for drift in context.drift}
+        self.unmatched = context.unmatched
+        self.repairs = {
+            (field, treatment): count for name, field, treatment, count in context.repairs if name == "dossiers"
+        }
 
     def in_order(self) -> list[dict[str, Any]]:
-        """The rows as they were sent."""
+        """The rows in the order in which they were sent."""
         return sorted(self.rows, key=lambda row: int(row["raw_pointer"].split(":")[-1]))
 
     @property
@@ -54,7 +56,7 @@ class Harmonised:
 def harmonise(
     source: str, *pages: list[Any], source_changes: dict[str, Any] | None = None, raw: bytes | None = None
 ) -> Harmonised:
-    """Harmonise the records of some pages by themselves, without a store."""
+    """Harmonise the records of some pages, without a store."""
     with TemporaryDirectory() as name:
         return Harmonised(*_harmonise(Path(name), source, pages, source_changes or {}, raw))
 
@@ -69,17 +71,18 @@ def _harmonise(
         pack.annotate(pack.append(name, name, 200, body, 0.0, False), is_whole=True)
     pack.seal({"declared": 0, "read": 0, "gap": 0})
     (folder / "harmonised").mkdir()
-    told = sources.load(source)
-    told = told if not changes else type(told)(**{**told.__dict__, **changes})
+    described = sources.load(source)
+    described = described if not changes else type(described)(**{**described.__dict__, **changes})
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
-        bench = HarmoniseContext(con, told, Batch.open(folder / "landed"), "b.1", DAY, folder / "harmonised", b"key")
-        told.code("rows").harmonise(bench)
-    return bench, folder
+        landed = Batch.open(folder / "landed")
+        context = HarmoniseContext(con, described, landed, "b.1", DAY, folder / "harmonised", b"key")
+        described.code("rows").harmonise(context)
+    return context, folder
 
 
 def judged(source: str, *pages: list[Any]) -> tuple[stage.BatchCheck, int]:
-    """Harmonise and judge: the counts, and how many records came."""
+    """Harmonise and check; returns the result of the check and the number of records."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         _harmonise(folder, source, pages, {}, None)
@@ -93,12 +96,12 @@ def judged(source: str, *pages: list[Any]) -> tuple[stage.BatchCheck, int]:
     return checked, sum(len(page) for page in pages)
 
 
-def test_a_clean_record_is_not_touched() -> None:
+def test_a_clean_record_is_not_repaired() -> None:
     assert harmonise("one_stop_shop", [one_stop()]).row["repairs"] is None
     assert harmonise("online_services", [online()]).row["repairs"] is None
 
 
-UNDONE: list[tuple[str, dict[str, Any], str, Any, str | None]] = [
+REPAIRED: list[tuple[str, dict[str, Any], str, Any, str | None]] = [
     ("one_stop_shop", {"acceptedDate": 1785719400000}, "received_at", datetime(2026, 8, 3, 1, 10, tzinfo=UTC), "acceptedDate:format"),
     ("one_stop_shop", {"acceptedDate": "/Date(1785719400000+0700)/"}, "received_at", datetime(2026, 8, 3, 1, 10, tzinfo=UTC), "acceptedDate:format"),
     ("one_stop_shop", {"returnedDate": "0001-01-01T00:00:00.000+0000"}, "returned_at", None, "returnedDate:sentinel"),
@@ -123,8 +126,8 @@ UNKNOWN: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("source", SAMPLES)
-def test_what_is_undone_is_told(source: str) -> None:
-    cases = [case[1:] for case in UNDONE if case[0] == source]
+def test_every_repair_is_reported(source: str) -> None:
+    cases = [case[1:] for case in REPAIRED if case[0] == source]
     rows = harmonise(source, [SAMPLES[source](**changes) for changes, *_ in cases]).in_order()
     for (changes, column, value, repair), row in zip(cases, rows, strict=True):
         assert (row[column], row["repairs"]) == (value, repair), changes
@@ -141,67 +144,67 @@ def test_what_is_undone_is_told(source: str) -> None:
         ({"appliedDate": None, "acceptedDate": "2026-08-03T17:00:00.000+0000"}, 4),
     ],
 )
-def test_what_is_held_belongs_to_a_day_that_its_window_reached(changes: dict[str, Any], day: int) -> None:
-    told = {"dossierStatus": {"id": 77}, "completedDate": None, "modifiedDate": "2026-08-04T03:00:00.000+0000"}
-    checked, _ = judged("one_stop_shop", [one_stop(**told, **changes)])
+def test_a_quarantined_record_belongs_to_a_day_before_the_end_of_its_window(changes: dict[str, Any], day: int) -> None:
+    invalid = {"dossierStatus": {"id": 77}, "completedDate": None, "modifiedDate": "2026-08-04T03:00:00.000+0000"}
+    checked, _ = judged("one_stop_shop", [one_stop(**invalid, **changes)])
     assert {reason["occurred_on"] for reason in checked.quarantine} == {date(2026, 8, day)}
 
 
 @pytest.mark.parametrize("source", SAMPLES)
-def test_an_unknown_code_stops_its_row_and_names_the_file_to_edit(source: str) -> None:
+def test_an_unknown_code_quarantines_its_row_and_names_the_file_to_edit(source: str) -> None:
     cases = [case for case in UNKNOWN if case[0] == source]
     key = "id" if source == "one_stop_shop" else "MaHoSo"
     page = [SAMPLES[source](**changes, **{key: f"{AGENCY}-260803-000{n}"}) for n, (_, changes, _) in enumerate(cases)]
     checked, _ = judged(source, page)
-    for (_, changes, told), reason in zip(
+    for (_, changes, message), reason in zip(
         cases, sorted(checked.quarantine, key=lambda r: r["source_key"]), strict=True
     ):
-        assert reason["rule_id"] == "DOS_CODE_KNOWN" and told in reason["reason"], changes
+        assert reason["rule_id"] == "DOS_CODE_KNOWN" and message in reason["reason"], changes
 
 
-def test_a_time_that_cannot_be_read_does_not_pass_for_none() -> None:
+def test_an_unreadable_time_is_not_treated_as_missing() -> None:
     sent = {"acceptedDate": "31/02/2026", "returnedDate": "hôm qua", "dueDate": "2026-13-45T00:00:00Z"}
     checked, _ = judged("one_stop_shop", [one_stop(id=field, **{field: text}) for field, text in sent.items()])
     assert {r["source_key"] for r in checked.quarantine if r["rule_id"] == "DOS_TIME_UNREADABLE"} == set(sent)
 
 
-def test_f17_a_renamed_field_is_told_as_gone_and_new_at_once() -> None:
+def test_f17_a_renamed_field_is_reported_as_gone_and_new() -> None:
     record = online()
     record["NgayHenTra2"] = record.pop("NgayHenTra")
     message = str(harmonise("online_services", [record]).drift["dossiers"])
     assert "new: NgayHenTra2" in message and "NgayHenTra seems to be NgayHenTra2 now" in message
 
 
-def test_a_new_field_inside_a_list_is_noticed() -> None:
+def test_a_new_field_inside_a_list_is_reported() -> None:
     step = {"TrangThai": "2", "ThoiDiemXuLy": "20260803082000", "MucDoKhan": "1"}
     assert harmonise("online_services", [online(TienDo=[step])]).drift["dossiers"].new == ["TienDo[*].MucDoKhan"]
 
 
-def test_a_source_may_ask_to_be_stopped_by_a_new_field() -> None:
+def test_a_new_field_stops_a_source_with_the_policy_stop() -> None:
     with pytest.raises(ContractError, match=r"new: GhiChu.*source\.yml"):
         harmonise("online_services", [online(GhiChu="x")], source_changes={"unknown_field": "stop"})
 
 
 def test_keys_in_another_case_are_the_same_keys() -> None:
     cases: list[Callable[[str], str]] = [str, str.upper, str.lower, lambda name: name[0].lower() + name[1:]]
-    found = harmonise(
+    harmonised = harmonise(
         "online_services", [{respelled(n): value for n, value in online().items()} for respelled in cases]
     )
-    plain, *others = found.in_order()
+    plain, *others = harmonised.in_order()
     for other in others:
         same = plain.keys() - {"raw_hash", "raw_pointer", "repairs"}
         assert {name: other[name] for name in same} == {name: plain[name] for name in same}
         assert other["repairs"] == "record:key_case"
-    assert not found.drift["dossiers"].new
+    assert not harmonised.drift["dossiers"].new
 
 
-def test_a_fee_that_cannot_be_read_is_not_none_at_all() -> None:
+def test_an_unreadable_fee_makes_the_total_unknown() -> None:
     fees = [[{"Gia": "2000"}, {"Gia": "3.000 đ"}], [], [{"Gia": "miễn"}, {"Gia": "2000"}]]
     rows = harmonise("online_services", [online(DanhSachLePhi=fee) for fee in fees]).in_order()
     assert [row["fee_vnd"] for row in rows] == [5000, 0, None]
 
 
-def test_a_known_error_of_a_source_is_corrected_where_it_shows() -> None:
+def test_a_known_error_of_a_source_is_corrected() -> None:
     misprints = [
         {"code": code, "sector": {"code": sector}}
         for code, sector in (("2.000848.H47", "G15-TP08"), ("2.000848", "G15-XX"), ("2.000884", "G15-TP08"))
@@ -212,20 +215,23 @@ def test_a_known_error_of_a_source_is_corrected_where_it_shows() -> None:
 
 
 @pytest.mark.parametrize("name", sources.names())
-def test_every_correction_says_what_where_and_why(name: str) -> None:
-    described = {of: field_sql.described(of, told, name, ()) for of, told in sources.load(name).lists.items()}
+def test_every_correction_has_a_list_a_pattern_and_a_reason(name: str) -> None:
+    described = {
+        list_name: field_sql.load_list(list_name, declared, name, ())
+        for list_name, declared in sources.load(name).lists.items()
+    }
     for correction in sources.load(name).corrections:
-        assert correction.list in described and correction.reason and correction.status in ("open", "mended")
+        assert correction.list in described and correction.reason and correction.status in ("open", "fixed")
         re.compile(correction.says)
 
 
-def test_a_tombstone_takes_its_dossier_away_however_damaged_it_is() -> None:
+def test_a_deleted_record_is_accepted_even_when_it_is_damaged() -> None:
     gone = {"deletedDate": "2026-08-03T03:00:00.000+0000", "appliedDate": "hôm qua", "applyMethod": {"id": 77}}
     checked, _ = judged("one_stop_shop", [one_stop(**gone)])
     assert (checked.counts.accepted, checked.quarantine) == (1, [])
 
 
-def test_a_row_with_a_person_in_it_stays_out_alone_and_tells_nobody() -> None:
+def test_only_a_row_with_personal_data_is_quarantined_and_its_reason_does_not_show_them() -> None:
     page = [
         online(),
         online(MaHoSo="Nguyễn Văn An 049094000123"),
@@ -233,11 +239,11 @@ def test_a_row_with_a_person_in_it_stays_out_alone_and_tells_nobody() -> None:
     ]
     checked, _ = judged("online_services", page)
     assert (checked.counts.accepted, checked.counts.quarantined) == (1, 2)
-    told = str(checked.quarantine)
-    assert "Nguyễn" not in told and "049094000123" not in told and "0905" not in told
+    reasons = str(checked.quarantine)
+    assert "Nguyễn" not in reasons and "049094000123" not in reasons and "0905" not in reasons
 
 
-def test_a_code_of_the_other_system_that_is_none_is_left_out() -> None:
+def test_an_invalid_code_of_the_other_system_is_left_out() -> None:
     rows = harmonise(
         "online_services", [online(MaHoSoKhac="049094000123"), online(MaHoSoKhac=f"{AGENCY}-260803-0009")]
     ).in_order()
@@ -247,7 +253,7 @@ def test_a_code_of_the_other_system_that_is_none_is_left_out() -> None:
     ]
 
 
-def test_what_is_out_of_its_range_is_left_empty() -> None:
+def test_a_value_outside_its_range_is_left_empty() -> None:
     rows = harmonise(
         "online_services", [online(DanhGia="9"), online(MucDo="1"), online(DanhSachLePhi=[{"Gia": "-5"}]), online()]
     ).in_order()
@@ -260,7 +266,7 @@ def test_what_is_out_of_its_range_is_left_empty() -> None:
     assert [row["is_out_of_range"] for row in rows] == [True, True, True, False]
 
 
-def test_a_record_without_any_day_is_one_row_still() -> None:
+def test_a_record_without_dates_is_still_one_row() -> None:
     days = dict.fromkeys(("appliedDate", "acceptedDate", "modifiedDate", "appointmentDate", "completedDate"))
     assert (
         len(harmonise("one_stop_shop", [one_stop(agency={"code": "", "name": "UBND xã Cẩm Thanh"}, **days)]).rows) == 1
@@ -268,12 +274,12 @@ def test_a_record_without_any_day_is_one_row_still() -> None:
 
 
 @pytest.mark.parametrize(
-    ("correction", "told"),
+    ("correction", "message"),
     [
-        ({"field": "dossierStatuss.id"}, "speaks of dossierStatuss.id"), ({"field": "task[*].name"}, "speaks of"), ({"says": "("}, "no regular expression"),
+        ({"field": "dossierStatuss.id"}, "names dossierStatuss.id"), ({"field": "task[*].name"}, "names"), ({"says": "("}, "not a regular expression"),
     ],
 )  # fmt: skip
-def test_a_correction_that_cannot_be_made_names_its_file(correction: dict[str, str], told: str) -> None:
+def test_an_invalid_correction_is_refused_with_its_file(correction: dict[str, str], message: str) -> None:
     line = {
         "list": "dossiers",
         "field": "dossierStatus.id",
@@ -284,11 +290,11 @@ def test_a_correction_that_cannot_be_made_names_its_file(correction: dict[str, s
         "status": "open",
     }
     changes = {"corrections": (corrections.Correction(**{**line, **correction}),)}
-    with pytest.raises(ContractError, match=rf"corrections\.yml.*{told}"):
+    with pytest.raises(ContractError, match=rf"corrections\.yml.*{message}"):
         harmonise("one_stop_shop", [one_stop()], source_changes=changes)
 
 
-def test_codes_and_names_can_be_corrected_too() -> None:
+def test_codes_and_names_can_be_corrected() -> None:
     line: dict[str, Any] = {"list": "dossiers", "reason": "x", "reported_on": "x", "status": "open"}
     changes = {"corrections": (
         corrections.Correction(**line, field="dossierStatus.id", says="44", means="4"),
@@ -300,7 +306,7 @@ def test_codes_and_names_can_be_corrected_too() -> None:
     assert (row["status"], row["unknown_codes"], row["receiving_organisation_id"]) == ("finished", None, "H47.20.25")
 
 
-def test_a_level_nobody_knows_is_told_and_the_name_tells_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_level_is_reported_and_the_level_is_taken_from_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = json.loads(json.dumps(LISTS["one_stop_shop"]))
     listed["agencies"]["content"][0]["level"]["code"] = "QUAN"
     monkeypatch.setitem(LISTS, "one_stop_shop", listed)
@@ -312,10 +318,10 @@ def test_a_level_nobody_knows_is_told_and_the_name_tells_the_level(monkeypatch: 
     assert directory.level("H47", None, "ủy ban nhân dân tỉnh quảng nam") == "province"
 
 
-def test_a_spelling_nobody_knows_waits_for_a_person() -> None:
-    found = harmonise("online_services", [online(MaDonViXuLy="", DonViXuLy="UBND xã Cẩm Thành")])
-    assert found.row["receiving_organisation_id"] == "UNKNOWN"
-    assert [(one.alias, one.records) for one in found.unmatched] == [("UBND xã Cẩm Thành", 1)]
+def test_an_unknown_spelling_goes_to_the_review() -> None:
+    harmonised = harmonise("online_services", [online(MaDonViXuLy="", DonViXuLy="UBND xã Cẩm Thành")])
+    assert harmonised.row["receiving_organisation_id"] == "UNKNOWN"
+    assert [(spelling.alias, spelling.records) for spelling in harmonised.unmatched] == [("UBND xã Cẩm Thành", 1)]
 
 
 def test_s16_one_person_has_one_token_however_the_phone_is_written() -> None:
@@ -331,10 +337,10 @@ def test_s16_one_person_has_one_token_however_the_phone_is_written() -> None:
     )
 
 
-def test_f37_a_poisonous_value_harms_its_own_field_alone() -> None:
-    poisons = [b'"\\ud800"', b'"x\\u0000y"', b"9" * 400, b"1e999", b"NaN", b"[" * 3000 + b"]" * 3000]
-    records = [orjson.dumps(one_stop(id=f"a{n}", note=None)) for n in range(len(poisons))]
-    bad = [record.replace(b'"note":null', b'"note":' + poison) for record, poison in zip(records, poisons, strict=True)]
+def test_f37_a_malformed_value_affects_only_its_own_field() -> None:
+    malformed = [b'"\\ud800"', b'"x\\u0000y"', b"9" * 400, b"1e999", b"NaN", b"[" * 3000 + b"]" * 3000]
+    records = [orjson.dumps(one_stop(id=f"a{n}", note=None)) for n in range(len(malformed))]
+    bad = [record.replace(b'"note":null', b'"note":' + value) for record, value in zip(records, malformed, strict=True)]
     rows = harmonise("one_stop_shop", [], raw=b'{"content":[' + b",".join(bad) + b"]}").rows
-    assert sorted(row["source_key"] for row in rows) == [f"a{n}" for n in range(len(poisons))]
+    assert sorted(row["source_key"] for row in rows) == [f"a{n}" for n in range(len(malformed))]
     assert {row["received_at"] for row in rows} == {datetime(2026, 8, 3, 1, 20, tzinfo=UTC)}

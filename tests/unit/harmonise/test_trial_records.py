@@ -1,4 +1,4 @@
-"""Trial records are told from real ones by where their name says test."""
+"""Test records are recognised by the position of the word `test` in their names."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def _is_trial(con: duckdb.DuckDBPyConnection, what: str, said: str) -> bool:
-    row = con.execute(f"select is_test_{what}(lower(?))", [said]).fetchone()
+def _is_test(con: duckdb.DuckDBPyConnection, kind: str, value: str) -> bool:
+    row = con.execute(f"select is_test_{kind}(lower(?))", [value]).fetchone()
     assert row is not None
     return bool(row[0])
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("kind", "value"),
     [
         ("procedure", "thoaitestthutuc16022022-TH2"), ("procedure", "TEST01"), ("procedure", "2.000815_test"),
         ("service", "thoaitest thủ tục 16022022"), ("service", "Test"), ("service", "Test 123"), ("service", "Test thủ tục mới"),
@@ -37,14 +37,14 @@ def _is_trial(con: duckdb.DuckDBPyConnection, what: str, said: str) -> bool:
         ("applicant", "Test Nguyễn Văn A"), ("applicant", "Quản trị app"), ("email", "admin_test@gmail.com"),
     ],
 )  # fmt: skip
-def test_d24_what_is_named_a_test_at_its_beginning_or_its_end_is_a_trial(
-    con: duckdb.DuckDBPyConnection, what: str, said: str, form: Literal["NFC", "NFD"]
+def test_d24_a_name_that_begins_or_ends_with_test_is_a_test_record(
+    con: duckdb.DuckDBPyConnection, kind: str, value: str, form: Literal["NFC", "NFD"]
 ) -> None:
-    assert _is_trial(con, what, normalize(form, said))
+    assert _is_test(con, kind, normalize(form, value))
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("kind", "value"),
     [
         ("service", "Cấp phép xét nghiệm test nhanh Covid"), ("service", "Test nhanh kháng nguyên tại cơ sở y tế"),
         ("service", "Công bố hợp quy bộ test kit"), ("service", "Thẩm định testosterone"), ("procedure", "1.latest.0001"),
@@ -53,5 +53,7 @@ def test_d24_what_is_named_a_test_at_its_beginning_or_its_end_is_a_trial(
         ("applicant", "Quản trị app Việt"), ("agency", "000.00.15.H47"), ("email", "latest@example.vn"),
     ],
 )  # fmt: skip
-def test_d24_what_only_speaks_of_a_test_is_real(con: duckdb.DuckDBPyConnection, what: str, said: str) -> None:
-    assert not _is_trial(con, what, said)
+def test_d24_a_name_that_only_contains_test_is_a_real_record(
+    con: duckdb.DuckDBPyConnection, kind: str, value: str
+) -> None:
+    assert not _is_test(con, kind, value)

@@ -1,4 +1,4 @@
-"""Definitions are data that anybody may edit: what is wrong in them is told with its place."""
+"""Users edit the definitions: an error in them is reported with its file and line."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_the_weights_of_the_index_make_a_hundred_points() -> None:
 
 
 def test_every_component_is_computed_from_an_indicator_that_is_defined() -> None:
-    told = definitions.tables()
-    known = {row["kpi_id"] for row in told["indicator_definition"] if row["table_name"] == "service_kpi"}
-    assert {row["kpi_id"] for row in told["index_766_weight"]} - {None} <= known
+    tables = definitions.tables()
+    known = {row["kpi_id"] for row in tables["indicator_definition"] if row["table_name"] == "service_kpi"}
+    assert {row["kpi_id"] for row in tables["index_766_weight"]} - {None} <= known
 
 
 def test_versions_of_a_definition_follow_one_another_without_a_gap() -> None:
@@ -54,53 +54,53 @@ def test_a_province_replaces_a_file_and_keeps_the_others(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
-        (",,150,", ",,many,", "indicator_threshold.csv line 2: value 'many' is no double precision"),
+        (",,150,", ",,many,", "indicator_threshold.csv line 2: value 'many' is not of type double precision"),
         (",,150,", ",,,", "line 2: value is missing"),
-        ("2025-07-01", "1.7.2025", "line 2: valid_from '1.7.2025' is no date"),
-        ("commune/month", "commune/half_month", "is there twice"),
+        ("2025-07-01", "1.7.2025", "line 2: valid_from '1.7.2025' is not of type date"),
+        ("commune/month", "commune/half_month", "appears twice"),
         ("threshold_id,", "threshold,", "line 1: the columns must be"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
-    with pytest.raises(ContractError, match=told):
+def test_an_unusable_value_is_reported_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
         definitions.tables(_own(tmp_path, old, new))
 
 
-def test_a_definition_that_lacks_a_text_is_refused(tmp_path: Path) -> None:
+def test_a_definition_without_a_required_key_is_refused(tmp_path: Path) -> None:
     folder = _own(tmp_path, "  unit: ratio\n", "", "indicator_definition.yml")
     with pytest.raises(ContractError, match="on_time lacks 'unit'"):
         definitions.tables(folder)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
     with pytest.raises(ContractError, match="LGSP_DEFINITIONS"):
         definitions.tables(tmp_path)
 
 
-def _refused(folder: Path) -> str:
-    with pytest.raises(ContractError) as refused:
+def _error(folder: Path) -> str:
+    with pytest.raises(ContractError) as error:
         definitions.tables(folder)
-    return str(refused.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
-        (WEIGHTS, "1c,", "1b,2024-01-01,,transparency,Công khai,Content,,8,1,\n1c,", "lines 3 and 4: 1b holds twice from 2024-01-01; end the first with valid_to 2024-01-01"),
+        (WEIGHTS, "1c,", "1b,2024-01-01,,transparency,Công khai,Content,,8,1,\n1c,", "lines 3 and 4: 1b has two values from 2024-01-01; end the first with valid_to 2024-01-01"),
         (WEIGHTS, "1b,2022-06-23,,", "1b,2022-06-23,2022-06-23,", "line 3: valid_to 2022-06-23 must be after valid_from 2022-06-23"),
         (WEIGHTS, ",synced,", ",sync,", "line 4: kpi_id 'sync' is not known; known are digital_result, "),
         (WEIGHTS, ",synced,", ",signed,", "line 4: kpi_id 'signed' is not known"),
         (WEIGHTS, ",0.8,", ",80,", "line 6: full_at 80 must be a ratio"),
         (WEIGHTS, ",0.8,", ",0,", "line 6: full_at 0 must be a ratio"),
-        (WEIGHTS, ",0.8,", ",nan,", "line 6: full_at 'nan' is no double precision"),
+        (WEIGHTS, ",0.8,", ",nan,", "line 6: full_at 'nan' is not of type double precision"),
         (WEIGHTS, "synced,6,", "synced,0,", "line 4: maximum 0 must be more than 0"),
         (WEIGHTS, "synced,6,", "synced,-6,", "line 4: maximum -6 must be more than 0"),
         (WEIGHTS, ",progress,", ",speed,", "line 5: group_code 'speed' is not known"),
-        (THRESHOLDS, "commune/month", "commune/half_month", "lines 2 and 3: low_activity commune/half_month 2025-07-01 is there twice"),
-        (THRESHOLDS, "commune/month,2025-07-01", "commune/half_month,2026-01-01", "lines 2 and 3: low_activity commune/half_month holds twice"),
+        (THRESHOLDS, "commune/month", "commune/half_month", "lines 2 and 3: low_activity commune/half_month 2025-07-01 appears twice"),
+        (THRESHOLDS, "commune/month,2025-07-01", "commune/half_month,2026-01-01", "lines 2 and 3: low_activity commune/half_month has two values"),
         (THRESHOLDS, "low_activity,", "low,", "line 2: threshold_id 'low' is not known; known are low_activity, institution_class, target, implausible_above"),
         (THRESHOLDS, "commune/half_month", "ward/half_month", "line 2: scope of low_activity 'ward/half_month' is not known"),
         (THRESHOLDS, "commune/half_month", "commune/fortnight", "line 2: scope of low_activity"),
@@ -112,9 +112,9 @@ def _refused(folder: Path) -> str:
         (THRESHOLDS, "claimed_hours_per_document", "hours_per_document", "line 12: scope of implausible_above"),
         (THRESHOLDS, "class,good", "class,splendid", "line 5: scope of institution_class 'splendid' is not known; known are excellent, good, fair, average, weak"),
         (THRESHOLDS, "institution_class,weak,2016-04-01,,0,Yếu,Weak,#ED5050,Thang màu của Bộ chỉ số 766\n", "", "institution_class lacks weak"),
-        (THRESHOLDS, "good,2016-04-01,", "good,2022-06-23,", "line 5: class good holds from 2022-06-23, but the map begins 2016-04-01"),
-        (THRESHOLDS, "good,2016-04-01,,", "good,2016-04-01,2030-01-01,", "line 5: nothing is class good from 2030-01-01"),
-        (THRESHOLDS, "good,2016-04-01,,", "good,2030-01-01,,80,Tốt,Good,#5CC488,\ninstitution_class,good,2016-04-01,2025-07-01,", "lines 6 and 5: nothing is class good from 2025-07-01 until 2030-01-01"),
+        (THRESHOLDS, "good,2016-04-01,", "good,2022-06-23,", "line 5: class good begins 2022-06-23, but the map begins 2016-04-01"),
+        (THRESHOLDS, "good,2016-04-01,,", "good,2016-04-01,2030-01-01,", "line 5: class good has no value from 2030-01-01"),
+        (THRESHOLDS, "good,2016-04-01,,", "good,2030-01-01,,80,Tốt,Good,#5CC488,\ninstitution_class,good,2016-04-01,2025-07-01,", "lines 6 and 5: class good has no value from 2025-07-01 until 2030-01-01"),
         (THRESHOLDS, ",,80,", ",,70,", "lines 5 and 6: class good must begin above fair"),
         (THRESHOLDS, ",,0,Yếu", ",,10,Yếu", "line 8: class weak must begin at 0"),
         (THRESHOLDS, ",Tốt,", ",,", "line 5: label_vi of a class is missing"),
@@ -123,59 +123,60 @@ def _refused(folder: Path) -> str:
         (THRESHOLDS, "#5CC488", "green", "line 5: colour 'green' must be written #rrggbb"),
         (THRESHOLDS, "nửa tháng, tính", 'nửa tháng", tính', "line 3: "),
         (THRESHOLDS, ",Ít hồ sơ,", ",Ít hồ sơ, ít lắm,", "line 2: there are more fields than columns"),
-        (THRESHOLDS, ",Ít hồ sơ,", ",Ít\0,", "line 2: label_vi 'Ít\\x00' is no text"),
-        (INDICATORS, "reused:", "re_used:", "nothing computes an indicator 're_used'; known are on_time, "),
+        (THRESHOLDS, ",Ít hồ sơ,", ",Ít\0,", "line 2: label_vi 'Ít\\x00' is not of type text"),
+        (INDICATORS, "reused:", "re_used:", "unknown indicator 're_used'; known are on_time, "),
         (INDICATORS, "table: service_kpi", "table: document_kpi", "line 15: on_time table must be service_kpi"),
         (INDICATORS, "unit: ratio", "unit: points", "on_time unit must be ratio"),
-        (INDICATORS, "reused:", "synced:", "synced is there twice"),
-        (INDICATORS, '"2.0"\n    from: 2022-08-15', '"2.1"\n    from: 2022-08-15', 'online_share has no version "2.0": levels of services count before its first day, modes from it'),
-        (INDICATORS, "from: 2022-08-15", "from: 2022-09-01", 'online_share "2.0" begins 2022-09-01, service_active 2022-08-15: modes count from one day on'),
+        (INDICATORS, "reused:", "synced:", "synced appears twice"),
+        (INDICATORS, '"2.0"\n    from: 2022-08-15', '"2.1"\n    from: 2022-08-15', 'online_share has no version "2.0": levels of services count before its first day, modes from then on'),
+        (INDICATORS, "from: 2022-08-15", "from: 2022-09-01", 'online_share "2.0" begins 2022-09-01, service_active 2022-08-15: both must begin on the same day'),
         (INDICATORS, "from: 2022-08-15", "from: 2016-04-01", "online_share has two versions from 2016-04-01; keep one"),
-        (INDICATORS, '"2.0"', '"1.0"', "online_share 1.0 is there twice"),
+        (INDICATORS, '"2.0"', '"1.0"', "online_share 1.0 appears twice"),
         (INDICATORS, '"2.0"', "2.0", "online_share version 2.0 must be text; write it in quotes"),
         (INDICATORS, "from: 2022-08-15", "from: 2022-08-15 07:00:00", "must be a date such as 2022-08-15"),
-        (INDICATORS, "from: 2022-08-15", "from: 2022-13-15", "2022-13-15 cannot be: month must be in 1..12"),
+        (INDICATORS, "from: 2022-08-15", "from: 2022-13-15", "2022-13-15 is not valid: month must be in 1..12"),
         (INDICATORS, "better: high", "better: more", "on_time better 'more' must be high, low or ''"),
         (INDICATORS, "better: high", "beter: high", "on_time lacks 'better'"),
-        (INDICATORS, "    excluded:", "    exclude:", "on_time has 'exclude', which means nothing here"),
+        (INDICATORS, "    excluded:", "    exclude:", "on_time has the unknown key 'exclude'"),
         (INDICATORS, ", en: Finished on time}", "}", "line 7: on_time name lacks 'en'"),
         (INDICATORS, "  name: {vi: Tỷ lệ giải quyết đúng hạn", "  name: {vi: [Tỷ lệ", "line 8: "),
-        (INDICATORS, "unit: ratio", "unit: !!bool ratio", "line 10: ratio cannot be"),
+        (INDICATORS, "unit: ratio", "unit: !!bool ratio", "line 10: ratio is not valid"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_with_its_place(
-    tmp_path: Path, name: str, old: str, new: str, told: str
+def test_an_invalid_definition_is_refused_with_its_line(
+    tmp_path: Path, name: str, old: str, new: str, message: str
 ) -> None:
-    assert (said := _refused(_own(tmp_path, old, new, name))).startswith(name) and told in said
+    error = _error(_own(tmp_path, old, new, name))
+    assert error.startswith(name) and message in error
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("days_saved,ALL,month,2022-05-01,1,hours,báo cáo,", "indicator_id 'days_saved' is not known; known are hours_saved, vnd_saved"),
         ("hours_saved,ALL,month,2022-05-01,1,vnd,báo cáo,", "unit of hours_saved 'vnd' is not known; known are hours"),
         ("hours_saved,ALL,half_month,2022-05-01,1,hours,báo cáo,", "period 'half_month' is not known; known are week, month, quarter, half_year, year"),
         ("hours_saved,ALL,day,2022-05-01,1,hours,báo cáo,", "period 'day' is not known; known are week, month, quarter, half_year, year"),
-        ("hours_saved,ALL,week,2022-05-04,1,hours,báo cáo,", "period_start 2022-05-04 begins no week; weeks begin on Thursday"),
-        ("hours_saved,ALL,month,2022-05-02,1,hours,báo cáo,", "period_start 2022-05-02 begins no month"),
-        ("hours_saved,ALL,quarter,2022-05-01,1,hours,báo cáo,", "period_start 2022-05-01 begins no quarter"),
-        ("hours_saved,ALL,half_year,2022-04-01,1,hours,báo cáo,", "period_start 2022-04-01 begins no half_year"),
-        ("hours_saved,ALL,year,2022-07-01,1,hours,báo cáo,", "period_start 2022-07-01 begins no year"),
+        ("hours_saved,ALL,week,2022-05-04,1,hours,báo cáo,", "period_start 2022-05-04 is not the first day of a week; weeks begin on Thursday"),
+        ("hours_saved,ALL,month,2022-05-02,1,hours,báo cáo,", "period_start 2022-05-02 is not the first day of a month"),
+        ("hours_saved,ALL,quarter,2022-05-01,1,hours,báo cáo,", "period_start 2022-05-01 is not the first day of a quarter"),
+        ("hours_saved,ALL,half_year,2022-04-01,1,hours,báo cáo,", "period_start 2022-04-01 is not the first day of a half_year"),
+        ("hours_saved,ALL,year,2022-07-01,1,hours,báo cáo,", "period_start 2022-07-01 is not the first day of a year"),
         ("hours_saved,ALL,year,2022-01-01,-1,hours,báo cáo,", "amount -1 must be 0 or more"),
-        ("hours_saved,ALL,year,2022-01-01,9223372036854775808,hours,báo cáo,", "amount '9223372036854775808' is no bigint"),
+        ("hours_saved,ALL,year,2022-01-01,9223372036854775808,hours,báo cáo,", "amount '9223372036854775808' is not of type bigint"),
     ],
 )  # fmt: skip
-def test_a_reported_figure_of_no_period_is_refused(tmp_path: Path, line: str, told: str) -> None:
+def test_an_invalid_reported_figure_is_refused(tmp_path: Path, line: str, message: str) -> None:
     header = (definitions.FOLDER / REPORTED).read_text(encoding="utf-8")
     (tmp_path / REPORTED).write_text(f"{header}{line}\n", encoding="utf-8")
-    assert _refused(tmp_path) == f"{REPORTED} line 2: {told}"
+    assert _error(tmp_path) == f"{REPORTED} line 2: {message}"
 
 
 @pytest.mark.parametrize(
     ("period", "start"),
     [("week", "2022-05-05"), ("month", "2022-05-01"), ("quarter", "2022-10-01"), ("half_year", "2022-07-01"), ("year", "2022-01-01")],
 )  # fmt: skip
-def test_a_reported_figure_of_a_period_is_taken(tmp_path: Path, period: str, start: str) -> None:
+def test_a_reported_figure_of_a_period_is_read(tmp_path: Path, period: str, start: str) -> None:
     header = (definitions.FOLDER / REPORTED).read_text(encoding="utf-8")
     (tmp_path / REPORTED).write_text(f"{header}vnd_saved,H47.20,{period},{start},100,vnd,báo cáo,\n", encoding="utf-8")
     assert [row["period"] for row in definitions.tables(tmp_path)["manual_indicator"]] == [period]
@@ -184,11 +185,11 @@ def test_a_reported_figure_of_a_period_is_taken(tmp_path: Path, period: str, sta
 @pytest.mark.parametrize("text", ["", "- on_time\n", "on_time\n", "{}\n", "# nothing\n"])
 def test_a_file_without_indicators_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / INDICATORS).write_text(text, encoding="utf-8")
-    assert _refused(tmp_path) == f"{INDICATORS}: it must say what each indicator counts, by its name"
+    assert _error(tmp_path) == f"{INDICATORS}: it must describe each indicator under its kpi_id"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name: a\n", "line 1: name must be a mapping of names: name, table, unit, better, versions"),
         ("on_time:\n  name: {vi: a\n", "line 3: expected ',' or '}'"),
@@ -201,32 +202,32 @@ def test_a_file_without_indicators_is_refused(tmp_path: Path, text: str) -> None
         ("on_time: &a\n  name: *a\n", "line 1: found unconstructable recursive node"),
     ],
 )  # fmt: skip
-def test_yaml_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_yaml_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / INDICATORS).write_text(text, encoding="utf-8")
-    assert _refused(tmp_path).startswith(f"{INDICATORS} {told}")
+    assert _error(tmp_path).startswith(f"{INDICATORS} {message}")
 
 
-def test_an_indicator_that_is_not_defined_any_more_is_missed(tmp_path: Path) -> None:
+def test_a_missing_indicator_is_refused(tmp_path: Path) -> None:
     text = (definitions.FOLDER / INDICATORS).read_text(encoding="utf-8")
     (tmp_path / INDICATORS).write_text(text[: text.index("institution_map:")], encoding="utf-8")
-    assert _refused(tmp_path) == f"{INDICATORS} lacks institution_map: nothing would be published of it"
+    assert _error(tmp_path) == f"{INDICATORS} lacks institution_map; add the definition, or it is not published"
 
 
 def test_an_index_without_components_is_refused(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).write_text((definitions.FOLDER / WEIGHTS).read_text().splitlines()[0])
-    assert _refused(tmp_path).startswith(f"{WEIGHTS}: there is no component")
+    assert _error(tmp_path).startswith(f"{WEIGHTS}: it needs at least one component")
 
 
 @pytest.mark.parametrize("name", [THRESHOLDS, INDICATORS])
-def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
     text = (definitions.FOLDER / name).read_text(encoding="utf-8")
     (tmp_path / name).write_bytes(text.encode("utf-8").replace("ú".encode(), b"\xfa").replace("Ít".encode(), b"\xcdt"))
     line = next(n for n, line in enumerate(text.splitlines(), 1) if "ú" in line or "Ít" in line)
-    assert _refused(tmp_path) == f"{name} line {line}: this is not UTF-8; save the file as UTF-8"
+    assert _error(tmp_path) == f"{name} line {line}: this is not UTF-8; save the file as UTF-8"
 
 
 @pytest.mark.parametrize("name", [THRESHOLDS, WEIGHTS, REPORTED, INDICATORS])
-def test_a_file_as_excel_saves_it_says_the_same(tmp_path: Path, name: str) -> None:
+def test_a_file_saved_by_excel_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     text = (definitions.FOLDER / name).read_text(encoding="utf-8")
     (tmp_path / name).write_text(text, encoding="utf-8-sig", newline="\r\n")
     assert definitions.tables(tmp_path) == definitions.tables()
@@ -235,25 +236,25 @@ def test_a_file_as_excel_saves_it_says_the_same(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize(
     "name", ["index_766_weights.csv", "Manual_indicator.csv", "indicator_definition.yaml", "README.md"]
 )
-def test_a_file_that_nobody_would_read_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_with_an_unknown_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    assert _refused(tmp_path) == (
-        f"LGSP_DEFINITIONS: {name} in {tmp_path} would be read by nobody; the files there are "
+    assert _error(tmp_path) == (
+        f"LGSP_DEFINITIONS: unknown file {name} in {tmp_path}; known are "
         "indicator_definition.yml, indicator_threshold.csv, index_766_weight.csv, manual_indicator.csv"
     )
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).mkdir()
-    assert _refused(tmp_path) == f"{WEIGHTS} cannot be read: Is a directory"
+    assert _error(tmp_path) == f"{WEIGHTS} cannot be read: Is a directory"
 
 
-def test_what_a_system_hides_in_the_folder_does_not_matter(tmp_path: Path) -> None:
+def test_a_hidden_file_in_the_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").touch()
     assert definitions.tables(tmp_path) == definitions.tables()
 
 
-def test_later_versions_of_a_definition_are_taken(tmp_path: Path) -> None:
+def test_later_versions_of_a_definition_are_read(tmp_path: Path) -> None:
     text = (definitions.FOLDER / INDICATORS).read_text(encoding="utf-8")
     at = text.index("online_share_all:")
     later = '  - version: "3.0"\n    from: 2027-01-01\n    numerator: {vi: a, en: b}\n    denominator: {vi: c, en: d}\n'
@@ -262,33 +263,33 @@ def test_later_versions_of_a_definition_are_taken(tmp_path: Path) -> None:
     assert [row["valid_to"] for row in rows] == [date(2022, 8, 15), date(2027, 1, 1), None]
 
 
-def test_rows_given_out_are_nobody_elses() -> None:
+def test_changing_a_returned_row_does_not_change_the_definitions() -> None:
     definitions.tables()["index_766_weight"][0]["maximum"] = 0
     assert definitions.tables()["index_766_weight"][0]["maximum"] == 4
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8) | st.none()), max_size=4))
-def test_a_weight_holds_on_a_day_at_most_once(lives: list[tuple[int, int | None]]) -> None:
-    spans = [(first, last or 9) for first, last in lives]
+def test_a_component_has_at_most_one_weight_on_a_day(validities: list[tuple[int, int | None]]) -> None:
+    spans = [(first, last or 9) for first, last in validities]
     days = [day for first, last in spans for day in range(first, last)]
     lines = "".join(
-        f"9,2024-01-0{first},{f'2024-01-0{last}' if last else ''},progress,a,b,,1,1,\n" for first, last in lives
+        f"9,2024-01-0{first},{f'2024-01-0{last}' if last else ''},progress,a,b,,1,1,\n" for first, last in validities
     )
     text = (definitions.FOLDER / WEIGHTS).read_text(encoding="utf-8")
     with TemporaryDirectory() as folder:
         (Path(folder) / WEIGHTS).write_text(text + lines, encoding="utf-8")
         if len(days) == len(set(days)) and all(first < last for first, last in spans):
-            assert len(definitions.tables(Path(folder))["index_766_weight"]) == 17 + len(lives)
+            assert len(definitions.tables(Path(folder))["index_766_weight"]) == 17 + len(validities)
         else:
-            assert f"{WEIGHTS} line" in _refused(Path(folder))
+            assert f"{WEIGHTS} line" in _error(Path(folder))
 
 
 @given(st.sampled_from([THRESHOLDS, WEIGHTS, REPORTED, INDICATORS]), st.binary(max_size=60), st.integers(0, 300))
-def test_whatever_a_file_holds_it_is_read_or_refused_by_name(name: str, damage: bytes, at: int) -> None:
+def test_any_content_of_a_file_is_read_or_refused_with_the_name_of_the_file(name: str, damage: bytes, at: int) -> None:
     whole = (definitions.FOLDER / name).read_bytes()[:600]
     with TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(whole[:at] + damage + whole[at:])
         try:
             definitions.tables(Path(folder))
-        except ContractError as refused:
-            assert str(refused).startswith(name)
+        except ContractError as error:
+            assert str(error).startswith(name)

@@ -1,4 +1,4 @@
-"""Agencies: their durable ids, what kind they are, which territory they serve and who follows them."""
+"""Build the directory of agencies: their permanent ids, kinds, levels, territories and successors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lgsp.vietnam import territories, territory_versions, text
 
 OLD_CODE = re.compile(r"(\d{3})\.(\d{2})\.(\d{2})\.([A-Z]\d{2})")
 NEW_CODE = re.compile(r"[A-Z]\d{2}(\.\d{1,3}){0,3}")
-# Since 1 July 2025 communes stand directly under the province, with three digits: H47.101, H55.242.
+# Since 1 July 2025 communes are directly below the province, with three digits: H47.101, H55.242.
 _COMMUNE_CODE = re.compile(r"[A-Z]\d{2}\.\d{3}")
 
-# The first group of an agency code is the province's; the last of these is where its departments belong.
+# The first group of an agency code identifies the province; the value is the code of its territory.
 PROVINCE_UNIT = {"H47": "49", "H17": "48", "H55": "19", "H03": "06"}
 
-# Agencies carry no date in any list: their codes are those of QCVN 102:2016.
+# No list has the start date of an agency; the codes of agencies begin with QCVN 102:2016.
 CODES_BEGAN = date(2016, 4, 1)
 
 COMMITTEE = "ủy ban nhân dân "
@@ -45,7 +45,7 @@ class Organisation:
 
 @dataclass(frozen=True)
 class Place:
-    """The territory an agency serves, during one version of it."""
+    """The territory that an agency serves, during one version of that territory."""
 
     organisation_id: str
     unit: territory_versions.Unit
@@ -53,13 +53,13 @@ class Place:
     @property
     def now(self) -> str | None:
         """The code of the same territory today."""
-        found = territories.current_unit(self.unit)
-        return found.code if found else None
+        current = territories.current_unit(self.unit)
+        return current.code if current else None
 
 
 @dataclass(frozen=True)
 class Version:
-    """What an agency's row says during some days; `heir_code` is the territory that took its own in when it ended."""
+    """The territory of an agency from one day to another; `heir_code` is the territory that its own became part of."""
 
     organisation_id: str
     valid_from: date
@@ -69,18 +69,18 @@ class Version:
 
 
 def identify(code: str | None) -> tuple[str, str | None, str] | None:
-    """The durable id of an agency code, with its old and new form; None when it is no agency code.
+    """The permanent id of an agency code, with its old and new form; None when the text is not an agency code.
 
-    Signs that cannot be seen, spaces and small letters do not matter; the code list `agency_code` wins over the
-    reversal of the groups.
+    Invisible characters, spaces and letter case are ignored. The code list `agency_code` has precedence over the reversal
+    of the groups.
     """
-    seen = re.sub(r"\s", "", text.clean(code) or "").upper()
-    match = OLD_CODE.fullmatch(seen)
-    told = codelists.meanings("agency_code", "any").get(seen)
-    if told is None and not match and not NEW_CODE.fullmatch(seen):
+    cleaned = re.sub(r"\s", "", text.clean(code) or "").upper()
+    match = OLD_CODE.fullmatch(cleaned)
+    listed = codelists.meanings("agency_code", "any").get(cleaned)
+    if listed is None and not match and not NEW_CODE.fullmatch(cleaned):
         return None
-    new = told or _without_empty_groups(".".join(reversed(match.groups())) if match else seen)
-    return new, seen if match else None, new
+    new = listed or _without_empty_groups(".".join(reversed(match.groups())) if match else cleaned)
+    return new, cleaned if match else None, new
 
 
 def _without_empty_groups(code: str) -> str:
@@ -88,7 +88,7 @@ def _without_empty_groups(code: str) -> str:
 
 
 def kind(key: str) -> str:
-    """What kind of agency a name (in canonical form) speaks of."""
+    """The kind of agency, from its name in canonical form."""
     if key.startswith(COMMITTEE):
         return "peoples_committee"
     if key.startswith("ban quản lý"):
@@ -98,13 +98,13 @@ def kind(key: str) -> str:
     return "department"
 
 
-def level(organisation_id: str, told: str | None, key: str = "") -> str:
-    """The level a source tells, else that of the territory in a committee's name, else the one its code has.
+def level(organisation_id: str, source_level: str | None, key: str = "") -> str:
+    """The level of an agency: from the source, else from the territory in a committee's name, else from the code.
 
-    H47.07 and H47.20 look alike, so by code the province comes first.
+    A code such as H47.07 may belong to a department or a district, so by code it is of level `province`.
     """
-    if told:
-        return told
+    if source_level:
+        return source_level
     territory_kind, _ = (
         territory_versions.split_kind(key.removeprefix(COMMITTEE)) if key.startswith(COMMITTEE) else (None, "")
     )
@@ -117,112 +117,112 @@ def level(organisation_id: str, told: str | None, key: str = "") -> str:
 
 def directory(rows: Iterable[tuple[str | None, str | None, str | None, str | None, str]]) -> list[Organisation]:
     """The agencies of a list of (code, name, level, parent's code, raw pointer); rows without a usable code are left out."""
-    found: dict[str, Organisation] = {}
-    for code, name, told_level, parent, pointer in rows:
+    agencies: dict[str, Organisation] = {}
+    for code, name, source_level, parent_code, pointer in rows:
         identity, cleaned, key = identify(code), text.clean(name), text.key(name)
         if identity is None or cleaned is None or key is None:
             continue
-        mother = identify(parent)
-        found[identity[0]] = Organisation(
+        parent = identify(parent_code)
+        agencies[identity[0]] = Organisation(
             *identity,
             cleaned,
             key,
-            level(identity[0], told_level, key),
+            level(identity[0], source_level, key),
             kind(key),
-            mother[0] if mother else None,
+            parent[0] if parent else None,
             pointer,
         )
-    return sorted(found.values(), key=lambda organisation: organisation.organisation_id)
+    return sorted(agencies.values(), key=lambda organisation: organisation.organisation_id)
 
 
 def by_name(organisations: Iterable[Organisation]) -> dict[str, str]:
-    """Canonical name to id, for the names that only one agency bears."""
+    """Canonical name to id, for the names that only one agency has."""
     ids: dict[str, set[str]] = defaultdict(set)
     for organisation in organisations:
         ids[organisation.key].add(organisation.organisation_id)
-    return {key: next(iter(found)) for key, found in ids.items() if len(found) == 1}
+    return {key: next(iter(named)) for key, named in ids.items() if len(named) == 1}
 
 
 def places(organisations: Iterable[Organisation]) -> list[Place]:
-    """The territory of each agency on each day: by its name under its parent's territory, else the province's."""
+    """The territories of each agency: by its name within the territory of its parent, else the province."""
     organisations = list(organisations)
-    found = _Places(organisations)
-    return [Place(o.organisation_id, unit) for o in organisations for unit in found.of(o)]
+    territories_served = _Places(organisations)
+    return [Place(o.organisation_id, unit) for o in organisations for unit in territories_served.units(o)]
 
 
 class _Places:
-    """The versions of territories that the agencies of a directory serve, in order of time."""
+    """Finds the versions of the territories that the agencies of a directory serve, in order of time."""
 
     def __init__(self, organisations: list[Organisation]) -> None:
         self._by_id = {organisation.organisation_id: organisation for organisation in organisations}
         committees = [o for o in organisations if o.kind == "peoples_committee" and o.level != "province"]
-        self._named: dict[str, list[territory_versions.Unit]] = {}
+        self._by_committee: dict[str, list[territory_versions.Unit]] = {}
         for organisation in sorted(committees, key=lambda o: o.level == "commune"):  # districts first
-            self._named[organisation.organisation_id] = self._under_its_name(organisation)
-        borne = {(unit.code, unit.since) for units in self._named.values() for unit in units}
-        self._named = {id_: _kept_code(units, borne) for id_, units in self._named.items()}
+            self._by_committee[organisation.organisation_id] = self._units_by_name(organisation)
+        named = {(unit.code, unit.since) for units in self._by_committee.values() for unit in units}
+        self._by_committee = {id_: _with_renamed(units, named) for id_, units in self._by_committee.items()}
 
-    def of(self, organisation: Organisation) -> list[territory_versions.Unit]:
-        """A committee's own territory; everybody else's is that of whom they belong to."""
+    def units(self, organisation: Organisation) -> list[territory_versions.Unit]:
+        """The territory of a committee; of other agencies, the territory of the committee that they belong to."""
         if organisation.level == "province":
             return _province(organisation.organisation_id)
         if organisation.kind == "peoples_committee":
-            return self._named[organisation.organisation_id]
-        mother = self._mother(organisation)
-        return self._named[mother.organisation_id] if mother else _province(organisation.organisation_id)
+            return self._by_committee[organisation.organisation_id]
+        committee = self._committee_above(organisation)
+        return self._by_committee[committee.organisation_id] if committee else _province(organisation.organisation_id)
 
-    def _mother(self, organisation: Organisation) -> Organisation | None:
-        """The committee of a district or commune that an agency belongs to, however many steps above it."""
+    def _committee_above(self, organisation: Organisation) -> Organisation | None:
+        """The nearest committee of a district or commune above an agency."""
         seen = {organisation.organisation_id}
-        mother = self._above(organisation)
-        while mother and mother.level != "province" and mother.organisation_id not in seen:
-            if mother.kind == "peoples_committee":
-                return mother
-            seen.add(mother.organisation_id)
-            mother = self._above(mother)
+        parent = self._parent(organisation)
+        while parent and parent.level != "province" and parent.organisation_id not in seen:
+            if parent.kind == "peoples_committee":
+                return parent
+            seen.add(parent.organisation_id)
+            parent = self._parent(parent)
         return None
 
-    def _above(self, organisation: Organisation) -> Organisation | None:
+    def _parent(self, organisation: Organisation) -> Organisation | None:
         return self._by_id.get(organisation.parent_id or organisation.organisation_id.rpartition(".")[0])
 
-    def _under_its_name(self, organisation: Organisation) -> list[territory_versions.Unit]:
-        """The territory an agency's name speaks of, among those its mother serves, else in the province."""
+    def _units_by_name(self, organisation: Organisation) -> list[territory_versions.Unit]:
+        """The territory in the name of a committee, within the territory of the committee above it, else in the province."""
         name = organisation.key.removeprefix(COMMITTEE)
         province = _province(organisation.organisation_id)
-        mother = self._mother(organisation)
-        above = self._named.get(mother.organisation_id, []) if mother else []
-        districts = territories.children(province) if organisation.level == "commune" and not mother else []
+        committee = self._committee_above(organisation)
+        above = self._by_committee.get(committee.organisation_id, []) if committee else []
+        districts = territories.children(province) if organisation.level == "commune" and not committee else []
         for parents in (above, province, districts):
-            if found := territories.versions_by_name(name, organisation.level, parents):
-                return found
+            if units := territories.versions_by_name(name, organisation.level, parents):
+                return units
         return []
 
 
 def _province(organisation_id: str) -> list[territory_versions.Unit]:
     """The province of an agency code, then the one it was merged into."""
     code = PROVINCE_UNIT.get(organisation_id.split(".")[0])
-    found = [unit for unit in territory_versions.units() if unit.code == code]
-    for unit in found[-1:]:
+    units = [unit for unit in territory_versions.units() if unit.code == code]
+    for unit in units[-1:]:
         heir = territories.current_unit(unit)
         if unit.valid_to is not None and heir is not None:
-            found.append(replace(heir, valid_from=unit.valid_to))
-    return found
+            units.append(replace(heir, valid_from=unit.valid_to))
+    return units
 
 
-def _kept_code(units: list[territory_versions.Unit], borne: set[tuple[str, date]]) -> list[territory_versions.Unit]:
-    """The territory before and after the change of January 2025 under one code and another name.
+def _with_renamed(units: list[territory_versions.Unit], named: set[tuple[str, date]]) -> list[territory_versions.Unit]:
+    """The versions of a territory, with those before or after it was renamed in January 2025 under the same code.
 
-    Xã Hiệp Hòa took in a neighbour and was called Quế Tân: its committee went on. Whose name another agency
-    bears is left to that agency; the communes of July 2025 had new committees, whatever their codes.
+    Xã Hiệp Hòa was merged with a neighbour and renamed Quế Tân; its committee continued. A version with the name of
+    another agency (`named`) belongs to that agency. The communes of July 2025 have new committees, whatever their codes.
     """
     if not units:
         return []
     day = territory_versions.FIRST_CHANGE
     after = territories.successor(units[-1]) if units[-1].valid_to == day else None
-    if after and after.code == units[-1].code and (after.code, after.since) not in borne:
+    if after and after.code == units[-1].code and (after.code, after.since) not in named:
         return units + territories.history(after)
     before = territory_versions.unit_at(units[0].code, day - timedelta(days=1)) if units[0].since == day else None
-    if before and territories.successor(before) == units[0] and (before.code, before.since) not in borne:
+    if before and territories.successor(before) == units[0] and (before.code, before.since) not in named:
         return territories.history(before) + units
     return units
 
@@ -234,11 +234,11 @@ COLUMNS = (
 
 
 def rows(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[dict[str, Any]]:
-    """The agencies as rows of `COLUMNS`: with their newest territory, and with what they were when, as JSON."""
+    """The agencies as rows of `COLUMNS`: with their newest territory, and with all their versions as JSON."""
     organisations = list(organisations)
-    told: dict[str, list[Version]] = defaultdict(list)
+    by_agency: dict[str, list[Version]] = defaultdict(list)
     for version in versions(organisations, places):
-        told[version.organisation_id].append(version)
+        by_agency[version.organisation_id].append(version)
     return [
         {
             "organisation_id": o.organisation_id,
@@ -250,14 +250,14 @@ def rows(organisations: Iterable[Organisation], places: Iterable[Place]) -> list
             "parent_id": o.parent_id,
             "raw_pointer": o.raw_pointer,
             "key": o.key,
-            "admin_unit_code": told[o.organisation_id][-1].admin_unit_code,
-            "versions": json.dumps([_told(version) for version in told[o.organisation_id]]),
+            "admin_unit_code": by_agency[o.organisation_id][-1].admin_unit_code,
+            "versions": json.dumps([_as_json(version) for version in by_agency[o.organisation_id]]),
         }
         for o in organisations
     ]
 
 
-def _told(version: Version) -> dict[str, str | None]:
+def _as_json(version: Version) -> dict[str, str | None]:
     return {
         "valid_from": version.valid_from.isoformat(),
         "valid_to": version.valid_to.isoformat() if version.valid_to else None,
@@ -267,7 +267,7 @@ def _told(version: Version) -> dict[str, str | None]:
 
 
 def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:
-    """What the rows of agencies say on each day: one version for each change of the territory's code, at least one."""
+    """The versions of the agencies: one for each code of their territory, and at least one for each agency."""
     served: dict[str, list[territory_versions.Unit]] = defaultdict(list)
     for place in places:
         served[place.organisation_id].append(place.unit)

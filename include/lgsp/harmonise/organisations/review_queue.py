@@ -1,4 +1,4 @@
-"""The review: spellings that mean no agency anybody knows, shown to a person, whose decision is remembered."""
+"""The review queue: agency spellings that match no agency, for a person to decide; decisions apply to later batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DECISIONS = "# Decisions of the review, by source."
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A spelling of one batch that neither a name nor a listed alias explains, and the number of records that use it."""
+    """A spelling of a batch that matches neither a name nor a listed alias, and the number of records that use it."""
 
     alias: str
     key: str
@@ -38,7 +38,7 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Review:
-    """One spelling under review, with what was decided about it."""
+    """A spelling under review, with the decision about it."""
 
     review_id: int
     source: str
@@ -63,57 +63,65 @@ def propose(
     directory: list[Organisation],
     used: Mapping[str, str] | None = None,
 ) -> int:
-    """How many spellings are new to the review; those it knows get this batch's records, and keep their decision.
+    """Add the unmatched spellings of a batch to the review; returns the number of new ones.
 
-    Spellings that only a decision explains belong here too: so the ledger knows which batches rest on it. A
-    spelling with a person in it is left out. What this batch held before and holds no more no longer waits for it.
-    `used` are the decisions the batch was harmonised with: the log warns of those taken since.
+    Known spellings get the number of records of this batch and keep their decision. `unmatched` includes spellings that
+    match by a decision only, so that the ledger has the batches that depend on it. A spelling with a person's name in it
+    is left out. Spellings that the batch had before and no longer has are removed from it. `used` are the decisions that
+    the batch was harmonised with: decisions made since are logged as a warning.
     """
-    found = _merged(_without_persons(list(unmatched), directory))
+    spellings = _merged(_without_persons(list(unmatched), directory))
     batch = connection.execute(
         "select coalesce(rebuilt_from, batch_id) as landed, window_from, window_to from ledger.batch where batch_id = %s",
         [batch_id],
     ).fetchone()
     if batch is None:
-        raise LgspError(f"the ledger knows no batch {batch_id!r}")
+        raise LgspError(f"the ledger has no batch {batch_id!r}")
     decided = {
-        told["alias_key"]
-        for told in connection.execute(
+        row["alias_key"]
+        for row in connection.execute(
             "select alias_key from ledger.organisation_review where source = %s and state <> 'open'", [source]
         )
     }
     shortlist = Shortlist(directory)
     new = 0
-    for one in found:
-        resembling = [] if one.key in decided else shortlist.of(one.alias)
-        new += _keep(connection, source, batch["landed"], one, resembling)
+    for spelling in spellings:
+        candidates = [] if spelling.key in decided else shortlist.candidates(spelling.alias)
+        new += _save(connection, source, batch["landed"], spelling, candidates)
     connection.execute(
         "delete from ledger.organisation_review_batch b using ledger.organisation_review r "
         "where r.review_id = b.review_id and b.batch_id = %s and r.source = %s and r.alias_key <> all(%s::text[])",
-        [batch["landed"], source, [one.key for one in found]],
+        [batch["landed"], source, [spelling.key for spelling in spellings]],
     )
     if used is not None:
-        _warn(connection, source, batch_id, Window(batch["window_from"], batch["window_to"]), found, used)
+        window = Window(batch["window_from"], batch["window_to"])
+        _warn_of_new_decisions(connection, source, batch_id, window, spellings, used)
     return new
 
 
-def _warn(
-    connection: Connection, source: str, batch_id: str, window: Window, found: list[Unmatched], used: Mapping[str, str]
+def _warn_of_new_decisions(
+    connection: Connection,
+    source: str,
+    batch_id: str,
+    window: Window,
+    spellings: list[Unmatched],
+    used: Mapping[str, str],
 ) -> None:
-    # Only now are the reviews locked: whoever decides later is told of this batch, whoever decided before is seen here.
-    now = accepted(connection, source)
-    since = [one.alias for one in found if now.get(one.key) != used.get(one.key)]
-    if since:
+    # The reviews are locked from here on: earlier decisions are visible here, later ones list this batch.
+    current = accepted(connection, source)
+    changed = [spelling.alias for spelling in spellings if current.get(spelling.key) != used.get(spelling.key)]
+    if changed:
         log.warning(
-            "%s does not rest on what was decided while it was harmonised about %s; `lgsp rebuild %s --from %s --to %s`",
+            "%s does not use decisions made while it was harmonised, about %s; run `lgsp rebuild %s --from %s --to %s`",
             batch_id,
-            ", ".join(map(repr, since)),
+            ", ".join(map(repr, changed)),
             source,
             *str(window).split(".."),
         )
 
 
-def _keep(connection: Connection, source: str, landed: str, one: Unmatched, resembling: list[Candidate]) -> bool:
+def _save(connection: Connection, source: str, landed: str, spelling: Unmatched, candidates: list[Candidate]) -> bool:
+    """Insert or update the review of a spelling; returns whether it is new."""
     row = one_row(
         connection.execute(
             """
@@ -124,56 +132,67 @@ def _keep(connection: Connection, source: str, landed: str, one: Unmatched, rese
             candidates = case when r.state = 'open' then excluded.candidates else r.candidates end
         returning review_id, xmax = 0 as is_new
         """,
-            [source, one.key, one.alias, one.seen_on, json.dumps([asdict(c) for c in resembling]), landed],
+            [
+                source,
+                spelling.key,
+                spelling.alias,
+                spelling.seen_on,
+                json.dumps([asdict(c) for c in candidates]),
+                landed,
+            ],
         )
     )
     connection.execute(
         "insert into ledger.organisation_review_batch (review_id, batch_id, record_count) values (%s, %s, %s) "
         "on conflict (review_id, batch_id) do update set record_count = excluded.record_count",
-        [row["review_id"], landed, one.records],
+        [row["review_id"], landed, spelling.records],
     )
     return bool(row["is_new"])
 
 
 def _merged(unmatched: list[Unmatched]) -> list[Unmatched]:
-    """One for each key, in the order of keys: two batches that meet the same spellings must not wait for each other."""
+    """One spelling for each key, in the order of keys: two batches with the same spellings must not deadlock."""
     by_key: dict[str, list[Unmatched]] = defaultdict(list)
-    for one in unmatched:
-        by_key[one.key].append(one)
+    for spelling in unmatched:
+        by_key[spelling.key].append(spelling)
     return [
         Unmatched(
-            min(one.alias for one in same),
+            min(spelling.alias for spelling in same),
             key,
-            min((one.seen_on for one in same if one.seen_on), default=None),
-            sum(one.records for one in same),
+            min((spelling.seen_on for spelling in same if spelling.seen_on), default=None),
+            sum(spelling.records for spelling in same),
         )
         for key, same in sorted(by_key.items())
     ]
 
 
 def _without_persons(unmatched: list[Unmatched], directory: list[Organisation]) -> list[Unmatched]:
-    """Those that may be kept: no personal data goes into the ledger, but Phan Đình Phùng may be a ward."""
+    """The spellings without a person's name: the ledger has no personal data. Names in agency names are allowed (Phan Đình Phùng)."""
     named_after = [_person_in(o.name) for o in directory if personal_data.without_persons(o.name) != o.name]
-    wards = re.compile("|".join(map(re.escape, sorted(named_after))) or r"(?!)", re.IGNORECASE)
-    kept = []
-    for one in unmatched:
-        cleaned = wards.sub("", text.clean(one.alias) or "")
+    names_of_agencies = re.compile("|".join(map(re.escape, sorted(named_after))) or r"(?!)", re.IGNORECASE)
+    allowed = []
+    for spelling in unmatched:
+        cleaned = names_of_agencies.sub("", text.clean(spelling.alias) or "")
         if personal_data.without_persons(cleaned) == text.clean(cleaned):
-            kept.append(Unmatched(text.clean(one.alias) or "", one.key, one.seen_on, one.records))
-    if len(kept) < len(unmatched):
-        log.warning("%d spellings of agencies have persons in them and are not proposed", len(unmatched) - len(kept))
-    return kept
+            allowed.append(
+                Unmatched(text.clean(spelling.alias) or "", spelling.key, spelling.seen_on, spelling.records)
+            )
+    if len(allowed) < len(unmatched):
+        log.warning(
+            "%d agency spellings contain a person's name and are not added to the review", len(unmatched) - len(allowed)
+        )
+    return allowed
 
 
 def _person_in(name: str) -> str:
-    """The shortest end of an agency's name that reads like a person's."""
+    """The shortest end of an agency's name that looks like a person's name."""
     words = name.split()
     ends = [" ".join(words[start:]) for start in range(len(words))]
     return [end for end in ends if personal_data.without_persons(end) != end][-1]
 
 
 def accepted(connection: Connection, source: str) -> dict[str, str]:
-    """Canonical key to agency id, for the spellings of a source that somebody decided about."""
+    """Canonical key to agency id, for the accepted spellings of a source."""
     rows = connection.execute(
         "select alias_key, organisation_id from ledger.organisation_review where source = %s and state = 'accepted'",
         [source],
@@ -182,7 +201,7 @@ def accepted(connection: Connection, source: str) -> dict[str, str]:
 
 
 def listing(connection: Connection, source: str | None = None, *, is_whole: bool = False) -> list[Review]:
-    """The open reviews that a record waits for (all when `is_whole`), those with the most records first."""
+    """The open reviews that records depend on (with `is_whole` all reviews), those with the most records first."""
     rows = connection.execute(
         "select * from ledger.organisation_worklist where ((state = 'open' and record_count > 0) or %s) and (source = %s or %s) "
         "order by state = 'open' desc, record_count desc, review_id",
@@ -191,8 +210,8 @@ def listing(connection: Connection, source: str | None = None, *, is_whole: bool
     return [_review(row) for row in rows]
 
 
-def one(connection: Connection, review_id: int) -> Review:
-    """One review. Raises LgspError when there is none of that number."""
+def find(connection: Connection, review_id: int) -> Review:
+    """The review with a number. Raises LgspError when there is none."""
     row = connection.execute("select * from ledger.organisation_worklist where review_id = %s", [review_id]).fetchone()
     if row is None:
         raise LgspError(f"there is no review {review_id}; see `lgsp organisations review --all`")
@@ -200,46 +219,48 @@ def one(connection: Connection, review_id: int) -> Review:
 
 
 def _review(row: dict[str, Any]) -> Review:
-    return Review(**{**row, "candidates": tuple(Candidate(**told) for told in row["candidates"])})
+    return Review(**{**row, "candidates": tuple(Candidate(**candidate) for candidate in row["candidates"])})
 
 
 def accept(
     connection: Connection, review_id: int, organisation_id: str | None, who: str, why: str | None = None
 ) -> Review:
-    """Decide that a spelling means an agency: the one given, else its best candidate where that is beyond doubt.
+    """Decide that a spelling means an agency: the given one, else its best candidate.
 
-    Raises LgspError when the agency is unknown, or has to be named because candidates are too much alike.
+    Raises LgspError when the agency is unknown, or must be given because no candidate is clearly the best.
     """
-    asked = one(connection, review_id)
-    meant = _known(connection, asked, organisation_id) if organisation_id else _best(asked)
+    review = find(connection, review_id)
+    meant = _existing_id(connection, review, organisation_id) if organisation_id else _best(review)
     return _decide(connection, review_id, "accepted", meant, who, why)
 
 
 def reject(connection: Connection, review_id: int, who: str, why: str | None = None) -> Review:
-    """Decide that a spelling means no agency of ours; it is not asked about again."""
-    one(connection, review_id)
+    """Decide that a spelling means no agency of the directory; it does not come up for review again."""
+    find(connection, review_id)
     return _decide(connection, review_id, "rejected", None, who, why)
 
 
-def _best(asked: Review) -> str:
-    name_it = f"name the agency: `lgsp organisations accept {asked.review_id} --as ORGANISATION_ID`"
-    if not asked.candidates:
-        raise LgspError(f"{asked.alias!r} resembles no agency; {name_it}")
-    if any(candidate.accent_only for candidate in asked.candidates):
-        raise LgspError(f"{asked.alias!r} differs from an agency's name by accents alone, which may be two communes; {name_it}")  # fmt: skip
-    best, *others = asked.candidates
+def _best(review: Review) -> str:
+    """The best candidate. Raises LgspError when none is clearly the best."""
+    command = f"name the agency: `lgsp organisations accept {review.review_id} --as ORGANISATION_ID`"
+    if not review.candidates:
+        raise LgspError(f"{review.alias!r} is similar to no agency; {command}")
+    if any(candidate.accent_only for candidate in review.candidates):
+        raise LgspError(f"{review.alias!r} differs from an agency's name in accents only, which may be two communes; {command}")  # fmt: skip
+    best, *others = review.candidates
     if others and others[0].score == best.score:
-        raise LgspError(f"{asked.alias!r} resembles {best.organisation_id} and {others[0].organisation_id} alike; {name_it}")  # fmt: skip
+        raise LgspError(f"{review.alias!r} is equally similar to {best.organisation_id} and {others[0].organisation_id}; {command}")  # fmt: skip
     return best.organisation_id
 
 
-def _known(connection: Connection, asked: Review, told: str) -> str:
-    identity = directory.identify(told)
-    organisation_id = identity[0] if identity else told
+def _existing_id(connection: Connection, review: Review, code: str) -> str:
+    """The id of an agency code. Raises LgspError when no agency has it."""
+    identity = directory.identify(code)
+    organisation_id = identity[0] if identity else code
     query = "select exists (select from record.organisation where organisation_id = %s) as is_known"
     row = one_row(connection.execute(query, [organisation_id]))
-    if not row["is_known"] and organisation_id not in {c.organisation_id for c in asked.candidates}:
-        raise LgspError(f"no published list names an agency {told!r}; see shared.organisation for those there are")
+    if not row["is_known"] and organisation_id not in {c.organisation_id for c in review.candidates}:
+        raise LgspError(f"no published list has an agency {code!r}; see shared.organisation for the existing ones")
     return organisation_id
 
 
@@ -247,7 +268,7 @@ def _decide(
     connection: Connection, review_id: int, state: str, organisation_id: str | None, who: str, why: str | None
 ) -> Review:
     if not who.strip():
-        raise LgspError("a decision needs the name of whoever takes it: --by NAME")
+        raise LgspError("a decision needs the name of the person who makes it: --by NAME")
     decision = {"review_id": review_id, "state": state, "organisation_id": organisation_id, "who": who, "why": why}
     connection.execute(
         "insert into ledger.organisation_decision (review_id, state, organisation_id, decided_by, why) "
@@ -259,43 +280,43 @@ def _decide(
         "decided_at = now(), why = %(why)s where review_id = %(review_id)s",
         decision,
     )
-    return one(connection, review_id)
+    return find(connection, review_id)
 
 
 def windows(connection: Connection, review_id: int) -> list[Window]:
-    """The windows whose batches hold a spelling, oldest first, touching ones as one: what to rebuild after a decision."""
+    """The windows of the batches with a spelling, oldest first, adjacent ones joined: what to rebuild after a decision."""
     rows = connection.execute(
         "select window_from, window_to from ledger.organisation_review_batch join ledger.batch using (batch_id) "
         "where review_id = %s order by 1, 2",
         [review_id],
     )
-    found: list[Window] = []
+    joined: list[Window] = []
     for row in rows:
         window = Window(row["window_from"], row["window_to"])
-        if found and window.start <= found[-1].end:
-            window = Window(found[-1].start, max(found.pop().end, window.end))
-        found.append(window)
-    return found
+        if joined and window.start <= joined[-1].end:
+            window = Window(joined[-1].start, max(joined.pop().end, window.end))
+        joined.append(window)
+    return joined
 
 
 def aliases_yaml(connection: Connection) -> str:
-    """The listed aliases with the decisions added, as `codelists/organisation_alias.yml` may be replaced by.
+    """The text of `codelists/organisation_alias.yml` with the accepted decisions added.
 
-    Decisions stand in a section of their source; what the file says already stays as it is.
+    Decisions are in a section for their source; existing lines are not changed.
     """
     import yaml
 
     rows = connection.execute(
         "select source, alias_key, organisation_id from ledger.organisation_review where state = 'accepted' order by 1, 2"
     )
-    told: dict[str, dict[str, str]] = {
+    by_source: dict[str, dict[str, str]] = {
         name: dict(codelists.load(ALIASES)[name]) for name in sources.names() if name in codelists.load(ALIASES)
     }
     for row in rows:
-        told.setdefault(row["source"], {}).setdefault(row["alias_key"], row["organisation_id"])
-    by_people = (codelists.FOLDER / f"{ALIASES}.yml").read_text()
-    by_people = re.split(rf"(?m)^(?:{re.escape(DECISIONS)}\n)?(?:{'|'.join(sources.names())}):", by_people)[0].rstrip()
-    if not told:
-        return by_people + "\n"
-    decided = yaml.safe_dump(told, allow_unicode=True, sort_keys=True, width=1000)
-    return f"{by_people}\n\n{DECISIONS}\n{decided}"
+        by_source.setdefault(row["source"], {}).setdefault(row["alias_key"], row["organisation_id"])
+    manual = (codelists.FOLDER / f"{ALIASES}.yml").read_text()
+    manual = re.split(rf"(?m)^(?:{re.escape(DECISIONS)}\n)?(?:{'|'.join(sources.names())}):", manual)[0].rstrip()
+    if not by_source:
+        return manual + "\n"
+    decided = yaml.safe_dump(by_source, allow_unicode=True, sort_keys=True, width=1000)
+    return f"{manual}\n\n{DECISIONS}\n{decided}"

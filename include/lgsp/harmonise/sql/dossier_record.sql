@@ -1,32 +1,32 @@
--- From `dossier_read` (one row for each record of a source) to a record in the shared language.
--- Needs: organisation, organisation_place, agency_sent, spelling, known_service, applicant_place, and the macros.
+-- Dossier records in the shared language, from the records of a source (`source_dossier`).
+-- Needs organisation, organisation_place, agency_code_match, spelling_match, spelling_key, known_service, applicant_place and the macros.
 with placed as (
-    select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from dossier_read
+    select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from source_dossier
 ),
 resolved as (  -- noqa: ST03
     select
         r.* replace (
             coalesce(known.service_code, 'UNKNOWN') as service_code,
-            -- a name that several agencies have means the agency in the dossier's own code
+            -- when several agencies have this name, the agency code in the dossier number decides
             coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
             coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
         ),
         by_code.code as organisation_code
     from placed r
     left join known_service known on known.service_code = procedure_base(r.service_source)
-    left join agency_sent by_code on by_code.sent = r.organisation_source
-    left join spelling by_name on by_name.alias = r.organisation_name
+    left join agency_code_match by_code on by_code.sent = r.organisation_source
+    left join spelling_match by_name on by_name.alias = r.organisation_name
         and (by_name.valid_from is null or r.place_on >= by_name.valid_from) and (by_name.valid_to is null or r.place_on < by_name.valid_to)
     left join spelling_key on spelling_key.alias = r.organisation_name
     left join organisation by_number on by_number.key = spelling_key.key and by_number.organisation_id =
         case when by_code.organisation_id is null then organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1)) end
-    left join agency_sent competent on competent.sent = r.competent_source
-    left join spelling competent_name on competent_name.alias = r.competent_name
+    left join agency_code_match competent on competent.sent = r.competent_source
+    left join spelling_match competent_name on competent_name.alias = r.competent_name
         and (competent_name.valid_from is null or r.place_on >= competent_name.valid_from)
         and (competent_name.valid_to is null or r.place_on < competent_name.valid_to)
 ),
-told_twice as (  -- noqa: ST03
-    select source_key, source_updated_at from dossier_read group by all having min(raw_hash) <> max(raw_hash)
+reported_twice as (  -- noqa: ST03
+    select source_key, source_updated_at from source_dossier group by all having min(raw_hash) <> max(raw_hash)
 ),
 record as (
     select
@@ -46,18 +46,18 @@ record as (
                     'o': case when e.organisation_source = d.organisation_source then d.organisation_code else organisation_code(e.organisation_source) end}
             )))::varchar as events
         ),
-        -- by what the source sends as procedure and agency, known or not; a missing part must not make two records alike;
-        -- as a hash, because people write all kinds of things into a receipt number
-        md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), filled(d.service_source)) || '|'
+        -- from the procedure and agency that the source sent, known or not; null when a part is missing, so that it links nothing;
+        -- a hash, because a receipt number may contain personal data
+        md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), nonempty(d.service_source)) || '|'
             || coalesce(d.organisation_code, nullif(d.receiving_organisation_id, 'UNKNOWN')) || '|'
             || local_day(d.received_at)::varchar) as receipt_key,
 
-        -- for the rules and schema `restricted`; not part of the record
+        -- for the rules and for schema `restricted`; not part of the record
         not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
         d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
         d.step_times is distinct from list_sort(d.step_times) as is_disordered,  -- noqa: PRS
-        twice.source_key is not null as is_told_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,  -- noqa: PRS
-        -- work that follows on a finish: only a pause that was sent as one, or a finish sent at receipt, looks so
+        twice.source_key is not null as is_reported_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,  -- noqa: PRS
+        -- work after the finish: a pause that was sent as a finish, or a finish that was sent at receipt
         least(d.finished_at, list_min(list_transform(list_filter(d.events, lambda e: e.status = 'finished'), lambda e: e.occurred_at)))
             < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
         local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
@@ -71,10 +71,10 @@ record as (
         on place.organisation_id = d.receiving_organisation_id and d.place_on >= place.valid_from
     left join applicant_place on applicant_place.code = d.applicant_unit
         and applicant_place.name is not distinct from d.applicant_unit_name and applicant_place.span = reform(d.place_on)
-    left join told_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
+    left join reported_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
 )
 select
     source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, repairs,
-    is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_told_twice, is_due_on_day_off,
+    is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_reported_twice, is_due_on_day_off,
     is_worked_on_after_finish, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
 from record

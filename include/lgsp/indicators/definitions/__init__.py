@@ -1,4 +1,4 @@
-"""Definitions of the indicators as data: what is counted since when, weights, thresholds, and figures that were reported.
+"""The definitions of the indicators as data: what each counts since when, weights, thresholds and reported figures.
 
 A province replaces a file by one of the same name in the folder that `LGSP_DEFINITIONS` names.
 """
@@ -18,29 +18,34 @@ NAMES = ("indicator_definition", "indicator_threshold", "index_766_weight", "man
 _FILES = {name: f"{name}.yml" if name == "indicator_definition" else f"{name}.csv" for name in NAMES}
 
 
-def tables(given: Path | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The rows of the definition tables; ContractError names the file, the line and what is wrong there."""
-    own = _own(given) if given else set()
-    told = {
-        name: _read(name, given / file) if given and file in own else _shipped(name) for name, file in _FILES.items()
+def tables(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the definition tables, by table; files in `folder` replace those of the program.
+
+    Raises ContractError, with file, line and error, for a definition that cannot be used.
+    """
+    replaced = _replaced(folder) if folder else set()
+    rows = {
+        name: _read(name, folder / file) if folder and file in replaced else _shipped(name)
+        for name, file in _FILES.items()
     }
-    validate.check(told, {name: _shipped(name) for name in NAMES})
-    if given and _FILES["indicator_definition"] in own:
-        ratios.check(given / _FILES["indicator_definition"])
-    return {name: [dict(row.row) for row in rows] for name, rows in told.items()}
+    validate.check(rows, {name: _shipped(name) for name in NAMES})
+    if folder and _FILES["indicator_definition"] in replaced:
+        ratios.check(folder / _FILES["indicator_definition"])
+    return {name: [dict(row.row) for row in table] for name, table in rows.items()}
 
 
-def _own(given: Path) -> set[str]:
-    if not given.is_dir():
-        raise ContractError(f"LGSP_DEFINITIONS: there is no folder {given}")
-    found = {path.name for path in given.iterdir() if not path.name.startswith(".")}
-    if others := found - set(_FILES.values()):
-        raise ContractError(f"LGSP_DEFINITIONS: {', '.join(sorted(others))} in {given} would be read by nobody; the files there are {', '.join(_FILES.values())}")  # fmt: skip
-    return found
+def _replaced(folder: Path) -> set[str]:
+    """The names of the files in a province's own folder. Raises ContractError when one of them is not a definition file."""
+    if not folder.is_dir():
+        raise ContractError(f"LGSP_DEFINITIONS: there is no folder {folder}")
+    files = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if unknown := files - set(_FILES.values()):
+        raise ContractError(f"LGSP_DEFINITIONS: unknown file {', '.join(sorted(unknown))} in {folder}; known are {', '.join(_FILES.values())}")  # fmt: skip
+    return files
 
 
 def _read(name: str, path: Path) -> tuple[SourceRow, ...]:
-    return tuple(yaml_file.read(path) if path.suffix == ".yml" else csv_file.listed(name, path))
+    return tuple(yaml_file.rows(path) if path.suffix == ".yml" else csv_file.rows(name, path))
 
 
 @cache

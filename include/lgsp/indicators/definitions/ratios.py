@@ -1,4 +1,4 @@
-"""The ratios of services: how each is computed from measures, and how a unit's part in it is explained."""
+"""The ratios of services: the SQL terms that compute each from measures, and the texts that explain it."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class Ratio:
 
     @property
     def measures(self) -> set[str]:
-        """The measures that it is computed from."""
+        """The measures from which it is computed."""
         return set(re.findall(r"[a-z_]+", f"{self.numerator} {self.denominator} {self.excluded}"))
 
 
 @cache
 def ratios(file: Path = FILE) -> dict[str, Ratio]:
-    """The ratios of a definition file by kpi_id, in its order; ratios without a computation are left out.
+    """The ratios of a definition file by kpi_id, in the order of the file; indicators without the key `ratio` are left out.
 
-    Raises ContractError for a computation or an explanation that cannot be used.
+    Raises ContractError for a `ratio` or `explain` that cannot be used.
     """
-    return {kpi_id: _ratio(file, kpi_id, entry) for kpi_id, entry in yaml_file.parsed(file).items() if "ratio" in entry}
+    return {kpi_id: _ratio(file, kpi_id, entry) for kpi_id, entry in yaml_file.parse(file).items() if "ratio" in entry}
 
 
 def check(file: Path) -> None:
-    """Raise ContractError when a province's own file has other computations than the program's."""
+    """Raise ContractError when the `ratio` or `explain` of a province's own file differs from that of the program."""
     for kpi_id, ratio in ratios(file).items():
         if ratio != ratios().get(kpi_id):
             raise ContractError(
-                f"{file.name}: {kpi_id} has another `ratio` or `explain` than the program; leave both out"
+                f"{file.name}: `ratio` or `explain` of {kpi_id} differs from the program; leave both out"
             )
 
 

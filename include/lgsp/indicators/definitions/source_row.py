@@ -1,4 +1,4 @@
-"""A row of a definition file, and where it was read."""
+"""A row of a definition file, with its file and line."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lgsp.errors import ContractError
 
 @dataclass(frozen=True)
 class SourceRow:
-    """What a line of a definition file says, as a row of its table."""
+    """A row of a definition table, and the file and line that it was read from."""
 
     file: str
     line: int
     row: dict[str, Any]
 
-    def refused(self, why: str) -> ContractError:
-        """The refusal of this row, with its place."""
-        return ContractError(f"{self.file} line {self.line}: {why}")
+    def error(self, message: str) -> ContractError:
+        """An error about this row, with its file and line."""
+        return ContractError(f"{self.file} line {self.line}: {message}")
 
 
-def clash(first: SourceRow, second: SourceRow, why: str) -> ContractError:
-    """The refusal of two rows that cannot both hold."""
-    return ContractError(f"{first.file} lines {first.line} and {second.line}: {why}")
+def conflict(first: SourceRow, second: SourceRow, message: str) -> ContractError:
+    """An error about two rows that contradict each other, with their file and lines."""
+    return ContractError(f"{first.file} lines {first.line} and {second.line}: {message}")

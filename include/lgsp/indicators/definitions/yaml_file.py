@@ -1,4 +1,4 @@
-"""The versions of the indicators' definitions, as their YAML file tells them."""
+"""Read the versions of the indicators from their YAML file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from lgsp.errors import ContractError
 from lgsp.indicators.definitions import csv_file
-from lgsp.indicators.definitions.source_row import SourceRow, clash
+from lgsp.indicators.definitions.source_row import SourceRow, conflict
 
 DIRECTION = {"high": True, "low": False, "": None}
 INDICATOR = {"name": dict, "table": str, "unit": str, "better": str, "versions": list}
@@ -24,15 +24,15 @@ LANGUAGES = {"vi": str, "en": str}
 KINDS = {str: "text; write it in quotes", date: "a date such as 2022-08-15", dict: "a mapping of names", list: "a list"}
 
 
-class _Placed(dict[Any, Any]):
-    """A mapping that knows in which line it begins, and each of its names."""
+class _LocatedMapping(dict[Any, Any]):
+    """A mapping with the line where it begins, and the line of each key."""
 
     line: int
     lines: Mapping[Any, int]
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads mappings with their lines, each name once; a value that cannot be is told with its line."""
+    """A safe loader that keeps the lines of mappings, refuses a repeated key, and reports an invalid value with its line."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -41,44 +41,47 @@ class _Loader(yaml.SafeLoader):
             ValueError,
             LookupError,
             AttributeError,
-        ) as error:  # the thirteenth month; a tag that is not the value's
-            raise yaml.MarkedYAMLError(problem=f"{node.value} cannot be: {error}", problem_mark=node.start_mark) from error  # fmt: skip
+        ) as error:  # such as month 13, or a tag that does not fit the value
+            raise yaml.MarkedYAMLError(problem=f"{node.value} is not valid: {error}", problem_mark=node.start_mark) from error  # fmt: skip
 
-    def placed(self, node: yaml.MappingNode) -> _Placed:
+    def located_mapping(self, node: yaml.MappingNode) -> _LocatedMapping:
         """The mapping of a node, with its lines."""
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if (name := str(key.value)) in lines:
-                raise yaml.MarkedYAMLError(problem=f"{name} is there twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{name} appears twice", problem_mark=key.start_mark)
             lines[name] = key.start_mark.line + 1
-        told = _Placed(self.construct_mapping(node, deep=True))
-        told.line, told.lines = node.start_mark.line + 1, lines
-        return told
+        mapping = _LocatedMapping(self.construct_mapping(node, deep=True))
+        mapping.line, mapping.lines = node.start_mark.line + 1, lines
+        return mapping
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.placed)
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.located_mapping)
 
 
-def read(path: Path) -> Iterator[SourceRow]:
-    """Each version of each indicator, until the day the next one begins. Raises ContractError with the line."""
-    told = parsed(path)
-    if not told or not isinstance(told, _Placed):
-        raise ContractError(f"{path.name}: it must say what each indicator counts, by its name")
-    for kpi_id, indicator in told.items():
-        at = SourceRow(path.name, told.lines.get(kpi_id, told.line), {})
-        _fits(at, str(kpi_id), indicator, INDICATOR, INDICATOR_OPTIONAL)
-        _fits(at, f"{kpi_id} name", indicator["name"], LANGUAGES, {})
+def rows(path: Path) -> Iterator[SourceRow]:
+    """Each version of each indicator, valid until the day on which the next version begins.
+
+    Raises ContractError, with the line, for a definition that cannot be used.
+    """
+    content = parse(path)
+    if not content or not isinstance(content, _LocatedMapping):
+        raise ContractError(f"{path.name}: it must describe each indicator under its kpi_id")
+    for kpi_id, indicator in content.items():
+        location = SourceRow(path.name, content.lines.get(kpi_id, content.line), {})
+        _check_keys(location, str(kpi_id), indicator, INDICATOR, INDICATOR_OPTIONAL)
+        _check_keys(location, f"{kpi_id} name", indicator["name"], LANGUAGES, {})
         if indicator["better"] not in DIRECTION:
-            raise at.refused(f"{kpi_id} better {indicator['better']!r} must be high, low or ''")
-        rows = [_version(at, kpi_id, indicator, version) for version in indicator["versions"]]
-        if not rows:
-            raise at.refused(f"{kpi_id} has no version")
-        yield from _followed(sorted(rows, key=lambda told: (told.row["valid_from"], told.line)))
+            raise location.error(f"{kpi_id} better {indicator['better']!r} must be high, low or ''")
+        versions = [_version(location, kpi_id, indicator, version) for version in indicator["versions"]]
+        if not versions:
+            raise location.error(f"{kpi_id} has no version")
+        yield from _with_valid_to(sorted(versions, key=lambda version: (version.row["valid_from"], version.line)))
 
 
-def parsed(path: Path) -> Any:
-    """The content of a YAML file, its mappings with their lines. Raises ContractError with the line."""
-    text = csv_file.text(path)
+def parse(path: Path) -> Any:
+    """The content of a YAML file; mappings have their lines. Raises ContractError, with the line, when it is not valid YAML."""
+    text = csv_file.read_text(path)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 — a safe loader
     except yaml.MarkedYAMLError as error:
@@ -89,28 +92,34 @@ def parsed(path: Path) -> Any:
         raise ContractError(f"{path.name}{line}: {error.reason}") from error
 
 
-def _fits(at: SourceRow, who: str, told: Any, needed: Mapping[str, type], optional: Mapping[str, type]) -> None:
-    if not isinstance(told, dict):
-        raise at.refused(f"{who} must be {KINDS[dict]}: {', '.join(needed)}")
-    for name in needed:
-        if name not in told:
-            raise at.refused(f"{who} lacks {name!r}")
-    for name, value in told.items():
-        kind = {**needed, **optional}.get(name)
+def _check_keys(
+    location: SourceRow, subject: str, mapping: Any, required: Mapping[str, type], optional: Mapping[str, type]
+) -> None:
+    """Raise ContractError when a mapping lacks a key, has an unknown key, or a value of another type."""
+    if not isinstance(mapping, dict):
+        raise location.error(f"{subject} must be {KINDS[dict]}: {', '.join(required)}")
+    for name in required:
+        if name not in mapping:
+            raise location.error(f"{subject} lacks {name!r}")
+    for name, value in mapping.items():
+        kind = {**required, **optional}.get(name)
         if kind is None:
-            raise at.refused(f"{who} has {name!r}, which means nothing here; known are {', '.join((*needed, *optional))}")  # fmt: skip
-        if not (type(value) is kind or (kind is dict and isinstance(value, dict))):  # a datetime is a date too
-            raise at.refused(f"{who} {name} {value!r} must be {KINDS[kind]}")
+            raise location.error(f"{subject} has the unknown key {name!r}; known are {', '.join((*required, *optional))}")  # fmt: skip
+        if not (type(value) is kind or (kind is dict and isinstance(value, dict))):  # a datetime is also a date
+            raise location.error(f"{subject} {name} {value!r} must be {KINDS[kind]}")
         if kind is str and name != "better" and not str(value).strip():
-            raise at.refused(f"{who} {name} is empty")
+            raise location.error(f"{subject} {name} is empty")
 
 
-def _version(indicated: SourceRow, kpi_id: str, indicator: dict[str, Any], version: Any) -> SourceRow:
-    at = replace(indicated, line=version.line) if isinstance(version, _Placed) else indicated
-    _fits(at, kpi_id, version, VERSION, VERSION_OPTIONAL)
+def _version(indicator_location: SourceRow, kpi_id: str, indicator: dict[str, Any], version: Any) -> SourceRow:
+    """One version of an indicator, as a row of its table."""
+    location = (
+        replace(indicator_location, line=version.line) if isinstance(version, _LocatedMapping) else indicator_location
+    )
+    _check_keys(location, kpi_id, version, VERSION, VERSION_OPTIONAL)
     for name in ("numerator", "denominator"):
-        _fits(at, f"{kpi_id} {name}", version[name], LANGUAGES, {})
-    _fits(at, f"{kpi_id} excluded", version.get("excluded", {}), {}, LANGUAGES)
+        _check_keys(location, f"{kpi_id} {name}", version[name], LANGUAGES, {})
+    _check_keys(location, f"{kpi_id} excluded", version.get("excluded", {}), {}, LANGUAGES)
 
     def both(name: str, text: dict[str, str]) -> dict[str, str | None]:
         return {f"{name}_{language}": text.get(language) for language in LANGUAGES}
@@ -121,12 +130,13 @@ def _version(indicated: SourceRow, kpi_id: str, indicator: dict[str, Any], versi
         "legal_basis": version.get("basis"), **both("name", indicator["name"]), **both("numerator", version["numerator"]),
         **both("denominator", version["denominator"]), **both("excluded", version.get("excluded", {})),
     }  # fmt: skip
-    return replace(at, row=row)
+    return replace(location, row=row)
 
 
-def _followed(rows: list[SourceRow]) -> Iterator[SourceRow]:
-    for first, second in pairwise(rows):
+def _with_valid_to(versions: list[SourceRow]) -> Iterator[SourceRow]:
+    """The versions of one indicator in order of time, each with the day on which the next one begins as valid_to."""
+    for first, second in pairwise(versions):
         if first.row["valid_from"] == second.row["valid_from"]:
-            raise clash(first, second, f"{first.row['kpi_id']} has two versions from {first.row['valid_from']}; keep one")  # fmt: skip
+            raise conflict(first, second, f"{first.row['kpi_id']} has two versions from {first.row['valid_from']}; keep one")  # fmt: skip
         yield replace(first, row=first.row | {"valid_to": second.row["valid_from"]})
-    yield rows[-1]
+    yield versions[-1]

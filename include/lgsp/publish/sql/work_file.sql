@@ -1,3 +1,3 @@
--- Work files that were not deleted.
+-- The work files that are not deleted.
 select ${columns}, source_updated_at, batch_id
 from record.work_file where not coalesce(is_deleted, false)

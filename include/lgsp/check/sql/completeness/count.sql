@@ -1,5 +1,5 @@
 -- Applies the collected changes to the stored counts and makes `touched_day`: the days of agencies whose counts changed.
--- Needs the temporary tables received_change and held.
+-- Needs the temporary tables received_change and quarantined_record.
 insert into ledger.online_procedure as p (source, service_code, record_count)
 select source, service_code, sum(online_count) from received_change where online_count <> 0 group by 1, 2
 on conflict (source, service_code) do update set record_count = p.record_count + excluded.record_count;
@@ -26,19 +26,19 @@ with counted as (
     select source, organisation_id, day_on, sum(records)::bigint as records, sum(online)::bigint as online
     from counted group by 1, 2, 3
     having sum(records) <> 0 or sum(online) <> 0
-), quarantined as (
-    select source, organisation_id, occurred_on as day_on, count(*) as held
-    from held where organisation_id is not null and occurred_on is not null group by 1, 2, 3
+), in_quarantine as (
+    select source, organisation_id, occurred_on as day_on, count(*) as quarantined
+    from quarantined_record where organisation_id is not null and occurred_on is not null group by 1, 2, 3
 ), differing as (
-    select source, organisation_id, day_on, coalesce(q.held, 0) - coalesce(r.held_count, 0) as held
-    from quarantined q full join (select * from ledger.received_day where held_count > 0) r using (source, organisation_id, day_on)
-    where q.held is distinct from r.held_count
+    select source, organisation_id, day_on, coalesce(q.quarantined, 0) - coalesce(r.held_count, 0) as quarantined
+    from in_quarantine q full join (select * from ledger.received_day where held_count > 0) r using (source, organisation_id, day_on)
+    where q.quarantined is distinct from r.held_count
 )
-select source, organisation_id, day_on, coalesce(c.records, 0) as records, coalesce(c.online, 0) as online, coalesce(d.held, 0) as held
+select source, organisation_id, day_on, coalesce(c.records, 0) as records, coalesce(c.online, 0) as online, coalesce(d.quarantined, 0) as quarantined
 from changed c full join differing d using (source, organisation_id, day_on);
 
 insert into ledger.received_day as r (source, organisation_id, day_on, record_count, online_count, held_count)
-select source, organisation_id, day_on, records, online, held from touched_day
+select source, organisation_id, day_on, records, online, quarantined from touched_day
 on conflict (source, organisation_id, day_on) do update set
     record_count = r.record_count + excluded.record_count, online_count = r.online_count + excluded.online_count,
     held_count = r.held_count + excluded.held_count;

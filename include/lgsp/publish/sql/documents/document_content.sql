@@ -6,5 +6,5 @@ create table document_content as
         case when own_document_id = document_id then number else regexp_extract(document_id, '^[^,]*,[^,]*,([^/]*)', 1) end as number,
         case when own_document_id = document_id then notation else nullif(regexp_extract(document_id, '^[^,]*,[^,]*,[^/]*/(.*)$', 1), '') end as notation
     from about_document
-    -- an update of the recipients alone has no new content
+    -- an update of the recipients only has no new content
     qualify row_number() over (partition by document_id order by coalesce(is_content, true) desc, version desc) = 1

@@ -1,4 +1,4 @@
--- The recipients of a document: an update may add or remove some; the last message about each recipient counts.
+-- The recipients of each document. An update may add or remove recipients; the last message about each recipient counts.
 create table recipient as
     with change as (
         select document_id, unnest(list_distinct(list_concat(recipients, coalesce(recipients_added, [])))) as organisation_id, true as is_sent,

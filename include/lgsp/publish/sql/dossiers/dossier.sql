@@ -1,4 +1,4 @@
--- Linked dossiers, as a pure function of the latest living records of their link groups.
+-- Linked dossiers, as a pure function of the newest existing records of their link groups.
 create table dossier as
     select
         dossier_id, ${columns},
@@ -10,7 +10,7 @@ create table dossier as
         lead.status in ('supplement_requested', 'payment_requested', 'suspended') as is_paused,
         lead.status = 'withdrawn' as is_withdrawn,
         case when lead.status not in ('withdrawn', 'not_accepted') then local_day(lead.finished_at) <= local_day(lead.due_at) end as is_on_time,
-        -- where events and status disagree, the clock stopped or resumed with the last change
+        -- when events and status contradict each other, the pause began or ended with the last change
         coalesce([strftime(pause.since, '%Y-%m-%d') || '/' || coalesce(strftime(pause.until, '%Y-%m-%d'), '') for pause in case
             when is_paused and not coalesce(is_open, false) then list_append(pauses, {'since': local_day(lead.source_updated_at), 'until': null::date})
             when not is_paused and is_open then [{'since': each.since, 'until': coalesce(each.until, local_day(lead.source_updated_at))} for each in pauses]

@@ -1,4 +1,4 @@
--- The steps of each dossier, from its leading record.
+-- The processing steps of each dossier, from its leading record.
 create table dossier_event as
     select dossier_id, row_number() over (partition by dossier_id order by t, step_rank(s), s, coalesce(o, '')) as event_seq,
         s as status, make_timestamptz(t) as occurred_at, o as organisation_id, source, i as is_inferred, source_updated_at, batch_id

@@ -1,4 +1,4 @@
--- Which source records are one dossier, and by which rule.
+-- The source records of each dossier, with the rule that links them.
 create table dossier_source as
     select m.source, m.source_key, pair.dossier_id, m.source_code,
         case when m.source_code = pair.dossier_id then 'main' when m.match_rule = 'receipt' then 'receipt' else 'other' end as code_role,

@@ -1,4 +1,4 @@
--- Every living record with the label of its link group and the rule that links it.
+-- All existing records, with the label of their link group and the rule that links them.
 create table member as
 select n.* exclude (node), coalesce(r.to_label, l.label) as label,
     case when r.to_label is not null or a.from_label is not null then 'receipt' else 'code' end as match_rule

@@ -1,3 +1,3 @@
--- The codes by which a record is linked.
+-- The codes that link each record.
 create table node_code as
 select node, unnest(list_distinct([source_code, coalesce(other_code, source_code)])) as code from node

@@ -1,4 +1,4 @@
--- The two sides of each dossier: `o` of the one-stop-shop, `p` of the portal. The one-stop-shop leads where it has the dossier.
+-- The two sides of each dossier: `o` from the one-stop-shop, `p` from the portal. `lead` is the side of the one-stop-shop, if it exists.
 create table pair as
 select label, o, p, coalesce(o.source_code, p.source_code) as dossier_id, o is not null as has_o, p is not null as has_p,
     case when o is not null then o else p end as lead

@@ -1,2 +1,2 @@
--- The days on which the clock of each dossier stood still.
+-- The pauses of each dossier by day.
 create table pause_days as from pauses_of('dossier_event')

@@ -1,2 +1,2 @@
--- How long the clock of each dossier stood still; a pause that goes on is counted when it has ended.
+-- The paused working time of each dossier; a pause counts when it has ended.
 create table paused as from paused_dossiers('dossier_event', null::timestamptz)

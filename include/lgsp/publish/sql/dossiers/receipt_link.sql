@@ -1,4 +1,4 @@
--- Pairs of groups, each of one role and without a record of the other, that share one receipt key and no other group does.
+-- Pairs of link groups, one of the one-stop-shop only and one of the portal only, that are the only groups with a receipt key.
 create table receipt_link as
 with grouped as (select n.*, l.label from node n join node_label l using (node)),
 single_role as (

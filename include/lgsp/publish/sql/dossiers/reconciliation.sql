@@ -1,4 +1,4 @@
--- Each attribute that the two sides of a dossier disagree on. The one-stop-shop's value is published, except the channel `online`.
+-- The attributes in which the two sides of a dossier differ. The value of the one-stop-shop is published, except for the channel `online`.
 create table reconciliation as
     select dossier_id, attribute, one_stop_value, online_services_value,
         case when attribute = 'channel' and online_services_value = 'online' then online_services_value else one_stop_value end as published_value,

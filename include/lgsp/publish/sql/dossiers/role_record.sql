@@ -1,4 +1,4 @@
--- One record for each role in each link group: attribute by attribute from the source of the highest precedence that has it.
+-- One record for each role in each link group. Each attribute comes from the source with the highest precedence that has a value.
 create table role_record as
 select label, role, arg_min(source, precedence) as source, arg_min(source_key, precedence) as source_key,
     max(source_updated_at) as source_updated_at, arg_max(batch_id, {'t': source_updated_at, 'p': -precedence}) as batch_id,

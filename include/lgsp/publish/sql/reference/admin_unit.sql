@@ -1,2 +1,2 @@
--- Reference data, as `lgsp init` loaded it.
+-- Reference data, as loaded by `lgsp init`.
 select * from record.admin_unit

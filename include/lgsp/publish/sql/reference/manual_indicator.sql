@@ -1,2 +1,2 @@
--- Definitions, as `lgsp init` loaded them.
+-- Definitions, as loaded by `lgsp init`.
 select * from record.manual_indicator

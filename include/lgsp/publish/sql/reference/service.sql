@@ -1,4 +1,4 @@
--- A procedure, attribute by attribute from the first dossier source that has it; since when it exists, only the portal records.
+-- Procedures. Each attribute comes from the first dossier source that has a value; only the portal has the start of validity.
 with listed as (
     select * from record.service join ledger.source using (source) where role in ('one_stop', 'portal')
 ), merged as (

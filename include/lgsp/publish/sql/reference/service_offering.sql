@@ -1,4 +1,4 @@
--- A procedure at an agency, from the portal's catalogue; what an agency offered ends with it, whether or not the portal says so.
+-- The procedures that agencies offer, from the portal's catalogue. An offering ends at the latest with its agency.
 select distinct on (service_code, organisation_id, coalesce(valid_from, date '2016-04-01'))
     service_code, organisation_id, coalesce(valid_from, date '2016-04-01') as valid_from, online_level,
     (array['information', 'partial', 'full'])[online_level - 1] as online_mode, is_integrated_national, integrated_on,

@@ -1,2 +1,2 @@
--- The newest listing of each message: one that is delivered again is listed again on a later day.
+-- The newest listing of each message: a message that is delivered again is listed again on a later day.
 select docId, max(createdTime) as changed, arg_max(messageType, createdTime) as type from messages group by 1

@@ -1,4 +1,4 @@
--- A dossier as the one-stop-shop tells it.
+-- The dossiers of the one-stop-shop, with the columns of the shared record.
 select
     raw_pointer, raw_hash, repairs, unknown_codes,
     id as source_key,
@@ -34,7 +34,7 @@ select
     reusedComponents as reused_component_count,
     feeTotal as fee_vnd,
     isPaidOnline as is_paid_online,
-    -- the steps, and those of the dossier's own dates that no step tells
+    -- the steps, and for each date of the dossier without a step an inferred event
     list_concat(
         list_transform(coalesce(task, []), lambda t: {
             'status': coalesce(dossier_step(t.name), 'processing'), 'occurred_at': t.createdDate,

@@ -1,4 +1,4 @@
--- A dossier as the portal tells it: every value a text, local times.
+-- The dossiers of the portal, with the columns of the shared record. The portal sends every value as text, and local times.
 select
     raw_pointer, raw_hash, repairs, unknown_codes,
     MaHoSo as source_key,
@@ -30,7 +30,7 @@ select
     len(DanhSachGiayToKetQua) > 0 as has_digital_result,
     len(list_filter(TaiLieuNop, lambda t: t.DuocSoHoa))::integer as digitised_component_count,
     len(list_filter(TaiLieuNop, lambda t: t.DuocTaiSuDung))::integer as reused_component_count,
-    -- no fee is none to pay; one that cannot be read makes the whole unknown
+    -- an empty list means that nothing is to be paid; a fee that cannot be read makes the total unknown
     case when not list_contains(list_transform(DanhSachLePhi, lambda f: f.Gia is null), true) then coalesce(list_sum(list_transform(DanhSachLePhi, lambda f: f.Gia)), 0) end::bigint as fee_vnd,
     DuocThanhToanTrucTuyen as is_paid_online,
     DanhGia as satisfaction,
