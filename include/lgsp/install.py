@@ -1,4 +1,4 @@
-"""Create and upgrade the SQL store: schemas, tables, roles and reference data; safe to repeat."""
+"""Create or upgrade the SQL store: schemas, tables, roles and reference data; safe to repeat."""
 
 from __future__ import annotations
 
@@ -22,17 +22,14 @@ from lgsp.vietnam import working_days
 
 log = logging.getLogger(__name__)
 
-OLDEST = 150000
-
+OLDEST_VERSION = 150000  # PostgreSQL 15
 
 SCHEMAS = ("shared", "history", "ledger", "record", "restricted")
 
-
-# Advisory lock: one process at a time creates or upgrades the store.
+# The advisory lock of the process that creates or upgrades the store.
 INIT_LOCK = 0x16_59_01
 
-
-# The rights of each role.
+# The statements that grant the rights of each role.
 GRANTS = migrations.grants()
 
 ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
@@ -41,66 +38,77 @@ ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
 def init(settings: Settings) -> None:
     """Create or upgrade schemas, tables, roles and reference data; safe to repeat, also while readers are connected."""
     with connect(settings) as connection:
-        if connection.info.server_version < OLDEST:
+        if connection.info.server_version < OLDEST_VERSION:
             raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
         connection.execute(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
-        for lock in (INIT_LOCK, PUBLISH_LOCK):  # during a publication it would lock tables in another order
+        for lock in (INIT_LOCK, PUBLISH_LOCK):  # a publication locks the tables in another order
             connection.execute("select pg_advisory_xact_lock(%s)", [lock])
-        has_roles = _make_roles(connection)
+        has_roles = _create_roles(connection)
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(f"revoke all on schema {schema} from public")
         for statement in chain(contract_columns.alterations(connection), _contract_tables()):
             connection.execute(statement)
         migrations.apply(connection)
-        for statement in chain(migrations.routines(), _derived(), contract_columns.required_columns(connection)):
+        for statement in chain(
+            migrations.routines(), _derived_objects(), contract_columns.required_columns(connection)
+        ):
             connection.execute(statement)
         working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
         if has_roles:
-            _own(connection)
+            _transfer_ownership(connection)
             connection.execute(GRANTS)
         connection.execute(
-            "with gone as (delete from ledger.installation returning derived_by) "
-            "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from gone",
-            [_made_of(settings)],
+            "with previous as (delete from ledger.installation returning derived_by) "
+            "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from previous",
+            [_fingerprints(settings)],
         )
 
 
 def ensure(settings: Settings, is_publishing: bool = False) -> None:
     """Create the store, or upgrade it to this version of the program, unless it is up to date.
 
-    Only a publisher stages the definitions: another process may name another folder of them, or none.
+    Only a publisher stages changed definitions: another process may have another `LGSP_DEFINITIONS`, or none.
     """
     with connect(settings) as connection:
-        row = connection.execute("select to_regclass('ledger.installation') as found").fetchone()
-        if row and row["found"] is not None:
+        row = connection.execute("select to_regclass('ledger.installation') as installation").fetchone()
+        if row and row["installation"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
-            if program == _program() and (staged == _definitions(settings) or not is_publishing):
+            if program == _program_fingerprint() and (
+                staged == _definitions_fingerprint(settings) or not is_publishing
+            ):
                 return
     init(settings)
 
 
-def _made_of(settings: Settings) -> str:
-    """Fingerprints of the store that this version makes: tables, rights and reference data; then the definitions."""
-    return f"{_program()} {_definitions(settings)}"
+def _fingerprints(settings: Settings) -> str:
+    """The fingerprint of the tables, rights and reference data of this version, and that of the definitions."""
+    return f"{_program_fingerprint()} {_definitions_fingerprint(settings)}"
 
 
-def _definitions(settings: Settings) -> str:
+def _definitions_fingerprint(settings: Settings) -> str:
     return fingerprint([repr(definitions.tables(settings.definitions))])
 
 
 @cache
-def _program() -> str:
-    """A fingerprint of everything that this version makes of a store."""
+def _program_fingerprint() -> str:
+    """The fingerprint of everything that this version of the program creates in a store."""
     numbered = (migration.statements for migration in migrations.every())
     return fingerprint(
-        [*_contract_tables(), *numbered, *migrations.routines(), *_derived(), GRANTS, repr(working_days.tables())]
+        [
+            *_contract_tables(),
+            *numbered,
+            *migrations.routines(),
+            *_derived_objects(),
+            GRANTS,
+            repr(working_days.tables()),
+        ]
     )
 
 
 def _contract_tables() -> Iterator[str]:
-    """The tables that contracts describe, and those of the records."""
+    """The statements that create the tables of the contracts and of the records."""
     for table in contract.every():
         yield table.ddl("shared")
         yield table.ddl("history", extra=", snapshot_from bigint not null, snapshot_to bigint not null", key=())
@@ -111,25 +119,25 @@ def _contract_tables() -> Iterator[str]:
         yield kind.ddl()
 
 
-def _derived() -> Iterator[str]:
-    """What is derived from contracts and source descriptions: tables of sums, functions of history, rules and roles."""
+def _derived_objects() -> Iterator[str]:
+    """The statements that create objects derived from contracts and sources: sums, history functions, rules and roles."""
     yield from compute.ddl()
-    yield _table_rules()
-    yield _sources()
+    yield _insert_table_rules()
+    yield _insert_sources()
     yield from history.statements()
 
 
-def _sources() -> str:
-    """The roles of the sources, which the shared SQL joins on; those of the source descriptions."""
+def _insert_sources() -> str:
+    """The statements that fill `ledger.source`: the role and precedence of each source, for the shared SQL."""
     rows = ", ".join(
-        f"({sql.quoted(source.name)}, {sql.quoted(source.role)}, {place})"
-        for place, source in enumerate(sources.every(), start=1)
+        f"({sql.quoted(source.name)}, {sql.quoted(source.role)}, {precedence})"
+        for precedence, source in enumerate(sources.every(), start=1)
     )
     return f"delete from ledger.source; insert into ledger.source values {rows}"
 
 
-def _table_rules() -> str:
-    """The rules that the gate in the database asks for; those of the contracts."""
+def _insert_table_rules() -> str:
+    """The statements that fill `ledger.table_rule`: the rules whose results the database requires of a publication."""
     rows = ", ".join(
         f"({sql.quoted(rule.id)}, {sql.quoted(rule.table)}, {sql.quoted(rule.severity)})"
         for rule in contract.rules("table")
@@ -137,15 +145,19 @@ def _table_rules() -> str:
     return f"delete from ledger.table_rule; insert into ledger.table_rule values {rows}"
 
 
-def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
+def _create_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
+    """Create the missing roles; returns whether the current user may manage roles."""
     row = one_row(connection.execute(
-        "select rolsuper or rolcreaterole as may, (select count(*) from pg_roles where rolname = any(%s)) as there "
+        "select rolsuper or rolcreaterole as may_create, (select count(*) from pg_roles where rolname = any(%s)) as existing "
         "from pg_roles where rolname = current_user", [list(ROLES)]
     ))  # fmt: skip
-    if row["there"] == len(ROLES):
-        return bool(row["may"])
-    if not row["may"]:
-        log.warning("the database user may not create roles: ask for %s, then run `lgsp init` again", ", ".join(ROLES))
+    if row["existing"] == len(ROLES):
+        return bool(row["may_create"])
+    if not row["may_create"]:
+        log.warning(
+            "the database user may not create roles: ask the administrator to create %s, then run `lgsp init` again",
+            ", ".join(ROLES),
+        )
         return False
     for role in ROLES:
         connection.execute(
@@ -154,7 +166,8 @@ def _make_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
     return True
 
 
-def _own(connection: psycopg.Connection[dict[str, object]]) -> None:
+def _transfer_ownership(connection: psycopg.Connection[dict[str, object]]) -> None:
+    """Make `lgsp_owner` the owner of all schemas, tables, views, sequences and functions."""
     connection.execute("grant lgsp_owner, lgsp_writer to current_user")
     for schema in SCHEMAS:
         connection.execute(f"alter schema {schema} owner to lgsp_owner")

@@ -157,8 +157,8 @@ def _merge(transaction: Transaction, name: str, rows: list[dict[str, Any]], scop
 def _merge_reference_tables(transaction: Transaction, change: Change, snapshot_id: int) -> bool:
     """Merge agencies, calendar, definitions and reported figures; whether the reported figures changed."""
     _merge(transaction, "organisation", _agencies(change.ended), "true", snapshot_id)
-    is_working_day = transaction.one(f"select is_working_day from shared.working_day where day_on = '{MONDAY}'")
-    if is_working_day == change.is_day_off:
+    published = transaction.rows(f"select is_working_day from shared.working_day where day_on = '{MONDAY}'")
+    if published != [(not change.is_day_off,)]:  # also before the first publication, without a row
         transaction.do(
             f"update record.working_day set is_working_day = {not change.is_day_off} where day_on = '{MONDAY}'"
         )

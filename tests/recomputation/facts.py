@@ -13,7 +13,7 @@ from lgsp_province.truth import dossiers as true_dossiers
 from lgsp_province.truth.truth import truth_of
 from lgsp_province.world import agencies, services
 from lgsp_province.world.calendar import LOCAL, midnight
-from lgsp_province.world.lives import ACCEPTED, FINISHED, PAUSES, RETURNED, SUPPLEMENT
+from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, PAUSES, RETURNED, SUPPLEMENT
 from lgsp_province.world.view import DossierState
 
 MODES = {2: "information", 3: "partial", 4: "full"}

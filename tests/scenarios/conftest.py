@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lgsp import install
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from lgsp.window import LOCAL, Window
@@ -71,4 +72,6 @@ def _with_definitions(installation: Installation, chosen: scenario.Scenario, fol
     environment = {**installation.settings.environment, "LGSP_DEFINITIONS": str(folder)}
     environment |= {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in SOURCES}
     chosen.write(folder)
-    return Installation(Settings.from_env(environment))
+    settings = Settings.from_env(environment)
+    install.ensure(settings, is_publishing=True)  # loads the definitions
+    return Installation(settings)

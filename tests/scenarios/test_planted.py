@@ -13,7 +13,7 @@ from lgsp_province.scenarios import scenario
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import day_number, local_days
 from lgsp_province.world.dossiers import ONLINE, Dossiers
-from lgsp_province.world.lives import NEVER
+from lgsp_province.world.lifecycles import NEVER
 
 ALL_AGENCIES = agencies.load()
 WITHOUT_OWN_DOCUMENTS = [each.name for each in scenario.SCENARIOS if not each.generate_documents]

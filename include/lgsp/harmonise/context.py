@@ -111,7 +111,7 @@ class HarmoniseContext:
         return value
 
     def stage_organisations(self) -> None:
-        """Stage the agencies of `organisations.sql` (code, name, level, parent_code, raw_pointer): the batch's directory."""
+        """Stage the agencies of `organisations.sql` (code, name, level, parent_code, raw_pointer) as the directory."""
         query = self.source.sql("organisations")
         rows = self.con.execute(f"select * from ({query}) order by raw_pointer").fetchall()
         self.directory = directory.directory(rows)
@@ -170,7 +170,7 @@ class HarmoniseContext:
         self.stage_aliases()
 
     def _match(self) -> None:
-        """Create `spelling_match`, the agency that each spelling means and on which days; collect the unmatched spellings."""
+        """Create `spelling_match`, the agency and days that each spelling means, and collect the unmatched spellings."""
         if self.is_matched:
             return
         self.is_matched = True
@@ -202,7 +202,7 @@ class HarmoniseContext:
         self.unmatched = [review_queue.Unmatched(*row) for row in rows]
 
     def _applicant_places(self) -> None:
-        """Create `applicant_place`: the territory that an applicant's code and name mean in each time between two reforms."""
+        """Create `applicant_place`: the territory of an applicant's code and name in each time between two reforms."""
         self.con.execute(
             f"create macro reform(day) as {' + '.join(f'(day >= date {quoted(str(d))})::integer' for d in applicant_addresses.reform_dates())}"
         )
@@ -275,7 +275,7 @@ class HarmoniseContext:
             )
 
     def table(self, name: str, rows: list[dict[str, Any]], columns: str) -> None:
-        """Create a table from Python rows; `columns` is the column list of CREATE TABLE, without commas inside a type."""
+        """Create a table from Python rows; `columns` as in CREATE TABLE, without commas inside a type."""
         self.con.execute(f"create table {name} ({columns})")
         if rows:
             names = [column.split()[0] for column in columns.split(",")]

@@ -74,7 +74,10 @@ def _instant_us(sent: str) -> int | None:
 
 
 def _tokeniser(key: bytes, purpose: str = "") -> Callable[[str], str]:
-    """A function that gives the keyed HMAC-SHA-256 of a number, with the id of the key in front; `purpose` separates kinds of number."""
+    """A function that gives the keyed HMAC-SHA-256 of a number, with the id of the key in front.
+
+    `purpose` gives different kinds of number different tokens.
+    """
     key_id = hashlib.sha256(key).hexdigest()[:8]
 
     def token(number: str) -> str:

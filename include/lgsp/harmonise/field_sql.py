@@ -159,7 +159,7 @@ def load_list(name: str, declared: Mapping[str, Any], file: str, corrections: tu
 
 
 def _check_list(source_list: SourceList, file: str) -> None:
-    """Raise ContractError for a list within a list, and for a correction of an unknown field or with an invalid pattern."""
+    """Raise ContractError for a list within a list, and for a correction with an unknown field or an invalid pattern."""
     if any(
         isinstance(item, list) for path, fields in source_list.objects() if "[*]" in path for item in fields.values()
     ):

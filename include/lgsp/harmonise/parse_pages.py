@@ -1,4 +1,4 @@
-"""Parse the pages of a landed list into a table of typed fields, and report how its fields differ from their description."""
+"""Parse the pages of a landed list into a table of typed fields, and find the differences from its description."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lgsp.vietnam import text
 # Bodies are passed to DuckDB in chunks of about this many bytes, so that a batch is never in memory twice.
 CHUNK_BYTES = 16 * 1024 * 1024
 
-# The most new fields and unknown codes that are reported: a source whose keys are values must not fill the ledger with them.
+# The most new fields and unknown codes that are reported: a source with values as keys must not fill the ledger.
 MOST_REPORTED = 50
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,60}", re.ASCII)
 

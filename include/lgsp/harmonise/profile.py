@@ -44,7 +44,7 @@ class Field:
 
 @dataclass(frozen=True)
 class FieldPath:
-    """A described field: its name, its JSON path, and the SQL that counts its occurrences (`records`) and its values (`filled`)."""
+    """A described field: its name and JSON path, and the SQL that counts its occurrences (`records`) and values (`filled`)."""
 
     name: str
     json_path: str
@@ -81,7 +81,7 @@ def json_types(con: duckdb.DuckDBPyConnection, source_list: SourceList) -> dict[
 def profile_list(
     con: duckdb.DuckDBPyConnection, source_list: SourceList, types: Mapping[str, tuple[str, ...]]
 ) -> list[Field]:
-    """The profile of the table of a list: the number of records and of nulls of each described field, and its JSON types."""
+    """The profile of the table of a list: of each described field the number of records and nulls, and the JSON types."""
     fields = list(_field_paths(source_list.fields))
     counts = ", ".join(f"{field.records}, {field.filled}" for field in fields)
     row = one_row(con.execute(f"select {counts} from {source_list.name}"))

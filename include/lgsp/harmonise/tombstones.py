@@ -19,7 +19,7 @@ NEXT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Tombstone:
-    """A record that its source no longer has: the time of the deletion, and the number of the landed answer that proves it.
+    """A record that its source no longer has: the time of its deletion, and the number of the answer that proves it.
 
     `kept_columns` are the columns of the record that the source description keeps for tombstones.
     """

@@ -30,8 +30,8 @@ MEASURES = (*dossier_flows.MEASURES, *BALANCE_AND_OFFERING_MEASURES)
 
 # An index serves this condition.
 _SAME_START = "s.period_start = any(array(select distinct period_start from affected))"
-# The conditions under which `s`, a row of an indicator table, is computed again. A map has all territories, and the digest
-# repeats the values of last week.
+# The conditions under which `s`, a row of an indicator table, is computed again. A map has all territories, and the
+# digest repeats the values of last week.
 AFFECTED = f"(s.organisation_id, s.period, s.period_start) in (select organisation_id, period, period_start from affected) and {_SAME_START}"
 AFFECTED_PERIOD = f"(s.period, s.period_start) in (select period, period_start from affected) and {_SAME_START}"
 AFFECTED_WEEK = "s.period_start = any(array(select period_start + days from affected cross join (values (0), (7)) as d(days) where period = 'week'))"
@@ -90,7 +90,7 @@ def stage_quarantined(transaction: Transaction) -> None:
 
 
 def stage_measures(transaction: Transaction) -> None:
-    """Create the temporary tables with the measures of `affected`: `period_span`, `period_movement` and `period_balance`."""
+    """Create the temporary tables with the measures of `affected`: period_span, period_movement and period_balance."""
     for table, name in (
         ("period_span", "changed_groups"),
         ("period_movement", "count_rows"),
@@ -138,7 +138,7 @@ def _ratio_rows() -> str:
 
 
 def is_outdated(transaction: Transaction) -> bool:
-    """Whether dossiers, documents or work files are missing from the sums, or other definitions were used than today's."""
+    """Whether dossiers, documents or work files are missing from the sums, or the indicators have other definitions."""
     return document_flows.is_missing(transaction) or bool(
         transaction.one(
             "select exists (select 1 from record.indicator_period where derived_by <> $1::text) "

@@ -32,8 +32,7 @@ SUMS = Sums(
     "paper_movement", "Movements of documents and work files by agency, summed by day and by month",
     ("organisation_id",), MEASURES,
 )  # fmt: skip
-# The measures of documents and work files, without those of the quarantine: as columns, as zeros, and as stored sums with
-# the opposite sign.
+# The measures without the one of the quarantine: as columns, as zeros, and as stored sums with the opposite sign.
 DOCUMENT_MEASURES = ", ".join(name for name in MEASURES if name != "held_papers")
 ZEROS = ", ".join("0" for name in MEASURES if name != "held_papers")
 STORED_NEGATED = f"select organisation_id, since_on, -{DOCUMENT_MEASURES.replace(', ', ', -')}, 0 from record.paper_movement where span = 'day'"
@@ -82,7 +81,10 @@ def movement_query() -> str:
 
 
 def add_affected(transaction: Transaction) -> None:
-    """Add the agencies whose sums changed, and the province, to `affected`; needs `document_movement_change` and `period`."""
+    """Add the agencies whose sums changed, and the province, to `affected`.
+
+    Needs the temporary tables `document_movement_change` and `period`.
+    """
     transaction.do(sql.load("lgsp.indicators", "document_flows/affected_groups"))
 
 
@@ -133,7 +135,7 @@ def _current_versions() -> str:
 
 
 def _stage_versions(transaction: Transaction, snapshot_id: int) -> None:
-    """Create the `…_version` tables of a publication: the versions it replaced (sign -1) and the current ones (sign 1).
+    """Create the `…_version` tables of a publication: replaced versions (sign -1) and current ones (sign 1).
 
     A document and its deliveries are counted together: when one of them changed, all of them are in both groups.
     """

@@ -86,9 +86,9 @@ def refresh(transaction: Transaction, snapshot_id: int, is_all: bool) -> None:
 
 
 def count_differences(transaction: Transaction) -> int:
-    """The number of stored sums that differ from those of the shared dossiers; 0 unless a publication computed them wrongly.
+    """The number of stored sums that differ from those of the shared dossiers.
 
-    Sums without a procedure are left out: quarantine and completeness may have changed since the newest publication.
+    It is 0 unless a publication computed them wrongly. Sums without a procedure are left out: quarantine and completeness may have changed since the newest publication.
     """
     computed = f"{SUMS.sum_query('movement', 'day')} union all {SUMS.sum_query('movement', 'month')}"
     stored = f"select {', '.join(SUMS.key)}, {SUMS.measure_list()} from record.movement where service_code <> ''"
@@ -101,7 +101,7 @@ def count_differences(transaction: Transaction) -> int:
 
 
 def movement_query(dimensions: str = "organisation_id, service_code") -> str:
-    """The query that turns the rows of `version` into movements by day and `dimensions`: agency and procedure, or each dossier.
+    """The query that turns the rows of `version` into movements by day and `dimensions`.
 
     `version` has the columns of a shared dossier, a `sign`, and the receiving agency as `organisation_id`.
     """

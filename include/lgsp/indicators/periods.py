@@ -1,4 +1,4 @@
-"""Reporting periods: weeks that start on Thursday, half-months, months, quarters, half-years and years, and their text forms.
+"""Reporting periods and their text forms: weeks that start on Thursday, half-months, months, quarters, half-years, years.
 
 Forms: 2026, 2026-H1, 2026-Q3, 2026-08, 2026-08/1 (the first half of a month), 2026-W32 or the first day of a week.
 """

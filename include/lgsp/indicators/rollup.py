@@ -20,7 +20,10 @@ SPANS = ("day", "month")
 
 @dataclass(frozen=True)
 class Sums:
-    """A table `record.<name>` of sums by span (day or month), first day and `dimensions`; `measures` maps columns to descriptions."""
+    """A table `record.<name>` of sums by span (day or month), first day and `dimensions`.
+
+    `measures` maps the columns with sums to their descriptions.
+    """
 
     name: str
     description: str
@@ -60,7 +63,7 @@ class Sums:
             yield f"comment on column record.{self.name}.{name} is {quoted(description)}"
 
     def add(self, transaction: Transaction, change: str) -> None:
-        """Add the movements in the temporary table `change` (dimensions, day_on, measures) and delete sums that become zero."""
+        """Add the movements of the temporary table `change` (dimensions, day_on, measures); delete sums that become zero."""
         added = ", ".join(f"{name} = {self.name}.{name} + excluded.{name}" for name in self.measures)
         same = " and ".join(f"m.{name} = d.{name}" for name in self.dimensions)
         for span in SPANS:

@@ -9,7 +9,7 @@ from lgsp.store.transaction import Transaction, reading
 
 
 def reason(transaction: Transaction) -> str | None:
-    """The reason why publishing is on hold, with the time and the person who decided it; None when it is not on hold."""
+    """Why publishing is on hold, with the time and the person who decided it; None when it is not on hold."""
     rows = transaction.rows(
         "select 'on hold since ' || to_char(since, 'YYYY-MM-DD HH24:MI TZ') || ' by ' || decided_by || ' (' || why || '); `lgsp release` ends it' "
         "from ledger.hold where released_at is null"

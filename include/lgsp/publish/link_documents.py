@@ -21,8 +21,8 @@ DOCUMENTS_AT_ONCE = 100_000
 
 IN_SCOPE = "in (select document_id from scope_document)"
 
-# Messages that replace a document in scope in addition to their first one. Each id is looked up individually: a search for
-# all ids at once compares every replacement with every id.
+# Messages that replace a document in scope in addition to their first one. Each id is looked up individually: a search
+# for all ids at once compares every replacement with every id.
 REPLACING = """
 select r.source, r.source_key from (select document_id as id from scope_document union select told_id from scope_message_id) s
 cross join lateral (

@@ -71,7 +71,7 @@ def link_dossiers(run: PublishRun) -> None:
 
 
 def _collect_connected(transaction: Transaction) -> None:
-    """Fill `reached` with all records that are connected to those of `edge` by a code, a receipt or their previous dossier.
+    """Fill `reached` with all records connected to those of `edge` by a code, a receipt or their previous dossier.
 
     The current and the replaced version of a changed record both count: `pending` has the edges of both.
     """
@@ -176,7 +176,7 @@ def _label_groups(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _merged_columns() -> str:
-    """The select list of `role_record`: of each column the value of the first source that has one; an unknown value counts as null."""
+    """The select list of `role_record`: the value of the first source that has one; its unknown value counts as null."""
     return ", ".join(
         f"arg_min({column.name}, precedence) as {column.name}" if column.unknown is None else
         f"coalesce(arg_min(nullif({column.name}, {sql.quoted(column.unknown)}), precedence), {sql.quoted(column.unknown)}) as {column.name}"

@@ -1,4 +1,4 @@
-"""Merge records (the newest source version wins), and merge derived rows into shared tables (only changed rows are written).
+"""Merge records (the newest source version wins) and derived rows (only changed rows are written).
 
 The order of batches does not matter: the same set of batches, in any order, repeated, overlapping or late, gives the same
 rows.
@@ -66,21 +66,7 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
         return
     if kind in records.FACTS:
         _remove_discarded(transaction, kind, outcomes)
-    # precedence: the newest source version, then the hash of the sent bytes, then (same bytes, other rules) the later batch
-    newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
-    same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
-    for column in (
-        name for name in records.ABOUT if name in kind.columns
-    ):  # another version of the program may flag or repair more
-        same += f" and w.{column} is not distinct from i.{column}"
-    for other in (name, f"record.{kind.name}"):
-        with by_key(transaction):
-            _count_removed(
-                transaction,
-                outcomes,
-                f"delete from {name} i using {other} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
-                f"{'' if other == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
-            )
+    _remove_older(transaction, kind, outcomes)
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
         outcomes[batch_id].published += count
     with by_key(transaction):
@@ -99,6 +85,24 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
     transaction.do(
         f"insert into record.{kind.name} select * from {name} on conflict ({', '.join(kind.key)}) do update set {updates}"
     )
+
+
+def _remove_older(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:
+    """Remove the incoming records that are older than, or equal to, another incoming or a stored version."""
+    name = f"incoming_{kind.name}"
+    # the newest source version, then the hash of the sent bytes, then (same bytes, other rules) the later batch
+    newer = "(w.source_updated_at, w.raw_hash, right(w.batch_id, 6)) > (i.source_updated_at, i.raw_hash, right(i.batch_id, 6))"
+    same = "(w.source_updated_at, w.raw_hash, w.content_hash) = (i.source_updated_at, i.raw_hash, i.content_hash)"
+    for column in (name for name in records.ABOUT if name in kind.columns):  # another version may flag or repair more
+        same += f" and w.{column} is not distinct from i.{column}"
+    for other in (name, f"record.{kind.name}"):
+        with by_key(transaction):
+            _count_removed(
+                transaction,
+                outcomes,
+                f"delete from {name} i using {other} w where w.source = i.source and w.source_key = i.source_key and ({newer}"
+                f"{'' if other == name else f' or {same}'}) returning i.batch_id, i.source, i.source_key, {same} as is_equal",
+            )
 
 
 def _remove_discarded(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:
@@ -126,7 +130,7 @@ def _count_removed(transaction: Transaction, outcomes: Outcomes, delete: str) ->
 
 
 def _merge_aliases(transaction: Transaction, incoming: str) -> None:
-    """Merge spellings: of each the first day, the first form in order and the most reliable match, in any order of batches."""
+    """Merge spellings: the first day, the first form and the most reliable match of each, in any order of batches."""
     by_reliability = "array['code', 'exact', 'alias', 'review']"
     transaction.do(f"""
         insert into record.organisation_alias
@@ -164,7 +168,7 @@ def merge_tokens(transaction: Transaction, files: list[Path]) -> None:
 def merge_query(
     transaction: Transaction, name: str, query: str, snapshot_id: int, changes: Changes, scope: str = "true"
 ) -> None:
-    """Make a shared table, or its rows within `scope`, equal to the rows of a query; only rows that differ are written."""
+    """Make a shared table, or its rows within `scope`, equal to the rows of a query; only different rows are written."""
     shared = contract.load(name)
     stage_query(transaction, shared, query)
     merge_staged(transaction, shared, scope, snapshot_id, changes)

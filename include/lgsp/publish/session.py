@@ -41,7 +41,7 @@ class PublishSession:
 
 @contextmanager
 def open_session(settings: Settings) -> Iterator[PublishSession]:
-    """Wait for the publish lock, repair the state that an interrupted publisher left, and roll back unless the block commits.
+    """Wait for the publish lock, repair what an interrupted publisher left, and roll back unless the block commits.
 
     Raises PublicationFailed when the store or the disk fails. When the response to a commit was lost, the session looks it
     up in the store and succeeds if the commit took place.

@@ -1,4 +1,4 @@
-"""Publish all checked batches as one snapshot, in SQL and Parquet, in one transaction; both sides are verified to be equal."""
+"""Publish all checked batches as one snapshot in SQL and Parquet, verified to be equal, in one transaction."""
 
 from __future__ import annotations
 

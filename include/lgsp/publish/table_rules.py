@@ -1,4 +1,4 @@
-"""Check the table rules: conditions on whole shared tables, checked in the transaction before readers see the tables."""
+"""Check the table rules: conditions on whole shared tables, checked inside the publication, before readers see them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def judge(
 
 
 def failing(transaction: Transaction, rule: Rule) -> tuple[int, int, list[str]]:
-    """The number of rows of the table that break a rule, the number of all its rows, and the keys of up to 5 rows that break it."""
+    """The number of rows that break a rule, the number of all rows of its table, and the keys of up to 5 broken rows."""
     key = "concat_ws(' ', " + ", ".join(contract.load(rule.table).key) + ")"
     ((rows, count, keys),) = transaction.rows(
         f"select count(*), count(*) filter (where {rule.bad}), (array_agg({key} order by {key}) filter (where {rule.bad}))[1:{SHOWN_KEYS}] "

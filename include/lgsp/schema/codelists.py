@@ -14,7 +14,10 @@ FOLDER = Path(str(files("lgsp"))) / "codelists"
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """A code list: the codes of each source (or of `any`) with their meanings. Raises ContractError when it is missing or invalid."""
+    """A code list: the codes of each source (or of `any`) with their meanings.
+
+    Raises ContractError when it is missing or invalid.
+    """
     import yaml
 
     path = FOLDER / f"{name}.yml"

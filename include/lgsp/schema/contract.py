@@ -25,15 +25,15 @@ SEVERITIES = ("blocker", "error", "warning", "info")
 ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
-# The origin of a column of a merged table: the leading record (of the one-stop-shop, else of the portal), the record of one
-# role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns.
+# The origin of a column of a merged table: the leading record (of the one-stop-shop, else of the portal), the record of
+# one role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns.
 COMPUTED = "computed"
 ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED)
 
 # Columns about how a row was published; they are not part of its content, and may differ between equal datasets.
 LINEAGE = ("batch_id", "snapshot_id")
 
-# Ratios are hashed as whole numbers: both databases compute them with the same IEEE operations, without printing floats.
+# Ratios are hashed as whole numbers: both databases compute these with the same IEEE operations.
 FLOAT_SCALE = 1_000_000_000_000
 
 
@@ -166,7 +166,7 @@ class Contract:
         return pa.schema(fields, metadata=about)
 
     def hash_sql(self, dialect: str, names: tuple[str, ...]) -> str:
-        """The SQL expression, for PostgreSQL or DuckDB, of the 60-bit content hash of a row over `names`; both give the same number."""
+        """The SQL of the 60-bit content hash of a row over `names`; PostgreSQL and DuckDB give the same number."""
         texts = [_text_sql(column, dialect) for column in self.columns if column.name in names]
         text = "concat_ws(chr(31), " + ", ".join(f"coalesce({text}, '\\N')" for text in texts) + ")"
         if dialect == "postgresql":
@@ -175,7 +175,7 @@ class Contract:
 
 
 def _text_sql(column: Column, dialect: str) -> str:
-    """The SQL expression of a column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
+    """The SQL of a column as canonical text: timestamps as epoch microseconds, dates ISO, ratios as scaled whole numbers."""
     name, is_postgresql = column.name, dialect == "postgresql"
     if column.type == "timestamptz":
         return (
@@ -270,7 +270,7 @@ def _rules_of_file(kind: str) -> tuple[Rule, ...]:
 
 @cache
 def sample(kind: str) -> dict[str, Any]:
-    """A row of a kind that breaks no rule, from `rules/samples.yml`; a text that begins with `=` is a DuckDB expression."""
+    """A row of a kind that breaks no rule, from `rules/samples.yml`; a text beginning with `=` is a DuckDB expression."""
     import yaml
 
     samples = yaml.safe_load((RULES / "samples.yml").read_text())

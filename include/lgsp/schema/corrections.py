@@ -11,7 +11,7 @@ from lgsp.sql import quoted
 
 @dataclass(frozen=True)
 class Correction:
-    """A known error of a source: the wrong value (`says`, a regular expression for the whole value) and the right one (`means`)."""
+    """A known error of a source: the wrong value (`says`, a regular expression) and the right one (`means`)."""
 
     list: str
     field: str

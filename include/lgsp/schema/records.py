@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lgsp.schema import contract
 
-# The columns of every record: its identity, the time of its last change at the source, hashes of its content, and the position of its bytes.
+# The columns of every record: its identity, the time of its last change, hashes of its content, the position of its bytes.
 IDENTITY = {
     "source": "text", "source_key": "text", "source_updated_at": "timestamptz", "raw_hash": "text", "content_hash": "text",
     "raw_pointer": "text", "batch_id": "text",

@@ -116,7 +116,7 @@ def load(name: str) -> Source:
 
 
 def every() -> list[Source]:
-    """All sources in order of precedence, by role and rank: the first source that has a value of an attribute provides it.
+    """All sources in order of precedence, by role and rank: of each attribute the first value is used.
 
     Raises ContractError when two sources of one role have no rank or the same rank.
     """

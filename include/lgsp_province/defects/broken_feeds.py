@@ -11,7 +11,7 @@ from lgsp_province.defects import eligibility
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import WorkCalendar, day_date, day_number, local_days
 from lgsp_province.world.dossiers import ONLINE, Dossiers
-from lgsp_province.world.lives import ACCEPTED, NEVER
+from lgsp_province.world.lifecycles import ACCEPTED, NEVER
 from lgsp_province.world.view import SystemView, View
 
 ONE_STOP, PORTAL = "one_stop_shop", "online_services"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lgsp_province.world import private_subjects
-from lgsp_province.world.papers import NEW, PROFILES, REPLACEMENT, REVOCATION, UPDATE, Document, message_id
+from lgsp_province.world.document_data import NEW, PROFILES, REPLACEMENT, REVOCATION, UPDATE, Document, message_id
 
 # A subject shows at most one of these: the first one drawn.
 _SUBJECT_DEFECTS = ("private-subject", "D23", "D02", "D03", "D04", "D05", "D07", "D17", "D01")

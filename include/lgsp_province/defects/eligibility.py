@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import Seconds, local_days
 from lgsp_province.world.dossiers import COUNTER, ONLINE, Dossiers
-from lgsp_province.world.lives import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PAUSES
+from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, NEVER, NOT_ACCEPTED, PAUSES
 
 Mask = NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from lgsp_province.defects.rates import BIT, BY_NATION_CODE, BY_RECEIPT
 from lgsp_province.defects.record_damage import DamagedRecord, Flaw, pick
 from lgsp_province.world import wording
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET
-from lgsp_province.world.lives import ACCEPTED, FINISHED, RETURNED
+from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, RETURNED
 from lgsp_province.world.view import DossierState
 
 _VALUE_BITS, _DATE_BITS = record_damage.value_bits("one-stop"), record_damage.date_bits("one-stop", "D11", "D12")

@@ -8,8 +8,8 @@ from datetime import date
 from lgsp_province.scenarios import planting
 from lgsp_province.world import agencies, documents, services
 from lgsp_province.world.calendar import WorkCalendar
+from lgsp_province.world.document_data import DocumentData
 from lgsp_province.world.dossiers import Dossiers
-from lgsp_province.world.papers import DocumentData
 from lgsp_province.world.registry import Registry
 
 SENT = 38_012

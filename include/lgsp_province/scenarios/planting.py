@@ -11,7 +11,7 @@ from lgsp_province.world import agencies, people
 from lgsp_province.world.agencies import Agency
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, WORKING_DAY, Seconds, WorkCalendar, day_date, day_number
 from lgsp_province.world.dossiers import COUNTER, ONLINE, Dossiers, sequence_numbers
-from lgsp_province.world.lives import ACCEPTED, FINISHED, NEVER, PROCESSING, RETURNED, SLOTS, SUBMITTED, Lifecycles
+from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, NEVER, PROCESSING, RETURNED, SLOTS, SUBMITTED, Lifecycles
 from lgsp_province.world.services import Catalogue, Service
 
 # Hours in which dossiers are submitted: early enough to be accepted that day, before a same-day service ends.

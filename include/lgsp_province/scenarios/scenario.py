@@ -10,8 +10,8 @@ from lgsp_province.defects.broken_feeds import BrokenFeed
 from lgsp_province.scenarios import activity, documents, merger, services
 from lgsp_province.world import documents as world_documents
 from lgsp_province.world.calendar import WorkCalendar
+from lgsp_province.world.document_data import DocumentData
 from lgsp_province.world.dossiers import Dossiers
-from lgsp_province.world.papers import DocumentData
 from lgsp_province.world.world import World
 
 # A planted figure is exact only if no record is lost or changed. These defects are off: they quarantine or hide records,

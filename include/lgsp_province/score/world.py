@@ -15,7 +15,7 @@ from lgsp_province.truth.ledger import source_key
 from lgsp_province.truth.truth import Truth, truth_of
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import instant
-from lgsp_province.world.papers import REVOCATION, Document
+from lgsp_province.world.document_data import REVOCATION, Document
 from lgsp_province.world.view import DossierState, View
 from lgsp_province.world.world import World
 

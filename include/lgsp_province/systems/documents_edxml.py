@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from lgsp_province.defects import text_damage
 from lgsp_province.world import agencies, people, wording
 from lgsp_province.world.calendar import day_date
-from lgsp_province.world.papers import NEW, REPLACEMENT, REVOCATION, UPDATE, Document, Status
+from lgsp_province.world.document_data import NEW, REPLACEMENT, REVOCATION, UPDATE, Document, Status
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 _OLD_NAMESPACE, _OLDEST_NAMESPACE = "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc"

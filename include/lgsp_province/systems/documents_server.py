@@ -9,8 +9,8 @@ from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
 from lgsp_province.world import agencies, wording
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, day_date
-from lgsp_province.world.lives import NEVER
-from lgsp_province.world.papers import Document, DocumentData, Message
+from lgsp_province.world.document_data import Document, DocumentData, Message
+from lgsp_province.world.lifecycles import NEVER
 from lgsp_province.world.work_files import WorkFile
 
 USERNAME, PASSWORD = "lgsp-demo", "not-a-secret"

@@ -12,7 +12,7 @@ from lgsp_province.defects.record_damage import Flaw
 from lgsp_province.world import agencies, people, spellings, wording
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, day_number, midnight
 from lgsp_province.world.dossiers import COUNTER, ONLINE
-from lgsp_province.world.lives import (
+from lgsp_province.world.lifecycles import (
     ACCEPTED,
     FINISHED,
     NEVER,

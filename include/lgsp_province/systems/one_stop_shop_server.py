@@ -11,7 +11,7 @@ from lgsp_province.systems import one_stop_shop_records
 from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
 from lgsp_province.world import agencies, wording
-from lgsp_province.world.lives import ACCEPTED
+from lgsp_province.world.lifecycles import ACCEPTED
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import SystemView, View
 

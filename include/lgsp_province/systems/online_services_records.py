@@ -9,7 +9,7 @@ from lgsp_province.defects.record_damage import Flaw
 from lgsp_province.world import agencies, people, spellings, wording
 from lgsp_province.world.agencies import Agency
 from lgsp_province.world.dossiers import COUNTER, ONLINE, POSTAL
-from lgsp_province.world.lives import (
+from lgsp_province.world.lifecycles import (
     ACCEPTED,
     FINISHED,
     NEVER,
@@ -198,23 +198,27 @@ def flaws(state: DossierState) -> list[Flaw]:
     return online_services.damage(_record(state), state)[1] if state.bits & online_services.DAMAGE_BITS else []
 
 
+def _fees(fee: int) -> list[dict[str, str]]:
+    return [{"TenPhiLePhi": "Phí, lệ phí", "HinhThucThu": "1", "Gia": str(fee)}] if fee else []
+
+
+def _rating(number: int) -> str:
+    return str(min(5, 3 + number % 3)) if number < 6 else ""
+
+
 def _record(state: DossierState) -> dict[str, Any]:
     service, agency = state.procedure, agencies.load()[state.agency]
     person = people.person(state.applicant, state.is_firm)
     times = [wording.compact(at) for at, _ in state.events]
     times_by_status = {status: at for (_, status), at in zip(state.events, times, strict=True)}
-    accepted, returned = times_by_status.get(ACCEPTED, ""), times_by_status.get(RETURNED, "")
+    accepted, returned = (times_by_status.get(step, "") for step in (ACCEPTED, RETURNED))
     code, title, unit, abstract, applicant = _names(state, person)
     status, finished = _status_and_finish(state, times_by_status, times[-1])
-    is_overwritten = state.bits & BIT["submitted-overwritten"] and accepted
-    main_code = state.portal_code
-    own_code = main_code if state.link == NOT_LINKED else state.code
+    own_code = state.portal_code if state.link == NOT_LINKED else state.code
     fee, traits = service.fee_vnd, state.traits
-    is_paid = fee > 0 and state.channel == ONLINE and bool(traits >> 24 & 3)
-    rating = traits >> 32 & 15
     phone = people.phone_variant(person.phone, traits, person.phone) if state.bits & BIT["D33"] else person.phone
     return {
-        "MaHoSo": main_code,
+        "MaHoSo": state.portal_code,
         "MaHoSoKhac": own_code if state.link == BY_OTHER_CODE else "",
         "SoBienNhan": f"BN-{own_code[-11:]}",
         "MaTTHC": code,
@@ -229,7 +233,7 @@ def _record(state: DossierState) -> dict[str, Any]:
         "Email": person.email,
         "DinhDanhCHS": [_identity(state, person.identity_number)],
         "TrichYeuHoSo": abstract,
-        "NgayNopHoSo": accepted if is_overwritten else times[0],
+        "NgayNopHoSo": accepted if accepted and state.bits & BIT["submitted-overwritten"] else times[0],
         "NgayTiepNhan": accepted,
         "NgayHenTra": wording.compact(state.due) if accepted and state.due >= 0 else "",
         "NgayKetThucXuLy": finished,
@@ -242,13 +246,13 @@ def _record(state: DossierState) -> dict[str, Any]:
         "NoiNopHoSo": "1" if state.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
         "HoSoCoThanhPhanSoHoa": _flag(state, bool(traits >> 26 & 3), 38),
         "TaiKhoanDuocXacThucVoiVNeID": _flag(state, state.channel == ONLINE and bool(traits >> 40 & 3), 42),
-        "DuocThanhToanTrucTuyen": _flag(state, is_paid, 44),
+        "DuocThanhToanTrucTuyen": _flag(state, fee > 0 and state.channel == ONLINE and bool(traits >> 24 & 3), 44),
         "TaiLieuNop": _attachments(state),
-        "DanhSachLePhi": [{"TenPhiLePhi": "Phí, lệ phí", "HinhThucThu": "1", "Gia": str(fee)}] if fee else [],
+        "DanhSachLePhi": _fees(fee),
         "DanhSachHoSoBoSung": _supplements(state),
         "DanhSachGiayToKetQua": _result_documents(service) if returned else [],
         "TienDo": _progress(state, times),
-        "DanhGia": str(min(5, 3 + rating % 3)) if returned and rating < 6 else "",
+        "DanhGia": _rating(traits >> 32 & 15) if returned else "",
         "NgayCapNhat": wording.compact(state.modified),
         "DaXoa": str(int(state.deleted_at < NEVER)),
     }

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import local_days
-from lgsp_province.world.papers import DocumentData, DocumentState
+from lgsp_province.world.document_data import DocumentData, DocumentState
 
 _STATES = {
     "01": "arrived",

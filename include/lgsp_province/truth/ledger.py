@@ -12,7 +12,7 @@ from lgsp_province.defects.text_damage import to_new_tones
 from lgsp_province.systems import one_stop_shop_records, online_services_records
 from lgsp_province.systems.one_stop_shop_records import dossier_id
 from lgsp_province.world import agencies
-from lgsp_province.world.lives import ACCEPTED, PAUSES
+from lgsp_province.world.lifecycles import ACCEPTED, PAUSES
 from lgsp_province.world.view import DossierState, SystemView, View
 from lgsp_province.world.world import World
 

@@ -18,8 +18,8 @@ from lgsp_province.systems import one_stop_shop_records, online_services_records
 from lgsp_province.truth.ledger import source_key
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import day_date, local_days
-from lgsp_province.world.lives import ACCEPTED, FINISHED, PAUSES, PROCESSING, RETURNED
-from lgsp_province.world.papers import Document
+from lgsp_province.world.document_data import Document
+from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, PAUSES, PROCESSING, RETURNED
 from lgsp_province.world.view import DossierState, View
 from lgsp_province.world.world import World
 

@@ -10,7 +10,7 @@ import numpy as np
 from lgsp_province.defects.documents import mark_documents
 from lgsp_province.world import work_files
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, WORKING_DAY, WorkCalendar, day_number
-from lgsp_province.world.papers import (
+from lgsp_province.world.document_data import (
     NEW,
     REPLACEMENT,
     REVOCATION,

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp_province.world import agencies, lives, people, services, succession
+from lgsp_province.world import agencies, people, services, succession
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, Seconds, WorkCalendar, day_number, local_days
-from lgsp_province.world.lives import NEVER, Intake, Lifecycles
+from lgsp_province.world.lifecycles import NEVER, Intake, Lifecycles, generate_lifecycles
 from lgsp_province.world.services import Catalogue
 
 ONLINE, COUNTER, POSTAL = 0, 1, 2
@@ -258,7 +258,7 @@ def _assemble(
     is_vertical = np.array([s.is_vertical for s in services.load()])[service]
     standard_days = np.array([s.standard_days for s in services.load()])[service]
     late_share = rng.uniform(0.006, 0.034, len(agencies.before_merger()))[agency]
-    lifecycles = lives.generate(
+    lifecycles = generate_lifecycles(
         rng, Intake(submitted, channel == COUNTER, is_vertical, standard_days, late_share), calendar
     )
     numbers = np.arange(total, dtype=np.uint64)

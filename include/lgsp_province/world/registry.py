@@ -11,7 +11,7 @@ import numpy as np
 from lgsp_province.world import agencies
 from lgsp_province.world.agencies import Agency
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, WorkCalendar, day_date
-from lgsp_province.world.papers import NEW, REPLACEMENT, REVOCATION, UPDATE, Document
+from lgsp_province.world.document_data import NEW, REPLACEMENT, REVOCATION, UPDATE, Document
 
 # QCVN list number, name, prefix of the notation, share
 _TYPES = (

@@ -12,7 +12,7 @@ from lgsp_province.defects.rates import BY_RECEIPT, NOT_LINKED, Marks
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import Seconds, day_number
 from lgsp_province.world.dossiers import Dossiers, code_text
-from lgsp_province.world.lives import ACCEPTED, NEVER
+from lgsp_province.world.lifecycles import ACCEPTED, NEVER
 from lgsp_province.world.services import Service
 
 _BATCH = 20_000

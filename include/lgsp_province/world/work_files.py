@@ -8,7 +8,7 @@ import numpy as np
 
 from lgsp_province.world import agencies
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, WORKING_DAY, WorkCalendar, day_date
-from lgsp_province.world.lives import NEVER
+from lgsp_province.world.lifecycles import NEVER
 
 _TITLES = (
     "Hồ sơ chuyển đổi số",

@@ -8,8 +8,8 @@ from lgsp_province.defects.broken_feeds import BrokenFeed, plan_feeds, with_brok
 from lgsp_province.defects.rates import Marks, draw_marks, parse_rates
 from lgsp_province.world import documents, dossiers, view
 from lgsp_province.world.calendar import WorkCalendar
+from lgsp_province.world.document_data import DocumentData
 from lgsp_province.world.dossiers import Dossiers
-from lgsp_province.world.papers import DocumentData
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import View
 

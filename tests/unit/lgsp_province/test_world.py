@@ -14,9 +14,10 @@ from lgsp_province import World
 from lgsp_province.systems import documents_edxml, one_stop_shop_records, online_services_records
 from lgsp_province.systems.faults import Fault, Plan
 from lgsp_province.truth.truth import truth_of
-from lgsp_province.world import agencies, papers, services
+from lgsp_province.world import agencies, services
 from lgsp_province.world.calendar import LOCAL, WorkCalendar, instant, local_days, midnight
-from lgsp_province.world.lives import FINISHED, NEVER, RETURNED
+from lgsp_province.world.document_data import PROFILES
+from lgsp_province.world.lifecycles import FINISHED, NEVER, RETURNED
 
 START, END = date(2026, 6, 1), date(2026, 6, 10)
 AS_OF = midnight(date(2026, 6, 11))
@@ -206,7 +207,7 @@ def test_a_deleted_dossier_is_marked_in_the_portal_and_absent_from_the_truth():
 def test_edxml_is_well_formed_in_every_profile():
     document_data = world(defects="none").document_data
     for document in document_data.documents:
-        for profile in range(papers.PROFILES):
+        for profile in range(PROFILES):
             xml = documents_edxml.document_xml(replace(document, profile=profile), document_data.documents)
             root = etree.fromstring(xml.encode())
             assert root.xpath("count(//*[local-name()='To'])") == len(document.recipients)

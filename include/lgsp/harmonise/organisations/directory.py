@@ -116,7 +116,7 @@ def level(organisation_id: str, source_level: str | None, key: str = "") -> str:
 
 
 def directory(rows: Iterable[tuple[str | None, str | None, str | None, str | None, str]]) -> list[Organisation]:
-    """The agencies of a list of (code, name, level, parent's code, raw pointer); rows without a usable code are left out."""
+    """The agencies of a list of (code, name, level, parent's code, raw pointer), without rows that have no usable code."""
     agencies: dict[str, Organisation] = {}
     for code, name, source_level, parent_code, pointer in rows:
         identity, cleaned, key = identify(code), text.clean(name), text.key(name)
@@ -186,7 +186,7 @@ class _Places:
         return self._by_id.get(organisation.parent_id or organisation.organisation_id.rpartition(".")[0])
 
     def _units_by_name(self, organisation: Organisation) -> list[territory_versions.Unit]:
-        """The territory in the name of a committee, within the territory of the committee above it, else in the province."""
+        """The territory in the name of a committee, within that of the committee above it, else in the province."""
         name = organisation.key.removeprefix(COMMITTEE)
         province = _province(organisation.organisation_id)
         committee = self._committee_above(organisation)

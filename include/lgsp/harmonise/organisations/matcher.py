@@ -18,8 +18,8 @@ from lgsp.schema import codelists
 from lgsp.vietnam import territory_versions, text
 
 ALIASES = "organisation_alias"
-# Measured on a thousand single typing errors in the names of the simulated province: the right agency is first in 98.8%,
-# among the first five in 99.9%, with a score of at least 72. Names of agencies that are not there (Công an tỉnh, Chi cục
+# Measured on a thousand single typing errors in the names of the simulated province: the right agency is first in
+# 98.8% and among the first five in 99.9%, with a score of at least 72. Names of other agencies (Công an tỉnh, Chi cục
 # Thuế) score below 62.
 LEAST_SCORE = 70.0
 
@@ -85,7 +85,7 @@ class Matcher:
         names = [
             (o, name) for o in directory for name in (o.key, *family.shortened(o), *other_names[o.organisation_id])
         ]
-        # The own name of an agency has precedence over a name combined with parents; each index includes the one before.
+        # The own name of an agency has precedence over one combined with parents; each index includes the one before.
         self._by_name = _ids_by_form((o.key, o) for o in directory)
         self._by_name_with_parents = _ids_by_form((form, o) for o in directory for form in family.forms(o, o.key))
         self._by_alias = _ids_by_form((_spelled_out(name), o) for o, name in names)
@@ -117,7 +117,7 @@ class Matcher:
         return next((meanings for how, ids in matches if (meanings := self._distinguish(how, sorted(ids)))), [])
 
     def _distinguish(self, how: How, ids: list[str]) -> list[Meaning]:
-        """The meanings of several agencies with one name, by their days; none when their days overlap or are unknown."""
+        """The meanings of a name of several agencies, by their days; none when their days overlap or are unknown."""
         if len(ids) < 2:
             return [Meaning(Match(id_, how)) for id_ in ids]
         if not self._terms.keys() >= set(ids):
@@ -144,7 +144,7 @@ class Shortlist:
         key = _compared(text.key(spelling) or "")
         if not key:
             return []
-        # each agency has two forms; compared letter by letter, because scores that ignore word order make all communes alike
+        # each agency has two forms; letter by letter, because scores that ignore word order make all communes alike
         matches = process.extract(key, self._keys, scorer=fuzz.ratio, limit=2 * limit, score_cutoff=LEAST_SCORE)
         best: dict[str, Candidate] = {}
         for form, score, index in matches:
@@ -195,7 +195,7 @@ class _Family:
 
 
 def _designations(key: str) -> set[str]:
-    """The names of an agency within the name of a lower one: the full name, its territory, and its territory without the kind."""
+    """The names of an agency within the name of a lower one: its full name, and its territory with and without the kind."""
     if not key.startswith(COMMITTEE):
         return {key}
     place = key.removeprefix(COMMITTEE)

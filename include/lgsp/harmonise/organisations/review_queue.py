@@ -167,7 +167,7 @@ def _merged(unmatched: list[Unmatched]) -> list[Unmatched]:
 
 
 def _without_persons(unmatched: list[Unmatched], directory: list[Organisation]) -> list[Unmatched]:
-    """The spellings without a person's name: the ledger has no personal data. Names in agency names are allowed (Phan Đình Phùng)."""
+    """The spellings without a person's name, because the ledger has no personal data; agencies may be named after persons."""
     named_after = [_person_in(o.name) for o in directory if personal_data.without_persons(o.name) != o.name]
     names_of_agencies = re.compile("|".join(map(re.escape, sorted(named_after))) or r"(?!)", re.IGNORECASE)
     allowed = []
@@ -284,7 +284,7 @@ def _decide(
 
 
 def windows(connection: Connection, review_id: int) -> list[Window]:
-    """The windows of the batches with a spelling, oldest first, adjacent ones joined: what to rebuild after a decision."""
+    """The windows to rebuild after a decision: those of the batches with the spelling, oldest first, adjacent ones joined."""
     rows = connection.execute(
         "select window_from, window_to from ledger.organisation_review_batch join ledger.batch using (batch_id) "
         "where review_id = %s order by 1, 2",

@@ -1,4 +1,4 @@
-"""The definitions of the indicators as data: what each counts since when, weights, thresholds and reported figures.
+"""Load the definitions of the indicators: versions with their legal basis, weights, thresholds and reported figures.
 
 A province replaces a file by one of the same name in the folder that `LGSP_DEFINITIONS` names.
 """
@@ -35,7 +35,7 @@ def tables(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
 
 
 def _replaced(folder: Path) -> set[str]:
-    """The names of the files in a province's own folder. Raises ContractError when one of them is not a definition file."""
+    """The names of the files in a province's own folder. Raises ContractError for a file that is no definition file."""
     if not folder.is_dir():
         raise ContractError(f"LGSP_DEFINITIONS: there is no folder {folder}")
     files = {path.name for path in folder.iterdir() if not path.name.startswith(".")}

@@ -39,7 +39,7 @@ class Ratio:
 
 @cache
 def ratios(file: Path = FILE) -> dict[str, Ratio]:
-    """The ratios of a definition file by kpi_id, in the order of the file; indicators without the key `ratio` are left out.
+    """The ratios of a definition file by kpi_id, in the order of the file; only indicators with the key `ratio`.
 
     Raises ContractError for a `ratio` or `explain` that cannot be used.
     """

@@ -1,4 +1,4 @@
-"""Validate the definitions: each row, the versions of one key, and the definitions that the indicator SQL depends on."""
+"""Validate the definitions: each row, the versions of a key, and the values that the indicator SQL depends on."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _check_no_overlap(name: str, rows: Iterable[SourceRow]) -> None:
 
 
 def _check_classes(tables: Tables) -> None:
-    """Raise ContractError unless every value has a class on every day: the rules of the map refuse a value without one."""
+    """Raise ContractError unless every value has a class on every day: the map must not have a value without one."""
     since = min(r.row["valid_from"] for r in tables["indicator_definition"] if r.row["kpi_id"] == "institution_map")
     by_key = _versions_by_key("indicator_threshold", tables["indicator_threshold"])
     classes = {name: by_key.get(("institution_class", name), []) for name in CLASSES}

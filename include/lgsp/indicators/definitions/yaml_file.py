@@ -32,7 +32,7 @@ class _LocatedMapping(dict[Any, Any]):
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that keeps the lines of mappings, refuses a repeated key, and reports an invalid value with its line."""
+    """A safe loader that keeps the lines of mappings; it refuses a repeated key and an invalid value with their lines."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -80,7 +80,7 @@ def rows(path: Path) -> Iterator[SourceRow]:
 
 
 def parse(path: Path) -> Any:
-    """The content of a YAML file; mappings have their lines. Raises ContractError, with the line, when it is not valid YAML."""
+    """The content of a YAML file; mappings have their lines. Raises ContractError, with the line, for invalid YAML."""
     text = csv_file.read_text(path)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 — a safe loader

@@ -1,4 +1,4 @@
-"""Stage the document system's lists: documents, delivery statuses and work files."""
+"""Stage the records of the document system: documents, delivery statuses and work files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def harmonise(context: HarmoniseContext) -> None:
 
 
 def _messages(context: HarmoniseContext) -> Iterator[messages.Message]:
-    """Every fetched message, under the id that was requested."""
+    """The fetched messages, each with the id that was requested."""
     for call, body in context.batch.bodies(context.batch.calls("edocs")):
         source_key = call.request.removeprefix("getEdoc ")
         pointer = f"{context.batch_id}#{call.number}:0"

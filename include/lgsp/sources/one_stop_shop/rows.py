@@ -1,4 +1,4 @@
-"""Stage the one-stop-shop's lists: agencies, procedures and dossiers."""
+"""Stage the records of the one-stop-shop: agencies, procedures and dossiers."""
 
 from __future__ import annotations
 

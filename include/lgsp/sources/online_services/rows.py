@@ -1,4 +1,4 @@
-"""Stage the portal's lists: agencies, procedures with their offerings, and dossiers."""
+"""Stage the records of the portal: agencies, procedures with their offerings, and dossiers."""
 
 from __future__ import annotations
 

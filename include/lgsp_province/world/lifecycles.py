@@ -188,7 +188,7 @@ def _enforce_order(times: NDArray[np.int64]) -> None:
         np.maximum(times[:, slot], earliest, out=times[:, slot], where=used)
 
 
-def generate(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) -> Lifecycles:
+def generate_lifecycles(rng: np.random.Generator, intake: Intake, calendar: WorkCalendar) -> Lifecycles:
     """The lifecycle of every dossier."""
     kind = _kinds(rng, intake)
     count = len(kind)
