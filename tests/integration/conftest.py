@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from lgsp import check, harmonise, land, publish, store
-from lgsp.install import init
+from lgsp.install import ensure, init
 from lgsp.settings import Settings
 from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
@@ -89,6 +89,7 @@ class Installation:
 
     def ingest(self, source: str, window: Window = WHOLE) -> list[str]:
         """Land, harmonise and check one window of a source; the ids of its batches."""
+        ensure(self.settings)
         return self.process(land.run(self.settings, source, window))
 
     def ingest_all(self, window: Window = WHOLE) -> None:
@@ -106,6 +107,7 @@ class Installation:
 
     def publish(self) -> publish.Publication | None:
         """Publish all checked batches; None when there is nothing to publish."""
+        ensure(self.settings, is_publishing=True)
         return publish.run(self.settings)
 
     def connected_to(self, connections: dict[str, dict[str, Any]]) -> Installation:

@@ -193,12 +193,12 @@ def test_snapshot_at_a_time_is_the_newest_published_by_then(
     [
         ("dossier_as_of(4)", "snapshot 4 was never published", "shared.snapshot lists"),
         ("dossier_as_of(null)", "snapshot null was never published", "shared.snapshot lists"),
-        ("dossier_as_of(1)", "the history of snapshot 1 was retired on 2026-08-05", "whose history is held is 2"),
+        ("dossier_as_of(1)", "the history of snapshot 1 was retired on 2026-08-05", "with history is 2"),
         ("dossier_as_of(history.snapshot_at('2026-08-01 12:00+07'))", "the history of snapshot 1 was retired", "is 2"),
         ("dossier_changes(1)", "the history of snapshot 1 was retired", "is 2"),
         ("dossier_changes(0, 1)", "the history of snapshot 1 was retired", "is 2"),
         ("dossier_changes(4)", "snapshot 4 was never published", "shared.snapshot lists"),
-        ("dossier_changes(3, 2)", "changes run forward", "the older snapshot first"),
+        ("dossier_changes(3, 2)", "changes are only available forward", "the older snapshot first"),
     ],
 )
 def test_an_error_names_the_snapshots_that_can_be_queried(

@@ -66,6 +66,7 @@ EXCEPTIONS = {
         "ledger.batch": KEEP,
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
+        "ledger.migration": READ,
         "ledger.source": READ,
         "ledger.source_call": ADD,
         "ledger.signing_key": ADD,

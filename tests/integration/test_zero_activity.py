@@ -71,7 +71,10 @@ def test_all_agencies_have_rows_while_no_offering_is_known(publish_transaction: 
     ],
 )
 def test_changed_offerings_change_the_agencies_of_their_periods(
-    before: tuple[Offering, ...], after: tuple[Offering, ...], agencies: tuple[str, ...], transaction: Transaction
+    before: tuple[Offering, ...],
+    after: tuple[Offering, ...],
+    agencies: tuple[str, ...],
+    publish_transaction: Transaction,
 ) -> None:
-    _publish(transaction, _change(*before), _change(*after))
-    assert _agencies(transaction) == dict(zip(WEEKS, agencies, strict=True))
+    _publish(publish_transaction, _change(*before), _change(*after))
+    assert _agencies(publish_transaction) == dict(zip(WEEKS, agencies, strict=True))

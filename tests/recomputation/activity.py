@@ -14,10 +14,10 @@ from datetime import date
 
 from lgsp_province.defects import broken_feeds
 from lgsp_province.world import agencies
+from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Agency, Dossier, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import is_carried_over, is_in_force, is_open, is_overdue
-from tests.recomputation.told import Definitions
 
 Row = tuple[tuple[object, ...], dict[str, object]]
 FORM = (

@@ -15,10 +15,10 @@ from fractions import Fraction
 from typing import Any
 
 from lgsp.vietnam import territory_versions
+from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL
-from tests.recomputation.told import Definitions
 
 Row = tuple[tuple[Any, ...], dict[str, Any]]
 GREY = "#9AA5B1"

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Agency, Dossier, Facts, Offering
 from tests.recomputation.periods import HALF_MONTH, Period, reached
-from tests.recomputation.told import Definitions
 
 MODES_SINCE = date(2022, 8, 15)
 ALL = "ALL"

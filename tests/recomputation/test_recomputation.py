@@ -25,11 +25,11 @@ from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from lgsp_province import World, serving
 from lgsp_province.score import feeds
-from tests.recomputation import activity, index, papers, service
+from tests.recomputation import activity, documents, index, service
 from tests.recomputation.comparing import differences, summary
+from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Facts
 from tests.recomputation.periods import LOCAL
-from tests.recomputation.told import Definitions
 
 pytestmark = pytest.mark.slow
 Row = tuple[tuple[Any, ...], dict[str, Any]]
@@ -142,7 +142,7 @@ def test_form_06a_equals_the_computed_one(recomputation: Recomputation) -> None:
 
 
 def test_document_indicators_equal_the_computed_ones(recomputation: Recomputation) -> None:
-    computed = list(papers.document_kpi(recomputation.facts, recomputation.definitions))
+    computed = list(documents.document_kpi(recomputation.facts, recomputation.definitions))
     _assert_equal(recomputation, "document_kpi", computed)
 
 

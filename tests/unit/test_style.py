@@ -96,7 +96,7 @@ def test_duckdb_parses_the_sql_of_linking(name: str) -> None:
 
 
 def test_a_placeholder_without_a_part_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"dossiers/dossier\.sql: placeholders \['columns'\]"):
+    with pytest.raises(ValueError, match=r"dossiers/dossier\.sql has placeholders \['columns'\]"):
         sql.load("lgsp.publish", "dossiers/dossier")
     with pytest.raises(ValueError, match="but got"):
         sql.load("lgsp.publish", "dossiers/latest", columns="x")

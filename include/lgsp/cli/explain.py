@@ -73,7 +73,11 @@ def explain(
             raise click.UsageError(f"which {what}? Use: lgsp explain {what} ID")
         with open_store() as (settings, connection):
             trace = lineage.row(settings, connection, what, key, snapshot_id)
-        click.echo(to_json(asdict(trace))) if is_json else _print_trace(trace)
+        if is_json:
+            data = asdict(trace)
+            click.echo(to_json({**data, "beside": data.pop("related")}))
+        else:
+            _print_trace(trace)
         return
     if key or not period:
         raise click.UsageError(f"which number? Use: lgsp explain {what} --organisation CODE --period 2026-08")
@@ -179,7 +183,7 @@ def _print_trace(trace: Trace) -> None:
         disputed = "".join(f"; {source} has {value}" for source, value in attribute.get("disputed", {}).items())
         sources = ", ".join(attribute["from"])
         click.echo(f"  {attribute['attribute']:<30}{_text(attribute['value']):<34}{sources}{disputed}")
-    for table, rows in trace.beside.items():
+    for table, rows in trace.related.items():
         click.echo(f"{table}: {len(rows)}")
         for row in rows:
             values = {name: value for name, value in row.items() if value is not None and name not in LINEAGE}

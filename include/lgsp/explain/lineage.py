@@ -49,7 +49,7 @@ class Trace:
     left_in: int | None  # the snapshot that removed it from the shared table
     values: tuple[dict[str, Any], ...]
     records: tuple[dict[str, Any], ...]
-    beside: dict[str, Rows]  # rows of related tables; the name is a key of --json
+    related: dict[str, Rows]  # rows of other tables about the same thing, by table
     versions: tuple[dict[str, Any], ...]
     batches: tuple[dict[str, Any], ...]
     rules: tuple[dict[str, Any], ...]
@@ -88,7 +88,7 @@ def row(
         kind, key, snapshot, left_in,
         values=tuple(_values(kind, shown or versions[-1], records, related.get("reconciliation", []))),
         records=tuple({name: value for name, value in record.items() if name != "columns"} for record in records),
-        beside=related,
+        related=related,
         versions=tuple(_changes(kind, versions)),
         batches=tuple(_batches(connection, {record["batch_id"] for record in records})),
         rules=tuple(_rules(flags)),

@@ -9,7 +9,7 @@ grant select, insert, update, delete on all tables in schema ledger, record, res
 grant select, insert, delete on all tables in schema shared, history to lgsp_writer;  -- a version is replaced, never rewritten
 revoke delete on ledger.publication, ledger.batch from lgsp_writer;
 revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.signing_key from lgsp_writer;
-revoke insert, update, delete on ledger.table_rule, ledger.source from lgsp_writer;
+revoke insert, update, delete on ledger.table_rule, ledger.source, ledger.migration from lgsp_writer;
 grant usage on all sequences in schema ledger to lgsp_writer;
 grant execute on all functions in schema shared, history, ledger to lgsp_writer;
 

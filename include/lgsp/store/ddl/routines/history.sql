@@ -26,7 +26,7 @@ begin
     if known.retired_at is not null then
         select min(p.snapshot_id) into oldest from ledger.publication p where p.history_retired_at is null;
         raise exception 'the history of snapshot % was retired on %', snapshot, (known.retired_at at time zone 'Asia/Ho_Chi_Minh')::date
-            using errcode = 'object_not_in_prerequisite_state', hint = format('the oldest snapshot whose history is held is %s', oldest);
+            using errcode = 'object_not_in_prerequisite_state', hint = format('the oldest snapshot with history is %s', oldest);
     end if;
     return true;
 end $$;
@@ -37,7 +37,7 @@ create or replace function history.held(since bigint, until bigint) returns bool
     language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp as $$
 begin
     if until < since then
-        raise exception 'changes run forward: there are none from snapshot % back to %', since, until
+        raise exception 'changes are only available forward, not from snapshot % back to %', since, until
             using errcode = 'invalid_parameter_value', hint = 'name the older snapshot first';
     end if;
     return history.held(since) and (until is null or history.held(until));

@@ -20,7 +20,7 @@ begin
     end if;
     select coalesce(sum(published_count), 0) into brought from ledger.batch where snapshot_id = new.snapshot_id;
     if new.taken_count <> brought or new.taken_count <> new.inserted_count + new.replaced_count then
-        raise exception 'snapshot %: its batches brought % records, % were taken up: % new and % newer versions',
+        raise exception 'snapshot %: its batches brought % records, % were merged: % new and % newer versions',
             new.snapshot_id, brought, new.taken_count, new.inserted_count, new.replaced_count using errcode = 'check_violation';
     end if;
     select record_count into known from ledger.publication where snapshot_id < new.snapshot_id order by snapshot_id desc limit 1;
@@ -53,11 +53,11 @@ end $$;
 create or replace function ledger.publication_in_turn() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 begin
     if new.token is distinct from (select last_value from ledger.publish_token where is_called) then
-        raise exception 'snapshot %: its publisher lost its turn (% is not the newest)', new.snapshot_id, new.token using errcode = 'check_violation';
+        raise exception 'snapshot %: its publisher lost the publish lock (token % is not the newest)', new.snapshot_id, new.token using errcode = 'check_violation';
     end if;
     if not exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted
                    and classid = 0 and objid = 1464578 and objsubid = 1) then
-        raise exception 'snapshot %: its publisher does not hold the lock', new.snapshot_id using errcode = 'check_violation';
+        raise exception 'snapshot %: its publisher does not hold the publish lock', new.snapshot_id using errcode = 'check_violation';
     end if;
     return null;
 end $$;
@@ -78,11 +78,11 @@ begin
         where batch_id is null and snapshot_id = new.snapshot_id and not is_passed and severity in ('blocker', 'error')
     loop
         if broken.is_passed is null then
-            raise exception 'snapshot %: nobody asked rule %', new.snapshot_id, broken.rule_id using errcode = 'check_violation';
+            raise exception 'snapshot %: rule % was not evaluated', new.snapshot_id, broken.rule_id using errcode = 'check_violation';
         end if;
         if new.verdict <> 'overruled' or coalesce(new.overruled #>> array[broken.rule_id, 'by'], '') = ''
                 or coalesce(new.overruled #>> array[broken.rule_id, 'why'], '') = '' then
-            raise exception 'snapshot %: rule % is broken (%) and nobody overruled it', new.snapshot_id, broken.rule_id, broken.observed
+            raise exception 'snapshot %: rule % is broken (%) and was not overruled', new.snapshot_id, broken.rule_id, broken.observed
                 using errcode = 'check_violation';
         end if;
     end loop;
@@ -103,7 +103,7 @@ begin
                 using errcode = 'check_violation';
         end if;
         if new.verdict not in ('pass', 'overruled') or (new.kind = 'rollback') <> (new.restores is not null) then
-            raise exception 'snapshot %: verdict % and kind % say nothing known', new.snapshot_id, new.verdict, new.kind using errcode = 'check_violation';
+            raise exception 'snapshot %: unknown combination of verdict % and kind %', new.snapshot_id, new.verdict, new.kind using errcode = 'check_violation';
         end if;
         return new;
     end if;

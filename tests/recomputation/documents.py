@@ -15,10 +15,10 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from lgsp_province.world.calendar import LOCAL
+from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import UNKNOWN, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
 from tests.recomputation.service import ALL, is_in_force
-from tests.recomputation.told import Definitions
 
 Row = tuple[tuple[object, ...], dict[str, object]]
 CLAIMS = {"claimed_hours_per_document": "hours_saved", "claimed_vnd_per_document": "vnd_saved"}
