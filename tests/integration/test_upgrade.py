@@ -83,7 +83,9 @@ def _fill(installation: Installation) -> Installation:
         pq.write_table(rows.drop_columns([name for name in rows.column_names if name in missing]), staged)
     with store.connect(installation.settings) as connection:
         for table, columns in RECORD.items():
-            connection.execute(f"alter table record.{table} " + ", ".join(f"drop column if exists {name}" for name in columns))
+            connection.execute(
+                f"alter table record.{table} " + ", ".join(f"drop column if exists {name}" for name in columns)
+            )
             if table != "dossier":  # the hash of a dossier does not include its repairs
                 connection.execute(f"update record.{table} set content_hash = 'of other columns'")
         connection.execute("update ledger.installation set made_of = 'an older version'")

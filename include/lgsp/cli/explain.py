@@ -75,7 +75,8 @@ def explain(
             trace = lineage.row(settings, connection, what, key, snapshot_id)
         if is_json:
             data = asdict(trace)
-            click.echo(to_json({**data, "beside": data.pop("related")}))
+            data["beside"] = data.pop("related")
+            click.echo(to_json(data))
         else:
             _print_trace(trace)
         return
