@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast score bench bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast test-all score bench bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -54,6 +54,8 @@ test: install  ## Run all tests in parallel processes [WORKERS=2]
 test-fast: install  ## Run the unit tests, which need no database and no Airflow
 	@$(PYTEST) tests/unit
 
+test-all: test crash-test load-test score  ## Run all tests and the long proofs (needs strace)
+
 DOSSIERS ?= 100000
 score: install  ## Simulate a province, publish it, and compare the dataset with the simulated truth
 	@$(BIN)/lgsp province score
@@ -94,7 +96,7 @@ POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/
 	include/lgsp/report/sql include/lgsp/publish/sql/reference include/lgsp/publish/sql/work_file.sql
 DUCKDB_SQL := include/lgsp/publish/sql/dossiers include/lgsp/publish/sql/documents include/lgsp/publish/sql/link_macros.sql \
 	include/lgsp/harmonise/sql include/lgsp/vietnam/sql include/lgsp/sources
-lint: install  ## style, types, import directions, SQL
+lint: install  ## Check style, types, import directions and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy include plugins dags
