@@ -10,7 +10,7 @@ order, so reading the same window twice changes nothing.
 
 **What if it fails?** `land`: the request is retried for about half an hour. If the source is still down after that, clear
 the task when the source is back. A refused login or an unknown field is not retried: the message names the file to edit.
-`check`: the batch broke a batch rule; Data Docs shows which. Nothing of the batch is published until you fix the cause and
+`check`: a rule refused the batch; Data Docs shows which. Nothing of the batch is published until you fix the cause and
 run this window again or run `rebuild_from_landing`. To find missing days use `lgsp completeness`, not the failed runs.
 """
 

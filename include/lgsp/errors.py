@@ -20,7 +20,7 @@ class SourceRefused(LgspError):
 
 
 class BatchRefused(LgspError):
-    """A batch broke a batch rule; nothing of it is published until the cause is fixed."""
+    """A rule refused a batch; nothing of it is published until the cause is fixed or a person accepts the batch."""
 
 
 class ContractError(LgspError):

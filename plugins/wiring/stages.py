@@ -60,7 +60,7 @@ def harmonise(batch_ids: list[str]) -> list[str]:
 
 @task
 def check(batch_ids: list[str]) -> list[str]:
-    """Check the batches: rows that break a rule go to quarantine; a batch that breaks a batch rule fails."""
+    """Check the batches: rows that break a rule go to quarantine; a batch with too many of them, or that breaks a batch rule, is refused."""
     from lgsp import check
 
     return check.run(connections.settings(), batch_ids)

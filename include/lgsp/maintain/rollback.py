@@ -29,10 +29,10 @@ def roll_back(settings: Settings, to_snapshot: int, decided_by: str, why: str, o
     install.ensure(settings)
     overruling = table_rules.RuleOverride(overruled, decided_by, why)
     with session.open_session(settings) as publish_session:
-        facts, judgement = _restore(settings, publish_session.transaction, to_snapshot, overruling)
-        publish_session.commit(facts)
-    data_docs.publish_tables(settings.docs, facts.snapshot_id, judgement, None)
-    return facts.snapshot_id
+        metadata, judgement = _restore(settings, publish_session.transaction, to_snapshot, overruling)
+        publish_session.commit(metadata)
+    data_docs.publish_tables(settings.docs, metadata.snapshot_id, judgement, None)
+    return metadata.snapshot_id
 
 
 def _restore(
@@ -45,11 +45,11 @@ def _restore(
         merge.merge_query(transaction, shared.name, rows, snapshot_id, touched)
     judgement = table_rules.judge(transaction, snapshot_id, touched, overruling)
     as_of = transaction.one(f"select as_of::text from ledger.publication where snapshot_id = {to_snapshot}")
-    facts = publication.next_metadata(
+    metadata = publication.next_metadata(
         transaction, (), as_of, overruled=overruling.overruled(judgement), restores=to_snapshot,
         decided_by=overruling.decided_by, why=overruling.why,
     )  # fmt: skip
-    publication.write(settings, transaction, facts, touched, judgement, 0.0)
+    publication.write(settings, transaction, metadata, touched, judgement, 0.0)
     transaction.do(
         f"update ledger.publication p set ({COUNTS}) = (select 0, 0, 0, b.record_count, b.dossier_record_count, b.work_file_record_count "
         f"from ledger.publication b where b.snapshot_id = {snapshot_id - 1}) where p.snapshot_id = {snapshot_id}"
@@ -61,7 +61,7 @@ def _restore(
         overruling.decided_by, f"back to snapshot {to_snapshot}: {overruling.why}",
     )  # fmt: skip
     publication.check_constraints(transaction)
-    return facts, judgement
+    return metadata, judgement
 
 
 def _check_can_be_restored(transaction: Transaction, to_snapshot: int, newest: int) -> None:

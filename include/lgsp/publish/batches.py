@@ -58,8 +58,8 @@ def merge_batches(run: PublishRun) -> None:
     """Merge the accepted records of all batches: per record the newest version of its source wins.
 
     Reads: the staged Parquet files, ledger.quarantine. Writes: schema `record`, restricted.applicant_token and
-    phone_token, ledger.quarantine (corrected rows), ledger.received_day. Leaves the temporary tables of the link steps,
-    with the records whose groups must be linked again.
+    phone_token, ledger.quarantine (corrected rows). Leaves the temporary tables of the link steps, with the records whose
+    groups must be linked again, and `received_change`, the days on which the number of received records changes.
     """
     link_dossiers.create_scope(run.transaction)
     link_documents.create_scope(run.transaction)

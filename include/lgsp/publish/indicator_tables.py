@@ -22,7 +22,7 @@ TABLES = (
 def set_clock(run: PublishRun) -> None:
     """Set the clock of the data and the periods it reaches.
 
-    Reads: ledger.batch, ledger.source, ledger.quarantine. Leaves the temporary tables clock, period and quarantined_record.
+    Reads: ledger.batch, ledger.source, ledger.quarantine, record.dossier. Leaves the temporary tables clock, period and quarantined_record.
     """
     compute.stage_periods(run.transaction, run.batch_ids)
     compute.stage_quarantined(run.transaction)
@@ -31,7 +31,9 @@ def set_clock(run: PublishRun) -> None:
 def update_completeness(run: PublishRun) -> None:
     """Update the completeness of the data by source, agency and day, where it may have changed.
 
-    Reads: ledger.batch, ledger.received_day, record.organisation. Writes: ledger.completeness.
+    Reads: ledger.batch, ledger.source, ledger.quarantine, ledger.confirmed_silence, record.organisation, record.dossier,
+    shared.working_day, the temporary table received_change. Writes: ledger.received_day, online_procedure, derived_feed,
+    derived_agency, completeness.
     """
     completeness.refresh(run.transaction, run.batch_ids, run.derives_all)
 
@@ -39,7 +41,8 @@ def update_completeness(run: PublishRun) -> None:
 def compute_indicators(run: PublishRun) -> None:
     """Compute the indicators that the changed rows affect, or all indicators when definitions changed.
 
-    Reads: the shared tables, ledger.completeness, the temporary tables of `set_clock`. Writes: record.movement,
+    Reads: the shared tables and their history, record.dossier, record.document, record.work_file, ledger.completeness,
+    ledger.quarantine, ledger.batch, ledger.source, the temporary tables of `set_clock`. Writes: record.movement,
     record.paper_movement, record.indicator_period, the shared indicator tables and their history.
     """
     is_redefined = any(run.changes.parts.get(name) for name in definitions.NAMES)

@@ -13,14 +13,14 @@ from lgsp.window import LOCAL
 def mark_outdated_files(run: PublishRun) -> None:
     """Mark the months whose files are lost, or have other columns than now, as changed.
 
-    Reads: ledger.publication_file, the shared tables. Writes: ledger.installation.
+    Reads: ledger.publication_file, the shared tables. Writes: ledger.installation, the version that derived the rows.
     """
     rederive.mark_outdated_files(run.transaction, run.changes, run.rewrites_all_files)
     rederive.record_derivation(run.transaction)
 
 
 def judge_tables(run: PublishRun) -> None:
-    """Check the changed tables against their rules. Reads: the shared tables. Raises PublicationRefused."""
+    """Check the changed tables against their rules. Reads: the shared tables, ledger.completeness. Raises PublicationRefused."""
     run.judgement = table_rules.judge(run.transaction, run.snapshot_id, run.changes, run.override)
 
 
@@ -28,7 +28,8 @@ def write_snapshot(run: PublishRun) -> None:
     """Write the files and ledger rows of the snapshot; it is published when the transaction is committed.
 
     Reads: the shared tables, history, the files of the newest snapshot. Writes: Parquet files, catalogue and signed
-    manifest in a folder that readers do not see yet; ledger.publication and its tables, ledger.check_result, ledger.batch.
+    manifest in a folder that readers do not see yet; ledger.publication, publication_table, publication_file, signing_key,
+    check_result, batch.
     Raises PublicationFailed when files and SQL are not equal.
     """
     as_of = run.transaction.one("select as_of::text from clock")

@@ -94,7 +94,13 @@ def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) 
 
 def advance(connection: Connection, batch_id: str, state: str, why: str | None = None, **facts: Any) -> None:
     """Set the state of a batch, and further columns given as `facts`; a published batch is not changed."""
-    stamp = {"landed": "landed_at", "harmonised": "harmonised_at", "checked": "checked_at", "published": "published_at"}
+    stamp = {
+        "landed": "landed_at",
+        "harmonised": "harmonised_at",
+        "checked": "checked_at",
+        "refused": "checked_at",
+        "published": "published_at",
+    }
     values = {"state": state, "why": why, **facts}
     if state in stamp:
         values[stamp[state]] = datetime.now().astimezone()
