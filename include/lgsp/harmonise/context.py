@@ -91,7 +91,7 @@ class HarmoniseContext:
             if not drift:
                 continue
             self.drift.append(drift)
-            message = f"{self.source.name} {drift}; describe the new fields in sources/{self.source.name}/{self.source.path.name}"
+            message = f"{self.source.name} {drift}; describe the fields as they are now in sources/{self.source.name}/{self.source.path.name}"
             if self.source.unknown_field == "stop" and drift.new:
                 raise ContractError(message)
             log.warning(message)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from lgsp import store
-from lgsp.land.http_client import Caller, Manners
+from lgsp.land.http_client import Caller
 from lgsp.land.rate_limit import Budget
 from lgsp.land.reader import Keys, Reader, Reading, read_until_stable
 from lgsp.schema.sources import Source
@@ -57,11 +57,10 @@ def read_window(client: Client, reader: Reader, window: Window) -> Mapping[str, 
 def connect(settings: Settings, source: Source) -> Iterator[tuple[Client, Caller]]:
     """A source's client and the caller that it uses, limited to the source's budget of calls."""
     endpoint = settings.endpoint(source.name)
-    manners = Manners(**source.manners)
     budget = Budget(
-        store.url(settings), source.name, settings.requests_per_minute(source.name, manners.requests_per_minute)
+        store.url(settings), source.name, settings.requests_per_minute(source.name, source.manners.requests_per_minute)
     )
-    caller = Caller(endpoint, manners, acquire_call=budget.acquire_call)
+    caller = Caller(endpoint, source.manners, acquire_call=budget.acquire_call)
     try:
         yield source.code("client").Client(caller, source), caller
     finally:

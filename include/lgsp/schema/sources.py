@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,11 +10,16 @@ from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from lgsp import sql
 from lgsp.errors import ContractError
 from lgsp.schema.corrections import Correction
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FOLDER = Path(str(files("lgsp.sources")))
 
@@ -60,6 +66,22 @@ class SweepDescription(TypedDict):
 
 
 @dataclass(frozen=True)
+class Manners:
+    """The limits on our requests to a source: time, size, retries and rate."""
+
+    connect_seconds: float = 10
+    idle_seconds: float = 30
+    total_seconds: float = 180
+    max_megabytes: int = 64
+    attempts: int = 6
+    backoff_seconds: float = 0.5
+    backoff_cap_seconds: float = 30
+    retry_after_cap_seconds: float = 300
+    requests_per_minute: int = 6000
+    parallel: int = 1
+
+
+@dataclass(frozen=True)
 class Source:
     """A `source.yml`: the role and limits of a source, the size of its batches, and the fields of its lists."""
 
@@ -69,11 +91,11 @@ class Source:
     role: str
     volume: Volume
     rank: int | None = None
-    manners: Mapping[str, Any] = field(default_factory=dict)
+    manners: Manners = field(default_factory=Manners)
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
-    unknown_field: str = "warn"
+    unknown_field: Literal["warn", "stop"] = "warn"
     lists: Mapping[str, ListDescription] = field(default_factory=dict)
     freshness: FreshnessLimit = field(default_factory=lambda: FreshnessLimit(hours=36))
     sweep: SweepDescription | None = None
@@ -100,19 +122,34 @@ def names() -> list[str]:
 
 @cache
 def load(name: str) -> Source:
-    """The description of a source. Raises ContractError when it is missing, or has an unknown key or role."""
+    """The description of a source. Raises ContractError when it is missing, or has an unknown key, value or role."""
     import yaml
+    from pydantic import ValidationError
 
     path = FOLDER / name / "source.yml"
     if not path.exists():
         raise ContractError(f"there is no source {name!r}; known are {', '.join(names())}")
+    if not name.isidentifier():
+        importable = re.sub(r"\W", "_", name)
+        raise ContractError(f"sources/{name}: a source's name is a Python identifier, such as {importable!r}")
+    described = {"name": name, "corrections": _corrections(name), **yaml.safe_load(path.read_text())}
     try:
-        source = Source(name=name, corrections=_corrections(name), **yaml.safe_load(path.read_text()))
-    except TypeError as error:
-        raise ContractError(f"sources/{name}/{path.name}: {error}") from None
+        source: Source = _schema().validate_python(described)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ContractError(f"sources/{name}/{path.name}: {wrong}") from None
     if source.role not in ROLES:
         raise ContractError(f"sources/{name}/{path.name}: unknown role {source.role!r}; known are {', '.join(ROLES)}")
     return source
+
+
+@cache
+def _schema() -> TypeAdapter[Source]:
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    for shape in (ListDescription, Volume, FreshnessLimit, SweptList, SweepDescription, Manners, Source):
+        with_config(ConfigDict(extra="forbid"))(shape)
+    return TypeAdapter(Source)
 
 
 def every() -> list[Source]:
