@@ -8,7 +8,6 @@ from lgsp.local.airflow_api import Airflow
 from lgsp.local.backfill import Report
 from lgsp.local.province import Simulation
 from lgsp.local.supervisor import client
-from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.window import Window
 
@@ -29,7 +28,7 @@ def demo(settings: Settings, report: Report) -> None:
         )
     report(f"the stack is up: {running.airflow_url}")
     airflow = client(settings, running)
-    names, simulated = tuple(sources.names()), province.span(settings.home).days()
+    names, simulated = province.source_names(settings.home), province.span(settings.home).days()
     history = backfills.Days(Window.of_days(simulated[0], simulated[-RECENT_DAYS - 1]), names)
     recent = backfills.Days(Window.of_days(simulated[-RECENT_DAYS], simulated[-1]), names)
     if backfills.not_published(settings, history):

@@ -43,6 +43,11 @@ def connections(home: Path) -> dict[str, str]:
     return {connection_variable(source): json.dumps(connection) for source, connection in ready["connections"].items()}
 
 
+def source_names(home: Path) -> tuple[str, ...]:
+    """The names of the sources that the province simulates, in alphabetical order."""
+    return tuple(sorted(_ready_content(home)["connections"]))
+
+
 def span(home: Path) -> Window:
     """The window of the local days that the province has data for."""
     ready = _ready_content(home)
