@@ -5,7 +5,7 @@ create macro stripped(x) as case when strlen(x) = length(x) then trim(x)
     else trim(translate(x, chr(160) || chr(173) || chr(8203) || chr(8204) || chr(8205) || chr(8288) || chr(65279), ' ')) end;
 
 -- A code that may be logged and published: it cannot contain a name, a phone number or an identity number of a person.
-create macro displayable(x) as case when x is null then null when regexp_full_match(x, '[\w./-]{1,24}') and not regexp_matches(x, '\d{8}') then x else '(not displayable)' end;
+create macro displayable(x) as case when x is null then null when regexp_full_match(x, '[\w./-]{1,24}') and not regexp_matches(x, '\d{8}') then x else '(not shown)' end;
 
 create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
 create macro nonempty(x) as nullif(trim(x), '');
