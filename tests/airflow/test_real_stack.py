@@ -87,7 +87,7 @@ def test_a_signed_in_user_can_read_the_data_docs(settings, published):
         page.click("td a >> nth=0")
         page.click("summary")
         text = page.inner_text("body")
-        assert "Không mất bản ghi nào" in text and "DOS_FINISH_BEFORE_RECEIVE" in text and "VOLUME_LIMIT" in text
+        assert "Đối chiếu số bản ghi" in text and "DOS_FINISH_BEFORE_RECEIVE" in text and "VOLUME_LIMIT" in text
         page.click("text=rows · dossier")
         assert "DOS_STATUS_MAPPED" in page.inner_text("body")
         assert missing == [], "the pages make no failing request"

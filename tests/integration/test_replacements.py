@@ -6,20 +6,6 @@ from lgsp import install, store
 from lgsp.publish import link_documents
 from tests.integration.conftest import Installation
 
-OLDER_INDEX = "create index document_4 on record.document using gin (also_replaces)"
-DEFINITION = "select indexdef from pg_indexes where schemaname = 'record' and indexname = 'document_4'"
-
-
-def test_an_older_index_over_all_messages_is_replaced(installation: Installation) -> None:
-    current = installation.query(DEFINITION)
-    with store.connect(installation.settings) as connection:
-        connection.execute("drop index record.document_4")
-        connection.execute(OLDER_INDEX)
-        connection.execute("update ledger.installation set made_of = 'an older version'")
-    assert installation.query(DEFINITION) != current
-    install.ensure(installation.settings)
-    assert installation.query(DEFINITION) == current and "WHERE" in current[0]["indexdef"]
-
 
 def test_an_index_that_is_up_to_date_is_not_replaced(installation: Installation) -> None:
     files = "select relname, pg_relation_filenode(oid) as file from pg_class where relnamespace = 'record'::regnamespace order by 1"
