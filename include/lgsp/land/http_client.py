@@ -20,7 +20,6 @@ import urllib3
 
 from lgsp.errors import SourceFailed, SourceRefused
 from lgsp.land import json_sanitiser
-from lgsp.schema.sources import Manners
 from lgsp.settings import Endpoint, connection_variable
 
 log = logging.getLogger(__name__)
@@ -30,6 +29,22 @@ MEGABYTE = 1024 * 1024
 # The keyword arguments of one request, and a function that adds our login to them.
 Request = dict[str, Any]
 Signature = Callable[[Request], Request]
+
+
+@dataclass(frozen=True)
+class Manners:
+    """The limits on our requests to a source: time, size, retries and rate; from the `manners` of its source.yml."""
+
+    connect_seconds: float = 10
+    idle_seconds: float = 30
+    total_seconds: float = 180
+    max_megabytes: int = 64
+    attempts: int = 6
+    backoff_seconds: float = 0.5
+    backoff_cap_seconds: float = 30
+    retry_after_cap_seconds: float = 300
+    requests_per_minute: int = 6000
+    parallel: int = 1
 
 
 @dataclass(frozen=True)

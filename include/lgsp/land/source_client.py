@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from lgsp import store
-from lgsp.land.http_client import Caller
+from lgsp.errors import ContractError
+from lgsp.land.http_client import Caller, Manners
 from lgsp.land.rate_limit import Budget
 from lgsp.land.reader import Keys, Reader, Reading, read_until_stable
 from lgsp.schema.sources import Source
@@ -53,14 +54,23 @@ def read_window(client: Client, reader: Reader, window: Window) -> Mapping[str, 
     return read_until_stable(reader, str(window), lambda: client.read_window(reader, window))
 
 
+def request_limits(source: Source) -> Manners:
+    """The limits on our requests to a source. Raises ContractError when its source.yml has an unknown limit."""
+    limits: Mapping[str, Any] = source.manners
+    try:
+        return Manners(**limits)
+    except TypeError as error:
+        raise ContractError(f"sources/{source.name}/source.yml: manners: {error}") from None
+
+
 @contextlib.contextmanager
 def connect(settings: Settings, source: Source) -> Iterator[tuple[Client, Caller]]:
     """A source's client and the caller that it uses, limited to the source's budget of calls."""
-    endpoint = settings.endpoint(source.name)
+    endpoint, limits = settings.endpoint(source.name), request_limits(source)
     budget = Budget(
-        store.url(settings), source.name, settings.requests_per_minute(source.name, source.manners.requests_per_minute)
+        store.url(settings), source.name, settings.requests_per_minute(source.name, limits.requests_per_minute)
     )
-    caller = Caller(endpoint, source.manners, acquire_call=budget.acquire_call)
+    caller = Caller(endpoint, limits, acquire_call=budget.acquire_call)
     try:
         yield source.code("client").Client(caller, source), caller
     finally:

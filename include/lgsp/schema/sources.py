@@ -66,22 +66,6 @@ class SweepDescription(TypedDict):
 
 
 @dataclass(frozen=True)
-class Manners:
-    """The limits on our requests to a source: time, size, retries and rate."""
-
-    connect_seconds: float = 10
-    idle_seconds: float = 30
-    total_seconds: float = 180
-    max_megabytes: int = 64
-    attempts: int = 6
-    backoff_seconds: float = 0.5
-    backoff_cap_seconds: float = 30
-    retry_after_cap_seconds: float = 300
-    requests_per_minute: int = 6000
-    parallel: int = 1
-
-
-@dataclass(frozen=True)
 class Source:
     """A `source.yml`: the role and limits of a source, the size of its batches, and the fields of its lists."""
 
@@ -91,7 +75,7 @@ class Source:
     role: str
     volume: Volume
     rank: int | None = None
-    manners: Manners = field(default_factory=Manners)
+    manners: dict[str, int | float] = field(default_factory=dict)
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
@@ -147,7 +131,7 @@ def load(name: str) -> Source:
 def _schema() -> TypeAdapter[Source]:
     from pydantic import ConfigDict, TypeAdapter, with_config
 
-    for shape in (ListDescription, Volume, FreshnessLimit, SweptList, SweepDescription, Manners, Source):
+    for shape in (ListDescription, Volume, FreshnessLimit, SweptList, SweepDescription, Source):
         with_config(ConfigDict(extra="forbid"))(shape)
     return TypeAdapter(Source)
 

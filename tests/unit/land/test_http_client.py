@@ -14,7 +14,6 @@ import pytest
 
 from lgsp.errors import SourceFailed, SourceRefused
 from lgsp.land import http_client
-from lgsp.schema.sources import Manners
 from lgsp.settings import Endpoint
 
 Script = list[Callable[[BaseHTTPRequestHandler], None]]
@@ -61,7 +60,7 @@ def _answer(status: int, body: bytes = b"{}", **headers: str) -> Callable[[BaseH
 
 def _ask(endpoint: Endpoint, **manners: Any) -> tuple[http_client.Answer, list[float]]:
     waits: list[float] = []
-    caller = http_client.Caller(endpoint, Manners(**manners), sleep=waits.append)
+    caller = http_client.Caller(endpoint, http_client.Manners(**manners), sleep=waits.append)
     return caller.ask("GET", "/", accept=lambda answer: answer.json("list") and None), waits
 
 

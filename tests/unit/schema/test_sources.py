@@ -64,7 +64,7 @@ def test_a_source_may_bring_code_lists_of_its_own(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"manners": {"atempts": 6}}, "manners.atempts: Unexpected keyword argument"),
+        ({"volume": {"key": "dossiers", "most_times": 20}}, "volume.from_count: Field required"),
         ({"rank": "first"}, "rank: Input should be a valid integer, unable to parse string as an integer"),
         ({"unknown_field": "halt"}, "unknown_field: Input should be 'warn' or 'stop'"),
         (
