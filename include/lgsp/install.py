@@ -75,7 +75,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
         if row and row["installation"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
-            if program == _program_fingerprint() and (
+            if program == program_fingerprint() and (
                 staged == _definitions_fingerprint(settings) or not is_publishing
             ):
                 return
@@ -84,7 +84,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
 
 def _fingerprints(settings: Settings) -> str:
     """The fingerprint of the tables, rights and reference data of this version, and that of the definitions."""
-    return f"{_program_fingerprint()} {_definitions_fingerprint(settings)}"
+    return f"{program_fingerprint()} {_definitions_fingerprint(settings)}"
 
 
 def _definitions_fingerprint(settings: Settings) -> str:
@@ -92,7 +92,7 @@ def _definitions_fingerprint(settings: Settings) -> str:
 
 
 @cache
-def _program_fingerprint() -> str:
+def program_fingerprint() -> str:
     """The fingerprint of everything that this version of the program creates in a store."""
     numbered = (migration.statements for migration in migrations.every())
     return fingerprint(

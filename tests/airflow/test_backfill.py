@@ -67,7 +67,7 @@ def fake_airflow(monkeypatch):
     return as_user
 
 
-def test_a_failed_run_is_reported_although_its_day_was_published_before(fake_airflow, days):
+def test_a_failed_run_counts_although_its_day_is_published(fake_airflow, days):
     fake_airflow("admin")
     lines = []
     with pytest.raises(backfills.NotPublished, match="ingest_documents 2022-06-02") as failure:
@@ -76,7 +76,7 @@ def test_a_failed_run_is_reported_although_its_day_was_published_before(fake_air
     assert "FAILED land: the source is down" in lines
 
 
-def test_a_paused_dag_is_refused_because_its_runs_would_never_start(fake_airflow, days):
+def test_a_paused_dag_is_refused_because_no_run_would_start(fake_airflow, days):
     fake_airflow("paused")
     with pytest.raises(backfills.NotPublished, match="ingest_documents is paused"):
         backfills.backfill(None, days, print)

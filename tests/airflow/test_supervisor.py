@@ -45,7 +45,7 @@ def wait_until(condition, seconds=20.0):
         time.sleep(0.05)
 
 
-def test_a_killed_child_ends_the_stack_with_the_cause_and_all_other_processes(small, tmp_path, capsys):
+def test_a_killed_child_ends_the_whole_stack_with_its_cause(small, tmp_path, capsys):
     exit_codes = []
     thread = threading.Thread(target=lambda: exit_codes.append(small.supervise(None)))
     thread.start()
@@ -87,7 +87,7 @@ def test_another_process_with_a_reused_pid_is_not_ended(tmp_path):
         popen.wait()
 
 
-def test_the_children_of_a_killed_parent_are_found_by_its_session(tmp_path):
+def test_children_of_a_killed_parent_are_found_by_its_session(tmp_path):
     known, popen = start("parent", [sys.executable, "-c", PARENT], os.environ, tmp_path / "log")
     wait_until(lambda: psutil.Process(known.pid).children())
     (child,) = psutil.Process(known.pid).children()

@@ -21,7 +21,7 @@ def _times_published(installation: Installation) -> int:
     return int(installation.query("select count(*) as n from ledger.publication")[0]["n"])
 
 
-def test_f31_a_commit_whose_response_was_lost_is_found_and_activated(
+def test_f31_a_commit_without_a_response_is_found_and_activated(
     harmed: Installation,
 ) -> None:
     with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
@@ -35,7 +35,7 @@ def test_f31_a_commit_whose_response_was_lost_is_found_and_activated(
     stores.assert_complete_snapshots(harmed)
 
 
-def test_f31_a_commit_that_never_arrived_fails_and_is_retried_once(harmed: Installation) -> None:
+def test_f31_a_commit_that_never_arrived_is_retried_once(harmed: Installation) -> None:
     with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.cut_at_commit = "lost"
         interrupted = _publish(harmed, url)
@@ -48,7 +48,7 @@ def test_f31_a_commit_that_never_arrived_fails_and_is_retried_once(harmed: Insta
     stores.assert_complete_snapshots(harmed)
 
 
-def test_f31_an_unreachable_store_leaves_the_outcome_to_the_next_run(
+def test_f31_the_next_run_decides_when_the_store_is_unreachable(
     harmed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: object) -> bool:
@@ -65,7 +65,7 @@ def test_f31_an_unreachable_store_leaves_the_outcome_to_the_next_run(
 
 
 @pytest.mark.slow
-def test_f32_a_slow_or_resetting_network_leaves_complete_snapshots(harmed: Installation) -> None:
+def test_f32_a_slow_or_resetting_network_tears_no_snapshot(harmed: Installation) -> None:
     with proxy.in_front_of(str(harmed.settings.database_url)) as (network, url):
         network.reset_chance = 0.01
         for _ in range(3):

@@ -59,11 +59,11 @@ def test_f26_a_killed_publication_is_complete_or_did_not_happen(interruptions: I
 
 
 @pytest.mark.parametrize("name", ["recover", "rollback", "retire"])
-def test_f27_a_killed_recovery_rollback_or_retirement_is_finished(interruptions: Interruptions, name: str) -> None:
+def test_f27_a_killed_recovery_or_rollback_is_finished(interruptions: Interruptions, name: str) -> None:
     assert interruptions.problems(name, 1) == []
 
 
-def test_f28_a_disk_error_fails_the_publication_and_changes_nothing(interruptions: Interruptions) -> None:
+def test_f28_a_publication_with_a_disk_error_changes_nothing(interruptions: Interruptions) -> None:
     assert interruptions.problems("publish", 1, is_errors=True) == []
 
 

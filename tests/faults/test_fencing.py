@@ -78,7 +78,7 @@ def test_p8_f33_a_publisher_that_hangs_beyond_its_lease_fails(harmed: Installati
     assert publish.run(harmed.settings) is None
 
 
-def test_p8_f33_the_next_publisher_finishes_one_that_hangs_after_commit(harmed: Installation) -> None:
+def test_p8_f33_the_next_run_finishes_one_hanging_after_commit(harmed: Installation) -> None:
     root = harmed.settings.shared
     with (root / ".pointer.lock").open("w") as blocker:
         fcntl.flock(blocker, fcntl.LOCK_EX)
@@ -95,7 +95,7 @@ def test_p8_f33_the_next_publisher_finishes_one_that_hangs_after_commit(harmed: 
     assert stores.State.read(harmed) == published
 
 
-def test_p8_f33_an_error_names_the_lock_of_a_hanging_pointer_switch(
+def test_p8_f33_an_error_names_the_lock_of_a_hanging_switch(
     harmed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pointer, "LOCK_SECONDS", 0.1)

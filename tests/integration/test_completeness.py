@@ -145,7 +145,7 @@ def _dossiers(days: Iterable[date], each: int, source: str = ONE_STOP, agency: s
     ]
 
 
-def test_a_silence_is_zero_until_it_is_longer_than_the_past_explains(store: Store) -> None:
+def test_a_silence_is_zero_while_the_past_explains_its_length(store: Store) -> None:
     days = _working(FIRST, 26)
     past, silent = days[:20], days[20:]
     store.publish(_dossiers(past, 3), [(ONE_STOP, FIRST, silent[3])])
@@ -167,7 +167,7 @@ def _gaps(store: Store, **options: Any) -> list[completeness.Gap]:
         return completeness.gaps(connection, None, FIRST, FIRST + timedelta(days=400), **options)
 
 
-def test_a_counter_that_opens_once_a_week_is_not_broken_by_a_holiday(store: Store) -> None:
+def test_a_holiday_does_not_break_a_counter_open_once_a_week(store: Store) -> None:
     weeks = [day for day in _working(FIRST, 100) if day.weekday() == 2]
     store.publish(_dossiers(weeks[:10], 15), [(ONE_STOP, FIRST, weeks[11] - timedelta(days=1))])
     assert "missing" not in store.states().values(), "nine days without records where four are usual"
@@ -205,7 +205,7 @@ def test_procedures_of_the_portal_alone_show_no_broken_feed(store: Store) -> Non
     assert store.completeness() == expected
 
 
-def test_a_day_is_late_for_two_working_days_then_missing_and_a_hole_at_once(store: Store) -> None:
+def test_a_day_is_late_for_two_working_days_and_then_missing(store: Store) -> None:
     days = _working(FIRST, 12)
     store.publish(covers=[(ONE_STOP, FIRST, days[3]), (PORTAL, FIRST, days[6])])
     assert [store.states()[day] for day in days[3:7]] == ["zero", "late", "late", "late"]
@@ -242,7 +242,7 @@ def test_a_silence_confirmed_by_an_operator_is_zero(store: Store) -> None:
         completeness.confirm_silence(store.settings, ONE_STOP, "H47.99", days[20], days[21], "Lan", "no such agency")
 
 
-def test_an_agency_has_states_only_while_it_is_in_force_and_listed(store: Store) -> None:
+def test_an_agency_has_states_while_it_is_in_force_and_listed(store: Store) -> None:
     days = _working(FIRST, 30)
     store.add_agencies(DOCUMENTS, "H47.03", until=days[22])
     store.publish(
@@ -270,9 +270,7 @@ def test_quarantined_records_count_as_received(store: Store) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_order_of_publications_does_not_matter_and_each_derives_only_what_it_may_change(
-    seed: int, make: Callable[[], Store]
-) -> None:
+def test_publications_in_any_order_give_the_same_completeness(seed: int, make: Callable[[], Store]) -> None:
     rng = random.Random(seed)
     stores, last = [make(), make()], FIRST + timedelta(days=150)
     publications = list(_random_publications(rng, last))
@@ -312,7 +310,7 @@ def _random_publications(rng: random.Random, last: date) -> Iterator[tuple[list[
     yield [], [(PORTAL, last, last + timedelta(days=3)), (DOCUMENTS, FIRST, FIRST)]
 
 
-def test_freshness_is_the_end_of_coverage_and_reading_an_old_day_again_does_not_change_it(store: Store) -> None:
+def test_freshness_is_the_end_of_coverage_and_not_the_last_read(store: Store) -> None:
     now = datetime(2026, 5, 9, 7, tzinfo=LOCAL)
     store.publish(covers=[(ONE_STOP, FIRST, FIRST), (PORTAL, FIRST, date(2026, 5, 8))])
     store.publish(covers=[(ONE_STOP, date(2026, 4, 1), date(2026, 4, 2))])
@@ -335,7 +333,7 @@ def planted() -> Iterator[tuple[Settings, World, datetime]]:
         yield settings, world, as_of
 
 
-def test_each_planted_broken_feed_is_distinguished_from_silence_and_the_dataset_is_correct(
+def test_each_planted_broken_feed_differs_from_silence(
     planted: tuple[Settings, World, datetime],
 ) -> None:
     settings, world, as_of = planted

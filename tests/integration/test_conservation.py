@@ -144,7 +144,7 @@ def test_the_database_refuses_a_publication_with_a_wrong_count(count: str, error
 
 
 @pytest.mark.parametrize("state", ["checked", "published"])
-def test_the_database_refuses_a_batch_with_a_lost_or_extra_record(state: str, store: Installation) -> None:
+def test_the_database_refuses_a_lost_or_an_extra_record(state: str, store: Installation) -> None:
     counts = (
         "superseded_count",
         "duplicate_count",

@@ -67,7 +67,7 @@ def _wait_for_the_publish_lock(installation: Installation, publisher: BaseProces
 
 
 @pytest.mark.slow
-def test_p3_killing_the_publisher_never_tears_or_loses_a_snapshot(
+def test_p3_a_killed_publisher_never_tears_or_loses_a_snapshot(
     installation: Installation, published: Installation
 ) -> None:
     chance = random.Random(20260801)

@@ -329,7 +329,7 @@ def test_work_files_have_the_target_of_their_agencys_level(publish_transaction: 
     ]  # fmt: skip
 
 
-def test_an_implausible_reported_figure_is_published_with_a_warning(publish_transaction: Transaction) -> None:
+def test_an_implausible_figure_is_published_with_a_warning(publish_transaction: Transaction) -> None:
     _publish(publish_transaction, Change({}, {}), 1)
     publish_transaction.do("insert into shared.document (document_id, issuing_organisation_id, number, notation, issued_on, document_type, snapshot_id) "
             "select n::text, 'A', n::text, 'UBND', '2026-01-08', 'official_letter', 2 from generate_series(1, 38000) n")  # fmt: skip

@@ -149,7 +149,7 @@ def test_f13_a_batch_with_a_wrong_count_is_refused(install: Callable[..., Instal
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_f6_a_refused_login_names_the_source_and_not_the_password(
+def test_f6_a_refused_login_names_the_source_not_the_password(
     source: str, install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]]
 ) -> None:
     installation = install({source: {**quiet_province[source], "password": "certainly-wrong"}})

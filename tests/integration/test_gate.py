@@ -79,9 +79,7 @@ def test_a_rule_that_misses_its_canary_refuses_the_batch(
     assert result["rule_version"] == contract.load("dossier").version
 
 
-def test_a_test_record_without_a_change_time_is_quarantined_like_any_other_record(
-    installation: Installation, harmonised: Feed
-) -> None:
+def test_a_test_record_without_a_change_time_is_quarantined(installation: Installation, harmonised: Feed) -> None:
     test_applicant = {"data": {"fullname": "Test", "applicantType": 1}}
     batch_id = harmonised(
         one_stop(),
@@ -96,7 +94,7 @@ def test_a_test_record_without_a_change_time_is_quarantined_like_any_other_recor
     assert publish.run(installation.settings) is None and installation.batch(batch_id).state == "published"
 
 
-def test_an_override_lets_a_batch_with_many_quarantined_rows_pass(installation: Installation, harmonised: Feed) -> None:
+def test_an_override_passes_a_batch_with_many_quarantined_rows(installation: Installation, harmonised: Feed) -> None:
     batch_id = harmonised(one_stop(), *map(_bad, range(6)))
     with pytest.raises(BatchRefused, match=r"DOS_STATUS_MAPPED .*QUARANTINED_SHARE"):
         check.run(installation.settings, [batch_id])

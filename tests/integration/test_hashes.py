@@ -23,7 +23,7 @@ def test_a_number_of_any_size_has_one_hash(published: Installation, value: float
     }
 
 
-def test_the_hash_keeps_12_decimals_of_small_numbers_and_3_of_large() -> None:
+def test_the_hash_keeps_12_decimals_of_small_and_3_of_large() -> None:
     hash_sql = contract.load("document_kpi").hash_sql("duckdb", ("value",))
     small, small_other, large, large_other = (
         duckdb.sql(f"select {hash_sql} from (select {value!r}::double as value)").fetchall()

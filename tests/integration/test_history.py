@@ -118,7 +118,7 @@ def _applied(copy: Rows, changes: Rows, kinds: dict[tuple[Any, ...], tuple[str, 
 @pytest.mark.parametrize("name", contract.names())
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds=WORLDS, retired=st.sets(st.integers(1, 4), max_size=2))
-def test_the_changes_turn_a_copy_of_a_snapshot_into_any_later_one(
+def test_the_changes_turn_a_snapshot_into_any_later_one(
     name: str, worlds: list[dict[int, int]], retired: set[int], empty: Installation
 ) -> None:
     table = contract.load(name)

@@ -78,7 +78,7 @@ def _compute(transaction: Transaction, name: str, affected: str = "select 'ALL'"
 ALL_AGENCIES = "select distinct organisation_id from shared.service_kpi"
 
 
-def test_points_of_a_component_are_proportional_up_to_its_threshold(transaction: Transaction) -> None:
+def test_points_are_proportional_up_to_the_threshold(transaction: Transaction) -> None:
     ratios = {"none": (0, 0), "zero": (0, 8), "half of the threshold": (2, 8), "just below": (499, 1000), "full": (4, 8), "above": (8, 8)}  # fmt: skip
     _insert(transaction, "organisation", *map(_agency, ratios))
     _insert(transaction, "service_kpi", *(_kpi("online_share", name, *ratio) for name, ratio in ratios.items()),

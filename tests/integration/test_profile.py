@@ -74,7 +74,7 @@ def test_a_day_is_compared_with_its_weekday(connection: ledger.Connection) -> No
     assert day.description == "Monday 6 June 2022: expected 800–1,200, got 211 (median of 7 Mondays 1,000)"
 
 
-def test_no_records_on_a_working_day_are_suspicious_unless_the_day_was_read_before(
+def test_an_empty_working_day_is_suspicious_unless_read_before(
     connection: ledger.Connection,
 ) -> None:
     weeks(connection, 3)

@@ -71,7 +71,7 @@ def test_p2_every_snapshot_is_verified_in_sql_and_in_files(twice: Installation) 
     assert _hashes(twice, 1)["dossier"] != _hashes(twice, 2)["dossier"]
 
 
-def test_s22_f43_any_altered_row_file_manifest_or_signature_is_refused(store: Installation, tmp_path: Path) -> None:
+def test_s22_f43_an_altered_row_file_or_signature_is_refused(store: Installation, tmp_path: Path) -> None:
     settings, newest = store.settings, _folder(store, 2)
     public = SigningKey.load(settings).public
 
@@ -164,7 +164,7 @@ def _another_key() -> bytes:
     return new_key()
 
 
-def test_p9_a_rollback_is_a_new_snapshot_and_puts_publishing_on_hold(store: Installation) -> None:
+def test_p9_a_rollback_is_a_new_snapshot_and_holds_publishing(store: Installation) -> None:
     before = _hashes(store, 2)
     assert rollback.roll_back(store.settings, 1, "Lan", "snapshot 2 has wrong agencies") == 3
     assert _hashes(store, 3) == _hashes(store, 1) != before
@@ -287,7 +287,7 @@ def test_the_remote_side_follows_every_change_of_the_local_files(store: Installa
     assert {name.removeprefix("shared/manifests/").split(".")[0] for name in keys} == {"2", "3"}
 
 
-def test_the_next_publication_restores_lost_files_without_batches(store: Installation) -> None:
+def test_a_publication_without_batches_restores_lost_files(store: Installation) -> None:
     before = _hashes(store, 2)
     shutil.rmtree(store.settings.shared)
     assert recovery.recover(store.settings) == [
@@ -299,7 +299,7 @@ def test_the_next_publication_restores_lost_files_without_batches(store: Install
     assert store.publish() is None
 
 
-def test_unknown_folders_and_unlinkable_files_stop_no_publication(
+def test_unknown_folders_and_refused_links_stop_no_publication(
     store: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(_folder(store, 1), store.settings.shared / "snapshots" / "1.bak")
@@ -337,7 +337,7 @@ def test_a_snapshot_with_other_columns_cannot_be_rolled_back_to(store: Installat
         rollback.roll_back(store.settings, 1, "Lan", "why not")
 
 
-def test_missing_flow_sums_are_no_damage_and_are_computed_next_time(
+def test_missing_flow_sums_are_computed_next_time(
     store: Installation,
 ) -> None:
     with connect(store.settings) as connection:

@@ -138,7 +138,7 @@ def _merged(store: Installation, batch: ledger.Batch, *good: tuple[str, str, str
         transaction.commit()
 
 
-def test_a_record_that_fails_again_keeps_its_row_and_gets_the_newest_reason(store: Installation) -> None:
+def test_a_record_that_fails_again_gets_the_newest_reason(store: Installation) -> None:
     first = _batch(store, _row())
     later = _batch(store, _row(reason="received 2063", rule_version="1.1.0"))
     with connect(store.settings) as connection:
@@ -158,7 +158,7 @@ def test_a_record_that_fails_again_keeps_its_row_and_gets_the_newest_reason(stor
     ],
     ids=["newer", "same change time", "same bytes by fixed rules", "older", "another record"],
 )
-def test_a_valid_version_with_the_same_or_a_later_change_time_resolves_a_row(
+def test_a_valid_version_that_is_not_older_resolves_a_row(
     good: tuple[str, str, str], state: str, store: Installation
 ) -> None:
     _batch(store, _row())
@@ -170,7 +170,7 @@ def test_a_valid_version_with_the_same_or_a_later_change_time_resolves_a_row(
         assert row["state_by"] == "source" and batch.batch_id in row["state_reason"]
 
 
-def test_an_invalid_version_that_arrives_after_the_valid_one_is_resolved_with_its_publication(
+def test_an_invalid_version_after_the_valid_one_is_resolved(
     store: Installation,
 ) -> None:
     _merged(store, _batch(store), ("a1", "2026-08-03 09:00:00+00", "good"), ("a2", "2026-08-03 03:00:00+00", "bytes1"))
@@ -179,7 +179,7 @@ def test_an_invalid_version_that_arrives_after_the_valid_one_is_resolved_with_it
     assert _states(store) == [("a1", "corrected"), ("a2", "open")], "a published version is not a correction of itself"
 
 
-def test_a_row_is_redriven_only_by_a_checked_batch_and_opened_again_when_it_fails_later(store: Installation) -> None:
+def test_only_a_checked_batch_redrives_a_row(store: Installation) -> None:
     landed = _landed(store, _row())
     (batch_id,) = redrive.open_batches(store.settings, rule_id=RULE)
     for state, passed, after in (("refused", 0, "open"), ("checked", 1, "redriven"), ("checked", 1, "redriven")):
@@ -221,7 +221,7 @@ def test_an_accepted_row_waits_until_its_record_passes_all_rules(store: Installa
     assert len(redrive.open_batches(store.settings)) == 1, "an accepted row waits again when its batch is refused"
 
 
-def test_a_deleted_landing_folder_stops_no_other_batch_and_secret_records_are_not_redriven(store: Installation) -> None:
+def test_deleted_folders_and_secret_records_are_not_redriven(store: Installation) -> None:
     lost = _landed(store, _row(source_key="a2", record_hash="bytes2"))
     (store.settings.landing / lost.landing_path / "manifest.json").unlink()
     secret = _row(source_key="d1", kind="document", rule_id="SECRET_DOC", raw_pointer="b#3:0")
@@ -238,7 +238,7 @@ def test_a_deleted_landing_folder_stops_no_other_batch_and_secret_records_are_no
                 redrive.raw_record(store.settings, row)
 
 
-def test_rows_with_hashes_of_an_older_version_are_merged_into_one(store: Installation) -> None:
+def test_rows_with_hashes_of_an_older_version_become_one(store: Installation) -> None:
     landed = _landed(store, _row(record_hash="old1"), _row(record_hash="old2"), _row(rule_id="DOS_KEY"))
     before = store.query("select max(quarantine_id) as id from ledger.quarantine where rule_id = %s", RULE)
     with connect(store.settings) as connection:
@@ -252,7 +252,7 @@ def test_rows_with_hashes_of_an_older_version_are_merged_into_one(store: Install
     assert [row["record_hash"] for row in rows] == ["bytes#2:0", "bytes#2:1"] and rows[0]["id"] == before[0]["id"]
 
 
-def test_a_decision_needs_a_reason_an_open_row_and_a_rule_that_allows_it(store: Installation) -> None:
+def test_a_decision_needs_a_reason_an_open_row_and_permission(store: Installation) -> None:
     _batch(
         store,
         _row(),
@@ -325,9 +325,7 @@ def test_one_call_redrives_all_rows_of_a_fixed_code_list(
     assert lgsp("redrive", "--source", "documents") == "nothing to redrive\n"
 
 
-def test_decisions_hold_in_a_rebuild_and_corrected_rows_are_resolved(
-    store: Installation, lgsp: Callable[..., Any]
-) -> None:
+def test_a_rebuild_keeps_decisions_and_resolves_corrected_rows(store: Installation, lgsp: Callable[..., Any]) -> None:
     wrong = {"appointmentDate": "2026-08-01T10:00:00.000+0000"}  # due before it was received
     _feed(store, [_dossier(1, **wrong), _dossier(2, **wrong), _dossier(3, **wrong)])
     ids = {row["source_key"]: str(row["quarantine_id"]) for row in lgsp("list", "--json")}

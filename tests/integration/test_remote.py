@@ -62,7 +62,7 @@ def test_a_publication_uploads_only_the_changed_files(publisher: Publisher) -> N
     assert len(sent) < 25, "the number of requests does not grow with the 120 unchanged files"
 
 
-def test_a_publisher_killed_before_any_write_leaves_a_whole_snapshot(publisher: Publisher) -> None:
+def test_a_publisher_killed_before_any_write_tears_nothing(publisher: Publisher) -> None:
     publisher.publish(tables(1))
     publisher.new_session()
     outcomes, writes, is_complete = [], 0, False
@@ -104,7 +104,7 @@ def _retire(publisher: Publisher) -> None:
     [(_damage, lambda publisher: publisher.recover()), (_retire, lambda publisher: publisher.remote.retire([1]))],
     ids=["recovery", "retirement"],
 )
-def test_the_next_recovery_finishes_a_repair_killed_before_any_write(
+def test_a_repair_killed_before_any_write_is_finished_next_time(
     publisher: Publisher, arrange: Callable[[Publisher], None], repair: Callable[[Publisher], object]
 ) -> None:
     arrange(publisher)

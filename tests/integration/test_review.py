@@ -213,7 +213,7 @@ def test_exported_aliases_have_the_effect_of_the_decisions(
     (tmp_path / "organisation_alias.yml").write_text(exported)
     monkeypatch.setattr(codelists, "FOLDER", tmp_path)
     monkeypatch.setattr(codelists, "load", codelists.load.__wrapped__)
-    monkeypatch.setattr(matcher, "_listed", matcher._listed.__wrapped__)
+    monkeypatch.setattr(matcher, "known_aliases", matcher.known_aliases.__wrapped__)
     assert Matcher(DIRECTORY, source=SOURCE).match(MISSPELT) == Match("H47.20.25", "alias")
     assert Matcher(DIRECTORY, source="documents").match(MISSPELT) is None
     assert review_queue.aliases_yaml(connection) == exported, "a second export gives the same file"

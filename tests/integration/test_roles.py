@@ -164,7 +164,7 @@ def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Install
     _assert_rights_equal_the_grid(installation)
 
 
-def test_no_role_can_create_or_own_objects_or_become_another_role(published: Installation) -> None:
+def test_no_role_can_create_or_own_objects_or_change_its_role(published: Installation) -> None:
     schemas = published.query(
         "select role, schema, has_schema_privilege(role, schema, 'usage') as uses, has_schema_privilege(role, schema, 'create') as creates "
         "from unnest(%s::text[]) role cross join unnest(%s::text[]) schema",

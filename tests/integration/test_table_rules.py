@@ -37,9 +37,7 @@ def test_a_table_rule_detects_the_failing_row_of_its_contract(rule: Rule, instal
             assert table_rules.failing(transaction, rule)[:2] == (expected, 1), side
 
 
-def test_p11_a_failed_table_rule_stops_publishing_unless_overruled(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_p11_a_failed_table_rule_stops_publishing(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     installation.ingest("one_stop_shop")
     installation.publish()
     before = installation.data_hashes()

@@ -41,7 +41,7 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _clear_caches() -> None:
-    for cached in (contract.load, contract.names, contract.rules, install._program_fingerprint, rederive.derived_by):
+    for cached in (contract.load, contract.names, contract.rules, install.program_fingerprint, rederive.derived_by):
         cached.cache_clear()
 
 
@@ -242,10 +242,10 @@ def test_an_additional_grant_is_made_by_the_upgrade(
     assert not installation.query(query)[0]["is_granted"]
     with monkeypatch.context() as patch:
         patch.setattr(install, "GRANTS", install.GRANTS + "grant select on record.dossier to lgsp_operator;\n")
-        install._program_fingerprint.cache_clear()
+        install.program_fingerprint.cache_clear()
         install.ensure(installation.settings)
         assert installation.query(query)[0]["is_granted"]
-    install._program_fingerprint.cache_clear()
+    install.program_fingerprint.cache_clear()
 
 
 def test_rows_are_derived_again_in_groups(

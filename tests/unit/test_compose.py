@@ -81,7 +81,7 @@ def test_every_source_has_its_connection(services: dict[str, Any], example: dict
         assert connection_variable(source) in example
 
 
-def test_every_variable_is_documented_and_every_secret_is_required(text: str, example: dict[str, str]) -> None:
+def test_variables_are_documented_and_secrets_required(text: str, example: dict[str, str]) -> None:
     documented = (ROOT / ".env.example").read_text()
     required, optional = set(REQUIRED.findall(text)), set(OPTIONAL.findall(text))
     assert required == example.keys()
@@ -108,7 +108,7 @@ def test_only_the_ui_is_published_and_only_on_loopback(services: dict[str, Any])
     assert published == {"api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"]}
 
 
-def test_every_long_running_service_has_a_health_check_and_restarts(services: dict[str, Any]) -> None:
+def test_every_service_has_a_health_check_and_restarts(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
         if name != "init":
@@ -116,7 +116,7 @@ def test_every_long_running_service_has_a_health_check_and_restarts(services: di
             assert service["healthcheck"]["test"], name
 
 
-def test_every_mounted_file_exists_and_every_started_script_is_executable(services: dict[str, Any], text: str) -> None:
+def test_mounted_files_exist_and_started_scripts_are_executable(services: dict[str, Any], text: str) -> None:
     for path in re.findall(r"^ +- \./([^:]+):", text, re.MULTILINE):
         assert (ROOT / path).is_file(), path
     for path in re.findall(r"/opt/lgsp/(include/docker/\w\S+\.sh)\b", text):

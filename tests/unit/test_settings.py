@@ -29,12 +29,12 @@ def test_secrets_are_not_in_a_representation() -> None:
     assert "pass-w" not in repr(endpoint) and "key-s" not in repr(endpoint)
 
 
-def test_an_installation_with_its_own_database_must_set_its_token_key(tmp_path: Path) -> None:
+def test_an_external_database_requires_a_token_key(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="LGSP_TOKEN_KEY"):
         Settings.from_env({"LGSP_HOME": str(tmp_path), "LGSP_DATABASE_URL": "postgresql://x"}).token_key()
 
 
-def test_with_the_embedded_database_the_token_key_is_generated_once_and_readable_by_its_owner_only(
+def test_a_generated_token_key_is_stable_and_private(
     tmp_path: Path,
 ) -> None:
     settings = Settings.from_env({"LGSP_HOME": str(tmp_path)})

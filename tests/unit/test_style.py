@@ -33,7 +33,7 @@ REPLACED = {
 }
 WORDS = {re.compile(rf"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE): better for words, better in REPLACED.items()}
 
-MOST_LINES, MOST_FUNCTION_LINES = 400, 50
+MOST_LINES, MOST_FUNCTION_LINES, LONGEST_TEST_NAME = 400, 50, 60
 ROOT_MODULES = {"__init__", "errors", "files", "install", "settings", "sql", "window"}
 # Names of columns and keys that stores, files and programs of users have.
 FROZEN = re.compile(r"told_id|refers_to_told|scope_told|is_told_twice|told_by")
@@ -78,6 +78,12 @@ def test_modules_and_functions_stay_short() -> None:
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > MOST_FUNCTION_LINES
     ]
     assert long == []
+
+
+def test_names_of_tests_stay_short() -> None:
+    names = {name for path in TESTS for name in re.findall(r"def (test_\w+)", path.read_text())}
+    assert names
+    assert sorted(name for name in names if len(name) > LONGEST_TEST_NAME) == []
 
 
 def test_a_new_module_belongs_to_a_package() -> None:

@@ -31,7 +31,7 @@ def test_a_window_ends_after_it_begins(start: str, end: str) -> None:
 
 
 @given(windows, st.integers(1, 40))
-def test_the_parts_of_a_split_window_cover_it_without_gaps_or_overlaps(window: Window, days: int) -> None:
+def test_the_parts_of_a_window_neither_leave_gaps_nor_overlap(window: Window, days: int) -> None:
     parts = window.split(days)
     assert (parts[0].start, parts[-1].end) == (window.start, window.end)
     assert all(part.end == following.start for part, following in pairwise(parts))

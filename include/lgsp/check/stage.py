@@ -76,7 +76,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     for kind in records.FACTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             with duck(settings) as con:
-                _check_rows(con, checked, kind, staged, accepted, decisions)
+                check_rows(con, checked, kind, staged, accepted, decisions)
     for kind in records.LISTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             shutil.copy(staged, accepted / staged.name)
@@ -96,10 +96,11 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     return refusal
 
 
-def _check_rows(
+def check_rows(
     con: duckdb.DuckDBPyConnection, checked: BatchCheck, kind: records.Kind, staged: Path, accepted: Path,
     decisions: row_rules.Decisions,
 ) -> None:  # fmt: skip
+    """Apply the row rules to the harmonised records of a kind, write the accepted rows, and add the results."""
     batch = checked.batch
     flagged = row_rules.apply(con, kind, staged, accepted / f"{kind.name}.parquet", batch.window.end, decisions)
     is_redrive = batch.purpose == "redrive"

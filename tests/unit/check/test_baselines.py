@@ -90,21 +90,21 @@ def test_earlier_unusual_days_do_not_change_the_usual_range() -> None:
     assert not compared(date(2022, 1, 18), province(date(2022, 1, 18)), history).is_unusual
 
 
-def test_no_records_are_suspicious_on_a_working_day_but_not_on_a_sunday() -> None:
+def test_an_empty_day_is_suspicious_unless_it_is_a_sunday() -> None:
     assert compared(date(2022, 1, 18), 0, YEAR).is_suspicious_zero
     assert not compared(date(2022, 1, 16), 0, YEAR).is_suspicious_zero
 
 
-def test_no_records_are_not_suspicious_where_days_usually_have_few() -> None:
+def test_an_empty_day_is_plausible_where_days_have_few_records() -> None:
     small = [Reading(r.day_on, r.records // 30) for r in YEAR]
     assert not compared(date(2022, 1, 18), 0, small).is_suspicious_zero
 
 
-def test_no_records_are_not_suspicious_before_the_first_day_with_records() -> None:
+def test_an_empty_day_is_plausible_before_the_first_records() -> None:
     assert not compared(FIRST - timedelta(days=6), 0, YEAR).is_suspicious_zero
 
 
-def test_no_records_are_not_suspicious_on_a_day_read_later_than_the_compared_days() -> None:
+def test_an_empty_day_is_plausible_when_it_was_read_later() -> None:
     empty = Reading(date(2022, 1, 18), 0)
     late = [replace(empty, is_prompt=False), replace(empty, is_live=False)]
     assert not any(baselines.compare_days([reading], YEAR, FROM_COUNT)[0].is_suspicious_zero for reading in late)
@@ -125,7 +125,7 @@ def test_no_records_are_not_suspicious_on_a_day_read_later_than_the_compared_day
         (date(2022, 1, 16), {"document_status": 60}, ()),  # a Sunday
     ],
 )
-def test_a_missing_kind_is_suspicious_however_many_records_of_other_kinds_there_are(
+def test_many_records_of_other_kinds_do_not_hide_a_missing_kind(
     day: date, kinds: dict[str, int], missing_kinds: tuple[str, ...]
 ) -> None:
     def with_kinds(reading: Reading) -> Reading:
@@ -176,7 +176,7 @@ def test_the_usual_range_contains_the_median_of_its_history(counts: list[int], p
 
 
 @given(st.permutations(range(30)), st.integers(0, 5000))
-def test_the_usual_range_does_not_depend_on_the_order_of_the_history(order: list[int], records: int) -> None:
+def test_the_usual_range_is_the_same_for_any_order_of_history(order: list[int], records: int) -> None:
     day = Reading(date(2022, 1, 18), records)
     assert baselines.usual_range(day, [YEAR[-n - 1] for n in order]) == baselines.usual_range(day, YEAR[-30:])
 
@@ -198,7 +198,7 @@ def nulls(rate: float, records: int = 1000) -> NullCount:
         (0.61, [0.02] * 8 + [0.3, 0.5], True, False),  # the rate has been rising: no broken feed
     ],
 )
-def test_a_field_is_reported_when_its_share_of_empty_values_is_unusual(
+def test_a_field_that_is_unusually_often_empty_is_reported(
     rate: float, history: list[float], is_unusual: bool, is_limit: bool
 ) -> None:
     result = baselines.compare_nulls(nulls(rate), history)

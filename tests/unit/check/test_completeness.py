@@ -62,7 +62,7 @@ def world() -> World:
     )
 
 
-def test_a_broken_feed_hides_only_its_own_records_from_its_system(world: World) -> None:
+def test_a_broken_feed_hides_only_its_own_records(world: World) -> None:
     now = day_number(LAST + timedelta(days=1)) * 86_400 - 7 * 3600
     sound = World(world.seed, world.start, world.end, world.calendar, world.rates, world.dossiers, world.marks, world.document_data)  # fmt: skip
     whole, broken = sound.view(now), world.view(now)
@@ -82,7 +82,7 @@ def test_a_broken_feed_hides_only_its_own_records_from_its_system(world: World) 
             )
 
 
-def test_the_truth_has_no_data_where_a_feed_broke_and_zero_where_no_dossier_was_received(world: World) -> None:
+def test_the_truth_has_no_data_for_broken_feeds_and_zero_else(world: World) -> None:
     now = day_number(LAST + timedelta(days=1)) * 86_400 - 7 * 3600
     rows = truth_of(world, now).zero_activity.to_pylist()
     broken = agencies.load()[next(f.agency for f in world.feeds if f.agency is not None)].new_code

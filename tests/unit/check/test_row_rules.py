@@ -157,9 +157,7 @@ def test_a_rule_without_a_proof_raises_an_error(
         canaries.create_table(con, "work_file", columns["work_file"], DAY.end)
 
 
-def test_a_quarantined_work_file_belongs_to_the_day_it_was_opened(
-    tmp_path: Path, columns: dict[str, dict[str, str]]
-) -> None:
+def test_a_quarantined_work_file_belongs_to_its_opening_day(tmp_path: Path, columns: dict[str, dict[str, str]]) -> None:
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         canaries.create_table(con, "work_file", columns["work_file"], DAY.end)
@@ -210,7 +208,7 @@ def _answer(day: str, document_id: str = "") -> str:
     return f"<ResponseFor>{organ}{code}<PromulgationDate>{day}</PromulgationDate><DocumentId>{document_id}</DocumentId></ResponseFor>"
 
 
-def test_impossible_answers_and_contradicting_messages_are_flagged(tmp_path: Path) -> None:
+def test_impossible_and_contradicting_messages_are_flagged(tmp_path: Path) -> None:
     sent = {
         "same day": edoc(more=_answer("2021/06/18"), key="000.00.07.H47,2021/06/18,1/A"),
         "the day after": edoc(more=_answer("2021/06/19"), key="000.00.07.H47,2021/06/18,2/A"),

@@ -30,7 +30,7 @@ def test_every_column_of_the_shipped_contract_is_filled() -> None:
 
 
 @pytest.mark.usefixtures("wider")
-def test_a_column_that_no_source_fills_is_an_error_naming_the_file() -> None:
+def test_a_column_no_source_fills_is_an_error_naming_the_file() -> None:
     with pytest.raises(
         ContractError, match=r"contracts/dossier\.yml: no source fills applicant_age_group; select it in sources/"
     ):

@@ -66,7 +66,7 @@ def _spellings(agency: Agency) -> Iterator[str]:
                 yield f"{written}, {place}, tỉnh Quảng Nam"
 
 
-def test_d08_every_spelling_of_every_agency_matches_that_agency_or_none() -> None:
+def test_d08_no_spelling_of_an_agency_matches_another_agency() -> None:
     spellings = [(agency, spelling) for agency in AGENCIES for spelling in dict.fromkeys(_spellings(agency))]
     matches = [(agency.new_code, MATCHER.match(spelling, FIRST_DAY[agency.new_code])) for agency, spelling in spellings]
     matched = [(expected, match.organisation_id) for expected, match in matches if match]
@@ -114,7 +114,7 @@ def test_the_parent_distinguishes_two_agencies_with_one_name(spelling: str, orga
     assert Matcher(TWICE).match(spelling) == Match(organisation_id, "exact")
 
 
-def test_the_day_distinguishes_two_agencies_that_had_a_name_one_after_the_other() -> None:
+def test_the_day_distinguishes_successive_agencies_of_a_name() -> None:
     began, merged = date(2016, 4, 1), date(2025, 7, 1)
     versions = [Version("H47.20.26", began, merged, "20434", None), Version("H47.35.40", merged, None, "20434", None)]
     matcher = Matcher(TWICE, versions=versions)
@@ -141,18 +141,16 @@ CENTRES = _directory([
         ("Trung tâm Y tế Đại Lộc", Match("H47.21.90", "exact")), ("Sở Y tế: Trung tâm Y tế huyện Đại Lộc", Match("H47.12.07", "exact")),
     ],
 )  # fmt: skip
-def test_a_full_name_matches_its_agency_before_one_whose_name_with_its_parent_is_the_same(
-    spelling: str, match: Match
-) -> None:
+def test_a_full_name_has_priority_over_a_name_with_its_parent(spelling: str, match: Match) -> None:
     assert Matcher(CENTRES).match(spelling) == match
 
 
-def test_a_name_of_two_agencies_does_not_match_a_third_whose_name_with_its_parent_is_the_same() -> None:
+def test_a_name_of_two_agencies_does_not_match_a_third() -> None:
     twice = [*CENTRES, *_directory([("H48.12.07", "Trung tâm Y tế huyện Đại Lộc", "district", None)])]
     assert Matcher(twice).match("Trung tâm Y tế huyện Đại Lộc") is None
 
 
-def test_a_longer_chain_of_committees_gives_no_more_forms_of_a_name() -> None:
+def test_a_longer_chain_of_committees_gives_no_more_forms() -> None:
     rows: list[tuple[str, str, str, str | None]] = [
         (f"H47.{n:02}", f"UBND xã Tân {'A' * (n + 1)}", "commune", f"H47.{n - 1:02}") for n in range(1, 13)
     ]
@@ -193,7 +191,7 @@ def test_an_alias_of_a_name_of_two_agencies_matches_neither() -> None:
     assert Matcher(both).match("SNV") is None
 
 
-def test_a_decision_applies_only_to_a_spelling_without_another_match() -> None:
+def test_a_decision_applies_only_to_an_unmatched_spelling() -> None:
     accepted = {text.key("UBND xã Cẩm Thanhh") or "": "H47.20.25", text.key("UBND xã Cẩm Hà") or "": "H47.20.25"}
     matcher = Matcher(PROVINCE, accepted)
     assert matcher.match("UBND Xã Cẩm Thanhh") == Match("H47.20.25", "review")

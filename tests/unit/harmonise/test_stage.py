@@ -90,7 +90,7 @@ def judged(source: str, *pages: list[Any]) -> tuple[stage.BatchCheck, int]:
         checked = stage.BatchCheck(ledger.Batch("b.1", source, DAY, "harmonised", None, "", None, {}))
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
-            stage._check_rows(
+            stage.check_rows(
                 con, checked, records.DOSSIER, folder / "harmonised" / "dossier.parquet", folder / "judged", Decisions()
             )
     return checked, sum(len(page) for page in pages)
@@ -144,14 +144,14 @@ def test_every_repair_is_reported(source: str) -> None:
         ({"appliedDate": None, "acceptedDate": "2026-08-03T17:00:00.000+0000"}, 4),
     ],
 )
-def test_a_quarantined_record_belongs_to_a_day_before_the_end_of_its_window(changes: dict[str, Any], day: int) -> None:
+def test_a_quarantined_record_has_a_day_in_its_window(changes: dict[str, Any], day: int) -> None:
     invalid = {"dossierStatus": {"id": 77}, "completedDate": None, "modifiedDate": "2026-08-04T03:00:00.000+0000"}
     checked, _ = judged("one_stop_shop", [one_stop(**invalid, **changes)])
     assert {reason["occurred_on"] for reason in checked.quarantine} == {date(2026, 8, day)}
 
 
 @pytest.mark.parametrize("source", SAMPLES)
-def test_an_unknown_code_quarantines_its_row_and_names_the_file_to_edit(source: str) -> None:
+def test_an_unknown_code_is_quarantined_and_names_its_file(source: str) -> None:
     cases = [case for case in UNKNOWN if case[0] == source]
     key = "id" if source == "one_stop_shop" else "MaHoSo"
     page = [SAMPLES[source](**changes, **{key: f"{AGENCY}-260803-000{n}"}) for n, (_, changes, _) in enumerate(cases)]
@@ -231,7 +231,7 @@ def test_a_deleted_record_is_accepted_even_when_it_is_damaged() -> None:
     assert (checked.counts.accepted, checked.quarantine) == (1, [])
 
 
-def test_only_a_row_with_personal_data_is_quarantined_and_its_reason_does_not_show_them() -> None:
+def test_a_row_with_personal_data_is_quarantined_without_them() -> None:
     page = [
         online(),
         online(MaHoSo="Nguyễn Văn An 049094000123"),
@@ -306,7 +306,7 @@ def test_codes_and_names_can_be_corrected() -> None:
     assert (row["status"], row["unknown_codes"], row["receiving_organisation_id"]) == ("finished", None, "H47.20.25")
 
 
-def test_an_unknown_level_is_reported_and_the_level_is_taken_from_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_level_is_reported_and_taken_from_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = json.loads(json.dumps(LISTS["one_stop_shop"]))
     listed["agencies"]["content"][0]["level"]["code"] = "QUAN"
     monkeypatch.setitem(LISTS, "one_stop_shop", listed)
@@ -324,7 +324,7 @@ def test_an_unknown_spelling_goes_to_the_review() -> None:
     assert [(spelling.alias, spelling.records) for spelling in harmonised.unmatched] == [("UBND xã Cẩm Thành", 1)]
 
 
-def test_s16_one_person_has_one_token_however_the_phone_is_written() -> None:
+def test_s16_all_spellings_of_a_phone_give_one_token() -> None:
     written = ["+84763123456", "0763 123 456", "84763123456", "(+84) 763 123456", "01263123456", "0763.123.456"]
     page = [one_stop(applicant={"data": {"phoneNumber": number, "identityNumber": ""}}) for number in written]
     rows = harmonise("one_stop_shop", page).rows

@@ -37,7 +37,7 @@ def _is_test(con: duckdb.DuckDBPyConnection, kind: str, value: str) -> bool:
         ("applicant", "Test Nguyễn Văn A"), ("applicant", "Quản trị app"), ("email", "admin_test@gmail.com"),
     ],
 )  # fmt: skip
-def test_d24_a_name_that_begins_or_ends_with_test_is_a_test_record(
+def test_d24_a_name_starting_or_ending_in_test_is_a_test_record(
     con: duckdb.DuckDBPyConnection, kind: str, value: str, form: Literal["NFC", "NFD"]
 ) -> None:
     assert _is_test(con, kind, normalize(form, value))

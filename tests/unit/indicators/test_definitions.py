@@ -33,13 +33,13 @@ def test_the_weights_of_the_index_make_a_hundred_points() -> None:
     assert all(0 < row["full_at"] <= 1 for row in weights)
 
 
-def test_every_component_is_computed_from_an_indicator_that_is_defined() -> None:
+def test_every_component_has_a_defined_indicator() -> None:
     tables = definitions.tables()
     known = {row["kpi_id"] for row in tables["indicator_definition"] if row["table_name"] == "service_kpi"}
     assert {row["kpi_id"] for row in tables["index_766_weight"]} - {None} <= known
 
 
-def test_versions_of_a_definition_follow_one_another_without_a_gap() -> None:
+def test_versions_of_a_definition_leave_no_gap() -> None:
     versions = [row for row in definitions.tables()["indicator_definition"] if row["kpi_id"] == "online_share"]
     first, second = sorted(versions, key=lambda row: row["valid_from"])
     assert first["valid_to"] == second["valid_from"] == date(2022, 8, 14) + timedelta(days=1)
@@ -285,7 +285,7 @@ def test_a_component_has_at_most_one_weight_on_a_day(validities: list[tuple[int,
 
 
 @given(st.sampled_from([THRESHOLDS, WEIGHTS, REPORTED, INDICATORS]), st.binary(max_size=60), st.integers(0, 300))
-def test_any_content_of_a_file_is_read_or_refused_with_the_name_of_the_file(name: str, damage: bytes, at: int) -> None:
+def test_any_file_is_read_or_refused_with_its_name(name: str, damage: bytes, at: int) -> None:
     whole = (definitions.FOLDER / name).read_bytes()[:600]
     with TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(whole[:at] + damage + whole[at:])

@@ -51,7 +51,7 @@ def test_only_the_picked_records_of_many_pages_are_read(tmp_path: Path) -> None:
     assert picked_rows.items() <= all_rows.items() and len(all_rows) == 9
 
 
-def test_a_picked_message_is_read_with_the_complete_listing_and_a_work_file_alone(tmp_path: Path) -> None:
+def test_messages_need_the_complete_listing_but_work_files_none(tmp_path: Path) -> None:
     listed = [{"docId": f"d{n}", "createdTime": f"2026/08/03 1{n}:00:00", "messageType": "edoc"} for n in range(3)]
     files = [{"maHoSo": f"w{n}", "maDonVi": "000.00.07.H47", "ngayCapNhat": "2026/08/03 10:00:00"} for n in range(2)]
     landed = _landed(

@@ -47,7 +47,7 @@ def test_agency_and_home_commune_of_every_dossier_are_in_force():
         )
 
 
-def test_districts_and_old_communes_receive_no_dossiers_after_the_merger():
+def test_merged_units_receive_no_dossiers_after_the_merger():
     generated = dossiers()
     after = local_days(generated.submitted) >= day_number(territory_versions.MERGER)
     receiving = [ALL_AGENCIES[index] for index in set(generated.agency[after].tolist())]
@@ -57,7 +57,7 @@ def test_districts_and_old_communes_receive_no_dossiers_after_the_merger():
     assert set(generated.service[after].tolist()) & district_services
 
 
-def test_silent_communes_receive_no_dossiers_and_offline_communes_no_online_ones():
+def test_silent_communes_receive_nothing_and_offline_none_online():
     generated = dossiers()
     silent = [a.index for a in ALL_AGENCIES if a.is_silent]
     offline = [a.index for a in ALL_AGENCIES if a.is_offline]
@@ -67,7 +67,7 @@ def test_silent_communes_receive_no_dossiers_and_offline_communes_no_online_ones
     assert not np.isin(generated.agency[generated.channel == ONLINE], offline).any()
 
 
-def test_the_communes_of_july_2025_match_the_reference_data_and_have_new_style_codes():
+def test_the_communes_of_july_2025_match_the_reference_data():
     new = [a for a in ALL_AGENCIES if a.valid_from == territory_versions.MERGER]
     assert [a.code for a in new] == [a.new_code for a in new] == [f"H47.{n}" for n in range(101, 179)]
     for agency in new:
@@ -78,7 +78,7 @@ def test_the_communes_of_july_2025_match_the_reference_data_and_have_new_style_c
     assert generated.code(last).startswith("H47.1") and len(generated.code(last).split("-")) == 3
 
 
-def test_every_agency_that_ended_has_the_successor_of_its_territory():
+def test_an_ended_agency_has_the_successor_of_its_territory():
     for agency in ALL_AGENCIES:
         if agency.valid_to is None:
             assert agency.level == agencies.PROVINCE or agency.valid_from == territory_versions.MERGER
@@ -96,7 +96,7 @@ def test_every_agency_that_ended_has_the_successor_of_its_territory():
     )
 
 
-def test_agency_validity_matches_what_the_platform_derives_from_names():
+def test_agency_validity_matches_what_names_imply():
     rows = [
         (a.code, a.name, agencies.LEVELS[a.level], None if a.parent is None else ALL_AGENCIES[a.parent].code, "")
         for a in ALL_AGENCIES

@@ -194,7 +194,7 @@ def test_a_later_clock_only_adds_events():
     assert earlier.one_stop.listing.window(0, earlier.as_of + 1).size == earlier.one_stop.listing.rows.size
 
 
-def test_a_deleted_dossier_is_marked_in_the_portal_and_absent_from_the_truth():
+def test_a_deleted_dossier_is_marked_and_not_in_the_truth():
     generated = World.generate("tiny", 2, START, date(2026, 6, 30), dossiers_count=6_000)
     view = generated.view(midnight(date(2026, 7, 1)))
     deleted = np.flatnonzero(view.one_stop.is_deleted & (view.portal.visible > 0))
@@ -215,7 +215,7 @@ def test_edxml_is_well_formed_in_every_profile():
         etree.fromstring(documents_edxml.status_xml(status, document_data.documents).encode())
 
 
-def test_a_secret_document_has_a_security_level_and_is_not_in_the_truth():
+def test_a_secret_document_has_a_level_and_is_not_in_the_truth():
     generated = world()
     secret = [d for d in generated.document_data.documents if d.is_secret]
     assert secret and all(

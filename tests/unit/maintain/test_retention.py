@@ -28,9 +28,7 @@ def _replaced(gaps: list[int]) -> tuple[list[Replaced], datetime]:
 
 
 @given(GAPS, RULES, st.integers(0, 60 * 24 * 400))
-def test_p10_a_snapshot_replaced_within_the_grace_period_is_never_retired(
-    gaps: list[int], rules: Retention, later: int
-) -> None:
+def test_p10_a_snapshot_within_the_grace_period_stays(gaps: list[int], rules: Retention, later: int) -> None:
     snapshots, newest = _replaced(gaps)
     now = newest + timedelta(minutes=later)
     retired = {*expired_files(snapshots, rules, now), *expired_history(snapshots, rules, now)}

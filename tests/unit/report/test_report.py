@@ -210,7 +210,7 @@ def test_a_text_never_becomes_a_formula_or_a_link(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_a_text_of_a_source_never_becomes_a_formula_in_a_csv_file(text: str, tmp_path: Path) -> None:
+def test_a_source_text_never_becomes_a_formula_in_a_csv_file(text: str, tmp_path: Path) -> None:
     facts = {"name": text, "plain": "a=1", "amount": -5, "nothing": None}
     row = Row(text, "dossier", "H1", "counted", "reason", text, -1, 1, 0, 0, facts)
     explain.write(tmp_path / "rows.csv", [row])
@@ -220,7 +220,7 @@ def test_a_text_of_a_source_never_becomes_a_formula_in_a_csv_file(text: str, tmp
     assert (line["plain"], line["numerator"], line["amount"], line["nothing"]) == ("a=1", "-1", "-5", "")
 
 
-def test_the_workbook_of_a_week_has_no_formula_and_its_numbers_are_not_rounded() -> None:
+def test_a_workbook_has_no_formulas_and_unrounded_numbers() -> None:
     files = _files(sheets.weekly_workbook(_week(), "vi"))
     pages = [text for name, text in files.items() if name.startswith("xl/worksheets/")]
     assert len(pages) == 12 and not any("<f>" in text for text in pages)

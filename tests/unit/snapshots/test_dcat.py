@@ -101,7 +101,7 @@ def test_every_table_is_a_dataset_with_snapshot_and_contract(graph: Graph) -> No
         assert (dataset, DCTERMS.description, Literal(shared.description, lang="en")) in graph
 
 
-def test_every_column_is_described_in_both_languages_and_in_order(graph: Graph) -> None:
+def test_every_column_is_described_in_two_languages_in_order(graph: Graph) -> None:
     for shared in contract.every():
         schema = graph.value(URIRef(f"{BASE}#{shared.name}"), CSVW.tableSchema)
         columns = list(graph.items(graph.value(schema, CSVW.column)))  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def test_a_partitioned_table_covers_its_first_to_last_month(graph: Graph) -> Non
         assert graph.value(URIRef(f"{BASE}#{name}"), DCTERMS.temporal) is None
 
 
-def test_the_same_manifest_gives_the_same_bytes_without_local_paths() -> None:
+def test_equal_manifests_give_equal_bytes_without_local_paths() -> None:
     catalog = dcat.document(_manifest())
     assert catalog == dcat.document(orjson.loads(orjson.dumps(_manifest(), option=orjson.OPT_SORT_KEYS)))
     assert b"file:" not in catalog and b"localhost" not in catalog and b'"/' not in catalog

@@ -154,7 +154,7 @@ def test_d32_packed_recipients_are_separated(packed: str) -> None:
     assert (row["recipients"], row["unknown_recipient_count"]) == (["H47.20", "H47.20.25"], 0)
 
 
-def test_d21_a_recipient_without_code_is_found_by_name_and_a_test_agency_is_left_out() -> None:
+def test_d21_recipients_match_by_name_without_test_agencies() -> None:
     to = (
         "<To><OrganId/><OrganName>UBND xã Cẩm Thanh</OrganName></To><To><OrganId>H47_test</OrganId><OrganName>Thử</OrganName></To>"
         "<To><OrganId>000.00.20.H47_TEST</OrganId></To><To><OrganId></OrganId><OrganName>Công ty nào đó</OrganName></To>"
@@ -292,9 +292,7 @@ def test_a_subject_is_repaired_and_has_no_personal_data(sent: str, subject: str 
         ("0001/01/01", None, "DueDate:sentinel"), ("N/A", None, "DueDate:filler"),
     ],
 )  # fmt: skip
-def test_a_due_day_is_read_in_any_format_or_reported_as_unreadable(
-    sent: str, day: date | None, repairs: str | None
-) -> None:
+def test_a_due_day_is_read_in_any_format_or_is_unreadable(sent: str, day: date | None, repairs: str | None) -> None:
     row = read(edoc(more=f"<DueDate>{sent}</DueDate>"))
     assert (row["due_on"], row["repairs"]) == (day, repairs)
 

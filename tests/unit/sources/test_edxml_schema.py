@@ -88,7 +88,7 @@ def test_the_form_of_a_value_is_valid_exactly_when_the_value_is(
 
 
 def test_messages_of_one_shape_are_validated_once() -> None:
-    edxml_schema._validate_shape.cache_clear()
+    edxml_schema.validate_shape.cache_clear()
     for number in range(200):
         read(
             edoc(
@@ -97,4 +97,4 @@ def test_messages_of_one_shape_are_validated_once() -> None:
                 to=TO * (1 + number % 5),
             )
         )
-    assert edxml_schema._validate_shape.cache_info().misses <= 2
+    assert edxml_schema.validate_shape.cache_info().misses <= 2

@@ -131,7 +131,7 @@ def test_every_simulated_applicant_is_removed_without_a_title() -> None:
         ("0510 3852123", "phone"), ("a.b+c@example.gov.vn", "email"),
     ],
 )  # fmt: skip
-def test_numbers_and_addresses_are_removed_and_their_kind_is_reported(spelling: str, kind: str) -> None:
+def test_numbers_and_addresses_are_removed_and_named_by_kind(spelling: str, kind: str) -> None:
     assert personal_data.persons_in(f"liên hệ {spelling}, trước 17 giờ") == (kind,)
     left = personal_data.without_persons(f"liên hệ {spelling}, trước 17 giờ") or ""
     assert not any(sign.isdigit() for sign in left.replace("17", "")) and "@" not in left

@@ -114,7 +114,7 @@ def test_foreign_words_signs_and_codes_are_unchanged(value: str) -> None:
     assert text.repair(value) == text.Repaired(value)
 
 
-def test_a_no_break_space_after_a_capital_is_not_a_misread_letter() -> None:
+def test_a_no_break_space_after_a_capital_is_no_misread_letter() -> None:
     assert text.clean("UBND XÃ\u00a0TAM AN") == "UBND XÃ TAM AN"
 
 

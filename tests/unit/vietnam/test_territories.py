@@ -26,7 +26,7 @@ def _districts(day: date) -> set[str]:
     return {unit.code for unit in _at(day, "district", {"49"})}
 
 
-def test_quang_nam_has_18_districts_and_241_communes_before_2025_and_17_and_233_after() -> None:
+def test_the_units_of_quang_nam_are_counted_before_and_in_2025() -> None:
     before, after = date(2024, 12, 31), date(2025, 1, 1)
     assert (len(_districts(before)), len(_at(before, "commune", _districts(before)))) == (18, 241)
     assert (len(_districts(after)), len(_at(after, "commune", _districts(after)))) == (17, 233)
@@ -49,7 +49,7 @@ def test_da_nang_has_56_communes_before_2025_and_47_after() -> None:
     assert counts == [(8, 56), (8, 47)]
 
 
-def test_every_old_commune_has_a_unit_today_and_every_district_is_dissolved() -> None:
+def test_old_communes_have_successors_but_old_districts_none() -> None:
     current_codes = territories.current_codes()
     for unit in territory_versions.units():
         now = current_codes[(unit.code, unit.valid_from)]
@@ -110,7 +110,7 @@ def test_a_listed_code_wins_over_the_reversed_one(tmp_path: Path, monkeypatch: p
         codelists.load.cache_clear()
 
 
-def test_three_digits_under_the_province_are_a_commune_when_no_level_is_given() -> None:
+def test_three_digits_under_the_province_are_a_commune() -> None:
     assert directory.level("H47.101", None) == directory.level("H55.242", None) == "commune"
     assert directory.level("H47.20", None) == "province" and directory.level("H47.20.25", None) == "commune"
 
@@ -137,7 +137,7 @@ def _versions(*rows: tuple[str | None, str | None, str | None, str | None, str])
     return found
 
 
-def test_an_agency_ends_with_its_territory_and_names_its_successor() -> None:
+def test_an_agency_ends_with_its_territory_and_has_a_successor() -> None:
     versions = _versions(*LISTED)
     assert versions["H47.20.25"] == [("2016-04-01", "2025-07-01", "20431", "20413")]
     assert versions["H47.113"] == [("2025-07-01", "None", "20413", None)]
@@ -146,18 +146,18 @@ def test_an_agency_ends_with_its_territory_and_names_its_successor() -> None:
     assert versions["H47"] == [("2016-04-01", "2025-07-01", "49", None), ("2025-07-01", "None", "48", None)]
 
 
-def test_a_committee_continues_when_another_commune_is_merged_into_its_commune() -> None:
+def test_a_committee_continues_when_its_commune_absorbs_another() -> None:
     versions = _versions(*LISTED)
     assert versions["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
     assert versions["H47.30.15"] == [("2016-04-01", "2025-01-01", "20761", "20758")]
 
 
-def test_an_agency_listed_under_its_later_name_keeps_its_versions() -> None:
+def test_an_agency_under_its_later_name_keeps_its_versions() -> None:
     renamed = [row if row[0] != "000.14.30.H47" else (row[0], "UBND xã Quế Tân", *row[2:]) for row in LISTED]
     assert _versions(*renamed)["H47.30.14"] == [("2016-04-01", "2025-07-01", "20758", "20779")]
 
 
-def test_an_agency_whose_territory_is_not_known_has_one_open_version() -> None:
+def test_an_agency_of_an_unknown_territory_has_one_version() -> None:
     assert _versions(("000.14.30.H47", "UBND xã Không Đâu", "commune", None, ""))["H47.30.14"] == [
         ("2016-04-01", "None", None, None)
     ]
@@ -168,7 +168,7 @@ def test_a_commune_without_a_parent_is_found_in_its_province() -> None:
     assert _versions(("000.25.20.H47", "UBND xã Bình An", "commune", None, ""))["H47.20.25"][0][2] == "20845"
 
 
-def test_the_row_of_an_agency_has_its_newest_territory_and_all_its_versions() -> None:
+def test_an_agency_has_its_newest_territory_and_all_versions() -> None:
     listed = directory.directory(LISTED)
     rows = {row["organisation_id"]: row for row in directory.rows(listed, directory.places(listed))}
     assert [name.split()[0] for name in directory.COLUMNS.split(", ")] == list(rows["H47"])

@@ -67,7 +67,7 @@ def test_a_code_gets_back_the_zeros_that_a_spreadsheet_removed(text: str | None,
     assert territory_versions.pad_code(text, level) == code
 
 
-def test_a_name_used_in_several_districts_is_resolved_by_its_district() -> None:
+def test_the_district_resolves_a_name_used_in_several_of_them() -> None:
     everywhere = districts("49", BEFORE)
     assert len(codes("Phước Hòa", "commune", everywhere, BEFORE)) == 2
     assert codes("Phước Hòa", "commune", {"502"}, BEFORE) == ["20338"]
@@ -79,9 +79,7 @@ def test_a_name_used_in_several_districts_is_resolved_by_its_district() -> None:
     ("name", "district", "commune"),
     [("Hội An", "503", "20410"), ("Điện Bàn", "507", "20551"), ("Quế Sơn", "509", "20641"), ("Núi Thành", "517", "20965")],
 )  # fmt: skip
-def test_an_old_district_and_the_new_commune_of_its_name_are_different_units(
-    name: str, district: str, commune: str
-) -> None:
+def test_an_old_district_is_not_the_new_commune_of_its_name(name: str, district: str, commune: str) -> None:
     assert codes(name, "district", {"49"}, BEFORE) == [district] and codes(name, "district", {"48"}, NOW) == []
     assert codes(name, "commune", {"48"}, NOW) == [commune] and commune not in codes(name, "commune", {"49"}, BEFORE)
 
@@ -118,9 +116,7 @@ def test_pho_yen_was_a_town_until_it_became_a_city() -> None:
         (("Hòa Thuận", "Hoà Thuận"), "502", "20375"),
     ],
 )
-def test_numerals_apostrophes_and_spelling_variants_mean_one_unit(
-    spellings: tuple[str, ...], district: str, code: str
-) -> None:
+def test_numerals_apostrophes_and_variants_mean_one_unit(spellings: tuple[str, ...], district: str, code: str) -> None:
     for name in spellings:
         assert codes(name, "commune", {district}, BEFORE) == codes(name, "commune", {district}, BETWEEN) == [code], name
 
@@ -147,7 +143,7 @@ def test_a_unit_keeps_its_code_when_it_becomes_a_ward() -> None:
     assert codes("xã Điện Minh", "commune", {"507"}, BEFORE) == ["20593"]
 
 
-def test_two_communes_of_thai_nguyen_end_without_a_crosswalk_line() -> None:
+def test_two_communes_of_thai_nguyen_have_no_crosswalk_line() -> None:
     lost = [u for u in territory_versions.units() if u.level != "district" and territories.current_unit(u) is None]
     assert {unit.code for unit in lost} == territory_versions.WITHOUT_LINE == {"05704", "05782"}
     assert {unit.valid_to for unit in lost} == {territory_versions.FIRST_CHANGE}
@@ -175,7 +171,7 @@ def test_a_dissolved_district_has_no_current_unit(day: date) -> None:
             assert (found and found.name) == ("Đặc khu Hoàng Sa" if unit.code == "498" else None)
 
 
-def test_versions_of_a_code_never_overlap_and_every_line_joins_two_units() -> None:
+def test_versions_never_overlap_and_every_line_joins_two_units() -> None:
     ends: dict[str, date | None] = {}
     for unit in territory_versions.units():
         if unit.code in ends:
@@ -188,7 +184,7 @@ def test_versions_of_a_code_never_overlap_and_every_line_joins_two_units() -> No
         assert line.weight == (None if line.relation == "split" else 1.0)
 
 
-def test_four_units_were_split_and_their_counts_follow_the_default() -> None:
+def test_the_counts_of_four_split_units_follow_the_default() -> None:
     split = {line.from_code for line in territory_versions.crosswalk() if line.relation == "split"}
     assert split == {"20296", "05461", "05467", "05932"}
     old = territory_versions.unit_at("05467", BEFORE)

@@ -48,7 +48,7 @@ def test_d08_short_and_long_have_one_key(short: str, long: str) -> None:
     assert text.key(short) == text.key(long)
 
 
-def test_d08_every_spelling_of_every_agency_that_abbreviates_only_has_its_key() -> None:
+def test_d08_abbreviated_spellings_have_the_key_of_the_agency() -> None:
     for agency in agencies.load():
         for spelling in agencies.name_variants(agency)[1:]:
             assert text.key(spelling) == text.key(agency.name), spelling

@@ -60,7 +60,7 @@ def test_offices_are_closed_at_tet_and_open_before_and_after(year: int) -> None:
 
 
 @pytest.mark.parametrize("day", ["2024-05-04", "2025-04-26", "2026-08-22", "2026-01-10"])
-def test_a_saturday_in_exchange_for_a_bridge_day_is_a_working_day(day: str) -> None:
+def test_a_saturday_traded_for_a_bridge_day_is_a_working_day(day: str) -> None:
     found = working_days.day(date.fromisoformat(day))
     assert found.is_working_day and found.is_swap_day and not found.is_holiday
 
@@ -103,7 +103,7 @@ def test_a_weekday_off_is_a_holiday(day: date) -> None:
     assert found.is_swap_day == (found.is_working_day and day.weekday() >= 5)
 
 
-def test_d39_counters_may_open_on_saturday_and_no_rule_checks_weekdays() -> None:
+def test_d39_no_rule_refuses_a_saturday() -> None:
     assert working_days.day(date(2026, 6, 6)).is_saturday_counter
     assert not working_days.day(date(2026, 6, 7)).is_saturday_counter, "a Sunday"
     assert not working_days.day(date(2026, 8, 22)).is_saturday_counter, "a working day"
@@ -233,7 +233,7 @@ def test_working_time_is_additive(a: int, b: int, c: int) -> None:
 
 
 @given(seconds, seconds)
-def test_working_time_is_never_negative_nor_longer_than_elapsed_time(a: int, b: int) -> None:
+def test_working_time_is_between_zero_and_elapsed_time(a: int, b: int) -> None:
     worked = working_time.between(moments(min(a, b)), moments(max(a, b)))[0].astype(np.int64)
     assert 0 <= worked <= abs(a - b) * 1_000_000
 
@@ -259,7 +259,7 @@ def test_a_later_start_is_never_due_earlier(a: int, b: int, added: int, count: i
 
 
 @given(seconds, st.integers(1, 60))
-def test_a_due_day_is_a_working_day_and_the_given_number_of_working_days_away(received: int, count: int) -> None:
+def test_a_due_day_is_the_given_number_of_working_days_away(received: int, count: int) -> None:
     due = working_time.due(moments(received), np.int64(count))
     due_on = working_time.local_days(due)
     assert working_time.is_working(due_on).all()

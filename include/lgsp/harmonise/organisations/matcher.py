@@ -230,15 +230,15 @@ def _other_names(directory: list[Organisation], source: str | None) -> dict[str,
         ids[_spelled_out(o.key)].append(o.organisation_id)
         ids[o.organisation_id.lower()].append(o.organisation_id)
     aliases: dict[str, list[str]] = defaultdict(list)
-    for alias, meant in _listed(source):
+    for alias, meant in known_aliases(source):
         for organisation_id in ids.get(meant, ()):
             aliases[organisation_id].append(alias)
     return aliases
 
 
 @cache
-def _listed(source: str | None) -> tuple[tuple[str, str], ...]:
-    """The listed aliases: pairs of the alias key, and the spelled-out name or the id in lower case."""
+def known_aliases(source: str | None) -> tuple[tuple[str, str], ...]:
+    """The aliases of the code list: pairs of the alias key, and the spelled-out name or the id in lower case."""
     aliases = codelists.load(ALIASES)
     pairs = [pair for section in ("any", source) if section for pair in (aliases.get(section) or {}).items()]
     listed = [(_key(alias), _meant(str(name))) for alias, name in pairs]

@@ -42,7 +42,7 @@ class ValidationResult:
 
 def validate(kind: str, parts: tuple[Node, ...]) -> ValidationResult:
     """Validate the parts of a message against the profile; `kind` is Document or Status. The result has no values."""
-    return _validate_shape((kind, frozenset(_shape(part) for part in parts), NOTHING))
+    return validate_shape((kind, frozenset(_shape(part) for part in parts), NOTHING))
 
 
 def _shape(node: Node) -> Shape:
@@ -75,7 +75,8 @@ def _value_form(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=CACHED_SHAPES)
-def _validate_shape(message: Shape) -> ValidationResult:
+def validate_shape(message: Shape) -> ValidationResult:
+    """Validate a message without its values; messages of one shape are validated once."""
     element = _element(message)
     violations = sorted({_describe(error) for error in _schema().iter_errors(element)})
     unknown = sorted(
