@@ -75,9 +75,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
         if row and row["installation"] is not None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
-            if program == program_fingerprint() and (
-                staged == _definitions_fingerprint(settings) or not is_publishing
-            ):
+            if program == program_fingerprint() and (staged == _definitions_fingerprint(settings) or not is_publishing):
                 return
     init(settings)
 

@@ -64,7 +64,7 @@ def bare(settings: Settings, batch_id: str) -> None:
         con.execute(
             f"create table flagged as select *, {flags} from (select *, timestamptz '{end.isoformat()}' as window_to, false as is_personal from '{staged}')"
         )
-        good = " and ".join(f'"{rule.id}"' for rule in rules if rule.quarantines)
+        good = " and ".join(f'"{rule.id}"' for rule in rules if rule.is_blocking)
         con.execute(
             f"copy (select * from flagged where {good}) to '{staged.parent}/bare.parquet' (format parquet, compression zstd)"
         )

@@ -17,9 +17,8 @@ from lgsp.schema import contract
 from lgsp.schema.contract import Column, Contract
 from lgsp.snapshots import changes
 from lgsp.store import connect, history, url
-from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import Transaction, publishing
-from tests.integration.conftest import WHOLE, Installation, installed
+from tests.integration.conftest import WHOLE, Installation
 
 # The rows of a table in each snapshot: the number of a row's data by the number of its key; other keys have no row.
 WORLDS = st.lists(st.dictionaries(st.integers(1, 4), st.integers(0, 2), max_size=4), min_size=3, max_size=5)
@@ -29,14 +28,6 @@ OF_TYPE = {
     "text[]": "array['text', '{n}']",
 }  # fmt: skip
 ANNOUNCE = "insert into ledger.publication (snapshot_id, published_at, manifest_sha256, batch_count, token) values "
-
-
-@pytest.fixture(scope="module")
-def empty(
-    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Installation:
-    """A store without publications."""
-    return installed(server, tmp_path_factory.mktemp("history"), quiet_province)
 
 
 @pytest.fixture
@@ -49,9 +40,9 @@ def twice(installation: Installation) -> Installation:
 
 
 @pytest.fixture
-def announced(empty: Installation) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def announced(empty_store: Installation) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """Three empty snapshots, published on 1, 2 and 3 August; the history of the first is retired."""
-    with publishing(url(empty.settings)) as transaction, connect(empty.settings) as connection:
+    with publishing(url(empty_store.settings)) as transaction, connect(empty_store.settings) as connection:
         for number in (1, 2, 3):
             published_at = f"timestamptz '2026-08-01 06:00+07' + interval '1 day' * {number - 1}"
             connection.execute(f"{ANNOUNCE} ({number}, {published_at}, '', 0, {transaction.token})")
@@ -119,11 +110,11 @@ def _applied(copy: Rows, changes: Rows, kinds: dict[tuple[Any, ...], tuple[str, 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds=WORLDS, retired=st.sets(st.integers(1, 4), max_size=2))
 def test_the_changes_turn_a_snapshot_into_any_later_one(
-    name: str, worlds: list[dict[int, int]], retired: set[int], empty: Installation
+    name: str, worlds: list[dict[int, int]], retired: set[int], empty_store: Installation
 ) -> None:
     table = contract.load(name)
     shown: list[Rows] = [{}]
-    with publishing(url(empty.settings)) as transaction:
+    with publishing(url(empty_store.settings)) as transaction:
         for number, world in enumerate(worlds, start=1):
             _publish(transaction, table, number, world)
             shown.append(_rows(transaction, table, f"shared.{name}"))

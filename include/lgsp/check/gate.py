@@ -61,7 +61,7 @@ class RuleResult:
         """Whether this result refuses the batch or publication. A rule that could not be evaluated always does."""
         if not self.is_evaluated:
             return True
-        return not self.is_passed and self.rule.quarantines and self.overruled is None
+        return not self.is_passed and self.rule.is_blocking and self.overruled is None
 
     def __str__(self) -> str:
         if not self.is_evaluated:

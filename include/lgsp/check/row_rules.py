@@ -84,7 +84,7 @@ def apply(
     personal_data.mark_rows(con, "staged", kind)
     _flag(con, rules)
     _load_decisions(con, kind, decisions, rules)
-    quarantining = [rule for rule in rules if rule.quarantines]
+    quarantining = [rule for rule in rules if rule.is_blocking]
     _mark_quarantined(con, quarantining)
     flagged = FlaggedRows(kind, rules, *_failures(con, rules), test_records=test_records, duplicates=duplicates)
     flagged.missed_canaries = _missed_canaries(con, rules)
@@ -192,7 +192,7 @@ def _missed_canaries(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) ->
     """The ids of the rules whose canary was not flagged, or not quarantined where the rule quarantines rows."""
     missed = []
     for rule in rules:
-        condition = " and is_quarantined" if rule.quarantines else ""
+        condition = " and is_quarantined" if rule.is_blocking else ""
         query = f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{condition}'
         if count(con, query) != 1:
             missed.append(rule.id)

@@ -86,8 +86,8 @@ class Rule:
     native: dict[str, Any] | None = field(default=None, hash=False, compare=False)
 
     @property
-    def quarantines(self) -> bool:
-        """Whether a row that breaks this rule goes to quarantine."""
+    def is_blocking(self) -> bool:
+        """Whether a row that breaks this rule is quarantined, and a batch or table that breaks it is refused."""
         return self.severity in SENDS_TO_QUARANTINE
 
 
@@ -281,4 +281,4 @@ def sample(kind: str) -> dict[str, Any]:
 
 def quarantine_rule_ids() -> list[str]:
     """The ids of all rules that quarantine rows, in alphabetical order."""
-    return sorted(rule.id for shared in every() for rule in shared.rules if rule.kind != "table" and rule.quarantines)
+    return sorted(rule.id for shared in every() for rule in shared.rules if rule.kind != "table" and rule.is_blocking)

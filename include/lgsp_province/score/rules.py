@@ -54,7 +54,7 @@ def scores(expected: ExpectedDataset, dataset: Dataset) -> list[RuleScore]:
     return [
         _score(
             rule,
-            violations.get(rule.id, set()) - (set() if rule.quarantines else quarantined),
+            violations.get(rule.id, set()) - (set() if rule.is_blocking else quarantined),
             dataset.caught.get(rule.id, set()),
         )
         for kind in records.FACTS
@@ -68,7 +68,7 @@ def _score(rule: contract.Rule, true: set[Key], caught: set[Key]) -> RuleScore:
         rule.id,
         rule.kind,
         rule.severity,
-        rule.quarantines,
+        rule.is_blocking,
         len(true),
         len(caught),
         len(true & caught),

@@ -169,7 +169,7 @@ def test_a_quarantined_work_file_belongs_to_its_opening_day(tmp_path: Path, colu
             con, kind, tmp_path / "staged.parquet", tmp_path / "accepted.parquet", DAY.end, Decisions()
         ).quarantine
     changed_on = date(2001, 6, 5)
-    expected = {rule.id: date(2001, 6, 4) for rule in contract.rules("work_file") if rule.quarantines}
+    expected = {rule.id: date(2001, 6, 4) for rule in contract.rules("work_file") if rule.is_blocking}
     assert {row["rule_id"]: row["occurred_on"] for row in quarantine} == expected | {"WF_OPENED_FUTURE": changed_on}
 
 
