@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast test-all score bench bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install test test-fast test-all score bench bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +70,9 @@ bench-check: install  ## Measure check against the plain evaluation of its rules
 
 bench: install  ## Measure the whole pipeline against a plain loop [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
+
+bench-costs: install  ## Measure the CPU seconds of a year, a quiet day and a backfill [DOSSIERS=30000]
+	@$(BIN)/python -m tests.bench.costs --dossiers $(DOSSIERS)
 
 bench-publish: install  ## Measure publications against the size of their change [EVENTS=5000000]
 	@$(BIN)/python -m tests.bench.publishing --home $(LGSP_HOME)/bench --events $(EVENTS)

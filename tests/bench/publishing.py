@@ -30,6 +30,7 @@ from lgsp import install, publish, store
 from lgsp.publish.context import PublishRun
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
+from tests.bench import cpu
 from tests.bench.base import BatchGenerator, Change, seed
 
 CHANGES = (
@@ -167,7 +168,7 @@ class _CpuMeter:
 
     def __init__(self, home: Path) -> None:
         self.seconds: dict[str, float] = {}
-        self._postmaster = _postmaster(home)
+        self._postmaster = cpu.postmaster(home)
         self._timed = PublishRun.timed
 
     @property
@@ -184,14 +185,14 @@ class _CpuMeter:
         return timed
 
     def _now(self) -> float:
-        return time.process_time() + _server_seconds(self._postmaster)
+        return time.process_time() + cpu.server_seconds(self._postmaster)
 
 
 class _MemoryWatch:
     """Watches a running PostgreSQL for the peak of the private memory of all its processes."""
 
     def __init__(self, home: Path) -> None:
-        self._postmaster, self._peak, self._is_over = _postmaster(home), 0, threading.Event()
+        self._postmaster, self._peak, self._is_over = cpu.postmaster(home), 0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -203,32 +204,7 @@ class _MemoryWatch:
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.5):
-            self._peak = max(self._peak, sum(_private(pid) for pid in _children(self._postmaster)))
-
-
-def _postmaster(home: Path) -> int:
-    return int((home / "pg" / "postmaster.pid").read_text().splitlines()[0])
-
-
-def _server_seconds(postmaster: int) -> float:
-    """The CPU seconds of the server and all its child processes, also of those that ended."""
-    times = [_stat(pid)[13:17] for pid in (postmaster, *_children(postmaster))]
-    ticks = sum(int(used) for process in times for used in process[:2]) + sum(int(used) for used in times[0][2:])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _children(postmaster: int) -> list[int]:
-    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
-    return [pid for pid in pids if _stat(pid)[3] == str(postmaster)]
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat by position; zeros when the process has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ["0"] * 20
-    return ["", "", *text.rpartition(")")[2].split()]
+            self._peak = max(self._peak, sum(_private(pid) for pid in cpu.children(self._postmaster)))
 
 
 def _private(pid: int) -> int:

@@ -195,12 +195,12 @@ def compare(dossiers: int, documents: int) -> None:
 
 
 @contextmanager
-def serving(dossiers: int, documents: int) -> Iterator[dict[str, str]]:
+def serving(dossiers: int, documents: int, defects: str = PLAIN_DEFECTS) -> Iterator[dict[str, str]]:
     """A simulated province in its own process and an empty home; the environment variables for both."""
     home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
     ready = home / "ready.json"
     command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
-               "--dossiers", str(dossiers), "--documents", str(documents), "--defects", PLAIN_DEFECTS, "--port-base", "0", "--ready-file", str(ready)]  # fmt: skip
+               "--dossiers", str(dossiers), "--documents", str(documents), "--defects", defects, "--port-base", "0", "--ready-file", str(ready)]  # fmt: skip
     province = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         while not ready.exists():

@@ -27,10 +27,15 @@ MODULES = (
 )
 
 
-def main() -> None:
-    """Import the modules, then run Airflow's command line in this process."""
+def preload() -> None:
+    """Import the modules."""
     for module in MODULES:
         importlib.import_module(module)
+
+
+def main() -> None:
+    """Preload the modules, then run Airflow's command line in this process."""
+    preload()
     sys.argv[0] = "airflow"
     runpy.run_module("airflow", run_name="__main__", alter_sys=True)
 
