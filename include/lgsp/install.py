@@ -16,7 +16,7 @@ from lgsp.schema import contract, records, sources
 from lgsp.schema.fingerprint import fingerprint
 from lgsp.settings import LEASE_SECONDS, Settings
 from lgsp.sql import one_row
-from lgsp.store import connect, contract_columns, history, migrations
+from lgsp.store import as_of_by_period, connect, contract_columns, history, migrations
 from lgsp.store.transaction import PUBLISH_LOCK
 from lgsp.vietnam import working_days
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 OLDEST_VERSION = 150000  # PostgreSQL 15
 
-SCHEMAS = ("shared", "history", "ledger", "record", "restricted")
+SCHEMAS = ("shared", "history", "ledger", "record", "indicator", "restricted")
 
 # The advisory lock of the process that creates or upgrades the store.
 INIT_LOCK = 0x16_59_01
@@ -51,7 +51,10 @@ def init(settings: Settings) -> None:
             connection.execute(statement)
         migrations.apply(connection)
         for statement in chain(
-            migrations.routines(), _derived_objects(), contract_columns.required_columns(connection)
+            migrations.routines(),
+            contract_columns.views(connection),
+            _derived_objects(),
+            contract_columns.required_columns(connection),
         ):
             connection.execute(statement)
         working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
@@ -98,6 +101,7 @@ def program_fingerprint() -> str:
             *_contract_tables(),
             *numbered,
             *migrations.routines(),
+            *(as_of_by_period.view(table, table.names) for table in contract.every() if table.period_column),
             *_derived_objects(),
             GRANTS,
             repr(working_days.tables()),
@@ -107,12 +111,15 @@ def program_fingerprint() -> str:
 
 def _contract_tables() -> Iterator[str]:
     """The statements that create the tables of the contracts and of the records."""
+    yield as_of_by_period.DDL
     for table in contract.every():
-        yield table.ddl("shared")
-        yield table.ddl("history", extra=", snapshot_from bigint not null, snapshot_to bigint not null", key=())
+        yield table.ddl(table.storage)
+        yield table.ddl(
+            f"history.{table.name}", extra=", snapshot_from bigint not null, snapshot_to bigint not null", key=()
+        )
         yield from history.indexes(table)
         if table.partition:
-            yield f"create index if not exists {table.name}_part on shared.{table.name} ({table.partition.name})"
+            yield f"create index if not exists {table.name}_part on {table.storage} ({table.partition.name})"
     for kind in records.KINDS.values():
         yield kind.ddl()
 

@@ -270,7 +270,7 @@ def test_a_number_that_differs_from_its_rows_exits_with_1(
     assert equal.exit_code == 0 and json.loads(equal.stdout)["is_proven"]
     with connect(published_copy.settings) as connection:
         connection.execute(
-            "update shared.service_kpi set numerator = numerator - 1 where kpi_id = 'on_time' and organisation_id = 'ALL' "
+            "update indicator.service_kpi set numerator = numerator - 1 where kpi_id = 'on_time' and organisation_id = 'ALL' "
             "and level = 'ALL' and period = 'month' and period_start = '2026-08-01'"
         )
     different = lgsp_explain(*arguments)
@@ -284,9 +284,9 @@ def test_a_reported_figure_is_explained_by_report_and_documents(published_copy: 
             "insert into shared.manual_indicator select 'hours_saved', 'ALL', 'month', '2026-08-01', 3000, 'hours', 'Văn phòng', null, null, 1"
         )
         connection.execute(
-            "insert into shared.document_kpi (kpi_id, organisation_id, level, period, period_start, numerator, denominator, value, unit, is_plausible, "
-            "excluded_count, quarantined_count, definition_version, as_of, snapshot_id) select 'claimed_hours_per_document', 'ALL', 'ALL', period, "
-            "period_start, 3000, numerator, 3000.0 / numerator, 'hours', false, 0, quarantined_count, '1.0', as_of, 1 from shared.document_kpi "
+            "insert into indicator.document_kpi (kpi_id, organisation_id, level, period, period_start, numerator, denominator, value, unit, is_plausible, "
+            "excluded_count, quarantined_count, definition_version, snapshot_id) select 'claimed_hours_per_document', 'ALL', 'ALL', period, "
+            "period_start, 3000, numerator, 3000.0 / numerator, 'hours', false, 0, quarantined_count, '1.0', 1 from shared.document_kpi "
             "where kpi_id = 'sent' and organisation_id = 'ALL' and level = 'ALL' and period = 'month' and period_start = '2026-08-01'"
         )
     explanation = _explain(published_copy, "claimed_hours_per_document")

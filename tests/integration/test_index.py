@@ -330,8 +330,8 @@ def test_the_digest_marks_a_week_with_incomplete_data(transaction: Transaction) 
 
 
 UPDATES = {
-    "a ratio": "update shared.service_kpi set numerator = 7, value = 7.0 / denominator where kpi_id = 'online_share' and organisation_id in ('A', 'ALL') and period_start = '2026-06-18'",
-    "an activity": "update shared.zero_activity set state = 'ok', dossier_count = 3 where organisation_id = 'A' and period_start = '2026-06-18'",
+    "a ratio": "update indicator.service_kpi set numerator = 7, value = 7.0 / denominator where kpi_id = 'online_share' and organisation_id in ('A', 'ALL') and period_start = '2026-06-18'",
+    "an activity": "update indicator.zero_activity set state = 'ok', dossier_count = 3 where organisation_id = 'A' and period_start = '2026-06-18'",
 }
 
 

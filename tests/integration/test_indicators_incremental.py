@@ -286,7 +286,7 @@ def publish_change(transaction: Transaction, change: Change, snapshot_id: int) -
 def differing_rows(transaction: Transaction, name: str) -> list[tuple[Any, ...]]:
     """The rows in which an indicator table differs from the computation of the affected groups."""
     shared = contract.load(name)
-    columns = ", ".join(shared.data_names)
+    columns = ", ".join(shared.versioned_names)
     merge.stage_query(transaction, shared, compute.indicator_query(name))
     stored, computed = f"select {columns} from shared.{name}", f"select {columns} from new_{name}"
     return transaction.rows(f"({stored} except all {computed}) union all ({computed} except all {stored})")
@@ -339,7 +339,7 @@ def test_lost_sums_or_other_definitions_cause_a_full_computation(publish_transac
     dossiers: dict[int, dict[str, Any] | None] = {key: PLAIN | {"received_on": key} for key in range(1, 7)}
     publish_change(publish_transaction, Change(dossiers, (20, 20)), 1)
     for snapshot_id, loss in ((2, "delete from record.movement"), (3, "update record.indicator_period set derived_by = 'an older version'")):  # fmt: skip
-        publish_transaction.do("update shared.form_06a set received_online = 0")
+        publish_transaction.do("update indicator.form_06a set received_online = 0")
         publish_transaction.do(loss)
         publish_change(publish_transaction, Change({}, (20, 20)), snapshot_id)
         assert dossier_flows.count_differences(publish_transaction) == 0

@@ -158,7 +158,8 @@ def test_every_column_has_its_description_in_sql_and_parquet(published: Installa
         (row["t"], row["c"]): row["comment"]
         for row in published.query(
             "select relname as t, attname as c, coalesce(col_description(a.attrelid, attnum), '') as comment from pg_attribute a "
-            "join pg_class r on r.oid = attrelid where relnamespace = 'shared'::regnamespace and relkind = 'r' and attnum > 0 and not attisdropped"
+            "join pg_class r on r.oid = attrelid where relnamespace = 'shared'::regnamespace and relname = any(%s) and attnum > 0 and not attisdropped",
+            list(contract.names()),
         )
     }
     for table in contract.every():

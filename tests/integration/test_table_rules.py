@@ -30,9 +30,10 @@ def test_a_table_rule_detects_the_failing_row_of_its_contract(rule: Rule, instal
     assert rule.proof and rule.owner and rule.meaning_vi and rule.why
     for side, expected in (("fails", 1), ("keeps", 0)):
         with store.connect(installation.settings) as connection:
-            connection.execute(f"truncate shared.{rule.table}, ledger.completeness")
+            storage = contract.load(rule.table).storage
+            connection.execute(f"truncate {storage}, ledger.completeness")
             _insert(connection, "ledger.completeness", contract.sample("completeness"))
-            _insert(connection, f"shared.{rule.table}", contract.sample(rule.table) | rule.proof[side])
+            _insert(connection, storage, contract.sample(rule.table) | rule.proof[side])
         with publishing(store.url(installation.settings)) as transaction:
             assert table_rules.failing(transaction, rule)[:2] == (expected, 1), side
 
@@ -44,7 +45,7 @@ def test_p11_a_failed_table_rule_stops_publishing(installation: Installation, mo
     installation.ingest("online_services")
     original_query = compute.indicator_query
     columns = ", ".join("wrong as received_total" if name == "received_total" else name
-                        for name in contract.load("form_06a").names if name != "snapshot_id")  # fmt: skip
+                        for name in contract.load("form_06a").stored_names if name != "snapshot_id")  # fmt: skip
 
     def query_with_wrong_form(table: str) -> str:
         query = original_query(table)

@@ -17,6 +17,7 @@ from lgsp.publish import session
 from lgsp.schema import contract
 from lgsp.settings import Retention, Settings
 from lgsp.snapshots import pointer, recovery
+from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction, values
 from lgsp.window import LOCAL
 
@@ -120,10 +121,10 @@ def _mark_retired(transaction: Transaction, what: str, snapshots: list[int]) -> 
 def _delete_row_versions(transaction: Transaction) -> dict[str, int]:
     """Delete the row versions that no snapshot with history needs; returns how many, by table."""
     deleted = {
-        shared.name: transaction.changed(
-            f"delete from history.{shared.name} where snapshot_to <= (select min(snapshot_id) from ledger.publication where history_retired_at is null)"
+        name: transaction.changed(
+            f"delete from history.{name} where snapshot_to <= (select min(snapshot_id) from ledger.publication where history_retired_at is null)"
         )
-        for shared in contract.every()
+        for name in (*contract.names(), as_of_by_period.NAME)
     }
     return {name: count for name, count in deleted.items() if count}
 

@@ -15,6 +15,7 @@ from lgsp.publish.publication import SnapshotMetadata
 from lgsp.schema import contract, fingerprint
 from lgsp.settings import Settings
 from lgsp.snapshots import changes
+from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction
 
 COUNTS = "taken_count, inserted_count, replaced_count, record_count, dossier_record_count, work_file_record_count"
@@ -40,9 +41,12 @@ def _restore(
 ) -> tuple[SnapshotMetadata, SuiteResult]:
     snapshot_id, touched = publication.next_snapshot_id(transaction), changes.Changes()
     _check_can_be_restored(transaction, to_snapshot, snapshot_id - 1)
+    as_of_by_period.replace(transaction, snapshot_id, as_of_by_period.at(to_snapshot))
     for shared in contract.every():
         rows = f"select * from history.{shared.name}_as_of({to_snapshot})"
         merge.merge_query(transaction, shared.name, rows, snapshot_id, touched)
+        if shared.period_column:
+            touched.add(shared.name, as_of_by_period.changed_parts(transaction, shared), 0)
     judgement = table_rules.judge(transaction, snapshot_id, touched, overruling)
     as_of = transaction.one(f"select as_of::text from ledger.publication where snapshot_id = {to_snapshot}")
     metadata = publication.next_metadata(

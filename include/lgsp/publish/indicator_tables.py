@@ -6,6 +6,8 @@ from lgsp.check import completeness
 from lgsp.indicators import compute, definitions
 from lgsp.publish import merge
 from lgsp.publish.context import PublishRun
+from lgsp.schema import contract
+from lgsp.store import as_of_by_period
 
 # In this order: later tables are computed from earlier ones.
 TABLES = (
@@ -43,10 +45,12 @@ def compute_indicators(run: PublishRun) -> None:
 
     Reads: the shared tables and their history, record.dossier, record.document, record.work_file, ledger.completeness,
     ledger.quarantine, ledger.batch, ledger.source, the temporary tables of `set_clock`. Writes: record.movement,
-    record.paper_movement, record.indicator_period, the shared indicator tables and their history.
+    record.paper_movement, record.indicator_period, history.as_of_by_period, the shared indicator tables and their history.
     """
     is_redefined = any(run.changes.parts.get(name) for name in definitions.NAMES)
     is_all = compute.update_sums(run.transaction, run.snapshot_id, run.derives_all or is_redefined)
+    as_of_by_period.replace(run.transaction, run.snapshot_id, "select period, period_start, as_of from period")
     for name in TABLES:
         scope = compute.recompute_scope(name, is_all)
         merge.merge_query(run.transaction, name, compute.indicator_query(name), run.snapshot_id, run.changes, scope)
+        run.changes.add(name, as_of_by_period.changed_parts(run.transaction, contract.load(name)), 0)

@@ -203,7 +203,7 @@ def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
 
 
 def _staged_columns(shared: Contract) -> list[str]:
-    return [name for name in shared.names if name != "snapshot_id"]
+    return [name for name in shared.stored_names if name != "snapshot_id"]
 
 
 def _unfilled(shared: Contract, columns: str) -> str:
@@ -214,7 +214,7 @@ def _unfilled(shared: Contract, columns: str) -> str:
 
 
 def _create_staging(transaction: Transaction, shared: Contract) -> None:
-    transaction.temporary(f"new_{shared.name}", f"shared.{shared.name}")
+    transaction.temporary(f"new_{shared.name}", shared.storage)
     # the temporary copy keeps NOT NULL, but the snapshot number is set only by the merge
     transaction.do(f"alter table new_{shared.name} alter snapshot_id drop not null")
 
@@ -224,15 +224,19 @@ def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapsho
 
     Replaced and deleted versions move to history; equal rows are not written. All new rows must be within the scope.
     """
-    name, columns = shared.name, ", ".join(shared.names)
+    name, columns = shared.name, ", ".join(shared.stored_names)
     # the large table is read once; the other statements join temporary tables of the size of the change
     with by_key(transaction):
-        _create(transaction, f"was_{name}", f"select s.* from shared.{name} s where {scope}")
+        _create(transaction, f"was_{name}", f"select s.* from {shared.storage} s where {scope}")
     transaction.do(f"analyze was_{name} ({', '.join(shared.key)})")
     transaction.do(f"analyze new_{name} ({', '.join(shared.key)})")
     same = " and ".join(
         [f"w.{key} = n.{key}" for key in shared.key]
-        + [f"w.{column} is not distinct from n.{column}" for column in shared.data_names if column not in shared.key]
+        + [
+            f"w.{column} is not distinct from n.{column}"
+            for column in shared.versioned_names
+            if column not in shared.key
+        ]
     )
     _create(
         transaction,
@@ -245,12 +249,12 @@ def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapsho
     )
     keys = " and ".join(f"s.{key} = g.{key}" for key in shared.key)
     with by_key(transaction):
-        deleted = _by_part(transaction, shared, f"delete from shared.{name} s using old_{name} g where {keys}", "s.")
-    values = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.names)
+        deleted = _by_part(transaction, shared, f"delete from {shared.storage} s using old_{name} g where {keys}", "s.")
+    values = ", ".join(str(snapshot_id) if column == "snapshot_id" else column for column in shared.stored_names)
     inserted = _by_part(
         transaction,
         shared,
-        f"insert into shared.{name} ({columns}) select {values} from new_{name} n where not exists (select from was_{name} w where {same})",
+        f"insert into {shared.storage} ({columns}) select {values} from new_{name} n where not exists (select from was_{name} w where {same})",
     )
     changes.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
 

@@ -26,9 +26,10 @@ ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
 # The origin of a column of a merged table: the leading record (of the one-stop-shop, else of the portal), the record of
-# one role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns.
-COMPUTED = "computed"
-ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED)
+# one role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns. In an
+# indicator table a column can also be the same for all rows of a period; it is no part of a row and of its versions.
+COMPUTED, PERIOD = "computed", "period"
+ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED, PERIOD)
 
 # Columns about how a row was published; they are not part of its content, and may differ between equal datasets.
 LINEAGE = ("batch_id", "snapshot_id")
@@ -50,11 +51,17 @@ class Column:
     is_partition: bool
     origin: str = COMPUTED
     unknown: str | None = None  # the value that means "not known", where the column has one
+    period: str | None = None  # with the origin `period`: the period of all rows, in a table without that column
 
     @property
     def is_recorded(self) -> bool:
         """Whether sources fill it; such a column is also a column of their records."""
-        return self.origin != COMPUTED
+        return self.origin not in (COMPUTED, PERIOD)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether each row stores it."""
+        return self.origin != PERIOD
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,31 @@ class Contract:
         return tuple(name for name in self.names if name not in LINEAGE)
 
     @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns that each row stores, in order; the others are joined to it."""
+        return tuple(column for column in self.columns if column.is_stored)
+
+    @property
+    def stored_names(self) -> tuple[str, ...]:
+        """The names of the columns that each row stores, in order."""
+        return tuple(column.name for column in self.stored_columns)
+
+    @property
+    def versioned_names(self) -> tuple[str, ...]:
+        """The names of the columns with content that each row stores: a row has a new version when one of them changes."""
+        return tuple(name for name in self.stored_names if name not in LINEAGE)
+
+    @property
+    def period_column(self) -> Column | None:
+        """The column that is the same for all rows of a period; None when rows store all columns."""
+        return next((column for column in self.columns if not column.is_stored), None)
+
+    @property
+    def storage(self) -> str:
+        """The table that stores the current rows: `shared.<name>`, or the table below the view of that name."""
+        return f"{'indicator' if self.period_column else 'shared'}.{self.name}"
+
+    @property
     def partition(self) -> Column | None:
         """The column by whose local month the Parquet files are partitioned; None when they are not."""
         return next((column for column in self.columns if column.is_partition), None)
@@ -136,19 +168,24 @@ class Contract:
         local = f"({name} at time zone 'Asia/Ho_Chi_Minh')" if column.type == "timestamptz" else name
         return f"to_char({local}, 'YYYY-MM')"
 
-    def ddl(self, schema: str, extra: str = "", key: tuple[str, ...] | None = None) -> str:
-        """The statements that create the table with comments; safe to repeat."""
+    def ddl(self, table: str, extra: str = "", key: tuple[str, ...] | None = None) -> str:
+        """The statements that create a table for its stored rows, with comments; safe to repeat."""
         key = self.key if key is None else key
-        lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in self.columns]
-        table = f"{schema}.{self.name}"
+        columns = self.stored_columns
+        lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in columns]
         primary = f", primary key ({', '.join(key)})" if key else ""
         body = ",\n  ".join(lines)
-        comments = [f"comment on table {table} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
+        comments = self.comments("table", table, columns)
+        return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n{comments}"
+
+    def comments(self, kind: str, relation: str, columns: tuple[Column, ...]) -> str:
+        """The statements that describe a table or view (`kind`) and its columns."""
+        comments = [f"comment on {kind} {relation} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
         comments += [
-            f"comment on column {table}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
-            for c in self.columns
+            f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
+            for c in columns
         ]
-        return f"create table if not exists {table} (\n  {body}{extra}{primary}\n);\n" + "\n".join(comments)
+        return "\n".join(comments)
 
     def arrow_schema(self) -> pa.Schema:
         """The Parquet schema; every column has its description."""
@@ -217,7 +254,7 @@ def _column(item: Any, file: str) -> Column:
     return Column(
         name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
         is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
-        origin=origin, unknown=properties.get("unknown"),
+        origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
     )  # fmt: skip
 
 

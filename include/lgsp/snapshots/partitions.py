@@ -24,6 +24,7 @@ from lgsp.snapshots import readback, writer
 from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.readback import Sums
 from lgsp.snapshots.writer import File, SnapshotWriter
+from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction
 from lgsp.window import midnight
 
@@ -108,7 +109,18 @@ def _updated_rows(
     fresh = transaction.arrow(
         f"select {', '.join(shared.names)} from shared.{shared.name} where snapshot_id = {snapshot.snapshot_id} and {where}"
     )
-    return pa.concat_tables([kept, fresh.cast(shared.arrow_schema())])
+    return _as_of_now(transaction, shared, pa.concat_tables([kept, fresh.cast(shared.arrow_schema())]))
+
+
+def _as_of_now(transaction: Transaction, shared: Contract, rows: pa.Table) -> pa.Table:
+    """The rows with the newest `as_of` of their periods, where rows do not store it."""
+    column = shared.period_column
+    if column is None:
+        return rows
+    newest = transaction.arrow(as_of_by_period.newest(shared))
+    keys = newest.column_names[:-1]
+    joined = rows.drop_columns(column.name).join(newest, keys, join_type="left outer")
+    return joined.select(shared.names).cast(shared.arrow_schema())
 
 
 def _read_unaltered(path: Path, file: File) -> pa.Table | None:

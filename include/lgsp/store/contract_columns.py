@@ -16,7 +16,7 @@ import psycopg
 
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Contract
-from lgsp.store import history
+from lgsp.store import as_of_by_period, history
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,9 @@ HISTORY_COLUMNS = ("snapshot_from", "snapshot_to")
 COLUMNS = """
 select nspname as schema, relname as table, attname as name, format_type(atttypid, atttypmod) as type, attnotnull as is_required
 from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
-where nspname = any(%s) and relkind = 'r' and attnum > 0 and not attisdropped
+where nspname = any(%s) and relkind = %s and attnum > 0 and not attisdropped order by attrelid, attnum
 """
+TABLE, VIEW = "r", "v"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ Tables = dict[tuple[str, str], dict[str, StoredColumn]]
 
 def alterations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
     """The statements to run before `create table if not exists` and the comments of every column."""
+    yield from _moved_below_views(_stored(connection))
     stored = _stored(connection)
     for kind in records.KINDS.values():
         added = list(_altered("record", kind.name, kind.columns, stored))
@@ -53,15 +55,44 @@ def alterations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]
                 kind.name,
             )
     for table in contract.every():
-        columns = {column.name: column.type for column in table.columns}
+        columns = {column.name: column.type for column in table.stored_columns}
         altered = [
             statement
-            for schema in ("shared", "history")
+            for schema in (_schema(table), "history")
             for statement in (*_altered(schema, table.name, columns, stored), *_relaxed(schema, table, stored))
         ]
         if altered or history.is_outdated(connection, table):
             yield from history.dropped(table)
+        if table.period_column and any(" type " in statement for statement in altered):
+            yield f"drop view if exists shared.{table.name}"  # no column of a table below a view can change its type
         yield from altered
+
+
+def _moved_below_views(stored: Tables) -> Iterator[str]:
+    """The statements that move indicator tables of version 0.1.0, whose rows store `as_of`, below their views."""
+    tables = [table for table in contract.every() if table.period_column and stored.get(("shared", table.name))]
+    if not tables:
+        return
+    yield as_of_by_period.DDL
+    yield as_of_by_period.fill(tables)
+    for table in tables:
+        yield from history.dropped(table)
+        yield f"alter table shared.{table.name} set schema indicator"
+        for name in (table.storage, f"history.{table.name}"):
+            yield f"alter table {name} drop column {table.period_column.name}"  # type: ignore[union-attr]
+
+
+def views(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
+    """The statements that create the views of tables whose rows do not store all columns.
+
+    The columns of an existing view keep their places, as PostgreSQL requires; new ones follow.
+    """
+    existing = _stored(connection, VIEW)
+    for table in contract.every():
+        if table.period_column:
+            names = dict.fromkeys((*existing["shared", table.name], *table.names))
+            yield as_of_by_period.view(table, names)
+            yield table.comments("view", f"shared.{table.name}", table.columns)
 
 
 def required_columns(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
@@ -71,11 +102,11 @@ def required_columns(connection: psycopg.Connection[dict[str, Any]]) -> Iterator
     """
     stored = _stored(connection)
     for table in contract.every():
-        columns = stored["shared", table.name]
-        for column in table.columns:
+        columns = stored[_schema(table), table.name]
+        for column in table.stored_columns:
             if not column.is_required or columns[column.name].is_required:
                 continue
-            name, constraint = f"shared.{table.name}", f"{table.name}_{column.name}_required"
+            name, constraint = table.storage, f"{table.name}_{column.name}_required"
             is_lacking = connection.execute(f"select 1 from {name} where {column.name} is null limit 1").fetchone()
             yield f"alter table {name} drop constraint if exists {table.name}_{column.name}_is_told"  # of version 0.1.0
             yield f"alter table {name} drop constraint if exists {constraint}"
@@ -86,9 +117,13 @@ def required_columns(connection: psycopg.Connection[dict[str, Any]]) -> Iterator
             )
 
 
-def _stored(connection: psycopg.Connection[dict[str, Any]]) -> Tables:
+def _schema(table: Contract) -> str:
+    return table.storage.partition(".")[0]
+
+
+def _stored(connection: psycopg.Connection[dict[str, Any]], kind: str = TABLE) -> Tables:
     stored: Tables = defaultdict(dict)
-    for row in connection.execute(COLUMNS, [["shared", "history", "record"]]):
+    for row in connection.execute(COLUMNS, [["shared", "history", "record", "indicator"], kind]):
         stored[row["schema"], row["table"]][row["name"]] = StoredColumn(row["type"], row["is_required"])
     return stored
 
@@ -105,5 +140,5 @@ def _altered(schema: str, table: str, columns: dict[str, str], stored: Tables) -
 def _relaxed(schema: str, table: Contract, stored: Tables) -> Iterator[str]:
     """A column that the contract no longer has stays for its readers, but new rows need not fill it."""
     for name, column in stored.get((schema, table.name), {}).items():
-        if column.is_required and name not in (*table.names, *HISTORY_COLUMNS):
+        if column.is_required and name not in (*table.stored_names, *HISTORY_COLUMNS):
             yield f"alter table {schema}.{table.name} alter column {name} drop not null"

@@ -14,6 +14,7 @@ import psycopg
 from lgsp.schema import contract
 from lgsp.schema.contract import Contract
 from lgsp.sql import quoted
+from lgsp.store import as_of_by_period
 
 # Stands for the newest snapshot where a change feed has no end: larger than any snapshot id.
 OPEN_END = 2**63 - 1
@@ -37,7 +38,7 @@ def indexes(table: Contract) -> Iterator[str]:
     yield f"create index if not exists {name}_version on history.{name} ({', '.join(table.key)}, snapshot_from)"
     yield f"create index if not exists {name}_begun on history.{name} (snapshot_from)"
     yield f"create index if not exists {name}_ended on history.{name} (snapshot_to)"
-    yield f"create index if not exists {name}_changed on shared.{name} (snapshot_id)"
+    yield f"create index if not exists {name}_changed on {table.storage} (snapshot_id)"
 
 
 def dropped(table: Contract) -> Iterator[str]:
@@ -66,16 +67,19 @@ def _as_of(table: Contract) -> str:
 
     The argument is read once, as `(select snapshot)`: a caller may pass a function call that queries the ledger.
     """
-    function, columns = f"history.{table.name}_as_of", ", ".join(table.names)
+    function, columns = f"history.{table.name}_as_of", ", ".join(table.stored_names)
+    shown, joined = _shown(table, "(select snapshot)")
     description = f"{table.description}: all rows as of a snapshot ({table.meaning_vi} tại một lần công bố)"
     return f"""
 create or replace function {function}(snapshot bigint) returns table ({_typed(table)})
     language sql stable parallel safe
     begin atomic
-        select {columns} from shared.{table.name} where history.held(snapshot) and snapshot_id <= (select snapshot)
-        union all
-        select {columns} from history.{table.name}
-            where history.held(snapshot) and snapshot_from <= (select snapshot) and snapshot_to > (select snapshot);
+        select {shown} from (
+            select {columns} from shared.{table.name} where history.held(snapshot) and snapshot_id <= (select snapshot)
+            union all
+            select {columns} from history.{table.name}
+                where history.held(snapshot) and snapshot_from <= (select snapshot) and snapshot_to > (select snapshot)
+        ) r {joined};
     end;
 comment on function {function}(bigint) is {quoted(description)};
 """
@@ -87,7 +91,9 @@ def _changes(table: Contract) -> str:
     One sort and no join: right after a publication the planner has no statistics about the changed rows, and a join
     planned for one row takes quadratic time for many.
     """
-    function, columns, data = f"history.{table.name}_changes", ", ".join(table.names), ", ".join(table.data_names)
+    function, columns = f"history.{table.name}_changes", ", ".join(table.stored_names)
+    data, last_data = (", ".join(f"{alias}{name}" for name in table.versioned_names) for alias in ("", "r."))
+    shown, joined = _shown(table, f"coalesce(until, {OPEN_END - 1})")
     description = (
         f"{table.description}: the rows to insert, update and delete in a copy of snapshot `since` to get snapshot `until` (or the newest), "
         f"and the snapshot in which each changed last ({table.meaning_vi}: những thay đổi giữa hai lần công bố)"
@@ -113,13 +119,22 @@ create or replace function {function}(since bigint, until bigint default null)
             from version window versions as (partition by {", ".join(table.key)} order by snapshot_from)
         )
         select case when not is_present then 'delete' when was_present then 'update' else 'insert' end,
-            coalesce(snapshot_to, snapshot_from), {columns}
-        from compared
+            coalesce(r.snapshot_to, r.snapshot_from), {shown}
+        from compared r {joined}
         where history.held(since, until) and is_last and (is_present or was_present)
-            and not (is_present and was_present and row({data}) is not distinct from first_data);
+            and not (is_present and was_present and row({last_data}) is not distinct from first_data);
     end;
 comment on function {function}(bigint, bigint) is {quoted(description)};
 """
+
+
+def _shown(table: Contract, snapshot: str) -> tuple[str, str]:
+    """The columns of the rows `r`, and the join of those that rows do not store, as of a snapshot."""
+    if table.period_column is None:
+        return ", ".join(f"r.{name}" for name in table.names), ""
+    shown = ", ".join(f"{'r' if column.is_stored else 'p'}.{column.name}" for column in table.columns)
+    version = f"{{alias}}.snapshot_from <= {snapshot} and coalesce({{alias}}.snapshot_to, {OPEN_END}) > {snapshot}"
+    return shown, as_of_by_period.join(table, "r", "p", version)
 
 
 def _typed(table: Contract) -> str:

@@ -149,9 +149,8 @@ def fields_read(source: str) -> dict[str, str]:
 def texts(settings: Settings) -> dict[str, list[str]]:
     """The distinct values of every text column of every shared table, by `table.column`."""
     columns = (
-        "select c.table_name, c.column_name, c.data_type from information_schema.columns c "
-        "join information_schema.tables t using (table_schema, table_name) "
-        "where c.table_schema = 'shared' and t.table_type = 'BASE TABLE' and c.data_type in ('text', 'character varying', 'ARRAY', 'jsonb')"
+        "select table_name, column_name, data_type from information_schema.columns "
+        "where table_schema = 'shared' and data_type in ('text', 'character varying', 'ARRAY', 'jsonb')"
     )
     values = {}
     with store.connect(settings) as connection:

@@ -1,12 +1,12 @@
 -- The rights of each role: lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator monitors.
 -- First all rights are revoked: an older version may have granted more, and PostgreSQL lets every role run a function.
-revoke all on all tables in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
-revoke all on all sequences in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
-revoke all on all functions in schema shared, history, ledger, record, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all tables in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all sequences in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all functions in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
 
-grant usage on schema shared, history, ledger, record, restricted to lgsp_writer;
+grant usage on schema shared, history, ledger, record, indicator, restricted to lgsp_writer;
 grant select, insert, update, delete on all tables in schema ledger, record, restricted to lgsp_writer;
-grant select, insert, delete on all tables in schema shared, history to lgsp_writer;  -- a version is replaced, never rewritten
+grant select, insert, delete on all tables in schema shared, history, indicator to lgsp_writer;  -- a version is replaced, never rewritten
 revoke delete on ledger.publication, ledger.batch from lgsp_writer;
 revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.signing_key from lgsp_writer;
 revoke insert, update, delete on ledger.table_rule, ledger.source, ledger.migration from lgsp_writer;

@@ -18,7 +18,7 @@ with agency as (
     from agency_movement left join agency using (organisation_id)
     group by grouping sets ((period, period_start), (period, period_start, level), (period, period_start, level, organisation_id))
 ), reporting_unit as (
-    select p.period, p.period_start, p.period_end, p.as_of, organisation_id, level, first_on < period_end and ended_on > period_start as is_in_force
+    select p.period, p.period_start, p.period_end, organisation_id, level, first_on < period_end and ended_on > period_start as is_in_force
     from (select organisation_id, level, first_on, ended_on from agency
           union all select 'ALL', level, '-infinity', 'infinity' from agency group by level
           union all select 'ALL', 'ALL', '-infinity', 'infinity') as unit_level
@@ -59,7 +59,7 @@ with agency as (
 )
 select kpi_id, organisation_id, level, period, period_start, numerator::bigint as numerator, denominator::bigint as denominator, v.value, unit,
     target.value as target, coalesce(v.value <= implausible.value, true) as is_plausible,
-    excluded_count::bigint as excluded_count, quarantined_count::bigint as quarantined_count, definition_version, as_of, null::text as batch_id
+    excluded_count::bigint as excluded_count, quarantined_count::bigint as quarantined_count, definition_version, null::text as batch_id
 from computed v
 left join threshold target on target.period_end = v.period_end and target.threshold_id = 'target' and target.scope = kpi_id || '/' || level
 left join threshold implausible on implausible.period_end = v.period_end and implausible.threshold_id = 'implausible_above' and implausible.scope = kpi_id

@@ -2,7 +2,7 @@
 -- of the period, and the total of the components that could be computed. Reads the ratios that were computed just before.
 -- Needs the temporary tables new_service_kpi, period and affected.
 with requested_period as (
-    select p.period, p.period_start, p.period_end, p.as_of, p.period_end - 1 as last_on, d.definition_version
+    select p.period, p.period_start, p.period_end, p.period_end - 1 as last_on, d.definition_version
     from (select distinct period, period_start from affected) a join period p using (period, period_start)
     join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
 ), agency as (
@@ -29,7 +29,7 @@ with requested_period as (
     ) weighted_value group by 1, 2, 3, 4
 ), component_score as (
     -- decimals until the end, so that sums of points have no binary rounding errors
-    select f.*, a.as_of, a.definition_version, w.full_at, w.maximum::numeric as maximum,
+    select f.*, a.definition_version, w.full_at, w.maximum::numeric as maximum,
         case
             when denominator is null or denominator = 0 then null
             when numerator >= full_at::numeric * denominator then w.maximum::numeric
@@ -38,16 +38,16 @@ with requested_period as (
     from component_value f join requested_period a using (period, period_start)
     join shared.index_766_weight w using (component) where w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
 ), total as (
-    select organisation_id, period, period_start, as_of, definition_version, quarantined,
+    select organisation_id, period, period_start, definition_version, quarantined,
         sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as maximum_of_all
-    from component_score group by 1, 2, 3, 4, 5, 6
+    from component_score group by 1, 2, 3, 4, 5
 )
 select organisation_id, period, period_start, component, numerator, denominator, value, full_at,
     points::double precision, maximum::double precision, null::double precision as coverage,
-    excluded_count, quarantined as quarantined_count, definition_version, as_of, null::text as batch_id
+    excluded_count, quarantined as quarantined_count, definition_version, null::text as batch_id
 from component_score
 union all
 select organisation_id, period, period_start, 'total', null, null, (points / nullif(maximum, 0))::double precision, null,
     points::double precision, maximum::double precision, (maximum / nullif(maximum_of_all, 0))::double precision,
-    0, quarantined, definition_version, as_of, null
+    0, quarantined, definition_version, null
 from total

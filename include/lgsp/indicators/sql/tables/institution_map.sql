@@ -1,7 +1,7 @@
 -- The official class and colour of the province, each district and each commune, by the index and by the on-time ratio.
 -- Needs shared.index_766 and shared.service_kpi of this publication, and the temporary tables period and affected.
 with requested_period as (
-    select p.period, p.period_start, p.as_of, p.period_end - 1 as last_on
+    select p.period, p.period_start, p.period_end - 1 as last_on
     from (select distinct period, period_start from affected) a join period p using (period, period_start) where p.period <> 'half_month'
 ), serving_agency as (
     select a.*, o.organisation_id, o.admin_unit_code, o.level, o.kind, o.valid_from
@@ -9,10 +9,10 @@ with requested_period as (
     where o.admin_unit_code is not null
 ), province as (
     -- the province is the territory that most of its departments serve
-    select period, period_start, as_of, last_on, 'ALL' as organisation_id, 'ALL' as level, mode() within group (order by admin_unit_code) as admin_unit_code
+    select period, period_start, last_on, 'ALL' as organisation_id, 'ALL' as level, mode() within group (order by admin_unit_code) as admin_unit_code
     from serving_agency where level = 'province' group by 1, 2, 3, 4
 ), committee as (
-    select distinct on (period, period_start, admin_unit_code) period, period_start, as_of, last_on, organisation_id, level, admin_unit_code
+    select distinct on (period, period_start, admin_unit_code) period, period_start, last_on, organisation_id, level, admin_unit_code
     from serving_agency where kind = 'peoples_committee' and level in ('district', 'commune')
     order by period, period_start, admin_unit_code, valid_from desc, organisation_id
 ), territory as (
@@ -36,7 +36,7 @@ with requested_period as (
 )
 select admin_unit_code, period, period_start, metric, organisation_id, numerator, denominator, value::double precision,
     coalesce(c.class, 'no_data') as class, coalesce(c.colour, '#9AA5B1') as colour,
-    excluded_count, quarantined_count, definition_version, as_of, null::text as batch_id
+    excluded_count, quarantined_count, definition_version, null::text as batch_id
 from measured_territory left join lateral (
     select scope as class, colour from shared.indicator_threshold h
     where h.threshold_id = 'institution_class' and measured_territory.value >= h.value::numeric and h.valid_from <= last_on and (h.valid_to is null or h.valid_to > last_on)

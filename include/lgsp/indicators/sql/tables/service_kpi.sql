@@ -33,7 +33,7 @@ with agency as (
 )
 select kpi_id, organisation_id, level, period, period_start, d.definition_version, numerator, denominator,
     numerator::double precision / nullif(denominator, 0) as value,
-    ratio.excluded as excluded_count, held as quarantined_count, as_of, null::text as batch_id
+    ratio.excluded as excluded_count, held as quarantined_count, null::text as batch_id
 from measured cross join lateral (${ratios}) as ratio(kpi_id, numerator, denominator, excluded)
 join shared.indicator_definition d using (kpi_id)
 where d.valid_from < period_end and (d.valid_to is null or d.valid_to >= period_end)

@@ -3,7 +3,7 @@
 -- sections are ranked by measure, then by agency.
 -- Needs shared.service_kpi, zero_activity and form_06a of this publication, and the temporary tables period and affected.
 with week as (
-    select p.period_start, p.period_end - 1 as last_on, p.as_of, b.period_start as before_on,
+    select p.period_start, p.period_end - 1 as last_on, b.period_start as before_on,
         case when p.is_covered then 'ok' else 'no_data' end as state, case when b.is_covered then 'ok' when not b.is_covered then 'no_data' end as state_before
     from period p left join period b on b.period = 'week' and b.period_start = p.period_start - 7
     where p.period = 'week' and p.period_start in (select period_start + later from affected, (values (0), (7)) as d(later) where period = 'week')
@@ -118,7 +118,7 @@ with week as (
 select f.period_start, f.section, f.rank::integer as rank, f.organisation_id, coalesce(a.level, 'ALL') as level, f.kpi_id,
     f.numerator, f.denominator, f.value, f.value_before, f.state, f.state_before, t.text_vi, t.text_en,
     coalesce(f.excluded_count, 0) as excluded_count, coalesce(f.quarantined_count, h.quarantined_count, 0) as quarantined_count,
-    k.definition_version, w.as_of, null::text as batch_id
+    k.definition_version, null::text as batch_id
 from formatted f join week w using (period_start) join sentence s on s.text_kind = f.sentence join comparison c using (before)
 join shared.indicator_definition k on k.kpi_id = f.kpi_id and k.valid_from <= w.last_on and (k.valid_to is null or k.valid_to > w.last_on)
 left join lateral (  -- its name and level on the last day of the week, or on its own last day

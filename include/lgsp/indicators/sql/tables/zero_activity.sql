@@ -11,7 +11,7 @@ with agency_count as (
 ), expected_agency as (
     -- an agency is expected to receive dossiers in a period when it was in force and offered a procedure on any of its days;
     -- when no offering of any agency is known in the period, all agencies are expected to
-    select o.organisation_id, period, period_start, min(p.period_end) as period_end, min(p.as_of) as as_of, bool_and(p.is_covered) as is_covered, min(o.level) as level
+    select o.organisation_id, period, period_start, min(p.period_end) as period_end, bool_and(p.is_covered) as is_covered, min(o.level) as level
     from affected a join period p using (period, period_start)
     join shared.organisation o on o.organisation_id = a.organisation_id and o.valid_from < p.period_end and (o.valid_to is null or o.valid_to > p.period_start)
     left join offered_days own on own.organisation_id = a.organisation_id
@@ -31,7 +31,7 @@ select a.organisation_id, a.period, a.period_start, c.channel, n.dossier_count, 
         when n.dossier_count < low_threshold.threshold then 'low'
         else 'ok'
     end as state,
-    d.definition_version, a.as_of, null::text as batch_id
+    d.definition_version, null::text as batch_id
 from expected_agency a cross join (values ('any'), ('online')) as c(channel)
 join shared.indicator_definition d on d.kpi_id = 'zero_activity' and d.valid_from < a.period_end and (d.valid_to is null or d.valid_to >= a.period_end)
 left join agency_count using (organisation_id, period, period_start)

@@ -1,0 +1,120 @@
+"""`history.as_of_by_period`: the time up to which the data of each period reached, by snapshot.
+
+It is stored once per period, not in every row of an indicator: a row has a new version when its numbers change, not when
+the clock of the data moves. A version without an end belongs to the newest snapshot. Views and functions join it to the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lgsp.schema.contract import Contract
+from lgsp.sql import quoted
+from lgsp.store.transaction import Transaction
+
+NAME = "as_of_by_period"
+TABLE = f"history.{NAME}"
+
+DDL = f"""
+create table if not exists {TABLE} (
+    period        text not null,
+    period_start  date not null,
+    as_of         timestamptz not null,
+    snapshot_from bigint not null,
+    snapshot_to   bigint,
+    primary key (period, period_start, snapshot_from)
+);
+create unique index if not exists as_of_by_period_newest on {TABLE} (period, period_start) where snapshot_to is null;
+comment on table {TABLE} is
+    'The column as_of of the indicator tables: the time up to which the data of a period reached, from one snapshot until another (Thời điểm số liệu tính đến của mỗi kỳ, theo lần công bố)';
+"""
+
+NEWEST = "{alias}.snapshot_to is null"
+
+
+def join(table: Contract, row: str, alias: str, version: str = NEWEST) -> str:
+    """The left join of a period's version to a row with the alias `row`; `version` is the condition that chooses it."""
+    return (
+        f"left join {TABLE} {alias} on {alias}.period = {_period(table, row)} and {alias}.period_start = {row}.period_start "
+        f"and {version.format(alias=alias)}"
+    )
+
+
+def view(table: Contract, names: Iterable[str]) -> str:
+    """The statement that creates the view `shared.<table>`, with the columns in this order."""
+    listed = ", ".join(f"{'r' if name != _joined(table) else 'p'}.{name}" for name in names)
+    return (
+        f"create or replace view shared.{table.name} as select {listed} from {table.storage} r {join(table, 'r', 'p')}"
+    )
+
+
+def replace(transaction: Transaction, snapshot_id: int, query: str) -> None:
+    """Make the newest versions equal to the rows (period, period_start, as_of) of a query, as of a snapshot.
+
+    Leaves the temporary table `as_of_change`: the periods whose time changed.
+    """
+    transaction.do("drop table if exists pg_temp.as_of_change")
+    transaction.do(
+        "create temporary table as_of_change on commit drop as select period, period_start, n.as_of "
+        f"from (select * from {TABLE} where snapshot_to is null) w full join ({query}) n using (period, period_start) "
+        "where w.as_of is distinct from n.as_of"
+    )
+    transaction.do(
+        f"with ended as (delete from {TABLE} v using as_of_change c where v.snapshot_to is null "
+        "and (v.period, v.period_start) = (c.period, c.period_start) returning v.*) "
+        f"insert into {TABLE} select period, period_start, as_of, snapshot_from, $1::bigint from ended where snapshot_from < $1::bigint",
+        snapshot_id,
+    )
+    transaction.do(
+        f"insert into {TABLE} select period, period_start, as_of, $1::bigint, null from as_of_change where as_of is not null",
+        snapshot_id,
+    )
+
+
+def changed_parts(transaction: Transaction, table: Contract) -> list[str]:
+    """The partitions with rows of periods in `as_of_change`: their files have another `as_of` now."""
+    rows = transaction.rows(
+        f"select distinct {table.part_sql('r.')} from {table.storage} r join as_of_change c "
+        f"on c.period_start = r.period_start and c.period = {_period(table)}"
+    )
+    return [part for (part,) in rows]
+
+
+def newest(table: Contract) -> str:
+    """The query that gives the newest version of each period: the columns by which rows join it, and `as_of`."""
+    column = table.period_column
+    period = column.period if column else None
+    where = f" and period = {quoted(period)}" if period else ""
+    return f"select {'' if period else 'period, '}period_start, as_of from {TABLE} where snapshot_to is null{where}"
+
+
+def at(snapshot_id: int) -> str:
+    """The query that gives the rows (period, period_start, as_of) of a snapshot."""
+    return (
+        f"select period, period_start, as_of from {TABLE} "
+        f"where snapshot_from <= {snapshot_id} and (snapshot_to is null or snapshot_to > {snapshot_id})"
+    )
+
+
+def fill(tables: Iterable[Contract]) -> str:
+    """The statement that takes the versions from rows that store `as_of` themselves, as version 0.1.0 stored them."""
+    stored = " union all ".join(
+        f"select {_period(table)} as period, period_start, as_of, snapshot_id as first, null::bigint as last from shared.{table.name} r "
+        f"union all select {_period(table)}, period_start, as_of, snapshot_from, snapshot_to from history.{table.name} r"
+        for table in tables
+    )
+    return (
+        f"insert into {TABLE} select period, period_start, as_of, lower(snapshots), upper(snapshots) from ("
+        f"select period, period_start, as_of, unnest(range_agg(int8range(first, last))) as snapshots from ({stored}) s "
+        "group by period, period_start, as_of) v order by as_of desc on conflict do nothing"
+    )
+
+
+def _joined(table: Contract) -> str | None:
+    return table.period_column.name if table.period_column else None
+
+
+def _period(table: Contract, row: str = "r") -> str:
+    """The SQL of the period of a row."""
+    column = table.period_column
+    return quoted(column.period) if column and column.period else f"{row}.period"
