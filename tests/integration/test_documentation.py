@@ -178,6 +178,11 @@ def _changes(world: Published, rows: Rows) -> None:
     )
 
 
+def _times_by_period(world: Published, rows: Rows) -> None:
+    written = world.parquet("zero_activity")[["period", "period_start", "as_of"]].drop_duplicates()
+    assert {(row["period"], row["period_start"], row["as_of"]) for row in rows} == set(written.itertuples(index=False, name=None))  # fmt: skip
+
+
 def _by_status(world: Published, rows: Rows) -> None:
     with psycopg.connect(str(world.installation.settings.database_url)) as connection:
         counted = connection.execute("select status, count(*) from shared.dossier group by 1").fetchall()
@@ -235,6 +240,7 @@ CHECKS: dict[str, Callable[[Published, Any], None]] = {
     "from shared.indicator_definition": _definition,
     "history.dossier_as_of(": _older_snapshot,
     "history.dossier_changes(": _changes,
+    "from history.as_of_by_period": _times_by_period,
     "read_parquet('.lgsp/shared/current/dossier/**/*.parquet') group by status": _by_status,
     'groupby("channel").size()': _channels,
     "print(duckdb.sql(": _duckdb_status,
