@@ -92,8 +92,8 @@ def _log_write_errors(folder: Path) -> Iterator[None]:
     """Log an OSError: a page that cannot be written must not fail the check or the publication."""
     try:
         yield
-    except OSError:
-        log.exception("the Data Docs in %s could not be written", folder)
+    except OSError as error:
+        log.error("the Data Docs in %s could not be written: %s", folder, error)
 
 
 def _write_check(folder: Path, title: str, window: str, suites: Sequence[SuiteResult], context: dict[str, Any]) -> None:
