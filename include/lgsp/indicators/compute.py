@@ -82,6 +82,7 @@ def stage_periods(transaction: Transaction, batch_ids: Sequence[str] = ()) -> No
     """Create the temporary tables `clock` and `period`: the periods with data once these batches are published."""
     transaction.do(sql.load("lgsp.indicators", "inputs/data_clock"), " ".join(batch_ids))
     transaction.do(sql.load("lgsp.indicators", "inputs/periods"))
+    transaction.do("analyze period")
 
 
 def stage_quarantined(transaction: Transaction) -> None:
@@ -97,7 +98,7 @@ def stage_measures(transaction: Transaction) -> None:
         ("period_balance", "standing_at_period_end"),
     ):
         transaction.do(_load_sql(f"inputs/{name}"))
-        transaction.do(f"analyze {table} (period, period_start)")
+        transaction.do(f"analyze {table}")
 
 
 def indicator_query(table: str) -> str:

@@ -7,6 +7,7 @@ rows.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 
 UNDEFINED_COLUMN = "42703"  # PostgreSQL's code
+ANALYZED_SHARE = 0.1  # of a table's rows: the share of changed rows at which autovacuum collects statistics too
 
 
 @dataclass
@@ -85,6 +87,7 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
     transaction.do(
         f"insert into record.{kind.name} select * from {name} on conflict ({', '.join(kind.key)}) do update set {updates}"
     )
+    analyze_changed(transaction, f"record.{kind.name}", merged, kind.key)
 
 
 def _remove_older(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:
@@ -256,7 +259,20 @@ def merge_staged(transaction: Transaction, shared: Contract, scope: str, snapsho
         shared,
         f"insert into {shared.storage} ({columns}) select {values} from new_{name} n where not exists (select from was_{name} w where {same})",
     )
-    changes.add(name, [*deleted, *inserted], max(sum(deleted.values()), sum(inserted.values())))
+    count = max(sum(deleted.values()), sum(inserted.values()))
+    changes.add(name, [*deleted, *inserted], count)
+    analyze_changed(transaction, shared.storage, count, shared.key)
+
+
+def analyze_changed(transaction: Transaction, table: str, count: int, columns: Sequence[str]) -> None:
+    """Collect statistics of the columns that are joined, when many rows of a table changed or it has no statistics yet.
+
+    Later steps of the same transaction join the table. Without statistics the planner chooses joins that compare every
+    row with every row; autovacuum collects them only after the commit, which is too late for the first publication.
+    """
+    known = transaction.one("select reltuples::bigint from pg_class where oid = $1::text::regclass", table)
+    if count and count > known * ANALYZED_SHARE:
+        transaction.do(f"analyze {table} ({', '.join(columns)})")
 
 
 def _create(transaction: Transaction, table: str, query: str) -> None:

@@ -18,25 +18,24 @@ with requested_period as (
     from ratio_value group by 1, 2, 3
 ), component_value as (
     -- grouped instead of joined: the rows of this publication have no statistics that would make a join fast
-    select organisation_id, period, period_start, component, max(numerator) as numerator, max(denominator) as denominator, max(value) as value,
-        max(excluded_count) as excluded_count, max(quarantined) as quarantined
+    select organisation_id, period, period_start, component, definition_version, full_at, maximum::numeric as maximum,
+        max(numerator) as numerator, max(denominator) as denominator, max(value) as value, max(excluded_count) as excluded_count, max(quarantined) as quarantined
     from (
-        select organisation_id, period, period_start, component, numerator, denominator, value, excluded_count, quarantined_count as quarantined
+        select organisation_id, period, period_start, component, definition_version, full_at, maximum, numerator, denominator, value, excluded_count, quarantined_count as quarantined
         from ratio_value join requested_period using (period, period_start) join shared.index_766_weight using (kpi_id) where valid_from <= last_on and (valid_to is null or valid_to > last_on)
         union all
-        select organisation_id, period, period_start, component, null, null, null, 0, quarantined
+        select organisation_id, period, period_start, component, definition_version, full_at, maximum, null, null, null, 0, quarantined
         from scored_agency join requested_period using (period, period_start) join shared.index_766_weight on valid_from <= last_on and (valid_to is null or valid_to > last_on)
-    ) weighted_value group by 1, 2, 3, 4
+    ) weighted_value group by 1, 2, 3, 4, 5, 6, 7
 ), component_score as (
     -- decimals until the end, so that sums of points have no binary rounding errors
-    select f.*, a.definition_version, w.full_at, w.maximum::numeric as maximum,
+    select *,
         case
             when denominator is null or denominator = 0 then null
-            when numerator >= full_at::numeric * denominator then w.maximum::numeric
-            else w.maximum::numeric(40, 20) * numerator / (full_at::numeric * denominator)
+            when numerator >= full_at::numeric * denominator then maximum
+            else maximum::numeric(40, 20) * numerator / (full_at::numeric * denominator)
         end as points
-    from component_value f join requested_period a using (period, period_start)
-    join shared.index_766_weight w using (component) where w.valid_from <= a.last_on and (w.valid_to is null or w.valid_to > a.last_on)
+    from component_value
 ), total as (
     select organisation_id, period, period_start, definition_version, quarantined,
         sum(points) as points, coalesce(sum(maximum) filter (where points is not null), 0) as maximum, sum(maximum) as maximum_of_all
