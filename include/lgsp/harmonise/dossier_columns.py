@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import duckdb
+import orjson
 
 from lgsp import sql
 from lgsp.errors import ContractError
@@ -53,7 +53,7 @@ def record_query() -> str:
 
 def check_filled() -> None:
     """Raise ContractError when the contract has a column that neither a source nor the record SQL fills."""
-    filled = _computed_columns().union(*(_provided(sources.load(name)) for name in sources.of_dossiers()))
+    filled = computed_columns().union(*(_provided(sources.load(name)) for name in sources.of_dossiers()))
     if unfilled := [column.name for column in contract.load("dossier").recorded if column.name not in filled]:
         raise ContractError(
             f"contracts/dossier.yml: no source fills {', '.join(unfilled)}; select it in sources/<source>/sql/{QUERY}.sql"
@@ -73,7 +73,7 @@ def _selected(query: str) -> frozenset[str]:
 
 
 @cache
-def _computed_columns() -> frozenset[str]:
+def computed_columns() -> frozenset[str]:
     """The columns that the record SQL computes: those in its `replace` lists."""
     return frozenset(_replacements(_parsed(sql.load("lgsp.harmonise", "dossier_record", columns="null as nothing"))))
 
@@ -92,7 +92,7 @@ def _parsed(query: str) -> dict[str, Any]:
     """The syntax tree of a SELECT statement, from DuckDB's parser."""
     with duckdb.connect() as connection:
         ((text,),) = connection.execute("select json_serialize_sql(?)", [query]).fetchall()
-    tree = json.loads(text)
+    tree = orjson.loads(text)
     if tree["error"]:
         raise ContractError(f"{tree['error_message']}: {query[:200]}")
     node: dict[str, Any] = tree["statements"][0]["node"]

@@ -1,4 +1,4 @@
-"""Runs Airflow's scheduler with large modules already imported: ``python -m lgsp.local.preloaded_scheduler scheduler``.
+"""Runs Airflow's scheduler with large modules and data already loaded: ``python -m lgsp.local.preloaded_scheduler scheduler``.
 
 The scheduler forks its workers and their tasks. So no task spends seconds on importing pandas, DuckDB and Great
 Expectations, and all tasks share one copy in memory.
@@ -6,6 +6,7 @@ Expectations, and all tasks share one copy in memory.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import runpy
 import sys
@@ -22,15 +23,36 @@ MODULES = (
     "great_expectations.expectations",
     "great_expectations.render.renderer",
     "great_expectations.render.view",
-    "holidays",
+    "holidays.countries.vietnam",
     "lxml.etree",
 )
 
 
 def preload() -> None:
-    """Import the modules."""
+    """Import the modules and read what is a part of the program: contracts, territories, the profile of messages.
+
+    Files that operators edit (code lists, source descriptions, the calendar) are read by each task.
+    """
     for module in MODULES:
         importlib.import_module(module)
+    from lgsp.check import gate
+    from lgsp.harmonise import dossier_columns
+    from lgsp.schema import contract, records, sources
+    from lgsp.vietnam import personal_data, territories
+
+    for kind in (*records.KINDS, "batch", "table"):
+        contract.rules(kind)
+    rules = contract.rules("batch")[:1]
+    gate.check_flags("preload", {rule.id: True for rule in rules}, rules, {})  # compiles the templates of pages
+    dossier_columns.computed_columns()
+    territories.current_codes()
+    personal_data.persons_in("UBND xã Cẩm Thanh")
+    for source in sources.names():
+        rows = importlib.import_module(f"lgsp.sources.{source}.rows")
+        getattr(rows, "preload", lambda: None)()
+    # Without it every task's garbage collector visits all these objects, and copies their memory pages.
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lgsp.errors import ContractError
+from lgsp.schema import yaml_file
 
 FOLDER = Path(str(files("lgsp"))) / "codelists"
 
@@ -18,12 +19,10 @@ def load(name: str) -> dict[str, Any]:
 
     Raises ContractError when it is missing or invalid.
     """
-    import yaml
-
     path = FOLDER / f"{name}.yml"
     if not path.exists():
         raise ContractError(f"there is no code list {path.name}")
-    content = yaml.safe_load(path.read_text())
+    content = yaml_file.read(path)
     if not isinstance(content, dict):
         raise ContractError(f"{path.name} must map sources to their codes")
     return content
@@ -42,10 +41,8 @@ def meanings(name: str, source: str) -> dict[str, str]:
 @cache
 def _source_code_lists(source: str) -> dict[str, dict[str, str]]:
     """The code lists in a source's own folder, by name."""
-    import yaml
-
     path = Path(str(files("lgsp.sources"))) / source / "codelists.yml"
-    return yaml.safe_load(path.read_text()) or {} if path.exists() else {}
+    return yaml_file.read(path) or {} if path.exists() else {}
 
 
 def names() -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lgsp import sql
 from lgsp.errors import ContractError
+from lgsp.schema import yaml_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,7 +238,7 @@ def load(name: str) -> Contract:
     path = FOLDER / f"{name}.yml"
     if not path.exists():
         raise ContractError(f"there is no contract {path.name}")
-    document = OpenDataContractStandard.from_file(str(path))
+    document = OpenDataContractStandard.model_validate(yaml_file.read(path))
     table: Any = document.schema_[0] if document.schema_ else None
     if table is None or table.name != name:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
@@ -297,7 +298,7 @@ def _rules_of_file(kind: str) -> tuple[Rule, ...]:
     path = RULES / f"{kind}.yml"
     if not path.exists():
         return ()
-    document = OpenDataContractStandard.from_file(str(path))
+    document = OpenDataContractStandard.model_validate(yaml_file.read(path))
     return tuple(
         _rule(item, str(document.version), path.name, kind)
         for table in document.schema_ or []
@@ -308,9 +309,7 @@ def _rules_of_file(kind: str) -> tuple[Rule, ...]:
 @cache
 def sample(kind: str) -> dict[str, Any]:
     """A row of a kind that breaks no rule, from `rules/samples.yml`; a text beginning with `=` is a DuckDB expression."""
-    import yaml
-
-    samples = yaml.safe_load((RULES / "samples.yml").read_text())
+    samples = yaml_file.read(RULES / "samples.yml")
     if kind not in samples:
         raise ContractError(f"samples.yml has no row of kind {kind!r}")
     return dict(samples[kind])

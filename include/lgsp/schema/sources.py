@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from lgsp import sql
 from lgsp.errors import ContractError
+from lgsp.schema import yaml_file
 from lgsp.schema.corrections import Correction
 
 if TYPE_CHECKING:
@@ -107,7 +108,6 @@ def names() -> list[str]:
 @cache
 def load(name: str) -> Source:
     """The description of a source. Raises ContractError when it is missing, or has an unknown key, value or role."""
-    import yaml
     from pydantic import ValidationError
 
     path = FOLDER / name / "source.yml"
@@ -116,7 +116,7 @@ def load(name: str) -> Source:
     if not name.isidentifier():
         importable = re.sub(r"\W", "_", name)
         raise ContractError(f"sources/{name}: a source's name is a Python identifier, such as {importable!r}")
-    described = {"name": name, "corrections": _corrections(name), **yaml.safe_load(path.read_text())}
+    described = {"name": name, "corrections": _corrections(name), **yaml_file.read(path)}
     try:
         source: Source = _schema().validate_python(described)
     except ValidationError as error:
@@ -159,15 +159,12 @@ def of_dossiers() -> list[str]:
 
 def _corrections(name: str) -> tuple[Correction, ...]:
     """The known errors of a source, from its `corrections.yml`; empty when it has no such file."""
-    import yaml
-
     path = FOLDER / name / "corrections.yml"
     if not path.exists():
         return ()
     try:
         return tuple(
-            Correction(**{**item, "reported_on": str(item["reported_on"])})
-            for item in yaml.safe_load(path.read_text()) or []
+            Correction(**{**item, "reported_on": str(item["reported_on"])}) for item in yaml_file.read(path) or []
         )
     except (TypeError, KeyError) as error:
         raise ContractError(

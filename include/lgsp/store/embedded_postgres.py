@@ -19,6 +19,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from lgsp import files
 from lgsp.errors import SettingError
 from lgsp.store.ports import free_port
@@ -77,10 +79,17 @@ class Server:
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
     def is_running(self) -> bool:
-        """Whether the server of this home answers."""
-        if not (self.data / "postmaster.pid").exists():
+        """Whether the server of this home is ready: its pid file says so and names a server that runs in its data folder.
+
+        It is asked before every connection, so it starts no process.
+        """
+        try:
+            pid, *_, state = (self.data / "postmaster.pid").read_text().split()
+            process = psutil.Process(int(pid))
+            is_server = process.name() == "postgres" and Path(process.cwd()) == self.data.resolve()
+        except (OSError, ValueError, psutil.Error):
             return False
-        return self._control("status").returncode == 0
+        return is_server and state == "ready"
 
     def ensure(self) -> None:
         """Start the server if it is not running; create the cluster first if there is none.

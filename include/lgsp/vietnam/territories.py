@@ -51,14 +51,27 @@ def history(unit: Unit) -> list[Unit]:
 
 def children(parents: Collection[Unit]) -> list[Unit]:
     """Every version of every unit that was part of one of the parent units."""
-    return [unit for unit in units() if any(_is_in(unit, parent) for parent in parents)]
+    found = {place: unit for parent in parents for place, unit in _by_parent()[parent.code] if _overlap(unit, parent)}
+    return [found[place] for place in sorted(found)]
 
 
 def _is_in(unit: Unit, parent: Unit) -> bool:
+    return unit.parent_code == parent.code and _overlap(unit, parent)
+
+
+@cache
+def _by_parent() -> dict[str, list[tuple[int, Unit]]]:
+    """The units with this parent code, each with its place in `units()`."""
+    children: dict[str, list[tuple[int, Unit]]] = defaultdict(list)
+    for place, unit in enumerate(units()):
+        if unit.parent_code is not None:
+            children[unit.parent_code].append((place, unit))
+    return children
+
+
+def _overlap(unit: Unit, parent: Unit) -> bool:
     start = max(unit.valid_from, parent.valid_from)
-    return unit.parent_code == parent.code and all(
-        end is None or start < end for end in (unit.valid_to, parent.valid_to)
-    )
+    return all(end is None or start < end for end in (unit.valid_to, parent.valid_to))
 
 
 @cache

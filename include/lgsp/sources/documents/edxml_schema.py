@@ -78,7 +78,7 @@ def _value_form(name: str, value: str) -> str:
 def validate_shape(message: Shape) -> ValidationResult:
     """Validate a message without its values; messages of one shape are validated once."""
     element = _element(message)
-    violations = sorted({_describe(error) for error in _schema().iter_errors(element)})
+    violations = sorted({_describe(error) for error in schema().iter_errors(element)})
     unknown = sorted(
         {e.tag for e in element.iter() if e.tag not in profile_elements() and e.tag not in ("Document", "Status")}
     )
@@ -100,7 +100,8 @@ def _element(shape: Shape) -> ElementTree.Element:
 
 
 @cache
-def _schema() -> Any:
+def schema() -> Any:
+    """The XML schema of the profile."""
     import xmlschema  # a slow import that most tasks do not need
 
     return xmlschema.XMLSchema11(PROFILE.read_text())

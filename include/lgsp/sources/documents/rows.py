@@ -9,7 +9,7 @@ from typing import Any
 from lgsp.harmonise.context import HarmoniseContext
 from lgsp.land import json_sanitiser
 from lgsp.schema import records
-from lgsp.sources.documents import edxml, messages
+from lgsp.sources.documents import edxml, edxml_schema, messages
 from lgsp.sql import quoted
 
 ORIGIN = "source_key varchar, raw_pointer varchar, raw_hash varchar, trouble varchar, is_secret boolean, profile varchar, profile_violation varchar"
@@ -22,6 +22,11 @@ page_count integer, attachment_count integer, responds_to_document_ids varchar[]
 recipients_added varchar[], recipients_removed varchar[], unknown_recipient_count integer, unnamed_response_count integer
 """
 STATUS_COLUMNS = f"{ORIGIN}, document_id varchar, organisation_id varchar, status_key varchar, status_source varchar, repairs varchar, occurred_at timestamptz"
+
+
+def preload() -> None:
+    """Read the XML schema of messages, before tasks are forked that need it."""
+    edxml_schema.schema()
 
 
 def harmonise(context: HarmoniseContext) -> None:
