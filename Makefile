@@ -6,10 +6,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install test test-fast test-all score bench bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,12 +36,18 @@ clean-demo:  ## Stop everything and delete LGSP_HOME
 
 install: $(STAMP)  ## Create the virtual environment .venv
 
+install-dev: $(DEV_STAMP)  ## … with the packages of tests, benchmarks and lint
+
 # Compile the bytecode now: otherwise the imports of every Airflow process and task take seconds.
 $(STAMP): requirements.txt pyproject.toml
 ifeq ($(UV),)
 	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv; }
 endif
 	$(or $(UV),.venv/uv/bin/uv) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
 	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e '.[dev]'
 	@touch $@
 
@@ -48,10 +55,10 @@ WORKERS ?= 2
 # One worker runs all tests of a file, because they share fixtures. Files run in the order of the folders: short ones last.
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: install  ## Run all tests in parallel processes [WORKERS=2]
+test: install-dev  ## Run all tests in parallel processes [WORKERS=2]
 	@$(PYTEST)
 
-test-fast: install  ## Run the unit tests, which need no database and no Airflow
+test-fast: install-dev  ## Run the unit tests, which need no database and no Airflow
 	@$(PYTEST) tests/unit
 
 test-all: test crash-test load-test score  ## Run all tests and the long proofs (needs strace)
@@ -60,36 +67,36 @@ DOSSIERS ?= 100000
 score: install  ## Simulate a province, publish it, and compare the dataset with the simulated truth
 	@$(BIN)/lgsp province score
 
-bench-harmonise: install  ## Measure harmonise alone on one core, step by step [DOSSIERS=1000000]
+bench-harmonise: install-dev  ## Measure harmonise alone on one core, step by step [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.harmonising --dossiers $(DOSSIERS)
 
 ROWS ?= 100000
 EVENTS ?= 1000000
-bench-check: install  ## Measure check against the plain evaluation of its rules [ROWS=1000000]
+bench-check: install-dev  ## Measure check against the plain evaluation of its rules [ROWS=1000000]
 	@$(BIN)/python -m tests.bench.checking --rows $(ROWS)
 
-bench: install  ## Measure the whole pipeline against a plain loop [DOSSIERS=1000000]
+bench: install-dev  ## Measure the whole pipeline against a plain loop [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
 
-bench-costs: install  ## Measure the CPU seconds of a year, a quiet day and a backfill [DOSSIERS=30000]
+bench-costs: install-dev  ## Measure the CPU seconds of a year, a quiet day and a backfill [DOSSIERS=30000]
 	@$(BIN)/python -m tests.bench.costs --dossiers $(DOSSIERS)
 
-bench-publish: install  ## Measure publications against the size of their change [EVENTS=5000000]
+bench-publish: install-dev  ## Measure publications against the size of their change [EVENTS=5000000]
 	@$(BIN)/python -m tests.bench.publishing --home $(LGSP_HOME)/bench --events $(EVENTS)
 
-bench-indicators: install  ## Measure the indicators of one day on a large dataset [DOSSIERS=1000000]
+bench-indicators: install-dev  ## Measure the indicators of one day on a large dataset [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.indicators --dossiers $(DOSSIERS)
 
-bench-load: install  ## Measure the bulk load against COPY and dlt on the same rows
+bench-load: install-dev  ## Measure the bulk load against COPY and dlt on the same rows
 	@$(BIN)/python -m tests.bench.loading --home $(LGSP_HOME)/bench
 
-crash-test: install  ## Kill each publishing command at every system call that changes data (needs strace)
+crash-test: install-dev  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
 
-load-test: install  ## Publish while eight readers read for a minute
+load-test: install-dev  ## Publish while eight readers read for a minute
 	@$(BIN)/python -m tests.faults.readers --seconds 60 --readers 8
 
-compose-test: install  ## Build, start, backfill and remove docker-compose.yml; kill its scheduler in between
+compose-test: install-dev  ## Build, start, backfill and remove docker-compose.yml; kill its scheduler in between
 	@$(BIN)/python include/docker/compose_test.py
 
 docs: install  ## Generate docs/data-dictionary.md from the contracts
@@ -99,7 +106,7 @@ POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/
 	include/lgsp/report/sql include/lgsp/publish/sql/reference include/lgsp/publish/sql/work_file.sql
 DUCKDB_SQL := include/lgsp/publish/sql/dossiers include/lgsp/publish/sql/documents include/lgsp/publish/sql/link_macros.sql \
 	include/lgsp/harmonise/sql include/lgsp/vietnam/sql include/lgsp/sources
-lint: install  ## Check style, types, import directions and SQL
+lint: install-dev  ## Check style, types, import directions and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy include plugins dags
