@@ -116,9 +116,10 @@ def not_published(settings: Settings, days: Days) -> dict[str, list[date]]:
     return gaps
 
 
-def wait_for_run(airflow: Airflow, dag_id: str, run_id: str) -> None:
-    """Wait until a run has ended. Raises NotPublished with its errors when it failed."""
+def wait_for_run(airflow: Airflow, dag_id: str, run_id: str, progress: Callable[[], None] = lambda: None) -> None:
+    """Wait until a run has ended, and call `progress` meanwhile. Raises NotPublished with its errors when it failed."""
     while (run := airflow.get_run(dag_id, run_id))["state"] not in FINISHED:
+        progress()
         time.sleep(POLL_SECONDS)
     if run["state"] == "failed":
         errors = "; ".join(airflow.error_messages(dag_id, run_id))

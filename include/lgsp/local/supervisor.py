@@ -135,12 +135,14 @@ class Supervisor:
         if simulated:
             self.wait("the simulated systems answer", lambda: province.is_ready(home))
             env.update(province.connections(home))
+            # What maintains and reports a dataset waits until the demo has published one.
+            env["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] = "True"
         for name, arguments in PROGRAMS.items():
             self.start(name, [sys.executable, *arguments], env)
         self.wait_for_airflow()
 
     def wait_for_airflow(self) -> None:
-        """Wait until the components are healthy, create the pools, wait for the Dags."""
+        """Wait until the components are healthy, create the pools, wait for the Dags, unpause those that ingest and publish."""
         airflow = client(self.settings, self.stack)
 
         def is_healthy() -> bool:
@@ -156,6 +158,9 @@ class Supervisor:
         for name, slots in airflow_environment.pools().items():
             airflow.create_pool(name, slots)
         self.wait("Airflow has parsed the Dags", has_dags)
+        if self.stack.has_province:
+            for dag_id in expected_dags():
+                airflow.unpause(dag_id)
 
     def supervise(self, simulated: province.Simulation | None) -> int:
         """Start the stack and watch it until it ends; returns the exit code."""

@@ -157,11 +157,16 @@ def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
 
 def published_days(settings: Settings, source: str, window: Window) -> set[date]:
     """The local days of a window that published batches of a source cover completely."""
+    return covered_days(settings, source, window, ["published"])
+
+
+def covered_days(settings: Settings, source: str, window: Window, states: Sequence[str]) -> set[date]:
+    """The local days of a window that batches of a source in one of these states cover completely."""
     with store.connect(settings) as connection:
         rows = _batches(
             connection,
-            "purpose = 'window' and source = %s and state = 'published' and window_from < %s and window_to > %s",
-            [source, window.end, window.start],
+            "purpose = 'window' and source = %s and state = any(%s) and window_from < %s and window_to > %s",
+            [source, list(states), window.end, window.start],
         )
     return {
         day
