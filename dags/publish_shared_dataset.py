@@ -4,7 +4,8 @@ snapshot of the shared dataset: the tables of schema `shared`, and the same rows
 readers see the snapshot.
 
 **When:** when any source reports checked batches, and every half hour in case such an event was lost. With nothing to
-publish the task is skipped. Many backfilled days become few snapshots.
+publish the task is skipped. It waits at most two minutes for a batch of the same interval that is still being processed,
+so a day becomes one snapshot. Many backfilled days become few snapshots.
 
 **May I run it again?** Yes. It publishes the waiting batches and no batch twice; only one run publishes at a time.
 

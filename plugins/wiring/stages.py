@@ -90,12 +90,16 @@ def sweep(source: str) -> str:
 
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
 def publish() -> int:
-    """Publish all checked batches in one snapshot; skipped, without an asset event, when none is waiting."""
+    """Publish all checked batches in one snapshot; skipped, without an asset event, when none is waiting.
+
+    Waits at most two minutes for batches of the same interval that are still being processed.
+    """
     from lgsp import install, publish
-    from lgsp.publish import hold
+    from lgsp.publish import hold, waiting
 
     settings = connections.settings()
     install.ensure(settings, is_publishing=True)
+    waiting.wait_for_batches(settings)
     publication = publish.run(settings)
     if publication is None:
         raise AirflowSkipException(hold.current_reason(settings) or "no checked batch is waiting to be published")

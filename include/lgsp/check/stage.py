@@ -20,7 +20,7 @@ from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
 from lgsp.settings import Settings
 from lgsp.sql import one_row
-from lgsp.store import ledger
+from lgsp.store import heartbeat, ledger
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,11 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 
     Raises BatchRefused when any batch is refused, after all were checked; the message names each with its reason.
     """
-    refusals = [f"{batch_id}: {refusal}" for batch_id in batch_ids if (refusal := _check(settings, batch_id))]
+    refusals = []
+    for batch_id in batch_ids:
+        with heartbeat.beating(settings, batch_id):
+            if refusal := _check(settings, batch_id):
+                refusals.append(f"{batch_id}: {refusal}")
     if refusals:
         raise BatchRefused("refused, nothing of it will be published: " + "; ".join(refusals))
     return batch_ids

@@ -16,7 +16,7 @@ from lgsp.land.source_client import Client
 from lgsp.schema import sources
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
-from lgsp.store import ledger
+from lgsp.store import heartbeat, ledger
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,9 @@ def _land(
     pack = Pack(settings.landing / batch.landing_path)
     try:
         reader = Reader(caller, pack)
-        client.read_lists(reader)
-        readings = source_client.read_window(client, reader, window)
+        with heartbeat.beating(settings, batch.batch_id):
+            client.read_lists(reader)
+            readings = source_client.read_window(client, reader, window)
         declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),

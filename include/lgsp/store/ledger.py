@@ -52,8 +52,8 @@ def open_batch(
     batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
-        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose) "
-        "values (%s, %s, %s, %s, 'landing', %s, %s, %s)",
+        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose, heartbeat_at) "
+        "values (%s, %s, %s, %s, 'landing', %s, %s, %s, clock_timestamp())",
         [batch_id, source, window.start, window.end, path, rebuilt_from.batch_id if rebuilt_from else None, purpose],
     )
     return batch(connection, batch_id)
@@ -106,7 +106,7 @@ def advance(connection: Connection, batch_id: str, state: str, why: str | None =
         values[stamp[state]] = datetime.now().astimezone()
     assignments = ", ".join(f"{name} = %({name})s" for name in values)
     connection.execute(
-        f"update ledger.batch set {assignments} where batch_id = %(batch_id)s and state <> 'published'",
+        f"update ledger.batch set {assignments}, heartbeat_at = clock_timestamp() where batch_id = %(batch_id)s and state <> 'published'",
         {**values, "batch_id": batch_id},
     )
 
