@@ -88,7 +88,7 @@ def test_a_signed_in_user_can_read_the_data_docs(settings, published):
         page.click("summary")
         text = page.inner_text("body")
         assert "Đối chiếu số bản ghi" in text and "DOS_FINISH_BEFORE_RECEIVE" in text and "VOLUME_LIMIT" in text
-        page.click("text=rows · dossier")
+        page.click("small a >> text=rules")
         assert "DOS_STATUS_MAPPED" in page.inner_text("body")
         assert missing == [], "the pages make no failing request"
         browser.close()

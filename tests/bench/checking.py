@@ -93,7 +93,7 @@ def _measure_here(side: str, batch_id: str) -> None:
         from lgsp.check import gate
 
         rule = contract.rules("batch")[:1]
-        gate.check_flags("batch", {rule[0].id: True}, rule, {})
+        gate.evaluate("batch", gate.count_flags("batch", {rule[0].id: True}, rule, {}))
     started, cpu, memory = time.monotonic(), time.process_time(), _peak()
     {"bare": bare, "gated": gated}[side](settings, batch_id)
     click.echo(json.dumps({"seconds": time.monotonic() - started, "cpu": time.process_time() - cpu,

@@ -75,7 +75,7 @@ def main(home: Path, rows: int, times: int) -> None:
     shutil.rmtree(work_folder, ignore_errors=True)
     first = events(seed(home / "seed"), rows)
     loads = [first, _changed(first)]
-    gate.check_flags("nothing", {}, [], {})  # import everything before the measurement
+    gate.evaluate("nothing", [])  # import everything before the measurement
     python = _python_with_dlt(home)
     loaders: dict[str, Callable[[Path, list[pa.Table]], list[float]]] = {
         "COPY": _copy,

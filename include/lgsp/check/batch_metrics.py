@@ -26,7 +26,7 @@ NO_LIMIT = 2**62
 
 COLUMNS = {
     "declared_count": "bigint", "fetched_count": "bigint", "gap_count": "bigint", "placed_count": "bigint",
-    "dead_count": "bigint", "dead_details": "varchar", "disputed_count": "bigint", "disputed_details": "varchar",
+    "dead_count": "bigint", "dead_details": "varchar", 
     "quarantined_count": "bigint", "quarantined_limit": "bigint", "unresolved_count": "bigint",
     "personal_count": "bigint", "personal_details": "varchar", "deleted_count": "bigint", "deleted_limit": "bigint",
     "zero_count": "bigint", "zero_details": "varchar", "volume_limit": "bigint", "odd_day_count": "bigint", "odd_day_details": "varchar",
@@ -58,7 +58,7 @@ class Counts:
         self.ignored += len(flagged.test_records)
         self.quarantined += flagged.quarantined
         self.secret += flagged.secret
-        self.superseded += len(flagged.flags) - flagged.quarantined - flagged.accepted
+        self.superseded += flagged.rows - flagged.quarantined - flagged.accepted
         self.accepted += flagged.accepted
 
     @property
@@ -105,7 +105,6 @@ def compute(
     counts: Counts,
     history: History,
     flagged_rows: Sequence[FlaggedRows],
-    disputed: Sequence[str],
     personal: Sequence[personal_data.Finding],
     con: duckdb.DuckDBPyConnection,
     accepted: Path,
@@ -126,7 +125,6 @@ def compute(
     })  # fmt: skip
     missed = [f"{flagged.kind.name}: {rule}" for flagged in flagged_rows for rule in flagged.missed_canaries]
     metrics.add_findings("dead", missed)
-    metrics.add_findings("disputed", disputed)
     leaks = [
         f"{flagged.kind.name}: {flagged.personal} accepted rows contain personal data"
         for flagged in flagged_rows

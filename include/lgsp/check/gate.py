@@ -1,8 +1,8 @@
-"""Evaluate the rules of the contracts with Great Expectations, on boolean flags that the databases computed.
+"""Evaluate the rules of the contracts with Great Expectations, on counts of failures that the databases computed.
 
-Each batch has three suites: `rows` counts one boolean column for each row rule; `batch` evaluates the rules about the
-batch as a whole; `native` runs Great Expectations' own expectations on a sample of the accepted rows, as an independent
-test of the compiled rules. Each publication has one suite: `tables`, for the tables that will be published.
+Each batch has one suite over one frame of counts, with the rules of all kinds of rows and those about the batch as a
+whole, and for each kind a suite `native` that runs Great Expectations' own expectations on a sample of the accepted rows,
+as an independent test of the compiled rules. Each publication has one suite, for the tables that will be published.
 """
 
 from __future__ import annotations
@@ -79,34 +79,79 @@ class SuiteResult:
     page: str = field(repr=False)
 
 
-def check_rows(
-    kind: str,
-    flags: pd.DataFrame,
-    rules: Sequence[Rule],
-    sample_keys: Mapping[str, Sequence[str]],
+@dataclass(frozen=True)
+class RuleCount:
+    """How many of the checked rows break a rule, and how many may. `group` is what was checked, such as `rows · dossier`."""
+
+    group: str
+    rule: Rule
+    checked: int
+    failed: int
+    allowed: int
+    observed: str | None = None
+    sample_keys: tuple[str, ...] = ()
+
+
+def count_rows(
+    kind: str, rows: int, failed: Mapping[str, int], rules: Sequence[Rule], sample_keys: Mapping[str, Sequence[str]],
     is_redrive: bool = False,
-) -> SuiteResult:
-    """Evaluate row rules. `flags` has one row per record and one boolean column per rule; True means the record passes.
+) -> list[RuleCount]:  # fmt: skip
+    """The counts of row rules: `failed` has the number of rows that break each rule, by its id.
 
     A rule of severity `error` fails when more rows break it than `quarantine_limit` allows. In a batch of redriven
     records (`is_redrive`) it never fails: they come from quarantine.
     """
-    count = max(len(flags), 1)
-    min_share = max(0, count - quarantine_limit(count)) / count
-    expectations = [
-        _expectation(rule, min_share if rule.severity == "error" and not is_redrive else 0.0) for rule in rules
-    ]
-    return _validate(f"rows · {kind}", flags, expectations, rules, sample_keys)
+    limit = rows if is_redrive else quarantine_limit(rows)
+    return [
+        RuleCount(
+            f"rows · {kind}", rule, rows, failed[rule.id], limit if rule.severity == "error" else rows,
+            sample_keys=tuple(sample_keys.get(rule.id, ())),
+        )
+        for rule in rules
+    ]  # fmt: skip
 
 
-def check_flags(suite: str, flags: Mapping[str, bool], rules: Sequence[Rule], observed: Mapping[str, str | None],
-                sample_keys: Mapping[str, Sequence[str]] | None = None) -> SuiteResult:  # fmt: skip
-    """Evaluate rules that have one flag each (True: passed); `observed` holds the observed values, as text, by rule id."""
+def count_flags(group: str, flags: Mapping[str, bool], rules: Sequence[Rule], observed: Mapping[str, str | None],
+                sample_keys: Mapping[str, Sequence[str]] | None = None) -> list[RuleCount]:  # fmt: skip
+    """The counts of rules that have one flag each (True: passed); `observed` holds the observed values, as text, by rule id."""
+    return [
+        RuleCount(
+            group, rule, 1, 0 if flags[rule.id] else 1, 0, observed.get(rule.id), tuple((sample_keys or {}).get(rule.id, ())),
+        )
+        for rule in rules
+    ]  # fmt: skip
+
+
+def evaluate(suite: str, counts: Sequence[RuleCount]) -> SuiteResult:
+    """Evaluate rules on their counts: no more rows fail than may.
+
+    A rule whose count Great Expectations does not report as it was given could not be evaluated, and refuses the batch.
+    """
+    import great_expectations.expectations as gxe
     import pandas as pd
 
-    frame = pd.DataFrame([{rule.id: flags[rule.id] for rule in rules}])
-    expectations = [_expectation(rule, 1.0, observed.get(rule.id)) for rule in rules]
-    return _validate(suite, frame, expectations, rules, sample_keys or {}, observed)
+    columns = [f"{number} {count.rule.id}" for number, count in enumerate(counts)]
+    frame = pd.DataFrame([{column: count.failed for column, count in zip(columns, counts, strict=True)}])
+    expectations = [
+        gxe.ExpectColumnMaxToBeBetween(
+            column=column, max_value=count.allowed, severity=SEVERITY[count.rule.severity], meta={"count": number},
+            description=f"[{count.rule.severity}] {count.rule.id} · {count.rule.meaning_vi} / {count.rule.meaning}"
+            + (f" ({count.observed})" if count.observed else ""),
+        )
+        for number, (column, count) in enumerate(zip(columns, counts, strict=True))
+    ]  # fmt: skip
+    result = _validate(suite, frame, expectations)
+    judged = [_judged(item, counts[item.expectation_config.meta["count"]]) for item in result.results]
+    return SuiteResult(suite, judged, _page(result))
+
+
+def _judged(item: Any, count: RuleCount) -> RuleResult:
+    reported = (item.result or {}).get("observed_value")
+    is_evaluated = not _has_error(item) and reported is not None and int(reported) == count.failed
+    return RuleResult(
+        count.group, count.rule, count.checked, count.failed, bool(item.success) and is_evaluated, is_evaluated,
+        count.observed, count.sample_keys,
+    )  # fmt: skip
 
 
 def check_sample(kind: str, sample: pd.DataFrame, rules: Sequence[Rule]) -> SuiteResult:
@@ -121,24 +166,28 @@ def check_sample(kind: str, sample: pd.DataFrame, rules: Sequence[Rule]) -> Suit
             description=f"{rule.id} · the compiled rule agrees with Great Expectations' own expectation",
         )  # fmt: skip
         expectations.append(configuration.to_domain_obj())
-    return _validate(f"native · {kind}", sample, expectations, native_rules, {})
+    suite, by_id = f"native · {kind}", {rule.id: rule for rule in native_rules}
+    result = _validate(suite, sample, expectations)
+    judged = [_judged_natively(suite, item, by_id[item.expectation_config.meta["rule"]]) for item in result.results]
+    return SuiteResult(suite, judged, _page(result))
 
 
-def _expectation(rule: Rule, min_share: float, observed: str | None = None) -> Any:
-    """The expectation that at least this share of the rule's flags is True."""
-    import great_expectations.expectations as gxe
-
-    values = f" ({observed})" if observed else ""
-    return gxe.ExpectColumnValuesToBeInSet(
-        column=rule.id, value_set=[True], mostly=min_share, severity=SEVERITY[rule.severity], meta={"rule": rule.id},
-        description=f"[{rule.severity}] {rule.id} · {rule.meaning_vi} / {rule.meaning}{values}",
+def _judged_natively(suite: str, item: Any, rule: Rule) -> RuleResult:
+    counts, has_error = item.result or {}, _has_error(item)
+    return RuleResult(
+        suite, rule, int(counts.get("element_count") or 0), int(counts.get("unexpected_count") or 0),
+        bool(item.success) and not has_error, not has_error,
     )  # fmt: skip
 
 
-def _validate(
-    suite: str, frame: pd.DataFrame, expectations: list[Any], rules: Sequence[Rule],
-    sample_keys: Mapping[str, Sequence[str]], observed: Mapping[str, str | None] | None = None,
-) -> SuiteResult:  # fmt: skip
+def _has_error(item: Any) -> bool:
+    exceptions = item.exception_info or {}
+    raised = [value for value in exceptions.values() if isinstance(value, dict) and value.get("raised_exception")]
+    return bool(raised or exceptions.get("raised_exception"))
+
+
+def _validate(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Any:
+    """Great Expectations' result of a suite on a frame."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
@@ -160,28 +209,10 @@ def _validate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own use of pandas
         # the result must contain no values: they may be personal data
-        result = validation.run(
+        return validation.run(
             batch_parameters={"dataframe": frame},
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
         )
-    by_id = {rule.id: rule for rule in rules}
-    results = [
-        _rule_result(suite, item, by_id[item.expectation_config.meta["rule"]], sample_keys, observed or {})
-        for item in result.results
-    ]
-    return SuiteResult(suite, results, _page(result))
-
-
-def _rule_result(
-    suite: str, item: Any, rule: Rule, sample_keys: Mapping[str, Sequence[str]], observed: Mapping[str, str | None]
-) -> RuleResult:
-    counts, exceptions = item.result or {}, item.exception_info or {}
-    raised = [value for value in exceptions.values() if isinstance(value, dict) and value.get("raised_exception")]
-    has_error = bool(raised or exceptions.get("raised_exception"))
-    return RuleResult(
-        suite, rule, int(counts.get("element_count") or 0), int(counts.get("unexpected_count") or 0),
-        bool(item.success) and not has_error, not has_error, observed.get(rule.id), tuple(sample_keys.get(rule.id, ())),
-    )  # fmt: skip
 
 
 def _page(result: Any) -> str:

@@ -19,7 +19,7 @@ from lgsp.check.quarantine import Violation
 from lgsp.errors import ContractError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
-from lgsp.sql import quoted
+from lgsp.sql import one_row, quoted
 from lgsp.vietnam.personal_data import mask_key, without_persons
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FlaggedRows:
 
     kind: records.Kind
     rules: tuple[Rule, ...]
-    flags: pd.DataFrame  # one boolean column for each rule
+    rows: int  # without canaries and repeated rows
     failed: dict[str, int]  # number of failed rows by rule id
     sample_keys: dict[str, list[str]]  # keys of a few failed rows by rule id
     quarantine: list[dict[str, Any]] = field(default_factory=list)  # rows of ledger.quarantine
@@ -171,21 +171,21 @@ def _is_accepted(con: duckdb.DuckDBPyConnection, rule: Rule) -> str:
 
 def _failures(
     con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]
-) -> tuple[pd.DataFrame, dict[str, int], dict[str, list[str]]]:
-    """The flags of all rows for the gate, the number of rows that break each rule, and a few of their keys.
+) -> tuple[int, dict[str, int], dict[str, list[str]]]:
+    """The number of rows, the number of those that break each rule, and a few of their keys.
 
     An accepted row counts as passing: a person has already checked it.
     """
-    columns = ", ".join(f'"{rule.id}" or {_is_accepted(con, rule)} as "{rule.id}"' for rule in rules)
-    flags = con.execute(f"select {columns} from flag where canary is null").fetch_df()
-    failed = {rule.id: int((~flags[rule.id]).sum()) for rule in rules}
+    counts = ", ".join(f'count(*) filter (where not ("{rule.id}" or {_is_accepted(con, rule)}))' for rule in rules)
+    rows, *failures = one_row(con.execute(f"select count(*), {counts} from flag where canary is null"))
+    failed = {rule.id: int(count) for rule, count in zip(rules, failures, strict=True)}
     keys = {
         rule.id: [mask_key(str(key or "?")) for (key,) in con.execute(
             f'select source_key from flag where canary is null and not "{rule.id}" order by source_key limit {SHOWN_KEYS}'
         ).fetchall()]
         for rule in rules if failed[rule.id]
     }  # fmt: skip
-    return flags, failed, keys
+    return int(rows), failed, keys
 
 
 def _missed_canaries(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:

@@ -32,6 +32,7 @@ class BatchCheck:
     batch: ledger.Batch
     counts: batch_metrics.Counts = field(default_factory=batch_metrics.Counts)
     rows: list[row_rules.FlaggedRows] = field(default_factory=list)
+    rule_counts: list[gate.RuleCount] = field(default_factory=list)
     suites: list[gate.SuiteResult] = field(default_factory=list)
 
     @property
@@ -85,7 +86,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
             shutil.copy(staged, accepted / staged.name)
     with store.connect(settings) as connection, duck(settings) as con:
-        _check_batch_rules(con, connection, checked, accepted)
+        _evaluate_rules(con, connection, checked, accepted)
     shutil.rmtree(final, ignore_errors=True)
     if checked.refusal:
         shutil.rmtree(accepted)
@@ -104,12 +105,12 @@ def check_rows(
     con: duckdb.DuckDBPyConnection, checked: BatchCheck, kind: records.Kind, staged: Path, accepted: Path,
     decisions: row_rules.Decisions,
 ) -> None:  # fmt: skip
-    """Apply the row rules to the harmonised records of a kind, write the accepted rows, and add the results."""
+    """Apply the row rules to the harmonised records of a kind, write the accepted rows, and add the counts."""
     batch = checked.batch
     flagged = row_rules.apply(con, kind, staged, accepted / f"{kind.name}.parquet", batch.window.end, decisions)
     is_redrive = batch.purpose == "redrive"
-    checked.suites.append(
-        gate.check_rows(kind.name, flagged.flags, flagged.rules, flagged.sample_keys, is_redrive=is_redrive)
+    checked.rule_counts += gate.count_rows(
+        kind.name, flagged.rows, flagged.failed, flagged.rules, flagged.sample_keys, is_redrive
     )
     if flagged.sample is not None and len(flagged.sample):
         checked.suites.append(gate.check_sample(kind.name, flagged.sample, flagged.rules))
@@ -117,30 +118,31 @@ def check_rows(
     checked.counts.add(flagged)
 
 
-def _check_batch_rules(
+def _evaluate_rules(
     con: duckdb.DuckDBPyConnection, connection: ledger.Connection, checked: BatchCheck, accepted: Path
 ) -> None:
-    """Evaluate the rules of kind `batch` on the metrics of the batch."""
+    """Evaluate the counts of the row rules, and the rules of kind `batch` on the metrics of the batch."""
     batch = checked.batch
     rules = contract.rules("batch")
     metrics = batch_metrics.compute(
-        batch, checked.counts, batch_metrics.load_history(connection, batch, accepted), checked.rows, _disputed(checked),
+        batch, checked.counts, batch_metrics.load_history(connection, batch, accepted), checked.rows,
         personal_data.scan(con, accepted, records.LISTS), con, accepted,
     )  # fmt: skip
     flags, observed = batch_flags(con, metrics.values, rules)
-    suite = gate.check_flags("batch", flags, rules, observed)
+    suite = gate.evaluate("rules", [*checked.rule_counts, *gate.count_flags("batch", flags, rules, observed)])
     overrides = ledger.overrides(connection, batch)
-    checked.suites = [_with_overrides(suite, overrides) for suite in [*checked.suites, suite]]
+    checked.suites = [_with_overrides(suite, overrides) for suite in [suite, *checked.suites]]
 
 
 def _with_overrides(suite: gate.SuiteResult, overrides: Mapping[str, str]) -> gate.SuiteResult:
     """A suite with the operators' overrides; an override of QUARANTINED_SHARE also covers every row rule of severity `error`."""
-    share = overrides.get("QUARANTINED_SHARE") if suite.suite.startswith("rows") else None
-    results = [
-        replace(result, overruled=overrides.get(result.rule.id, share if result.rule.severity == "error" else None))
-        for result in suite.results
-    ]
-    return replace(suite, results=results)
+    share = overrides.get("QUARANTINED_SHARE")
+
+    def overruled(result: gate.RuleResult) -> str | None:
+        is_row_error = result.suite.startswith("rows") and result.rule.severity == "error"
+        return overrides.get(result.rule.id, share if is_row_error else None)
+
+    return replace(suite, results=[replace(result, overruled=overruled(result)) for result in suite.results])
 
 
 def batch_flags(
@@ -168,17 +170,6 @@ def batch_flags(
         flags[rule.id] = bool(row[0])
         observed[rule.id] = None if row[0] else row[1]
     return flags, observed
-
-
-def _disputed(checked: BatchCheck) -> list[str]:
-    """The rules for which Great Expectations counted a different number of failures than the database."""
-    failed = {flagged.kind.name: flagged.failed for flagged in checked.rows}
-    return [
-        f"{result.rule.id}: {result.failed} against {failed[result.rule.kind][result.rule.id]}"
-        for suite in checked.suites if suite.suite.startswith("rows")
-        for result in suite.results
-        if result.is_evaluated and result.failed != failed[result.rule.kind][result.rule.id]
-    ]  # fmt: skip
 
 
 def _record(connection: ledger.Connection, checked: BatchCheck) -> None:

@@ -43,7 +43,9 @@ def preload() -> None:
     for kind in (*records.KINDS, "batch", "table"):
         contract.rules(kind)
     rules = contract.rules("batch")[:1]
-    gate.check_flags("preload", {rule.id: True for rule in rules}, rules, {})  # compiles the templates of pages
+    gate.evaluate(
+        "preload", gate.count_flags("preload", {rule.id: True for rule in rules}, rules, {})
+    )  # compiles the templates of pages
     dossier_columns.computed_columns()
     territories.current_codes()
     personal_data.persons_in("UBND xã Cẩm Thanh")

@@ -48,9 +48,11 @@ def judge(
     counts = {rule.id: failing(transaction, rule) for rule in rules}
     observed = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
             for count, rows, _ in [counts[rule.id]] if count}  # fmt: skip
-    judgement = gate.check_flags(
-        "tables", {rule.id: counts[rule.id][0] == 0 for rule in rules}, rules, observed, {rule.id: counts[rule.id][2] for rule in rules}
-    )  # fmt: skip
+    flags, keys = (
+        {rule.id: counts[rule.id][0] == 0 for rule in rules},
+        {rule.id: counts[rule.id][2] for rule in rules},
+    )
+    judgement = gate.evaluate("tables", gate.count_flags("tables", flags, rules, observed, keys))
     judgement = replace(judgement, results=[override.apply(verdict) for verdict in judgement.results])
     blocking = [
         f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.results if verdict.blocks
