@@ -53,15 +53,17 @@ $(DEV_STAMP): $(STAMP)
 
 WORKERS ?= 2
 # One worker runs all tests of a file, because they share fixtures. Files run in the order of the folders: short ones last.
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+EXHAUSTIVE ?= none
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --exhaustive=$(EXHAUSTIVE)
 
-test: install-dev  ## Run all tests in parallel processes [WORKERS=2]
+test: install-dev  ## Run the tests in parallel processes [WORKERS=2 EXHAUSTIVE=none]
 	@$(PYTEST)
 
 test-fast: install-dev  ## Run the unit tests, which need no database and no Airflow
 	@$(PYTEST) tests/unit
 
-test-all: test crash-test load-test score  ## Run all tests and the long proofs (needs strace)
+test-all: EXHAUSTIVE := all
+test-all: test crash-test load-test score  ## Run all tests, also exhaustive ones, and the long proofs (needs strace; hours)
 
 DOSSIERS ?= 100000
 score: install  ## Simulate a province, publish it, and compare the dataset with the simulated truth

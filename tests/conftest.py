@@ -1,13 +1,24 @@
-"""Shared by all tests: the root folder of the project, and an environment without the developer's settings."""
+"""Shared by all tests: the root folder of the project, an environment without the developer's settings, exhaustive tests.
+
+Tests marked `exhaustive` take minutes and repeat on a larger world, or in more ways, what other tests prove. They run with
+`--exhaustive=all`; with `--exhaustive=today` those of some files run, others on every day.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
+import zlib
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+SHARES = 4  # of the files with exhaustive tests: after so many days each has run
+# Set once for all worker processes, which must select the same tests also at midnight.
+TODAY = int(os.environ.setdefault("TESTED_DAY", str(date.today().toordinal())))
 
 for variable in [name for name in os.environ if name.startswith(("LGSP_", "AIRFLOW"))]:
     del os.environ[variable]
@@ -17,3 +28,35 @@ for variable in [name for name in os.environ if name.startswith(("LGSP_", "AIRFL
 def root() -> Path:
     """The root folder of the project."""
     return ROOT
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that selects exhaustive tests."""
+    parser.addoption(
+        "--exhaustive",
+        choices=["none", "today", "all"],
+        default="none",
+        help="which tests marked `exhaustive` run",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the exhaustive tests that were not asked for."""
+    chosen = config.getoption("exhaustive")
+
+    def is_left_out(item: pytest.Item) -> bool:
+        if chosen == "all" or item.get_closest_marker("exhaustive") is None:
+            return False
+        share = zlib.crc32(item.path.name.encode()) % SHARES
+        return chosen == "none" or share != TODAY % SHARES
+
+    left_out = [item for item in items if is_left_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collection: a full collection visits it many times in every test."""
+    gc.collect()
+    gc.freeze()

@@ -135,6 +135,7 @@ class Installation:
 
 def _settings(server: Server, name: str, home: Path, connections: dict[str, dict[str, Any]]) -> Settings:
     environment = {"LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url(name), "LGSP_TOKEN_KEY": "only-for-tests"}
+    environment |= {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in SOURCES}
     return Settings.from_env({**environment, **_variables(connections)})
 
 

@@ -223,7 +223,7 @@ def _differing(transaction: Transaction) -> list[tuple[Any, ...]]:
     compute.stage_measures(transaction)
     shared = contract.load("document_kpi")
     merge.stage_query(transaction, shared, compute.indicator_query("document_kpi"))
-    columns = ", ".join(shared.data_names)
+    columns = ", ".join(shared.versioned_names)
     stored, computed = f"select {columns} from shared.document_kpi", f"select {columns} from new_document_kpi"
     return transaction.rows(f"({stored} except all {computed}) union all ({computed} except all {stored})")
 

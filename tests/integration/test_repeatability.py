@@ -30,6 +30,7 @@ def test_the_dataset_does_not_depend_on_the_order_of_windows(
     assert installation.data_hashes() == expected
 
 
+@pytest.mark.exhaustive
 def test_repeated_and_overlapping_windows_give_the_same_dataset(
     installation: Installation, expected: dict[str, str]
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_rebuild_from_landing_gives_the_same_dataset(
     assert installation.data_hashes() == expected
 
 
+@pytest.mark.exhaustive
 def test_daily_readings_end_with_the_dataset_of_one_late_reading(
     install: Callable[..., Installation], world: World, expected: dict[str, str]
 ) -> None:

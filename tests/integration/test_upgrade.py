@@ -256,7 +256,7 @@ def test_rows_are_derived_again_in_groups(
     with store.connect(installation.settings) as connection:
         connection.execute("update shared.document set page_count = -1")
         connection.execute("update ledger.installation set derived_by = 'an older version'")
-    monkeypatch.setattr(link_documents, "DOCUMENTS_AT_ONCE", 7)
-    monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", 7)
+    monkeypatch.setattr(link_documents, "DOCUMENTS_AT_ONCE", 20)
+    monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", 250)
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()

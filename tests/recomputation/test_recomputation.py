@@ -101,7 +101,7 @@ def published_installation(world: World, home: Path) -> Iterator[Settings]:
         Server(home).stop()
 
 
-@pytest.fixture(scope="module", params=[QUARTER, MERGER])
+@pytest.fixture(scope="module", params=[QUARTER, pytest.param(MERGER, marks=pytest.mark.exhaustive)])
 def recomputation(request: pytest.FixtureRequest) -> Iterator[Recomputation]:
     """The published and the computed indicators of each world."""
     world, home = _world(request.param), Path(tempfile.mkdtemp(prefix="lgsp-recomputation-"))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.scenarios.conftest import PublishedScenario
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 HALF, JUNE, JULY = ("half_year", "2022-01-01"), ("month", "2022-06-01"), ("month", "2022-07-01")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.scenarios.conftest import PublishedScenario
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 QUARTER = {"period": "quarter", "period_start": "2021-01-01"}
 

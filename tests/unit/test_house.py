@@ -46,6 +46,13 @@ def test_every_promise_names_a_test_that_exists(promise_id: str, test: str) -> N
     assert f"def {name}(" in (ROOT / path).read_text(), promise_id
 
 
+@pytest.mark.parametrize(("promise_id", "test"), _tests_by_id().items())
+def test_no_promise_rests_on_an_exhaustive_test(promise_id: str, test: str) -> None:
+    path, name = test.split("::")
+    text = (ROOT / path).read_text()
+    assert not re.search(rf"pytest\.mark\.exhaustive\n(?:@.*\n)*def {name}\(|^pytestmark.*exhaustive", text, re.MULTILINE), promise_id  # fmt: skip
+
+
 def test_every_promise_of_the_documentation_has_its_test() -> None:
     promised = set(re.findall(r"\b[PFS]\d+\b(?!-)", _documentation()))
     assert promised and promised <= _tests_by_id().keys()
