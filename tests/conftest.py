@@ -6,7 +6,6 @@ Tests marked `exhaustive` take minutes and repeat on a larger world, or in more 
 
 from __future__ import annotations
 
-import gc
 import os
 import zlib
 from datetime import date
@@ -54,9 +53,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-
-
-def pytest_collection_finish() -> None:
-    """Leave what was imported out of garbage collection: a full collection visits it many times in every test."""
-    gc.collect()
-    gc.freeze()

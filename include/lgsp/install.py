@@ -47,8 +47,14 @@ def init(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(f"revoke all on schema {schema} from public")
-        for statement in chain(contract_columns.alterations(connection), _contract_tables()):
-            connection.execute(statement)
+        try:
+            for statement in chain(contract_columns.alterations(connection), _contract_tables()):
+                connection.execute(statement)
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise SettingError(
+                f"the upgrade alters a table that objects of yours depend on: {error.diag.message_detail}. "
+                "Drop them, run `lgsp init` again, and create them again"
+            ) from error
         migrations.apply(connection)
         for statement in chain(
             migrations.routines(),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lgsp import install
+from lgsp.errors import SettingError
 from lgsp.maintain import retention, rollback, verify
 from lgsp.schema import contract
 from lgsp.settings import Settings
@@ -111,6 +112,18 @@ def test_a_store_with_the_time_in_every_row_is_upgraded(published: Installation)
     shutil.rmtree(published.settings.shared / "snapshots" / "3")  # its rows had other versions
     assert published.publish() is not None
     assert all(proof.is_equal for proof in verify.verify_snapshot(published.settings)[1])
+
+
+def test_an_upgrade_names_the_view_that_depends_on_a_column(published: Installation) -> None:
+    with connect(published.settings) as connection:
+        connection.execute(_stored_in_rows(contract.load("service_kpi")))
+        connection.execute("create view public.board as select kpi_id, as_of from shared.service_kpi")
+    with pytest.raises(SettingError, match=r"view public\.board depends on column as_of.*Drop them, run `lgsp init`"):
+        install.init(published.settings)
+    with connect(published.settings) as connection:
+        connection.execute("drop view public.board")
+    install.init(published.settings)
+    assert _times(published, "shared.service_kpi") == _times(published, "history.service_kpi_as_of(3)")
 
 
 def _rows(table: str, snapshot_id: int) -> str:

@@ -73,9 +73,10 @@ def replace(transaction: Transaction, snapshot_id: int, query: str) -> None:
 
 def changed_parts(transaction: Transaction, table: Contract) -> list[str]:
     """The partitions with rows of periods in `as_of_change`: their files have another `as_of` now."""
+    # one look-up in the index of the table for each changed period: a join may read the whole table
     rows = transaction.rows(
-        f"select distinct {table.part_sql('r.')} from {table.storage} r join as_of_change c "
-        f"on c.period_start = r.period_start and c.period = {_period(table)}"
+        f"select distinct {table.part_sql('r.')} from as_of_change c cross join lateral ("
+        f"select period_start from {table.storage} r where r.period_start = c.period_start and {_period(table)} = c.period limit 1) r"
     )
     return [part for (part,) in rows]
 
