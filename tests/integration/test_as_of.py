@@ -27,7 +27,8 @@ def three_times(
     """Two days published, then a weekend without dossiers, then two working days."""
     installation = installed(server, tmp_path_factory.mktemp("as_of"), quiet_province)
     for window in (FRIDAY, SUNDAY, TUESDAY):
-        installation.ingest_all(window)
+        for source in ("one_stop_shop", "online_services"):
+            installation.ingest(source, window)
         installation.publish()
     return installation
 
