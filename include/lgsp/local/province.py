@@ -12,6 +12,8 @@ from typing import Any
 from lgsp.settings import connection_variable
 from lgsp.window import Window
 
+CALLS_PER_MINUTE = "60000"
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -41,6 +43,11 @@ def connections(home: Path) -> dict[str, str]:
     """The connection variables of the simulated systems, by name."""
     ready = _ready_content(home)
     return {connection_variable(source): json.dumps(connection) for source, connection in ready["connections"].items()}
+
+
+def call_limits(home: Path) -> dict[str, str]:
+    """The variables with the limits of calls per minute: the simulated systems take more calls than real ones."""
+    return {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": CALLS_PER_MINUTE for source in source_names(home)}
 
 
 def source_names(home: Path) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class Supervisor:
         )
         if simulated:
             self.wait("the simulated systems answer", lambda: province.is_ready(home))
-            env.update(province.connections(home))
+            env.update(province.connections(home) | province.call_limits(home))
             # What maintains and reports a dataset waits until the demo has published one.
             env["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] = "True"
         for name, arguments in PROGRAMS.items():
