@@ -130,18 +130,18 @@ def evaluate(suite: str, counts: Sequence[RuleCount]) -> SuiteResult:
     import great_expectations.expectations as gxe
     import pandas as pd
 
-    columns = [f"{number} {count.rule.id}" for number, count in enumerate(counts)]
-    frame = pd.DataFrame([{column: count.failed for column, count in zip(columns, counts, strict=True)}])
+    by_id = {count.rule.id: count for count in counts}
+    frame = pd.DataFrame([{rule_id: count.failed for rule_id, count in by_id.items()}])
     expectations = [
         gxe.ExpectColumnMaxToBeBetween(
-            column=column, max_value=count.allowed, severity=SEVERITY[count.rule.severity], meta={"count": number},
-            description=f"[{count.rule.severity}] {count.rule.id} · {count.rule.meaning_vi} / {count.rule.meaning}"
+            column=rule_id, max_value=count.allowed, severity=SEVERITY[count.rule.severity], meta={"rule": rule_id},
+            description=f"[{count.rule.severity}] {rule_id} · {count.rule.meaning_vi} / {count.rule.meaning}"
             + (f" ({count.observed})" if count.observed else ""),
         )
-        for number, (column, count) in enumerate(zip(columns, counts, strict=True))
+        for rule_id, count in by_id.items()
     ]  # fmt: skip
     result = _validate(suite, frame, expectations)
-    judged = [_judged(item, counts[item.expectation_config.meta["count"]]) for item in result.results]
+    judged = [_judged(item, by_id[item.expectation_config.meta["rule"]]) for item in result.results]
     return SuiteResult(suite, judged, _page(result))
 
 

@@ -230,3 +230,8 @@ def test_impossible_and_contradicting_messages_are_flagged(tmp_path: Path) -> No
         "unknown document",
     }
     assert {key for key, rules in found.items() if "DOC_DUP" in rules} == {"one", "another"}
+
+
+def test_every_rule_has_an_id_of_its_own() -> None:
+    ids = [rule.id for kind in (*records.KINDS, "batch", "table") for rule in contract.rules(kind)]
+    assert len(ids) == len(set(ids)), "the gate has one column for each rule of a batch"
