@@ -26,7 +26,7 @@ NO_LIMIT = 2**62
 
 COLUMNS = {
     "declared_count": "bigint", "fetched_count": "bigint", "gap_count": "bigint", "placed_count": "bigint",
-    "dead_count": "bigint", "dead_details": "varchar", 
+    "dead_count": "bigint", "dead_details": "varchar",
     "quarantined_count": "bigint", "quarantined_limit": "bigint", "unresolved_count": "bigint",
     "personal_count": "bigint", "personal_details": "varchar", "deleted_count": "bigint", "deleted_limit": "bigint",
     "zero_count": "bigint", "zero_details": "varchar", "volume_limit": "bigint", "odd_day_count": "bigint", "odd_day_details": "varchar",
