@@ -48,7 +48,8 @@ OBJECTS = {
     },
 }  # fmt: skip
 
-READ, ADD, KEEP, LOAD = "select", "select insert", "select insert update", "select insert update delete"
+READ, ADD, REPLACE = "select", "select insert", "select insert delete"
+KEEP, LOAD = "select insert update", "select insert update delete"
 GRID = {
     "lgsp_reader": {
         "shared table": READ, "shared view": READ, "history table": READ, "history function": "execute",
@@ -58,8 +59,9 @@ GRID = {
         "ledger table": READ, "ledger view": READ,
     },
     "lgsp_writer": {
-        "shared table": "select insert delete", "shared view": "select insert delete", "history table": "select insert delete",
-        "indicator table": "select insert delete", "history function": "execute", "record table": LOAD, "restricted table": LOAD,
+        "shared table": f"{REPLACE} maintain", "shared view": f"{REPLACE} maintain", "history table": REPLACE,
+        "indicator table": f"{REPLACE} maintain", "history function": "execute", "record table": f"{LOAD} maintain",
+        "restricted table": LOAD,
         "ledger table": LOAD, "ledger view": LOAD, "ledger sequence": "usage", "ledger function": "execute",
     },
 }  # fmt: skip
@@ -98,7 +100,7 @@ with object as (
 select role, schema, kind, name, array(
     select verb from unnest(case kind
         when 'function' then array['execute'] when 'sequence' then array['select', 'usage', 'update']
-        else array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger'] end) verb
+        else array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger', 'maintain'] end) verb
     where case kind
         when 'function' then has_function_privilege(role, object.oid, verb)
         when 'sequence' then has_sequence_privilege(role, object.oid, verb)
@@ -163,6 +165,11 @@ def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Install
         writer.ingest_all(window)
         assert writer.publish() is not None
     assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
+    never_analyzed = writer.query(
+        "select oid::regclass::text as name from pg_class where reltuples < 0 and oid = any(%s::text[]::regclass[])",
+        ["shared.dossier", "shared.service_offering", "record.dossier", "record.service_offering", "indicator.service_kpi"],
+    )
+    assert never_analyzed == [], "without statistics a first publication compares every row with every row"
     _assert_rights_equal_the_grid(installation)
 
 

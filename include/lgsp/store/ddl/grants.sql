@@ -11,6 +11,12 @@ revoke delete on ledger.publication, ledger.batch from lgsp_writer;
 revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.signing_key from lgsp_writer;
 revoke insert, update, delete on ledger.table_rule, ledger.source, ledger.migration from lgsp_writer;
 grant usage on all sequences in schema ledger to lgsp_writer;
+-- To collect statistics within a publication. Before PostgreSQL 17 only the owner of a table can.
+do $$ begin
+    if current_setting('server_version_num')::integer >= 170000 then
+        execute 'grant maintain on all tables in schema record, shared, indicator to lgsp_writer';
+    end if;
+end $$;
 grant execute on all functions in schema shared, history, ledger to lgsp_writer;
 
 grant usage on schema shared, history to lgsp_reader;
