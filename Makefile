@@ -51,12 +51,13 @@ $(DEV_STAMP): $(STAMP)
 	$(or $(UV),.venv/uv/bin/uv) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -e '.[dev]'
 	@touch $@
 
-WORKERS ?= 2
+# Many tests wait for servers: four processes keep two cores busy.
+WORKERS ?= 4
 # One worker runs all tests of a file, because they share fixtures. Files run in the order of the folders: short ones last.
 EXHAUSTIVE ?= none
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --exhaustive=$(EXHAUSTIVE)
 
-test: install-dev  ## Run the tests in parallel processes [WORKERS=2 EXHAUSTIVE=none]
+test: install-dev  ## Run the tests in parallel processes [WORKERS=4 EXHAUSTIVE=none]
 	@$(PYTEST)
 
 test-fast: install-dev  ## Run the unit tests, which need no database and no Airflow

@@ -19,7 +19,8 @@ from tests.faults.reading import KINDS, Judgement, Read, Seen
 from tests.integration import conftest
 from tests.integration.conftest import Installation, copied
 
-published, quiet_province, world = conftest.published, conftest.quiet_province, conftest.world
+checked, published = conftest.checked, conftest.published
+quiet_province, world = conftest.quiet_province, conftest.world
 
 PUBLISHED = {
     1: {"dossier": (2, 20), "service_kpi": (3, 30)},

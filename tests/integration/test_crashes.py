@@ -71,7 +71,7 @@ def test_p3_a_killed_publisher_never_tears_or_loses_a_snapshot(
     installation: Installation, published: Installation
 ) -> None:
     chance = random.Random(20260801)
-    parts = WHOLE.split(3)
+    parts = WHOLE.split(6)
     killed = finished = 0
     for window in parts:
         installation.ingest_all(window)

@@ -167,7 +167,13 @@ def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Install
     assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
     never_analyzed = writer.query(
         "select oid::regclass::text as name from pg_class where reltuples < 0 and oid = any(%s::text[]::regclass[])",
-        ["shared.dossier", "shared.service_offering", "record.dossier", "record.service_offering", "indicator.service_kpi"],
+        [
+            "shared.dossier",
+            "shared.service_offering",
+            "record.dossier",
+            "record.service_offering",
+            "indicator.service_kpi",
+        ],
     )
     assert never_analyzed == [], "without statistics a first publication compares every row with every row"
     _assert_rights_equal_the_grid(installation)

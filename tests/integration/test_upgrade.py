@@ -203,10 +203,9 @@ def test_a_newly_required_column_is_enforced_after_its_backfill(old_store: Insta
 
 
 def test_changed_and_removed_columns_do_not_stop_a_publication(
-    installation: Installation, published: Installation
+    checked_copy: Installation, published: Installation
 ) -> None:
-    installation.ingest_all()
-    install.ensure(installation.settings)
+    installation = checked_copy
     with store.connect(installation.settings) as connection:
         for statement in history.dropped(contract.load("dossier")):
             connection.execute(statement)
@@ -249,10 +248,9 @@ def test_an_additional_grant_is_made_by_the_upgrade(
 
 
 def test_rows_are_derived_again_in_groups(
-    installation: Installation, published: Installation, monkeypatch: pytest.MonkeyPatch
+    published_copy: Installation, published: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation.ingest_all()
-    installation.publish()
+    installation = published_copy
     with store.connect(installation.settings) as connection:
         connection.execute("update shared.document set page_count = -1")
         connection.execute("update ledger.installation set derived_by = 'an older version'")

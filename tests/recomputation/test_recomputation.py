@@ -41,6 +41,7 @@ hours_saved,H47.20,month,2022-05-01,60,hours,the district,
 vnd_saved,H47.20,week,2022-05-05,100000,vnd,the district,
 """
 QUARTER = "a quarter of 2022"
+BUSY_QUARTER = "a quarter of 2022 with all its dossiers"
 MERGER = "the merger of 2025, with broken feeds"
 
 
@@ -73,6 +74,8 @@ class Recomputation:
 
 def _world(name: str) -> World:
     if name == QUARTER:
+        return World.generate("demo", 7, date(2022, 4, 1), date(2022, 6, 29), dossiers_count=2000, documents_count=250)
+    if name == BUSY_QUARTER:
         return World.generate("demo", 7, date(2022, 4, 1), date(2022, 6, 29))
     return World.generate(
         "tiny", 5, date(2025, 6, 12), date(2025, 8, 17), dossiers_count=5000, documents_count=250, broken_feeds="all"
@@ -101,7 +104,10 @@ def published_installation(world: World, home: Path) -> Iterator[Settings]:
         Server(home).stop()
 
 
-@pytest.fixture(scope="module", params=[QUARTER, pytest.param(MERGER, marks=pytest.mark.exhaustive)])
+@pytest.fixture(
+    scope="module",
+    params=[QUARTER, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in (BUSY_QUARTER, MERGER))],
+)
 def recomputation(request: pytest.FixtureRequest) -> Iterator[Recomputation]:
     """The published and the computed indicators of each world."""
     world, home = _world(request.param), Path(tempfile.mkdtemp(prefix="lgsp-recomputation-"))

@@ -111,15 +111,11 @@ def count_rows(
     ]  # fmt: skip
 
 
-def count_flags(group: str, flags: Mapping[str, bool], rules: Sequence[Rule], observed: Mapping[str, str | None],
-                sample_keys: Mapping[str, Sequence[str]] | None = None) -> list[RuleCount]:  # fmt: skip
+def count_flags(
+    group: str, flags: Mapping[str, bool], rules: Sequence[Rule], observed: Mapping[str, str | None]
+) -> list[RuleCount]:
     """The counts of rules that have one flag each (True: passed); `observed` holds the observed values, as text, by rule id."""
-    return [
-        RuleCount(
-            group, rule, 1, 0 if flags[rule.id] else 1, 0, observed.get(rule.id), tuple((sample_keys or {}).get(rule.id, ())),
-        )
-        for rule in rules
-    ]  # fmt: skip
+    return [RuleCount(group, rule, 1, 0 if flags[rule.id] else 1, 0, observed.get(rule.id)) for rule in rules]
 
 
 def evaluate(suite: str, counts: Sequence[RuleCount]) -> SuiteResult:

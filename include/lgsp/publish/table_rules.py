@@ -45,14 +45,7 @@ def judge(
     Raises PublicationRefused when a rule is broken that `override` does not cover: the transaction must be rolled back.
     """
     rules = [rule for rule in contract.rules("table") if changes.parts.get(rule.table)]
-    counts = {rule.id: failing(transaction, rule) for rule in rules}
-    observed = {rule.id: f"{count:,} of {rows:,} rows of {rule.table} fail" for rule in rules
-            for count, rows, _ in [counts[rule.id]] if count}  # fmt: skip
-    flags, keys = (
-        {rule.id: counts[rule.id][0] == 0 for rule in rules},
-        {rule.id: counts[rule.id][2] for rule in rules},
-    )
-    judgement = gate.evaluate("tables", gate.count_flags("tables", flags, rules, observed, keys))
+    judgement = gate.evaluate("tables", [_count(transaction, rule) for rule in rules])
     judgement = replace(judgement, results=[override.apply(verdict) for verdict in judgement.results])
     blocking = [
         f"{verdict}, such as {', '.join(verdict.sample_keys)}" for verdict in judgement.results if verdict.blocks
@@ -64,6 +57,13 @@ def judge(
             judgement,
         )
     return judgement
+
+
+def _count(transaction: Transaction, rule: Rule) -> gate.RuleCount:
+    """One flag: a table fails a rule when one of its rows does."""
+    failed, rows, keys = failing(transaction, rule)
+    observed = f"{failed:,} of {rows:,} rows of {rule.table} fail" if failed else None
+    return gate.RuleCount("tables", rule, 1, min(failed, 1), 0, observed, tuple(keys))
 
 
 def failing(transaction: Transaction, rule: Rule) -> tuple[int, int, list[str]]:
