@@ -31,6 +31,14 @@ class PublicationFailed(LgspError):
     """A snapshot could not be published, or SQL and files could not be proven equal."""
 
 
+class StoreRefused(PublicationFailed):
+    """The store refused a value of a publication: a constraint or a size limit. `error` is its message, in one line."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"nothing was published, the last snapshot stays: {error}")
+        self.error = error
+
+
 class NothingPublished(PublicationFailed):
     """There is no snapshot yet."""
 

@@ -6,6 +6,7 @@ artificial row that breaks the rule. A rule that does not flag its canary does n
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 5000
+LIST_TOO_LONG = "LIST_TOO_LONG"
 SHOWN_KEYS = 5
 # The column that marks test records. They are counted as ignored and never published.
 TEST_RECORD = "is_test"
@@ -103,6 +105,27 @@ def apply(
         query = f"select * from '{accepted}'{not_deleted} using sample {SAMPLE_ROWS} rows"
         flagged.sample = con.sql(query).to_arrow_table().to_pandas()
     return flagged
+
+
+def copy_list(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, accepted: Path) -> list[dict[str, Any]]:
+    """Write the rows of a list to `accepted`, without those that the store does not accept: they are rows of ledger.quarantine.
+
+    Rows of lists are not records of the window: no count of the batch contains them.
+    """
+    if not count(con, f"select count(too_long) from '{staged}'"):
+        shutil.copy(staged, accepted)
+        return []
+    con.execute(f"copy (from '{staged}' where too_long is null) to '{accepted}' (format parquet, compression zstd)")
+    rows = con.execute(
+        f"select source_key, source_updated_at::varchar, content_hash, coalesce(raw_pointer, ''), too_long from '{staged}' "
+        "where too_long is not null order by 1"
+    ).fetchall()
+    return [
+        {"source_key": mask_key(key), "kind": kind.name, "rule_id": LIST_TOO_LONG, "rule_version": "1.0.0", "record_hash": hash_,
+         "source_updated_at": changed, "raw_pointer": pointer, "organisation_id": None, "occurred_on": None,
+         "reason": f"No id, code or name is longer than the store accepts: too_long {too_long}"}
+        for key, changed, hash_, pointer, too_long in rows
+    ]  # fmt: skip
 
 
 def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:

@@ -32,13 +32,14 @@ class BatchCheck:
     batch: ledger.Batch
     counts: batch_metrics.Counts = field(default_factory=batch_metrics.Counts)
     rows: list[row_rules.FlaggedRows] = field(default_factory=list)
+    list_quarantine: list[dict[str, Any]] = field(default_factory=list)  # rows of lists, for `ledger.quarantine`
     rule_counts: list[gate.RuleCount] = field(default_factory=list)
     suites: list[gate.SuiteResult] = field(default_factory=list)
 
     @property
     def quarantine(self) -> list[dict[str, Any]]:
         """The rows for `ledger.quarantine`: one for each record and rule it broke."""
-        return [row for flagged in self.rows for row in flagged.quarantine]
+        return [row for flagged in self.rows for row in flagged.quarantine] + self.list_quarantine
 
     @property
     def refusal(self) -> str | None:
@@ -84,7 +85,8 @@ def _check(settings: Settings, batch_id: str) -> str | None:
                 check_rows(con, checked, kind, staged, accepted, decisions)
     for kind in records.LISTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
-            shutil.copy(staged, accepted / staged.name)
+            with duck(settings) as con:
+                checked.list_quarantine += row_rules.copy_list(con, kind, staged, accepted / staged.name)
     with store.connect(settings) as connection, duck(settings) as con:
         _evaluate_rules(con, connection, checked, accepted)
     shutil.rmtree(final, ignore_errors=True)

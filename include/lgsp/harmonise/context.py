@@ -125,7 +125,7 @@ class HarmoniseContext:
              "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
         self.con.execute(
-            f"insert into agency_spelling select name, code, null, 0 from ({query}) where name is not null"
+            f"insert into agency_spelling select name, code, null, 0 from ({query}) where strlen(name) <= {records.KEY_BYTES}"
         )
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
@@ -151,9 +151,10 @@ class HarmoniseContext:
             """)  # fmt: skip
 
     def add_spellings(self, query: str) -> None:
-        """Add the spellings of agencies that a query gives as (name, code, local day)."""
+        """Add the spellings of agencies that a query gives as (name, code, local day), without those too long for a key."""
         self.con.execute(
-            f"insert into agency_spelling select c0, c1, min(c2), count(*) from ({query}) as s(c0, c1, c2) where c0 is not null group by 1, 2"
+            "insert into agency_spelling select c0, c1, min(c2), count(*) "
+            f"from ({query}) as s(c0, c1, c2) where strlen(c0) <= {records.KEY_BYTES} group by 1, 2"
         )
 
     def stage_dossiers(self) -> None:
@@ -261,7 +262,8 @@ class HarmoniseContext:
             selected = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
         self.con.execute(
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
-            f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash "
+            f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash, "
+            f"{_too_long(kind)} as too_long "
             f"from ({query}) q{selected}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
         )
 
@@ -282,3 +284,14 @@ class HarmoniseContext:
             self.con.register("python_rows", pa.table({column: [row.get(column) for row in rows] for column in names}))
             self.con.execute(f"insert into {name} by name select * from python_rows")
             self.con.unregister("python_rows")
+
+
+def _too_long(kind: records.Kind) -> str:
+    """DuckDB SQL: the columns of a row with a text that the store does not accept, as one text; null without any."""
+    longest = [
+        (name, f"list_max(list_transform(q.{name}, lambda text: strlen(text)))" if type_ == "text[]" else f"strlen(q.{name})")
+        for name, type_ in kind.columns.items()
+        if type_.startswith("text") and (name == "source_key" or name not in (*records.IDENTITY, *records.ABOUT))
+    ]  # fmt: skip
+    names = [f"case when {length} > {kind.max_bytes(name)} then {quoted(name)} end" for name, length in longest]
+    return f"nullif(concat_ws(', ', {', '.join(names)}), '')"

@@ -44,7 +44,7 @@ def usable_batches(settings: Settings, transaction: Transaction) -> tuple[Checke
 
 def _why_unusable(settings: Settings, batch: CheckedBatch) -> str | None:
     """Why a checked batch cannot be published, with the remedy; None when it can."""
-    accepted = _accepted(settings, batch.batch_id)
+    accepted = accepted_folder(settings, batch.batch_id)
     command = "quarantine redrive --source" if batch.purpose == "redrive" else "rebuild"
     remedy = f"`lgsp {command} {batch.source}` harmonises it again from the landed bytes"
     if not accepted.is_dir():
@@ -87,19 +87,20 @@ def _merge_group(run: PublishRun, batch_ids: list[str]) -> None:
     transaction = run.transaction
 
     def staged(kind: str) -> list[Path]:
-        paths = [_accepted(run.settings, batch_id) / f"{kind}.parquet" for batch_id in batch_ids]
+        paths = [accepted_folder(run.settings, batch_id) / f"{kind}.parquet" for batch_id in batch_ids]
         return [path for path in paths if path.exists()]
 
     for kind in records.FACTS:
-        merge.merge_records(transaction, kind, staged(kind.name), run.outcomes)
+        merge.merge_records(transaction, kind, staged(kind.name), run.outcomes, run.only)
     quarantine.resolve_corrected(transaction, batch_ids)
     for kind in records.LISTS:
-        merge.merge_records(transaction, kind, staged(kind.name), merge.Outcomes())  # lists are not counted as records
+        merge.merge_records(transaction, kind, staged(kind.name), merge.Outcomes(), run.only)  # lists are not counted
     merge.merge_tokens(transaction, staged("dossier"))
     completeness.collect_changes(transaction)
     link_dossiers.add_changed_records(transaction)
     link_documents.add_changed_records(transaction)
 
 
-def _accepted(settings: Settings, batch_id: str) -> Path:
+def accepted_folder(settings: Settings, batch_id: str) -> Path:
+    """The folder with the accepted records of a checked batch, one Parquet file for each kind."""
     return settings.staging / batch_id / "accepted"

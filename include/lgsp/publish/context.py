@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -38,6 +38,7 @@ class PublishRun:
     override: RuleOverride = NO_OVERRIDE
     derives_all: bool = False  # all shared rows are derived again, not only those of changed records
     rewrites_all_files: bool = False  # the files of the newest snapshot are lost
+    only: Mapping[str, frozenset[tuple[str, str]]] | None = None  # by batch: the only records to merge, as (kind, key)
 
     outcomes: Outcomes = field(default_factory=Outcomes)
     changes: Changes = field(default_factory=Changes)

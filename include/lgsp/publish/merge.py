@@ -7,7 +7,7 @@ rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,8 +50,11 @@ class Outcomes:
         return self.by_batch.setdefault(batch_id, BatchOutcome())
 
 
-def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path], outcomes: Outcomes) -> None:
-    """Merge the accepted records of some batches into schema `record`.
+def merge_records(
+    transaction: Transaction, kind: records.Kind, files: list[Path], outcomes: Outcomes,
+    only: Mapping[str, frozenset[tuple[str, str]]] | None = None,
+) -> None:  # fmt: skip
+    """Merge the accepted records of some batches into schema `record`; of the batches in `only`, only these (kind, key).
 
     Leaves the temporary tables `incoming_<kind>`, the records that were merged, and `before_<kind>`, the versions that they
     replaced: the link groups of both must be linked again.
@@ -60,7 +63,8 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
     transaction.temporary(name, f"record.{kind.name}")
     transaction.temporary(f"before_{kind.name}", f"record.{kind.name}")
     for file in files:
-        transaction.load(name, pq.read_table(file, columns=kind.names).select(kind.names))
+        rows = pq.read_table(file, columns=kind.names).select(kind.names)
+        transaction.load(name, rows if only is None else _chosen(rows, kind, only))
     transaction.do(f"create index on {name} (source, source_key)")
     transaction.do(f"analyze {name} (source, source_key)")
     if kind is records.ORGANISATION_ALIAS:
@@ -88,6 +92,13 @@ def merge_records(transaction: Transaction, kind: records.Kind, files: list[Path
         f"insert into record.{kind.name} select * from {name} on conflict ({', '.join(kind.key)}) do update set {updates}"
     )
     analyze_changed(transaction, f"record.{kind.name}", merged, kind.key)
+
+
+def _chosen(rows: pa.Table, kind: records.Kind, only: Mapping[str, frozenset[tuple[str, str]]]) -> pa.Table:
+    pairs = zip(rows["batch_id"].to_pylist(), rows["source_key"].to_pylist(), strict=True)
+    return rows.filter(
+        pa.array([batch not in only or (kind.name, key) in only[batch] for batch, key in pairs], pa.bool_())
+    )
 
 
 def _remove_older(transaction: Transaction, kind: records.Kind, outcomes: Outcomes) -> None:

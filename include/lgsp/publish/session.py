@@ -10,12 +10,16 @@ import adbc_driver_manager
 import duckdb
 
 from lgsp import store
-from lgsp.errors import CommitFailed, PublicationFailed, SettingError
+from lgsp.errors import CommitFailed, PublicationFailed, SettingError, StoreRefused
 from lgsp.publish.publication import SnapshotMetadata
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery, writer
 from lgsp.snapshots.s3 import RemoteFailed
 from lgsp.store.transaction import Transaction, publishing, reading
+from lgsp.vietnam.personal_data import without_persons
+
+# SQLSTATE classes of errors that a value causes: data exception, integrity constraint, program limit.
+ABOUT_DATA = ("22", "23", "54")
 
 
 @dataclass
@@ -68,9 +72,24 @@ def open_session(settings: Settings) -> Iterator[PublishSession]:
                 f"snapshot {session.committing.snapshot_id} is published in SQL, but the pointer of the files was not switched ({error}): "
                 "fix that and run `lgsp recover`; the next publication does it too"
             ) from error
+        if _is_about_data(error):
+            raise StoreRefused(_one_line(error)) from error
         raise PublicationFailed(
             f"nothing was published, the last snapshot stays: {_cause(settings, session, error)}"
         ) from error
+
+
+def _is_about_data(error: Exception) -> bool:
+    """Whether a database refused a value: its constraint, its form or its size."""
+    if isinstance(error, adbc_driver_manager.Error):
+        return (error.sqlstate or "")[:2] in ABOUT_DATA
+    return isinstance(error, (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException))
+
+
+def _one_line(error: Exception) -> str:
+    """The message of a database without its details, which quote values."""
+    _, _, message = str(error).rpartition("ERROR:")
+    return without_persons(message.strip().partition("\n")[0]) or type(error).__name__
 
 
 def _was_committed(settings: Settings, snapshot: SnapshotMetadata, failure: CommitFailed) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -11,11 +11,11 @@ import psycopg
 from lgsp import store
 from lgsp.check import data_docs, gate, quarantine, results
 from lgsp.check.gate import SuiteResult
-from lgsp.errors import LgspError
+from lgsp.errors import LgspError, StoreRefused
 from lgsp.indicators import compute
-from lgsp.publish import hold, publication, rederive
+from lgsp.publish import culprit, hold, publication, rederive
 from lgsp.publish.batches import count_records, merge_batches, usable_batches
-from lgsp.publish.context import PublishRun
+from lgsp.publish.context import CheckedBatch, PublishRun
 from lgsp.publish.indicator_tables import compute_indicators, set_clock, update_completeness
 from lgsp.publish.link_documents import link_documents
 from lgsp.publish.link_dossiers import link_dossiers
@@ -30,6 +30,9 @@ from lgsp.settings import Settings
 from lgsp.snapshots import recovery
 
 log = logging.getLogger(__name__)
+
+# A publication that the store refuses more often has another cause than single records.
+MOST_SET_ASIDE = 8
 
 Step = Callable[[PublishRun], None]
 
@@ -76,10 +79,42 @@ def run(settings: Settings, override: RuleOverride = NO_OVERRIDE) -> Publication
     After an upgrade that derives rows differently all rows are derived again, also when no batch waits. The store must be
     up to date (`install.ensure`).
 
-    Raises PublicationRefused when the tables to be published break a rule that `override` does not name, and
-    PublicationFailed when SQL and Parquet are not equal or another publisher took over the lock. In both cases nothing was
+    A record that the store refuses, although the checks passed it, goes to quarantine or its batch is refused, and the
+    others are published. Raises PublicationRefused when the tables to be published break a rule that `override` does not
+    name, and PublicationFailed when SQL and Parquet are not equal or another publisher took over the lock. In both cases nothing was
     published.
     """
+    for _ in range(MOST_SET_ASIDE):
+        try:
+            return _publish(settings, override)
+        except StoreRefused:
+            if not _set_culprit_aside(settings):
+                raise
+    return _publish(settings, override)
+
+
+def _set_culprit_aside(settings: Settings) -> bool:
+    """Take the record or batch that the store refuses out of the waiting ones; whether one was found."""
+
+    def attempt(
+        batches: Sequence[CheckedBatch], only: Mapping[str, frozenset[culprit.Key]] | None = None
+    ) -> str | None:
+        try:
+            with open_session(settings) as session:  # rolled back
+                snapshot_id = publication.next_snapshot_id(session.transaction)
+                run = PublishRun(settings, session.transaction, snapshot_id, tuple(batches), only=only)
+                for step in CHANGE_STEPS:
+                    step(run)
+        except StoreRefused as refused:
+            return refused.error
+        return None
+
+    with open_session(settings) as session:
+        batches = usable_batches(settings, session.transaction)
+    return culprit.set_aside(settings, batches, attempt) is not None
+
+
+def _publish(settings: Settings, override: RuleOverride) -> Publication | None:
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         with open_session(settings) as session:

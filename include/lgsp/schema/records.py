@@ -20,6 +20,12 @@ IDENTITY = {
 # Columns about how a record was read; not part of its content.
 ABOUT = ("repairs", "quality_flags")
 
+# PostgreSQL refuses an index entry of more than 2,700 bytes: a key of two such texts stays below it.
+KEY_BYTES = 1_000
+TEXT_BYTES = 1_000_000
+# Texts that are in no key and no index. All others are ids, codes and names, which shared keys are made of.
+LONG_TEXTS = ("subject", "field_name", "events", "versions")
+
 # Staged with each dossier, for schema `restricted`: keyed tokens of the applicant's identity number and phone number.
 TOKENS = ("applicant_token", "phone_token")
 
@@ -48,6 +54,13 @@ class Kind:
     def names(self) -> list[str]:
         """All column names, in order."""
         return list(self.columns)
+
+    def max_bytes(self, column: str) -> int | None:
+        """The largest number of bytes that the store accepts in a text (or each text of a list); None for other types."""
+        if not self.columns[column].startswith("text"):
+            return None
+        is_long = column in LONG_TEXTS or (column == "name" and self.name == "service")
+        return TEXT_BYTES if is_long else KEY_BYTES
 
     def indexes_by_name(self) -> dict[str, str]:
         """The definition of each index by its name, without the primary key."""

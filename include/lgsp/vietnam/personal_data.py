@@ -15,6 +15,8 @@ from lgsp.vietnam.text.repair import clean
 REDACTED = "[…]"
 # A source's own keys may be long numbers, so these kinds are not reported in keys.
 KINDS_ALLOWED_IN_KEYS = frozenset({"identity", "phone"})
+# In bytes. The store does not accept a longer key.
+LONGEST_KEY = 1_000
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _IDENTITY_LABEL = (
@@ -249,6 +251,8 @@ def _is_named_after(text: str, words: list[_Word], first: int) -> bool:
 
 
 def mask_key(key: str) -> str:
-    """A record's key for the ledger and logs: a key that contains personal data is replaced by a hash."""
-    is_personal = any(kind not in KINDS_ALLOWED_IN_KEYS for kind in persons_in(key))
-    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:16]}" if is_personal else key
+    """A record's key for the ledger and logs: a key that contains personal data, or is longer than any id, is replaced by a hash."""
+    is_replaced = len(key.encode(errors="replace")) > LONGEST_KEY or any(
+        kind not in KINDS_ALLOWED_IN_KEYS for kind in persons_in(key)
+    )
+    return f"sha256:{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:16]}" if is_replaced else key
