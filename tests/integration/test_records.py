@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import random
+import string
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from lgsp import store
+from lgsp.check import gate
 from lgsp.cli.main import main
 from lgsp.land.archive import Pack
 from lgsp.publish import link_dossiers
@@ -214,6 +217,44 @@ def test_a_record_of_any_shape_becomes_a_row_or_is_quarantined(send: Send, insta
     (batch_id,) = send("one_stop_shop", *broken)
     counts = installation.batch(batch_id).counts
     assert counts["published_count"] + counts["quarantined_count"] == counts["fetched_count"] == 4
+
+
+def _with_long_texts(record: dict[str, Any], **keys: str) -> list[dict[str, Any]]:
+    """Copies of a record with numbered keys, each with one text of 6,000 signs that no index compresses."""
+    noise = random.Random(7)
+    copies = []
+    for path in [(name,) for name in record] + [
+        (a, b) for a, inner in record.items() if isinstance(inner, dict) for b in inner
+    ]:
+        changed = copy.deepcopy(record) | {name: key.format(len(copies)) for name, key in keys.items()}
+        place = changed if len(path) == 1 else changed[path[0]]
+        place[path[-1]] = "".join(noise.choices(string.ascii_letters + string.digits, k=6_000))
+        copies.append(changed)
+    return copies
+
+
+def test_a_text_too_long_for_a_key_stops_no_other_record(
+    send: Send, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "MAX_QUARANTINED_SHARE", 1)
+    named = one_stop(agency={"code": AGENCY, "name": "UBND xã Cẩm Thanh"}, competentAgency={"code": "", "name": ""})
+    one_stops = _with_long_texts(named, id="a{}", code=f"{AGENCY}-260803-{{:04}}")
+    portals = _with_long_texts(online(), MaHoSo=f"{AGENCY}-260803-1{{:03}}")
+    lists = {source: copy.deepcopy(LISTS[source]) for source in ("one_stop_shop", "online_services")}
+    for source, name, key, code in (
+        ("one_stop_shop", "agencies", "code", "000.2{}.20.H47"), ("one_stop_shop", "procedures", "code", "2.0009{:02}.000.00.00.H47"),
+        ("online_services", "agencies", "MADONVI", "000.3{}.20.H47"), ("online_services", "procedures", "MATTHC", "2.0008{:02}"),
+    ):  # fmt: skip
+        (rows,) = (value for value in lists[source][name].values() if isinstance(value, list))
+        rows += _with_long_texts(rows[-1], **{key: code})
+    send("one_stop_shop", *one_stops, **lists["one_stop_shop"])
+    send("online_services", *portals, **lists["online_services"])
+    assert {batch["state"] for batch in installation.query("select state from ledger.batch")} == {"published"}
+    assert installation.query("select rule_id from ledger.quarantine where rule_id = 'STORE_REFUSES'") == []
+    too_long = installation.query(
+        "select kind, count(*) as n from ledger.quarantine where rule_id like '%%TOO_LONG' group by 1 order by 1"
+    )
+    assert {row["kind"] for row in too_long} == {"dossier", "organisation"}
 
 
 def _edoc(
