@@ -219,6 +219,20 @@ def test_a_record_of_any_shape_becomes_a_row_or_is_quarantined(send: Send, insta
     assert counts["published_count"] + counts["quarantined_count"] == counts["fetched_count"] == 4
 
 
+def test_a_code_becomes_a_hub_and_stops_being_one(send: Send, installation: Installation) -> None:
+    def portal(number: int, **changes: Any) -> dict[str, Any]:
+        code = _code(number)
+        return online(MaHoSo=code, SoBienNhan=f"BN-{number}", MaHoSoKhac="000.00.00.H47-200101-0001", **changes)
+
+    ids = "select dossier_id from shared.dossier order by 1"
+    send("online_services", *(portal(number) for number in range(1, 6)))
+    assert len(installation.query(ids)) == 1, "five records of one code are one dossier"
+    send("online_services", portal(6))
+    assert [row["dossier_id"] for row in installation.query(ids)] == [_code(number) for number in range(1, 7)]
+    send("online_services", portal(6, DaXoa="1", NgayCapNhat="20260803120000"))
+    assert len(installation.query(ids)) == 1
+
+
 def _with_long_texts(record: dict[str, Any], **keys: str) -> list[dict[str, Any]]:
     """Copies of a record with numbered keys, each with one text of 6,000 signs that no index compresses."""
     noise = random.Random(7)

@@ -11,7 +11,7 @@ from lgsp import publish, store
 from lgsp.indicators import compute
 from lgsp.publish import table_rules
 from lgsp.publish.refusal import PublicationRefused
-from lgsp.schema import contract
+from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
 from lgsp.snapshots import pointer
 from lgsp.store.transaction import publishing
@@ -33,7 +33,8 @@ def test_a_table_rule_detects_the_failing_row_of_its_contract(rule: Rule, instal
             storage = contract.load(rule.table).storage
             connection.execute(f"truncate {storage}, ledger.completeness")
             _insert(connection, "ledger.completeness", contract.sample("completeness"))
-            _insert(connection, storage, contract.sample(rule.table) | rule.proof[side])
+            sample = f"shared.{rule.table}" if rule.table in records.KINDS else rule.table
+            _insert(connection, storage, contract.sample(sample) | rule.proof[side])
         with publishing(store.url(installation.settings)) as transaction:
             assert table_rules.failing(transaction, rule)[:2] == (expected, 1), side
 

@@ -1,6 +1,6 @@
 """Link the source records of one dossier, and derive the dossier from them.
 
-Two records belong to one dossier when they share a code; otherwise, when a one-stop record and a portal record, both
+Two records belong to one dossier when they share a code that is no hub; otherwise, when a one-stop record and a portal record, both
 unlinked, have the same receipt number, procedure, agency and day of receipt. Records are never linked by similarity.
 """
 
@@ -13,7 +13,8 @@ from lgsp import sql
 from lgsp.harmonise.context import duck
 from lgsp.publish import merge
 from lgsp.publish.context import PublishRun
-from lgsp.schema import contract, sources
+from lgsp.schema import contract, sources, yaml_file
+from lgsp.schema.contract import Column
 from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 from lgsp.vietnam import working_days, working_time
@@ -26,9 +27,9 @@ RECORDS_AT_ONCE = 100_000
 EDGE = "source, source_key, source_code, other_code, receipt_key"
 
 # The SQL files of the linking, in the order in which they run: first the link groups, then the tables.
-GROUPS = ("receipt_link", "member")
+GROUPS = ("receipt_link", "member", "group_id")
 DERIVED = (
-    "latest", "role_record", "pair", "reconciliation", "dossier_event", "paused", "pause_days", "dossier", "dossier_source",
+    "latest", "role_record", "lead_record", "pair", "reconciliation", "dossier_event", "paused", "pause_days", "dossier", "dossier_source",
 )  # fmt: skip
 
 
@@ -142,10 +143,11 @@ def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
     con.register("existing_record", records)
     con.register("source_role", _source_roles())
     _label_groups(con)
-    columns = {"role_record": _merged_columns(), "dossier": _published_columns()}
+    parts = {
+        "role_record": {"columns": _merged_columns()}, "lead_record": {"columns": _led_columns()}, "dossier": {"columns": _published_columns()},
+    }  # fmt: skip
     for name in (*GROUPS, *DERIVED):
-        parts = {"columns": columns[name]} if name in columns else {}
-        con.execute(sql.load("lgsp.publish", f"dossiers/{name}", **parts))
+        _run(con, name, **parts.get(name, {}))
 
 
 def _source_roles() -> pa.Table:
@@ -158,21 +160,31 @@ def _source_roles() -> pa.Table:
 
 
 def _label_groups(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `node_label`: the label of the link group of each record.
+    """Create `hub` and `node_label`: the codes that link nothing, and the label of the link group of each record."""
+    for name in ("node", "node_code"):
+        _run(con, name)
+    con.register("linking", pa.Table.from_pylist([yaml_file.loads(sql.read("lgsp.publish", "linking.yml"))]))
+    _run(con, "hub_part")
+    _spread(con, "hub_part", "spread_part", "code, node")
+    for name in ("hub", "link_code", "node_label"):
+        _run(con, name)
+    _spread(con, "node_label", "spread_label", "node")
 
-    Labels are spread along shared codes until none changes; groups are pairs or slightly larger.
-    """
-    for name in ("node", "node_code", "node_label"):
-        con.execute(sql.load("lgsp.publish", f"dossiers/{name}"))
-    spread = sql.load("lgsp.publish", "dossiers/spread_label")
+
+def _spread(con: duckdb.DuckDBPyConnection, table: str, spread: str, key: str) -> None:
+    """Spread the labels of a table until none changes; groups are pairs or slightly larger."""
     while True:
-        con.execute(spread)
+        _run(con, spread)
         ((changed,),) = con.execute(
-            "select count(*) from spread_label s join node_label l using (node) where s.label < l.label"
+            f"select count(*) from {spread} s join {table} l using ({key}) where s.label < l.label"
         ).fetchall()
-        con.execute("create or replace table node_label as from spread_label")
+        con.execute(f"create or replace table {table} as from {spread}")
         if not changed:
             return
+
+
+def _run(con: duckdb.DuckDBPyConnection, name: str, **parts: object) -> None:
+    con.execute(sql.load("lgsp.publish", f"dossiers/{name}", **parts))
 
 
 def _merged_columns() -> str:
@@ -182,6 +194,22 @@ def _merged_columns() -> str:
         f"coalesce(arg_min(nullif({column.name}, {sql.quoted(column.unknown)}), precedence), {sql.quoted(column.unknown)}) as {column.name}"
         for column in contract.load("dossier").recorded
     )  # fmt: skip
+
+
+def _led_columns() -> str:
+    """The attributes of a leading record that are the portal's where the one-stop-shop has none: all but dates and status."""
+    return ", ".join(
+        f"coalesce({_known('o', column)}, {_known('p', column)}{f', {sql.quoted(column.unknown)}' if column.unknown else ''}) as {column.name}"
+        for column in contract.load("dossier").recorded
+        if column.origin in ("lead", "merged")
+        and column.type not in ("date", "timestamptz")
+        and column.name != "status"
+    )
+
+
+def _known(side: str, column: Column) -> str:
+    """The value of a column on one side of a pair; null when it is not known."""
+    return f"nullif({side}.{column.name}, {sql.quoted(column.unknown)})" if column.unknown else f"{side}.{column.name}"
 
 
 def _published_columns() -> str:

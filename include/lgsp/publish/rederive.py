@@ -20,7 +20,7 @@ from lgsp.vietnam import working_days, working_time
 
 # The files of the program that derive dossiers, documents and completeness, in addition to columns, roles and calendar.
 PROGRAM = (
-    ("lgsp.publish", "link_dossiers.py"), ("lgsp.publish", "link_documents.py"), ("lgsp.vietnam", "working_time.py"),
+    ("lgsp.publish", "link_dossiers.py"), ("lgsp.publish", "linking.yml"), ("lgsp.publish", "link_documents.py"), ("lgsp.vietnam", "working_time.py"),
     *(("lgsp.publish", f"sql/{name}.sql") for name in sql.names("lgsp.publish") if not name.startswith("reference/")),
     *(("lgsp.check", f"sql/completeness/{name}.sql") for name in ("feeds", "scope", "derive")),
 )  # fmt: skip

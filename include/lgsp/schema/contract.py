@@ -308,7 +308,10 @@ def _rules_of_file(kind: str) -> tuple[Rule, ...]:
 
 @cache
 def sample(kind: str) -> dict[str, Any]:
-    """A row of a kind that breaks no rule, from `rules/samples.yml`; a text beginning with `=` is a DuckDB expression."""
+    """A row of a kind that breaks no rule, from `rules/samples.yml`; a text beginning with `=` is a DuckDB expression.
+
+    `kind` can also be the name of a shared table, with the prefix `shared.` where a kind of record has the same name.
+    """
     samples = yaml_file.read(RULES / "samples.yml")
     if kind not in samples:
         raise ContractError(f"samples.yml has no row of kind {kind!r}")

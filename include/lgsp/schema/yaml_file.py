@@ -8,6 +8,11 @@ from typing import Any
 
 def read(path: Path) -> Any:
     """The content of a YAML file, with the types of YAML only. Raises yaml.YAMLError when it cannot be read."""
+    return loads(path.read_text(encoding="utf-8"))
+
+
+def loads(text: str) -> Any:
+    """The content of a YAML text, as `read`."""
     import yaml
 
-    return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 — a safe loader
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 — a safe loader

@@ -25,7 +25,7 @@ from tests.unit.sources.test_documents_rows import UUID, edoc
 OWNERS = {"agency", "source", "platform"}
 # Table rules that also read the ledger can only be tested in PostgreSQL.
 TABLES = tuple(dict.fromkeys(rule.table for rule in contract.rules("table") if "ledger." not in rule.bad))
-KINDS = (*(kind.name for kind in records.FACTS), "batch", *TABLES)
+KINDS = tuple(dict.fromkeys([*(kind.name for kind in records.FACTS), "batch", *TABLES]))
 EVERY = [pytest.param(rule, id=rule.id) for kind in KINDS for rule in canaries.rules_of(kind)]
 ENDS = (DAY.end, datetime(2026, 8, 3, 3, 4, 5, 678901, tzinfo=UTC))
 SIDES: tuple[canaries.Side, ...] = ("fails", "keeps")

@@ -76,6 +76,82 @@ def test_the_one_stop_shop_leads(con: duckdb.DuckDBPyConnection) -> None:
     assert (dossier["fee_vnd"], dossier["is_identity_verified"]) == (100, True)
 
 
+def test_an_empty_field_of_the_one_stop_shop_hides_no_value(con: duckdb.DuckDBPyConnection) -> None:
+    one_stop = _record(
+        "one_stop_shop", channel="unknown", online_level=None, fee_vnd=0, finished_at=None, status="processing"
+    )
+    portal = _record(
+        "online_services", channel="postal", online_level=4, fee_vnd=200, finished_at=DAY, status="finished"
+    )
+    (dossier,) = _linked(con, one_stop, portal)
+    assert (dossier["channel"], dossier["online_level"], dossier["online_mode"]) == ("postal", 4, "full")
+    assert dossier["fee_vnd"] == 0, "a zero is a value"
+    assert (dossier["status"], dossier["finished_at"]) == ("processing", None), (
+        "dates and status are those of the one-stop shop"
+    )
+
+
+def _portal(number: int, **columns: Any) -> dict[str, Any]:
+    code = f"H47-260803-{number:04}"
+    return _record("online_services", **{"source_key": code, "source_code": code, "content_hash": code} | columns)
+
+
+def _ids(dossiers: list[dict[str, Any]]) -> list[str]:
+    return sorted(dossier["dossier_id"] for dossier in dossiers)
+
+
+HUB = "H47-200101-0001"
+
+
+@pytest.mark.parametrize("count", [6, 40])
+def test_a_code_of_many_dossiers_links_none(count: int, con: duckdb.DuckDBPyConnection) -> None:
+    dossiers = _linked(con, *(_portal(n, other_code=HUB) for n in range(count)))
+    assert len(dossiers) == count
+    assert all(dossier["quality_flags"] == ["DOS_HUB_CODE"] for dossier in dossiers)
+
+
+def test_a_code_of_five_records_is_an_identity(con: duckdb.DuckDBPyConnection) -> None:
+    (dossier,) = _linked(con, *(_portal(n, other_code=HUB) for n in range(5)))
+    assert dossier["quality_flags"] == []
+
+
+def test_records_that_also_share_a_receipt_count_once(con: duckdb.DuckDBPyConnection) -> None:
+    same = [_portal(n, other_code=HUB, receipt_key="BN-1") for n in range(4)]
+    assert len(_linked(con, *same, *(_portal(n, other_code=HUB) for n in range(4, 8)))) == 1
+
+
+def test_dossiers_with_a_hub_keep_their_own_pairs(con: duckdb.DuckDBPyConnection) -> None:
+    pairs = [
+        record for n in range(20)
+        for record in (
+            _portal(n, other_code=HUB),
+            _record("one_stop_shop", source_key=f"o{n:02}", content_hash=f"o{n}", source_code=f"H47-260803-{n:04}", other_code=HUB),
+        )
+    ]  # fmt: skip
+    dossiers = _linked(con, *pairs)
+    assert _ids(dossiers) == [f"H47-260803-{n:04}" for n in range(20)]
+    assert all(dossier["in_one_stop"] and dossier["in_online_services"] for dossier in dossiers)
+
+
+def test_the_owner_of_a_hub_keeps_its_code_as_id(con: duckdb.DuckDBPyConnection) -> None:
+    owner = _portal(0, source_key=HUB, source_code=HUB)
+    assert HUB in _ids(_linked(con, owner, *(_portal(n, other_code=HUB) for n in range(1, 9))))
+
+
+def test_records_with_one_own_code_get_their_keys_as_ids(con: duckdb.DuckDBPyConnection) -> None:
+    rows = [_record("one_stop_shop", source_key=f"k{n}", content_hash=f"k{n}", source_code=HUB) for n in range(7)]
+    assert _ids(_linked(con, *rows)) == [f"k{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize("newest", [0, 1])
+def test_the_id_of_two_portal_records_does_not_move(newest: int, con: duckdb.DuckDBPyConnection) -> None:
+    changed = [DAY, DAY.replace(hour=3)]
+    first = _portal(2, source_updated_at=changed[newest])
+    second = _portal(1, source_updated_at=changed[1 - newest], other_code="H47-260803-0002")
+    (dossier,) = _linked(con, first, second)
+    assert dossier["dossier_id"] == "H47-260803-0002", "the code that the other names"
+
+
 def test_a_column_that_nothing_fills_names_its_contract() -> None:
     shared = contract.load("dossier")
     with pytest.raises(ContractError, match=r"contracts/dossier\.yml: nothing fills dossier_id, service_code, "):
