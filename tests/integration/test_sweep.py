@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lgsp import check, land
 from lgsp.cli.sweep import sweep as command
-from lgsp.errors import BatchRefused
+from lgsp.errors import BatchRefused, SourceFailed
 from lgsp.maintain import sweep
 from lgsp.settings import Settings
 from lgsp_province import World, serving
@@ -199,3 +199,42 @@ def test_a_sweep_of_portal_and_documents_repairs_each_list(
     hide(connections, "documents")
     assert sweep_and_publish(installation, "documents") == {"messages": NOTHING, "work_files": (0, 1, 0)}
     assert len(installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"])) == 1
+
+
+@pytest.mark.parametrize("fault", ["404", "500", "html-200"])
+def test_a_document_that_is_not_delivered_is_requested_again(
+    fault: str, install: Callable[..., Installation], connections: Connections
+) -> None:
+    installation, connection = install(connections), connections["documents"]
+    reference = install(connections)
+    reference.ingest("documents")
+    reference.publish()
+    keys = "select source_key from record.document order by 1"
+    expected = [row["source_key"] for row in reference.query(keys)]
+    url = f"http://{connection['host']}:{connection['port']}/_province/faults"
+    requests.post(
+        url, json={"plan": [{"fault": fault, "path": expected[3], "times": 1000}]}, timeout=10
+    ).raise_for_status()
+    (batch_id,) = installation.ingest("documents")
+    installation.publish()
+    held = "select source_key, reason, state from ledger.quarantine where reason like '%%does not deliver it%%'"
+    assert [(row["source_key"], row["state"]) for row in installation.query(held)] == [(expected[3], "open")]
+    assert installation.batch(batch_id).state == "published", "the others are published"
+    requests.post(url, json={"plan": []}, timeout=10).raise_for_status()
+    sweep_and_publish(installation, "documents")
+    assert [row["source_key"] for row in installation.query(keys)] == expected
+    assert [row["state"] for row in installation.query(held)] == ["corrected"]
+
+
+def test_a_gateway_that_delivers_no_document_has_failed(
+    install: Callable[..., Installation], connections: Connections
+) -> None:
+    connection = connections["documents"]
+    url = f"http://{connection['host']}:{connection['port']}/_province/faults"
+    requests.post(
+        url, json={"plan": [{"fault": "404", "path": "getEdoc", "times": 1000}]}, timeout=10
+    ).raise_for_status()
+    installation = install(connections)
+    with pytest.raises(SourceFailed, match=r"\d+ of \d+ listed messages are not delivered; documents GET /v1/getEdoc"):
+        installation.ingest("documents")
+    assert installation.query("select state from ledger.batch") == [{"state": "failed"}]

@@ -176,7 +176,7 @@ class Caller:
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise SourceRefused(
+                raise TooLarge(
                     f"an answer over {self.manners.max_megabytes} MB; increase max_megabytes in source.yml if this size is correct"
                 )
             if time.monotonic() - started > self.manners.total_seconds:
@@ -219,6 +219,10 @@ class LoginExpired(Exception):
 
 class NotFound(SourceRefused):
     """The source has nothing at this address; a record that is not found was deleted."""
+
+
+class TooLarge(SourceRefused):
+    """An answer is larger than we accept."""
 
 
 class AttemptsExhausted(SourceFailed):

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_READS = 3
+# The status of a stored answer that stands for a record which the source lists and does not deliver.
+NOT_DELIVERED = 0
 INVISIBLE = dict.fromkeys(map(ord, "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"), " ")
 
 
@@ -81,6 +83,11 @@ class Reader:
 
         self.caller.ask(method, path, accept=accept, keep=keep, **request)
         return value[0]
+
+    def keep_failure(self, list_name: str, label: str, error: Exception) -> None:
+        """Store that a listed record was not delivered, as an answer with the status 0 and the error as its body."""
+        number = self.pack.append(list_name, label, NOT_DELIVERED, str(error).encode(), 0.0, False)
+        self.pack.annotate(number, is_whole=True, records=1)
 
     def look_up(
         self, name: str, key: str, method: str, path: str, parse: Callable[[Any], T | None], **request: Any

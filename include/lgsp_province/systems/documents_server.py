@@ -49,6 +49,9 @@ class Documents(System):
             self._by_id.setdefault(message.doc_id, message)
         self._files: tuple[int, list[tuple[int, WorkFile]]] | None = None
 
+    def target(self, request: Request) -> str:
+        return f"{request.path} {request.query.get('docId', '')}".rstrip()
+
     def expire_tokens(self) -> None:
         self._tokens.clear()
 

@@ -10,6 +10,7 @@ KINDS = frozenset(
         "429-seconds",
         "429-date",
         "429-bare",
+        "404",
         "500",
         "503",
         "expire-token",

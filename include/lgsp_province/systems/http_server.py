@@ -28,7 +28,15 @@ _log = logging.getLogger(__name__)
 JSON, HTML = "application/json;charset=UTF-8", "text/html; charset=utf-8"
 _HTML_ERROR = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _LARGEST_BODY = 1 << 20
-_STATUS_BY_FAULT = {"429-bare": 429, "429-seconds": 429, "429-date": 429, "500": 500, "503": 503, "redirect": 302}
+_STATUS_BY_FAULT = {
+    "429-bare": 429,
+    "429-seconds": 429,
+    "429-date": 429,
+    "404": 404,
+    "500": 500,
+    "503": 503,
+    "redirect": 302,
+}
 
 
 @dataclass(frozen=True, slots=True)

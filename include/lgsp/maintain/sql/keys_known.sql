@@ -1,5 +1,6 @@
 -- Temporary tables for one comparison of a sweep. `listed`: the keys that the source lists (filled later).
--- `stored`: the records we have. `known`: the newest change of every key that was ever read, also of keys in quarantine or ignored.
+-- `stored`: the records we have. `known`: the newest change of every key that was ever read, also of keys in quarantine or ignored;
+-- but not of those that the source listed and did not deliver (status 0): they are requested again.
 create temporary table listed (source_key text primary key, masked_key text not null, changed_at timestamptz not null);
 
 create temporary table stored as
@@ -12,7 +13,12 @@ create index on stored (source_key);
 create temporary table known as
 select source_key, max(changed_at) as changed_at from (
     select source_key, changed_at from stored
-    union all select source_key, source_updated_at from ledger.quarantine where source = ${source} and kind = any(${kinds})
+    union all select source_key, source_updated_at from ledger.quarantine q where source = ${source} and kind = any(${kinds})
+        and not exists (
+            select from ledger.source_call c
+            where c.batch_id = split_part(q.raw_pointer, '#', 1) and c.status = 0
+                and c.number::text = split_part(split_part(q.raw_pointer, '#', 2), ':', 1)
+        )
     union all select source_key, source_updated_at from ledger.ignored_record where source = ${source} and kind = any(${kinds})
 ) k group by source_key;
 create index on known (source_key);

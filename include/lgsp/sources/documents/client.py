@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land.http_client import Answer, Caller, Signature
+from lgsp.land.http_client import Answer, AttemptsExhausted, Caller, NotFound, Signature, TooLarge
 from lgsp.land.reader import Keys, PageLoopDetector, Reader, Reading, read_until_stable, required_field
 from lgsp.schema.sources import Source
 from lgsp.window import Window
 
 PAGE = 1000
 MESSAGES = ("edoc", "status")
+# More undelivered messages than this number and this share of a window mean that the gateway has failed.
+MOST_UNDELIVERED, MOST_UNDELIVERED_SHARE = 5, 0.05
+
+log = logging.getLogger(__name__)
 
 
 class Client:
@@ -99,15 +104,32 @@ class Client:
         return rows
 
     def _fetch_messages(self, reader: Reader, wanted: list[str]) -> None:
-        """Fetch each message, at most `parallel` at the same time."""
+        """Fetch each message, at most `parallel` at the same time.
+
+        A message that the gateway lists and does not deliver is stored as a failure: it is one record in quarantine. Raises
+        SourceFailed when these are so many that the gateway has failed.
+        """
 
         def parse(answer: Any) -> tuple[None, int]:
             required_field(answer, "success", "getEdoc")
             return None, 1
 
+        failures: list[Exception] = []
+
         def fetch(doc_id: str) -> None:
-            reader.ask("edocs", "GET", "/v1/getEdoc", parse,
-                       label=f"getEdoc {doc_id}", is_durable=False, params={"docId": doc_id})  # fmt: skip
+            label = f"getEdoc {doc_id}"
+            try:
+                reader.ask(
+                    "edocs", "GET", "/v1/getEdoc", parse, label=label, is_durable=False, params={"docId": doc_id}
+                )
+            except (NotFound, AttemptsExhausted, TooLarge) as error:
+                failures.append(error)
+                if len(failures) > max(MOST_UNDELIVERED, len(wanted) * MOST_UNDELIVERED_SHARE):
+                    raise SourceFailed(
+                        f"{len(failures)} of {len(wanted)} listed messages are not delivered; {error}"
+                    ) from error
+                log.warning("%s is listed and not delivered, it goes to quarantine: %s", label, error)
+                reader.keep_failure("edocs", label, error)
 
         with ThreadPoolExecutor(self._caller.manners.parallel) as pool:
             for _ in pool.map(fetch, wanted):

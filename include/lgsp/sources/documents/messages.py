@@ -31,6 +31,7 @@ class Message:
     secrecy: tuple[object, ...]
     raw_pointer: str
     raw_hash: str
+    trouble: str | None = None  # why it was not delivered
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -50,6 +51,8 @@ class Message:
 
     def root(self) -> Node:
         """The root element of its edXML. Raises Unreadable."""
+        if self.trouble:
+            raise edxml.Unreadable(self.trouble)
         if not isinstance(self.edxml, str):
             raise edxml.Unreadable("is no text")
         return edxml.parse(self.edxml)

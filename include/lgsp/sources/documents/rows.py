@@ -8,6 +8,7 @@ from typing import Any
 
 from lgsp.harmonise.context import HarmoniseContext
 from lgsp.land import json_sanitiser
+from lgsp.land.reader import NOT_DELIVERED
 from lgsp.schema import records
 from lgsp.sources.documents import edxml, edxml_schema, messages
 from lgsp.sql import quoted
@@ -61,4 +62,8 @@ def _messages(context: HarmoniseContext) -> Iterator[messages.Message]:
     for call, body in context.batch.bodies(context.batch.calls("edocs")):
         source_key = call.request.removeprefix("getEdoc ")
         pointer = f"{context.batch_id}#{call.number}:0"
-        yield messages.from_answer(source_key, json_sanitiser.loads(body), pointer, call.sha256)
+        if call.status == NOT_DELIVERED:
+            trouble = f"the gateway lists it and does not deliver it: {body.decode()}"
+            yield messages.Message(source_key, None, None, (), pointer, call.sha256, trouble)
+        else:
+            yield messages.from_answer(source_key, json_sanitiser.loads(body), pointer, call.sha256)
