@@ -140,7 +140,7 @@ def _stored_in_rows(table: contract.Contract) -> str:
     joined = (
         f"from (select {stored}, r.snapshot_id as first, null::bigint as last from indicator.{table.name} r "
         f"union all select {stored}, snapshot_from, snapshot_to from history.{table.name} r) r "
-        f"join {as_of_by_period.TABLE} p on p.period = {period} and p.period_start = r.period_start "
+        f"join {as_of_by_period.TABLE} p on p.feed = '{table.period_column.feed}' and p.period = {period} and p.period_start = r.period_start "
         "and int8range(r.first, r.last) && int8range(p.snapshot_from, p.snapshot_to)"
     )
     first, last = "greatest(r.first, p.snapshot_from)", "least(r.last, p.snapshot_to)"
@@ -156,3 +156,20 @@ def _stored_in_rows(table: contract.Contract) -> str:
     insert into history.{table.name} ({names}, as_of, snapshot_from, snapshot_to) select {names}, as_of, snapshot_id, snapshot_to from version where snapshot_to is not null;
     drop table version;
     """
+
+
+def test_documents_have_the_time_of_their_own_feed(installation: Installation) -> None:
+    early, late = WHOLE.split(6)
+    for source in ("one_stop_shop", "online_services"):
+        installation.ingest(source)
+    installation.publish()
+    month = ("month", "2026-08-01")
+    assert _times(installation, "shared.document_kpi")[month] == {"2026-08-01 00:00:00"}, "no document was read"
+    assert _times(installation, "shared.service_kpi")[month] == {"2026-08-11 00:00:00"}
+    for number, (window, until) in enumerate(((early, "2026-08-05 00:00:00"), (late, "2026-08-11 00:00:00")), 2):
+        installation.ingest("documents", window)
+        installation.publish()
+        assert _times(installation, "shared.document_kpi")[month] == {until}
+        assert _times(installation, _rows("document_kpi", number))[month] == {until}
+        assert _times(installation, "shared.service_kpi")[month] == {"2026-08-11 00:00:00"}
+        assert all(proof.is_equal for proof in verify.verify_snapshot(installation.settings)[1])

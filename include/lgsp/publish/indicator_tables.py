@@ -49,7 +49,12 @@ def compute_indicators(run: PublishRun) -> None:
     """
     is_redefined = any(run.changes.parts.get(name) for name in definitions.NAMES)
     is_all = compute.update_sums(run.transaction, run.snapshot_id, run.derives_all or is_redefined)
-    as_of_by_period.replace(run.transaction, run.snapshot_id, "select period, period_start, as_of from period")
+    as_of_by_period.replace(
+        run.transaction,
+        run.snapshot_id,
+        "select 'dossiers' as feed, period, period_start, as_of from period "
+        "union all select 'documents', period, period_start, documents_as_of from period",
+    )
     for name in TABLES:
         scope = compute.recompute_scope(name, is_all)
         merge.merge_query(run.transaction, name, compute.indicator_query(name), run.snapshot_id, run.changes, scope)

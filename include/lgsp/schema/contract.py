@@ -53,6 +53,7 @@ class Column:
     origin: str = COMPUTED
     unknown: str | None = None  # the value that means "not known", where the column has one
     period: str | None = None  # with the origin `period`: the period of all rows, in a table without that column
+    feed: str = "dossiers"  # with the origin `period`: the feed whose time it is, dossiers or documents
 
     @property
     def is_recorded(self) -> bool:
@@ -256,6 +257,7 @@ def _column(item: Any, file: str) -> Column:
         name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
         is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
         origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
+        feed=str(properties.get("feed", "dossiers")),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """`history.as_of_by_period`: the time up to which the data of each period reached, by snapshot.
 
-It is stored once per period, not in every row of an indicator: a row has a new version when its numbers change, not when
+It is stored once per feed and period, not in every row of an indicator: a row has a new version when its numbers change, not when
 the clock of the data moves. A version without an end belongs to the newest snapshot. Views and functions join it to the rows.
 """
 
@@ -17,16 +17,17 @@ TABLE = f"history.{NAME}"
 
 DDL = f"""
 create table if not exists {TABLE} (
+    feed          text not null,
     period        text not null,
     period_start  date not null,
     as_of         timestamptz not null,
     snapshot_from bigint not null,
     snapshot_to   bigint,
-    primary key (period, period_start, snapshot_from)
+    primary key (feed, period, period_start, snapshot_from)
 );
-create unique index if not exists as_of_by_period_newest on {TABLE} (period, period_start) where snapshot_to is null;
+create unique index if not exists as_of_by_period_newest on {TABLE} (feed, period, period_start) where snapshot_to is null;
 comment on table {TABLE} is
-    'The column as_of of the indicator tables: the time up to which the data of a period reached, from one snapshot until another (Thời điểm số liệu tính đến của mỗi kỳ, theo lần công bố)';
+    'The column as_of of the indicator tables: the time up to which the data of a feed (dossiers, documents) and a period reached, from one snapshot until another (Thời điểm số liệu tính đến của mỗi kỳ, theo nguồn và lần công bố)';
 """
 
 NEWEST = "{alias}.snapshot_to is null"
@@ -35,7 +36,7 @@ NEWEST = "{alias}.snapshot_to is null"
 def join(table: Contract, row: str, alias: str, version: str = NEWEST) -> str:
     """The left join of a period's version to a row with the alias `row`; `version` is the condition that chooses it."""
     return (
-        f"left join {TABLE} {alias} on {alias}.period = {_period(table, row)} and {alias}.period_start = {row}.period_start "
+        f"left join {TABLE} {alias} on {alias}.feed = {_feed(table)} and {alias}.period = {_period(table, row)} and {alias}.period_start = {row}.period_start "
         f"and {version.format(alias=alias)}"
     )
 
@@ -49,24 +50,24 @@ def view(table: Contract, names: Iterable[str]) -> str:
 
 
 def replace(transaction: Transaction, snapshot_id: int, query: str) -> None:
-    """Make the newest versions equal to the rows (period, period_start, as_of) of a query, as of a snapshot.
+    """Make the newest versions equal to the rows (feed, period, period_start, as_of) of a query, as of a snapshot.
 
-    Leaves the temporary table `as_of_change`: the periods whose time changed.
+    Leaves the temporary table `as_of_change`: the feeds and periods whose time changed.
     """
     transaction.do("drop table if exists pg_temp.as_of_change")
     transaction.do(
-        "create temporary table as_of_change on commit drop as select period, period_start, n.as_of "
-        f"from (select * from {TABLE} where snapshot_to is null) w full join ({query}) n using (period, period_start) "
+        "create temporary table as_of_change on commit drop as select feed, period, period_start, n.as_of "
+        f"from (select * from {TABLE} where snapshot_to is null) w full join ({query}) n using (feed, period, period_start) "
         "where w.as_of is distinct from n.as_of"
     )
     transaction.do(
         f"with ended as (delete from {TABLE} v using as_of_change c where v.snapshot_to is null "
-        "and (v.period, v.period_start) = (c.period, c.period_start) returning v.*) "
-        f"insert into {TABLE} select period, period_start, as_of, snapshot_from, $1::bigint from ended where snapshot_from < $1::bigint",
+        "and (v.feed, v.period, v.period_start) = (c.feed, c.period, c.period_start) returning v.*) "
+        f"insert into {TABLE} select feed, period, period_start, as_of, snapshot_from, $1::bigint from ended where snapshot_from < $1::bigint",
         snapshot_id,
     )
     transaction.do(
-        f"insert into {TABLE} select period, period_start, as_of, $1::bigint, null from as_of_change where as_of is not null",
+        f"insert into {TABLE} select feed, period, period_start, as_of, $1::bigint, null from as_of_change where as_of is not null",
         snapshot_id,
     )
 
@@ -76,7 +77,8 @@ def changed_parts(transaction: Transaction, table: Contract) -> list[str]:
     # one look-up in the index of the table for each changed period: a join may read the whole table
     rows = transaction.rows(
         f"select distinct {table.part_sql('r.')} from as_of_change c cross join lateral ("
-        f"select period_start from {table.storage} r where r.period_start = c.period_start and {_period(table)} = c.period limit 1) r"
+        f"select period_start from {table.storage} r where r.period_start = c.period_start and {_period(table)} = c.period limit 1) r "
+        f"where c.feed = {_feed(table)}"
     )
     return [part for (part,) in rows]
 
@@ -85,14 +87,14 @@ def newest(table: Contract) -> str:
     """The query that gives the newest version of each period: the columns by which rows join it, and `as_of`."""
     column = table.period_column
     period = column.period if column else None
-    where = f" and period = {quoted(period)}" if period else ""
+    where = f" and feed = {_feed(table)}" + (f" and period = {quoted(period)}" if period else "")
     return f"select {'' if period else 'period, '}period_start, as_of from {TABLE} where snapshot_to is null{where}"
 
 
 def at(snapshot_id: int) -> str:
-    """The query that gives the rows (period, period_start, as_of) of a snapshot."""
+    """The query that gives the rows (feed, period, period_start, as_of) of a snapshot."""
     return (
-        f"select period, period_start, as_of from {TABLE} "
+        f"select feed, period, period_start, as_of from {TABLE} "
         f"where snapshot_from <= {snapshot_id} and (snapshot_to is null or snapshot_to > {snapshot_id})"
     )
 
@@ -100,19 +102,24 @@ def at(snapshot_id: int) -> str:
 def fill(tables: Iterable[Contract]) -> str:
     """The statement that takes the versions from rows that store `as_of` themselves, as version 0.1.0 stored them."""
     stored = " union all ".join(
-        f"select {_period(table)} as period, period_start, as_of, snapshot_id as first, null::bigint as last from shared.{table.name} r "
-        f"union all select {_period(table)}, period_start, as_of, snapshot_from, snapshot_to from history.{table.name} r"
+        f"select {_feed(table)} as feed, {_period(table)} as period, period_start, as_of, snapshot_id as first, null::bigint as last from shared.{table.name} r "
+        f"union all select {_feed(table)}, {_period(table)}, period_start, as_of, snapshot_from, snapshot_to from history.{table.name} r"
         for table in tables
     )
     return (
-        f"insert into {TABLE} select period, period_start, as_of, lower(snapshots), upper(snapshots) from ("
-        f"select period, period_start, as_of, unnest(range_agg(int8range(first, last))) as snapshots from ({stored}) s "
-        "group by period, period_start, as_of) v order by as_of desc on conflict do nothing"
+        f"insert into {TABLE} select feed, period, period_start, as_of, lower(snapshots), upper(snapshots) from ("
+        f"select feed, period, period_start, as_of, unnest(range_agg(int8range(first, last))) as snapshots from ({stored}) s "
+        "group by feed, period, period_start, as_of) v order by as_of desc on conflict do nothing"
     )
 
 
 def _joined(table: Contract) -> str | None:
     return table.period_column.name if table.period_column else None
+
+
+def _feed(table: Contract) -> str:
+    """The SQL of the feed whose time the rows of a table have."""
+    return quoted(table.period_column.feed if table.period_column else "")
 
 
 def _period(table: Contract, row: str = "r") -> str:

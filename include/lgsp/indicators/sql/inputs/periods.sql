@@ -17,5 +17,6 @@ with day as (
     select *, period_start::timestamp at time zone 'Asia/Ho_Chi_Minh' as begins_at, period_end::timestamp at time zone 'Asia/Ho_Chi_Minh' as ends_at from reached
 )
 -- as_of of a completed period is the end of the period, so its rows change only when its facts change
-select period, period_start, period_end, least(clock.as_of, ends_at) as as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered
+select period, period_start, period_end, least(clock.as_of, ends_at) as as_of,
+    least(coalesce(clock.documents_as_of, begins_at), ends_at) as documents_as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered
 from instant, clock
