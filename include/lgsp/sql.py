@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 from string import Template
 from typing import Protocol, TypeVar
 
@@ -48,6 +50,16 @@ def read(package: str, path: str) -> str:
 def quoted(text: str) -> str:
     """A text as a quoted SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """A path that DuckDB writes to, as a quoted SQL literal."""
+    return quoted(str(path))
+
+
+def parquet(path: Path) -> str:
+    """The DuckDB table of one Parquet file, whatever its path: `*?[` are no pattern, and a folder `a=b` is no column."""
+    return f"read_parquet({quoted(glob.escape(str(path)))}, hive_partitioning = false)"
 
 
 class Cursor(Protocol[Row]):

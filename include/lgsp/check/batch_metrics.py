@@ -15,7 +15,7 @@ from lgsp.check import baselines, gate, personal_data
 from lgsp.check.row_rules import FlaggedRows, count
 from lgsp.harmonise.profile import BATCHES_OF_HISTORY
 from lgsp.schema import records, sources
-from lgsp.sql import one_row
+from lgsp.sql import one_row, parquet
 from lgsp.store import ledger
 from lgsp.vietnam import working_days
 
@@ -182,9 +182,9 @@ def _references(con: duckdb.DuckDBPyConnection, accepted: Path) -> tuple[int, in
     """The number of accepted documents without an issuing agency, and of dossiers whose agency the source does not list."""
     unresolved = unknown = 0
     if (staged := accepted / "document.parquet").exists():
-        unresolved = count(con, f"select count(*) from '{staged}' where issuing_organisation_id is null")
+        unresolved = count(con, f"select count(*) from {parquet(staged)} where issuing_organisation_id is null")
     if (staged := accepted / "dossier.parquet").exists():
         unknown = count(
-            con, f"select count(*) from '{staged}' where not is_deleted and receiving_organisation_id = 'UNKNOWN'"
+            con, f"select count(*) from {parquet(staged)} where not is_deleted and receiving_organisation_id = 'UNKNOWN'"
         )
     return unresolved, unknown

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from lgsp.schema import records
-from lgsp.sql import quoted
+from lgsp.sql import parquet, quoted
 from lgsp.vietnam import personal_data
 from lgsp.vietnam.personal_data import KINDS_ALLOWED_IN_KEYS
 
@@ -48,7 +48,7 @@ def scan(con: duckdb.DuckDBPyConnection, accepted: Path, kinds: Iterable[records
     findings: Counter[tuple[str, str, str]] = Counter()
     for kind in kinds:
         file = accepted / f"{kind.name}.parquet"
-        for column, _, categories in find_values(con, quoted(str(file)), kind) if file.exists() else ():
+        for column, _, categories in find_values(con, parquet(file), kind) if file.exists() else ():
             findings.update((kind.name, column, category) for category in categories)
     return [Finding(*key, count) for key, count in sorted(findings.items())]
 
@@ -56,7 +56,7 @@ def scan(con: duckdb.DuckDBPyConnection, accepted: Path, kinds: Iterable[records
 def find_values(
     con: duckdb.DuckDBPyConnection, rows: str, kind: records.Kind
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """The distinct texts with personal data in a table (or a file, as an SQL literal): (column, text, categories)."""
+    """The distinct texts with personal data in a table (or a file, as `sql.parquet` writes it): (column, text, categories)."""
     for column, type_ in kind.columns.items():
         if column in UNSHARED or not type_.startswith("text"):
             continue

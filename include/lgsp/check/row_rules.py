@@ -20,7 +20,7 @@ from lgsp.check.quarantine import Violation
 from lgsp.errors import ContractError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
-from lgsp.sql import one_row, quoted
+from lgsp.sql import file_literal, one_row, parquet, quoted
 from lgsp.vietnam.personal_data import mask_key, without_persons
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def apply(
     )
     if any(rule.native for rule in rules) and flagged.accepted:
         not_deleted = " where not is_deleted" if "is_deleted" in columns else ""
-        query = f"select * from '{accepted}'{not_deleted} using sample {SAMPLE_ROWS} rows"
+        query = f"select * from {parquet(accepted)}{not_deleted} using sample {SAMPLE_ROWS} rows"
         flagged.sample = con.sql(query).to_arrow_table().to_pandas()
     return flagged
 
@@ -112,12 +112,12 @@ def copy_list(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, 
 
     Rows of lists are not records of the window: no count of the batch contains them.
     """
-    if not count(con, f"select count(too_long) from '{staged}'"):
+    if not count(con, f"select count(too_long) from {parquet(staged)}"):
         shutil.copy(staged, accepted)
         return []
-    con.execute(f"copy (from '{staged}' where too_long is null) to '{accepted}' (format parquet, compression zstd)")
+    con.execute(f"copy (from {parquet(staged)} where too_long is null) to {file_literal(accepted)} (format parquet, compression zstd)")
     rows = con.execute(
-        f"select source_key, source_updated_at::varchar, content_hash, coalesce(raw_pointer, ''), too_long from '{staged}' "
+        f"select source_key, source_updated_at::varchar, content_hash, coalesce(raw_pointer, ''), too_long from {parquet(staged)} "
         "where too_long is not null order by 1"
     ).fetchall()
     return [
@@ -131,14 +131,14 @@ def copy_list(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, 
 def _stage(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, end: datetime) -> int:
     """Make the table `staged`: the rows of a kind, each record version once; the number of repeated rows left out."""
     ((rows, keyed, keys),) = con.execute(
-        f"select count(*), count(source_key), count(distinct source_key) from '{staged}'"
+        f"select count(*), count(source_key), count(distinct source_key) from {parquet(staged)}"
     ).fetchall()
     first_of_version = (
         "qualify row_number() over (partition by source_key, source_updated_at, content_hash, case when source_key is null then raw_hash end "
         "order by raw_pointer) = 1"
     )
     con.execute(
-        f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from '{staged}' "
+        f"create or replace table staged as select *, timestamptz {quoted(end.isoformat())} as window_to, null::varchar as canary from {parquet(staged)} "
         f"{'' if rows == keyed == keys else first_of_version}"
     )
     return int(rows) - count(con, "select count(*) from staged")
@@ -266,7 +266,7 @@ def _write_accepted(
     selected = ["a.quality_flags" if name == "quality_flags" else f"s.{name}" for name in kind.columns]
     tokens = [f"s.{name}" for name in records.TOKENS if name in columns]
     con.execute(
-        f"copy (select {', '.join(selected + tokens)} from staged s join accepted_row a on s.rowid = a.number) to '{accepted}' "
+        f"copy (select {', '.join(selected + tokens)} from staged s join accepted_row a on s.rowid = a.number) to {file_literal(accepted)} "
         "(format parquet, compression zstd)"
     )
 

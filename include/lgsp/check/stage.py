@@ -77,7 +77,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     shutil.rmtree(accepted, ignore_errors=True)
     accepted.mkdir(parents=True, mode=0o700)
     checked = BatchCheck(batch)
-    checked.counts.duplicates = int((folder / "harmonised" / "repeated").read_text())
+    checked.counts.duplicates = int((folder / "harmonised" / "repeated").read_text(encoding="utf-8"))
     checked.counts.fetched = batch.counts["fetched_count"]
     for kind in records.FACTS:
         if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():

@@ -25,7 +25,7 @@ from lgsp.land.record_subset import Selection
 from lgsp.schema import records
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
-from lgsp.sql import quoted
+from lgsp.sql import file_literal, quoted
 from lgsp.vietnam import applicant_addresses, text
 from lgsp.window import Window
 
@@ -42,7 +42,7 @@ def duck(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     try:
         connection.execute(
-            f"set threads = 2; set memory_limit = '{MEMORY}'; set temp_directory = '{spill}';"
+            f"set threads = 2; set memory_limit = '{MEMORY}'; set temp_directory = {file_literal(spill)};"
             "set TimeZone = 'UTC'; set enable_progress_bar = false; set preserve_insertion_order = false"
         )
         yield connection
@@ -264,7 +264,7 @@ class HarmoniseContext:
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
             f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash, "
             f"{_too_long(kind)} as too_long "
-            f"from ({query}) q{selected}) to '{self.folder / kind.name}.parquet' (format parquet, compression zstd)"
+            f"from ({query}) q{selected}) to {file_literal(self.folder / f'{kind.name}.parquet')} (format parquet, compression zstd)"
         )
 
     def _check_columns(self, kind: records.Kind, query: str) -> None:

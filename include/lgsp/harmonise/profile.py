@@ -16,7 +16,7 @@ import duckdb
 
 from lgsp.harmonise.field_sql import IGNORED, SourceList
 from lgsp.schema import records
-from lgsp.sql import one_row, quoted
+from lgsp.sql import one_row, parquet, quoted
 from lgsp.store import ledger
 
 # JSON types are taken from one record in twenty: examining all records takes as long as reading them.
@@ -130,13 +130,13 @@ def profile_staged(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[F
         days += [
             (kind.name, day, count)
             for day, count in con.execute(
-                f"select local_day(source_updated_at), count(distinct raw_hash) from '{path}' where source_updated_at is not null group by 1 order by 1"
+                f"select local_day(source_updated_at), count(distinct raw_hash) from {parquet(path)} where source_updated_at is not null group by 1 order by 1"
             ).fetchall()
         ]
         if kind in XML:
             names = [name for name in kind.columns if name not in (*records.IDENTITY, *records.ABOUT)]
             row = one_row(
-                con.execute(f"select count(*), {', '.join(f'count({name})' for name in names)} from '{path}'")
+                con.execute(f"select count(*), {', '.join(f'count({name})' for name in names)} from {parquet(path)}")
             )
             fields += [Field(kind.name, name, row[0], row[0] - n) for name, n in zip(names, row[1:], strict=True)]
     return fields, days

@@ -12,6 +12,7 @@ from typing import Any
 
 from lgsp.harmonise.context import HarmoniseContext
 from lgsp.schema import records
+from lgsp.sql import parquet
 
 # The smallest difference between two times in the store.
 NEXT = timedelta(microseconds=1)
@@ -78,7 +79,7 @@ def _restage(context: HarmoniseContext, kind: records.Kind, limit: str, change: 
     """Stage the rows of a kind again, after a statement has changed them in the table `restaged`."""
     path = context.folder / f"{kind.name}.parquet"
     context.con.execute(
-        f"create table restaged as select * exclude (source, batch_id, content_hash) from '{path}' {limit}"
+        f"create table restaged as select * exclude (source, batch_id, content_hash) from {parquet(path)} {limit}"
     )
     context.con.execute(change)
     context.stage(kind, "select * from restaged")

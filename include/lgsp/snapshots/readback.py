@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,7 @@ def _sums(table: Contract, paths: list[str]) -> Sums:
         whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
         cursor = con.execute(
             f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
-            [paths],
+            [[glob.escape(path) for path in paths]],
         )
         row = one_row(cursor)
     finally:

@@ -74,8 +74,8 @@ class Server:
 
     def url(self, database: str = DATABASE) -> str:
         """The URL of one of its databases, with credentials."""
-        password = self._password_file.read_text().strip()
-        port = (self.data / "postmaster.pid").read_text().splitlines()[3]
+        password = self._password_file.read_text(encoding="utf-8").strip()
+        port = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3]
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
     def is_running(self) -> bool:
@@ -84,7 +84,7 @@ class Server:
         It is asked before every connection, so it starts no process.
         """
         try:
-            pid, *_, state = (self.data / "postmaster.pid").read_text().split()
+            pid, *_, state = (self.data / "postmaster.pid").read_text(encoding="utf-8").split()
             process = psutil.Process(int(pid))
             is_server = process.name() == "postgres" and Path(process.cwd()) == self.data.resolve()
         except (OSError, ValueError, psutil.Error):
@@ -107,7 +107,7 @@ class Server:
             # also when the server runs: an earlier process may have ended between its start and this step
             self.create_database(DATABASE)
             files.replace(
-                self._port_file, (self.data / "postmaster.pid").read_text().splitlines()[3].encode(), files.PRIVATE
+                self._port_file, (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3].encode(), files.PRIVATE
             )
 
     def stop(self) -> bool:
@@ -131,20 +131,20 @@ class Server:
             files.replace(self._password_file, secrets.token_urlsafe(18).encode(), files.PRIVATE)
         shutil.rmtree(self.data, ignore_errors=True)
         self._execute(
-            "initdb", "--pgdata", str(self.data), "--username", SUPERUSER,
-            "--pwfile", str(self._password_file), "--auth", "scram-sha-256",
+            "initdb", "--pgdata", self.data.name, "--username", SUPERUSER,
+            "--pwfile", self._password_file.name, "--auth", "scram-sha-256",
             "--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
             "--locale", "C", "--no-instructions", check=True,
         )  # fmt: skip
-        with (self.data / "postgresql.conf").open("a") as file:
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(CONFIGURATION)
         self._created_marker.touch()
 
     def _start(self) -> None:
-        port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else 0)
+        port = free_port(int(self._port_file.read_text(encoding="utf-8")) if self._port_file.exists() else 0)
         self._port_file.unlink(missing_ok=True)
         log = self.home / "pg.log"
-        result = self._control("start", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", f"-p {port}")
+        result = self._control("start", "-w", "-t", str(START_SECONDS), "-l", log.name, "-o", f"-p {port}")
         if result.returncode:
             raise SettingError(f"the embedded PostgreSQL did not start; its log is {log}: {result.stdout.strip()}")
 
@@ -162,18 +162,19 @@ class Server:
             )
 
     def _control(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        return self._execute("pg_ctl", "--pgdata", str(self.data), *arguments, check=check)
+        return self._execute("pg_ctl", "--pgdata", self.data.name, *arguments, check=check)
 
     def _execute(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        # pg_ctl passes its paths to a shell: they are relative to the home, whose own path may have any character
         output = self.home / "pg.out"
-        with output.open("w+") as file:  # no pipe: the server that pg_ctl starts would keep it open
+        with output.open("w+", encoding="utf-8", errors="replace") as file:  # no pipe: the server that pg_ctl starts would keep it open
             prefix, user = _ordinary_user()
             if user is not None:
                 self._change_owner(user)
             result = subprocess.run(
                 [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True, check=False,
-                start_new_session=program == "pg_ctl",
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False,
+                start_new_session=program == "pg_ctl", cwd=self.home,
             )  # fmt: skip
             file.seek(0)
             result.stdout = file.read()
@@ -205,6 +206,6 @@ def _ordinary_user() -> tuple[list[str], int | None]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

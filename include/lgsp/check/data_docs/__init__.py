@@ -103,7 +103,7 @@ def _write_check(folder: Path, title: str, window: str, suites: Sequence[SuiteRe
     pages = []
     for suite in suites:
         name = re.sub(r"[^a-z_]+", "-", suite.suite.lower()) + ".html"
-        (building / name).write_text(_offline(suite.page))
+        (building / name).write_text(_offline(suite.page), encoding="utf-8")
         pages.append((suite.suite, name))
     results = [result for suite in suites for result in suite.results]
     (building / "index.html").write_text(_template("batch.html").render(
@@ -111,7 +111,7 @@ def _write_check(folder: Path, title: str, window: str, suites: Sequence[SuiteRe
         blocking=[result for result in results if result.blocks], broken=_broken(results),
         clean=[result for result in results if result.is_passed and not result.failed and result.is_evaluated],
         **context,
-    ))  # fmt: skip
+    ), encoding="utf-8")  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
 

@@ -314,7 +314,7 @@ def aliases_yaml(connection: Connection) -> str:
     }
     for row in rows:
         by_source.setdefault(row["source"], {}).setdefault(row["alias_key"], row["organisation_id"])
-    manual = (codelists.FOLDER / f"{ALIASES}.yml").read_text()
+    manual = (codelists.FOLDER / f"{ALIASES}.yml").read_text(encoding="utf-8")
     manual = re.split(rf"(?m)^(?:{re.escape(DECISIONS)}\n)?(?:{'|'.join(sources.names())}):", manual)[0].rstrip()
     if not by_source:
         return manual + "\n"
