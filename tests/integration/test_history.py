@@ -179,6 +179,23 @@ def test_snapshot_at_a_time_is_the_newest_published_by_then(
     assert row["number"] == expected
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Ho_Chi_Minh", "America/New_York"])
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("'2026-08-02'", 1), ("'2026-08-03'", 2), ("date '2026-08-02'", 1), ("'2026-08-02 06:00'", 2), ("'2026-08-02 05:59'", 1),
+        ("timestamp '2026-08-02 06:00'", 2), ("'02/08/2026 06:00'", 2), ("'2026-08-01 23:00Z'", 2), ("timestamptz '2026-08-01 23:00Z'", 2),
+        ("null::date", None),
+    ],
+)  # fmt: skip
+def test_snapshot_at_is_local_time_whatever_the_zone_of_the_session(
+    announced: psycopg.Connection[dict[str, Any]], zone: str, at: str, expected: int | None
+) -> None:
+    announced.execute(f"set local timezone = '{zone}'")
+    (row,) = announced.execute(f"select history.snapshot_at({at}) as number").fetchall()
+    assert row["number"] == expected
+
+
 @pytest.mark.parametrize(
     ("call", "message", "hint"),
     [

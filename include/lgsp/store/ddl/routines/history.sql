@@ -9,6 +9,31 @@ create or replace function history.snapshot_at(at timestamptz) returns bigint
 comment on function history.snapshot_at(timestamptz) is
     'The newest snapshot published at or before a time; 0, an empty snapshot, before the first (Lần công bố mới nhất tính đến một thời điểm)';
 
+-- A text, a date or a time without an offset is local time, whatever the zone of the session is.
+create or replace function history.snapshot_at(at text) returns bigint
+    language sql stable strict parallel safe set timezone = 'Asia/Ho_Chi_Minh' set datestyle = 'ISO, DMY' set search_path = pg_catalog, pg_temp
+    begin atomic
+        select history.snapshot_at(at::timestamptz);
+    end;
+comment on function history.snapshot_at(text) is
+    'The newest snapshot published at or before a time; without an offset it is local time, a date is its local midnight (Lần công bố mới nhất tính đến một thời điểm, theo giờ Việt Nam)';
+
+create or replace function history.snapshot_at(at timestamp) returns bigint
+    language sql stable strict parallel safe set search_path = pg_catalog, pg_temp
+    begin atomic
+        select history.snapshot_at(at at time zone 'Asia/Ho_Chi_Minh');
+    end;
+comment on function history.snapshot_at(timestamp) is
+    'The newest snapshot published at or before a local time (Lần công bố mới nhất tính đến một thời điểm, theo giờ Việt Nam)';
+
+create or replace function history.snapshot_at(at date) returns bigint
+    language sql stable strict parallel safe set search_path = pg_catalog, pg_temp
+    begin atomic
+        select history.snapshot_at(at::timestamp);
+    end;
+comment on function history.snapshot_at(date) is
+    'The newest snapshot published at or before the local midnight that begins a day (Lần công bố mới nhất tính đến đầu ngày, theo giờ Việt Nam)';
+
 create or replace function history.held(snapshot bigint) returns boolean
     language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp as $$
 declare
