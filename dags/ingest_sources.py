@@ -14,10 +14,10 @@ the task when the source is back. A refused login or an unknown field is not ret
 run this window again or run `rebuild_from_landing`. To find missing days use `lgsp completeness`, not the failed runs.
 """
 
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG
 
 from lgsp.schema import sources
-from wiring import assets, defaults, stages, windows
+from wiring import assets, defaults, stages, timetables, windows
 
 
 def ingest(source: str) -> None:
@@ -26,7 +26,7 @@ def ingest(source: str) -> None:
         f"ingest_{source}",
         dag_display_name=f"Thu thập dữ liệu nguồn {source} · Ingest {source}",
         description=f"{source}: land, harmonise and check one local day or a window",
-        schedule=CronDataIntervalTimetable("0 0 * * *", timezone=defaults.TIMEZONE),
+        schedule=timetables.LocalDays(),
         max_active_runs=4,
         params=windows.optional_params(),
         doc_md=__doc__,

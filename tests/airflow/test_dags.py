@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 
+import pendulum
 import pytest
 
 from lgsp.schema import sources
-from lgsp.window import LOCAL, Window
+from lgsp.window import LOCAL, Window, local_day, midnight
 
 INGEST = [f"ingest_{name}" for name in sources.names()]
 HEAVY = {"pandas", "great_expectations", "pyarrow", "duckdb", "psycopg", "lxml", "fastapi", "matplotlib", "xlsxwriter"}
@@ -141,6 +142,28 @@ def test_a_backfill_of_two_days_is_exactly_those_two_local_days(dagbag):
     windows = [Window(interval.start, interval.end) for interval in intervals]
     assert [window.days() for window in windows] == [[date(2022, 6, 1)], [date(2022, 6, 2)]]
     assert windows[0].end == windows[1].start
+
+
+@pytest.mark.parametrize("hours_from_utc", [0, 7, -5, 9])
+def test_a_backfill_asked_for_in_any_zone_reads_every_day_it_touches(dagbag, hours_from_utc):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags[INGEST[0]]))
+    zone = timezone(timedelta(hours=hours_from_utc))
+    first, last = datetime(2022, 6, 1, tzinfo=zone), datetime(2022, 6, 2, tzinfo=zone)
+    days = [local_day(info.data_interval.start) for info in dag.iter_dagrun_infos_between(first, last)]
+    assert days == Window(first, last + timedelta(seconds=1)).days()
+
+
+def test_the_schedule_runs_one_local_day_after_the_other(dagbag):
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    timetable = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags[INGEST[0]])).timetable
+    before = DataInterval(pendulum.instance(midnight(date(2022, 6, 1))), pendulum.instance(midnight(date(2022, 6, 2))))
+    restriction = TimeRestriction(pendulum.instance(midnight(date(2020, 1, 1))), None, catchup=True)
+    following = timetable.next_dagrun_info(last_automated_data_interval=before, restriction=restriction)
+    assert following.data_interval.start == before.end and local_day(following.data_interval.start) == date(2022, 6, 2)
 
 
 def test_a_date_without_an_offset_is_a_local_day():
