@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 from lgsp.errors import ContractError
+from lgsp.schema import csv_file
 
 FILE = Path(__file__).parent / "data" / "working_day_overrides.csv"
 COLUMNS = ["day_on", "is_working_day", "name", "legal_basis"]
@@ -39,19 +39,15 @@ def load(path: Path = FILE) -> Overrides:
     """The overrides in a file. Raises ContractError, with the file and the line, when a line is invalid."""
     days: dict[date, Override] = {}
     confirmed: list[date] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        if next(lines, None) != COLUMNS:
-            raise ContractError(f"{path.name} line 1: the columns must be {','.join(COLUMNS)}")
-        for cells in lines:
-            place = f"{path.name} line {lines.line_num}"
-            day_on, answer, name, legal_basis = _cells(cells, place)
-            if answer == CONFIRMED:
-                confirmed.append(day_on)
-            elif day_on in days:
-                raise ContractError(f"{place}: {day_on} already has a line; keep the one that is in force")
-            else:
-                days[day_on] = Override(day_on, BOOLEANS[answer], name, legal_basis)
+    for line, cells in csv_file.rows(path, COLUMNS):
+        place = f"{path.name} line {line}"
+        day_on, answer, name, legal_basis = _cells(cells, place)
+        if answer == CONFIRMED:
+            confirmed.append(day_on)
+        elif day_on in days:
+            raise ContractError(f"{place}: {day_on} already has a line; keep the one that is in force")
+        else:
+            days[day_on] = Override(day_on, BOOLEANS[answer], name, legal_basis)
     if not confirmed:
         raise ContractError(
             f"{path.name}: no line has {CONFIRMED}; add one with the last day whose swaps are announced"
@@ -59,16 +55,15 @@ def load(path: Path = FILE) -> Overrides:
     return Overrides(days, max(confirmed))
 
 
-def _cells(cells: list[str], place: str) -> tuple[date, str, str, str]:
-    if len(cells) != len(COLUMNS):
-        raise ContractError(f"{place}: {len(cells)} cells where {len(COLUMNS)} are needed: {','.join(COLUMNS)}")
-    day_text, answer, name, legal_basis = (cell.strip() for cell in cells)
+def _cells(cells: dict[str, str], place: str) -> tuple[date, str, str, str]:
+    day_text, answer, name, legal_basis = (cells[column] for column in COLUMNS)
+    answer = answer.lower()  # Excel writes TRUE
     try:
         day_on = date.fromisoformat(day_text)
     except ValueError as error:
         raise ContractError(f"{place}: day_on {day_text!r} is no day; write it as 2026-01-10") from error
     if answer not in (*BOOLEANS, CONFIRMED):
-        raise ContractError(f"{place}: is_working_day {answer!r} must be true, false or {CONFIRMED}")
+        raise ContractError(f"{place}: is_working_day {cells[COLUMNS[1]]!r} must be true, false or {CONFIRMED}")
     if not name or not legal_basis:
         raise ContractError(f"{place}: {day_on} needs a name and a legal_basis")
     return day_on, answer, name, legal_basis

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,7 +61,7 @@ def test_a_province_replaces_a_file_and_keeps_the_others(tmp_path: Path) -> None
     [
         (",,150,", ",,many,", "indicator_threshold.csv line 2: value 'many' is not of type double precision"),
         (",,150,", ",,,", "line 2: value is missing"),
-        ("2025-07-01", "1.7.2025", "line 2: valid_from '1.7.2025' is not of type date"),
+        ("2025-07-01", "1.7.2025", "line 2: valid_from '1.7.2025' is no date; write it as 2026-01-10"),
         ("commune/month", "commune/half_month", "appears twice"),
         ("threshold_id,", "threshold,", "line 1: the columns must be"),
     ],
@@ -66,6 +69,41 @@ def test_a_province_replaces_a_file_and_keeps_the_others(tmp_path: Path) -> None
 def test_an_unusable_value_is_reported_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         definitions.tables(_own(tmp_path, old, new))
+
+
+def _saved(folder: Path, separator: str, encoding: str, change: Callable[[str], str] = str) -> Path:
+    """The thresholds as a spreadsheet program saves them."""
+    lines = csv.reader((definitions.FOLDER / THRESHOLDS).read_text(encoding="utf-8").splitlines())
+    out = StringIO()
+    csv.writer(out, delimiter=separator, lineterminator="\r\n").writerows([change(cell) for cell in line] for line in lines)  # fmt: skip
+    (folder / THRESHOLDS).write_bytes(out.getvalue().encode(encoding))
+    return folder
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_saved_by_a_spreadsheet_is_read(tmp_path: Path, separator: str, encoding: str) -> None:
+    assert definitions.tables(_saved(tmp_path, separator, encoding)) == definitions.tables()
+
+
+def test_decimal_commas_directives_and_empty_cells_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    own = _saved(tmp_path, ";", "utf-8", lambda cell: cell.replace(".", ",") if cell == "0.7" else cell) / THRESHOLDS
+    lines = own.read_text(encoding="utf-8").splitlines()
+    own.write_text("\r\n".join(["sep=;", *(f"{line};;" for line in lines), ";;;", ""]), encoding="utf-8", newline="")
+    assert definitions.tables(tmp_path) == definitions.tables()
+
+
+@pytest.mark.parametrize("value", ["1,500", "1.500", "12,000", "1.500,000"])
+def test_a_number_whose_separator_is_ambiguous_is_refused(tmp_path: Path, value: str) -> None:
+    folder = _saved(tmp_path, ";", "utf-8", lambda cell: value if cell == "150" else cell)
+    assert f"value {value!r} is not of type double precision" in _error(folder)
+
+
+@pytest.mark.parametrize("encoding", ["cp1258", "latin-1", "utf-16-le"])
+def test_a_file_in_another_encoding_is_refused_by_name(tmp_path: Path, encoding: str) -> None:
+    text = (definitions.FOLDER / THRESHOLDS).read_text(encoding="utf-8")
+    (tmp_path / THRESHOLDS).write_bytes(text.encode(encoding, "replace") + "à".encode("latin-1"))
+    assert "save the file as UTF-8" in _error(tmp_path)
 
 
 def test_a_definition_without_a_required_key_is_refused(tmp_path: Path) -> None:

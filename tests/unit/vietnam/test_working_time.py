@@ -134,6 +134,20 @@ def test_an_error_names_the_invalid_line(tmp_path: Path, line: str, message: str
         holiday_overrides.load(file)
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding", "answers"),
+    [(";", "utf-8", ("false", "confirmed_until")), (",", "utf-8-sig", ("FALSE", "CONFIRMED_UNTIL")), ("\t", "utf-16", ("False", "confirmed_until"))],
+)  # fmt: skip
+def test_overrides_saved_by_a_spreadsheet_are_read(
+    tmp_path: Path, separator: str, encoding: str, answers: tuple[str, str]
+) -> None:
+    file, (free, confirmed) = tmp_path / "days.csv", answers
+    lines = [holiday_overrides.COLUMNS, ["2026-01-02", free, "Ngày nghỉ", "CV 1"], ["2026-12-31", confirmed, "Lịch", "TB"], [""] * 4]  # fmt: skip
+    file.write_bytes("\r\n".join(map(separator.join, lines)).encode(encoding))
+    loaded = holiday_overrides.load(file)
+    assert loaded.confirmed_until == date(2026, 12, 31) and loaded.days[date(2026, 1, 2)].name == "Ngày nghỉ"
+
+
 def test_a_file_without_a_confirmed_day_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "days.csv"
     file.write_text("day_on,is_working_day,name,legal_basis\n2026-01-02,false,Ngày nghỉ,CV 1\n")

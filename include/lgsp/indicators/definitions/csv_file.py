@@ -1,34 +1,17 @@
-"""Read the text of a definition file, and the rows of a CSV file."""
+"""Read the typed rows of a definition file in CSV."""
 
 from __future__ import annotations
 
-import csv
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from lgsp.errors import ContractError
 from lgsp.indicators.definitions.source_row import SourceRow
-from lgsp.schema import contract
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, without the byte order mark that Excel writes.
-
-    Raises ContractError when the file cannot be read or is not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ContractError(f"{path.name} cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ContractError(f"{path.name} line {line}: this is not UTF-8; save the file as UTF-8") from error
+from lgsp.schema import contract, csv_file
 
 
 def rows(name: str, path: Path) -> Iterator[SourceRow]:
@@ -37,20 +20,11 @@ def rows(name: str, path: Path) -> Iterator[SourceRow]:
     Raises ContractError for other columns, and for a value that does not have the type of its column.
     """
     columns = {c.name: c for c in contract.load(name).columns if c.name not in contract.LINEAGE}
-    lines = csv.DictReader(StringIO(read_text(path), newline=""), strict=True)
-    try:
-        if sorted(lines.fieldnames or ()) != sorted(columns):
-            raise ContractError(f"{path.name} line 1: the columns must be {','.join(columns)}")
-        for line in lines:
-            if None in line:
-                raise ContractError(f"{path.name} line {lines.line_num}: there are more fields than columns; quote a text that has a comma")  # fmt: skip
-            yield SourceRow(path.name, lines.line_num, {n: _value(c, line[n] or "", path, lines.line_num) for n, c in columns.items()})  # fmt: skip
-    except csv.Error as error:
-        raise ContractError(f"{path.name} line {lines.line_num}: {error}") from error
+    for line, cells in csv_file.rows(path, list(columns)):
+        yield SourceRow(path.name, line, {n: _value(c, cells[n], path, line) for n, c in columns.items()})
 
 
 def _value(column: contract.Column, text: str, path: Path, line: int) -> Any:
-    text = text.strip()
     if not text:
         if column.is_required or column.is_key:
             raise ContractError(f"{path.name} line {line}: {column.name} is missing")
@@ -58,7 +32,8 @@ def _value(column: contract.Column, text: str, path: Path, line: int) -> Any:
     try:
         return _CONVERTERS[column.type](text)
     except ValueError as error:
-        raise ContractError(f"{path.name} line {line}: {column.name} {text!r} is not of type {column.type}") from error
+        expected = "is no date; write it as 2026-01-10" if column.type == "date" else f"is not of type {column.type}"
+        raise ContractError(f"{path.name} line {line}: {column.name} {text!r} {expected}") from error
 
 
 def _text(text: str) -> str:
@@ -68,6 +43,11 @@ def _text(text: str) -> str:
 
 
 def _number(text: str) -> float:
+    # Excel on a Vietnamese Windows writes 0,8. Where the sign may also separate thousands, as in 1,500, it is refused.
+    if re.fullmatch(r"-?[1-9]\d{0,2}(?:[.,]\d{3})+", text):
+        raise ValueError("the separator may mean thousands or decimals")
+    if re.fullmatch(r"-?\d+,\d+", text):
+        text = text.replace(",", ".")
     if not math.isfinite(value := float(text)):
         raise ValueError("a number must be finite")
     return value

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from lgsp.errors import ContractError
-from lgsp.indicators.definitions import csv_file
 from lgsp.indicators.definitions.source_row import SourceRow, conflict
+from lgsp.schema import csv_file
 
 DIRECTION = {"high": True, "low": False, "": None}
 INDICATOR = {"name": dict, "table": str, "unit": str, "better": str, "versions": list}
