@@ -51,14 +51,14 @@ class Installation:
 
     def __init__(self, folder: Path) -> None:
         settings, network = folder / ".env", folder / "network.yml"
-        self.secrets = generated_secrets((ROOT / ".env.example").read_text())
+        self.secrets = generated_secrets((ROOT / ".env.example").read_text(encoding="utf-8"))
         self.ui_port = free_port()
-        settings.write_text((ROOT / ".env.example").read_text() + "\n".join((
+        settings.write_text((ROOT / ".env.example").read_text(encoding="utf-8") + "\n".join((
             *(f"{name}='{secret}'" for name, secret in self.secrets.items()),
             f"LGSP_IMAGE={IMAGE}", f"LGSP_UI_PORT={self.ui_port}", ""
-        )))  # fmt: skip
+        )), encoding="utf-8")  # fmt: skip
         # pip may need the machine's network
-        network.write_text("services: {init: {build: {network: host}}}\n")
+        network.write_text("services: {init: {build: {network: host}}}\n", encoding="utf-8")
         has_plugin = succeeds("docker", "compose", "version")
         self.program = ("docker", "compose") if has_plugin else ("docker-compose",)
         self.project = (

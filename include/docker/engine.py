@@ -89,7 +89,7 @@ def engine() -> Iterator[None]:
     finally:
         dockerd.terminate()
         dockerd.wait(ENGINE_SECONDS)
-        mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+        mounts = (line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
         for mount in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
             run_command("umount", mount)
         shutil.rmtree(folder)
@@ -98,7 +98,7 @@ def engine() -> Iterator[None]:
 
 def base_image(file: str, pattern: str) -> str:
     """The name of the base image in a file of the installation. Raises CheckFailed when there is none."""
-    match = re.search(pattern, (ROOT / file).read_text(), re.MULTILINE)
+    match = re.search(pattern, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
     if not match:
         raise CheckFailed(f"{file} names no base image")
     return match.group(1)

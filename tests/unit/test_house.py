@@ -123,3 +123,32 @@ def test_a_rule_that_cannot_be_compiled_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(contract, "FOLDER", tmp_path)
     with pytest.raises(Exception, match="cannot be compiled"):
         contract.load.__wrapped__("work_file")
+
+
+def _calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.stem)
+def test_every_text_file_is_opened_with_its_encoding(path: Path) -> None:
+    """Without one Python uses that of the locale, and a Latin-1 server cannot read a Vietnamese name."""
+    lines = []
+    for call in _calls(path):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        modes = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        is_module = isinstance(owner, ast.Name) and (owner.id[0].isupper() or owner.id in {"os", "csv_file", "sql"})
+        is_text = name in {"read_text", "write_text"} or (name == "open" and not any("b" in mode for mode in modes))
+        is_file = is_text and owner is not None and not is_module
+        if is_file and "encoding" not in {keyword.arg for keyword in call.keywords}:
+            lines.append(call.lineno)
+    assert lines == []
+
+
+# A path between quotes of an SQL text ends at its first apostrophe: `sql.file_literal` and `sql.parquet` quote it.
+PATH_IN_QUOTES = re.compile(r"""(?:from|to|=|\()\s*'\{(?!MEMORY)[^}'"]*(?:path|file|folder|staged|accepted|spill|root)[^}'"]*\}""", re.IGNORECASE)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.stem)
+def test_no_sql_has_a_path_between_quotes(path: Path) -> None:
+    assert PATH_IN_QUOTES.findall(path.read_text(encoding="utf-8")) == []

@@ -75,7 +75,7 @@ def _follow(settings: Settings, launched: Stack) -> Stack:
     while True:
         is_running = supervisor is not None and supervisor.is_running()
         current = stack.load(settings.home)
-        text = _log(settings).read_text(errors="replace") if _log(settings).exists() else ""
+        text = _log(settings).read_text(encoding="utf-8", errors="replace") if _log(settings).exists() else ""
         click.echo(text[printed:], nl=False)
         printed = len(text)
         if is_running and current.phase == stack.READY and current.is_up():

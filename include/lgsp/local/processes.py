@@ -38,7 +38,7 @@ class ProcessHandle:
     def tail(self) -> str:
         """The last 15 lines of its log."""
         path = Path(self.log)
-        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
         return "\n".join(lines[-TAIL_LINES:])
 
 

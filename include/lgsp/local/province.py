@@ -62,7 +62,7 @@ def span(home: Path) -> Window:
 
 
 def _ready_content(home: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(_ready_file(home).read_text())
+    content: dict[str, Any] = json.loads(_ready_file(home).read_text(encoding="utf-8"))
     return content
 
 

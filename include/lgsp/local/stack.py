@@ -47,7 +47,7 @@ def load(home: Path) -> Stack:
     """The stack as it was last saved; a stopped one when none was ever saved."""
     if not path(home).exists():
         return Stack(STOPPED)
-    content = json.loads(path(home).read_text())
+    content = json.loads(path(home).read_text(encoding="utf-8"))
     content["supervisor"] = ProcessHandle(**content["supervisor"]) if content["supervisor"] else None
     content["children"] = tuple(ProcessHandle(**child) for child in content["children"])
     # Ignore unknown keys: a stack that another version of this code started must still be found and stopped.

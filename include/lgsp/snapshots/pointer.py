@@ -63,7 +63,7 @@ def retire(root: Path, snapshot_id: int) -> None:
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
     deadline = time.monotonic() + LOCK_SECONDS
-    with (root / ".pointer.lock").open("w") as file:
+    with (root / ".pointer.lock").open("w", encoding="utf-8") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -104,7 +104,7 @@ def schema() -> Any:
     """The XML schema of the profile."""
     import xmlschema  # a slow import that most tasks do not need
 
-    return xmlschema.XMLSchema11(PROFILE.read_text())
+    return xmlschema.XMLSchema11(PROFILE.read_text(encoding="utf-8"))
 
 
 def _describe(error: Any) -> str:

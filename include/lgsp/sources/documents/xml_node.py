@@ -62,7 +62,7 @@ class Node:
 @cache
 def profile_elements() -> dict[str, frozenset[str]]:
     """The elements of the profile, each with the names of the simple types that restrict its value."""
-    root = ElementTree.fromstring(PROFILE.read_text())  # noqa: S314  our own file
+    root = ElementTree.fromstring(PROFILE.read_text(encoding="utf-8"))  # noqa: S314  our own file
     types_by_name: dict[str, set[str]] = defaultdict(set)
     for element in root.iter("{http://www.w3.org/2001/XMLSchema}element"):
         types_by_name[element.attrib["name"]].add(element.attrib.get("type", "anything"))
