@@ -145,7 +145,7 @@ def test_a_backfill_of_two_days_is_exactly_those_two_local_days(dagbag):
 
 
 @pytest.mark.parametrize("hours_from_utc", [0, 7, -5, 9])
-def test_a_backfill_asked_for_in_any_zone_reads_every_day_it_touches(dagbag, hours_from_utc):
+def test_a_backfill_in_any_zone_reads_every_day_it_touches(dagbag, hours_from_utc):
     from airflow.serialization.serialized_objects import DagSerialization
 
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags[INGEST[0]]))

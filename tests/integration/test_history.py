@@ -188,7 +188,7 @@ def test_snapshot_at_a_time_is_the_newest_published_by_then(
         ("null::date", None),
     ],
 )  # fmt: skip
-def test_snapshot_at_is_local_time_whatever_the_zone_of_the_session(
+def test_snapshot_at_is_local_time_in_every_session(
     announced: psycopg.Connection[dict[str, Any]], zone: str, at: str, expected: int | None
 ) -> None:
     announced.execute(f"set local timezone = '{zone}'")

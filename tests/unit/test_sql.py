@@ -9,7 +9,20 @@ import pytest
 
 from lgsp.sql import file_literal, parquet
 
-FOLDERS = ["tỉnh Quảng Nam's", "env=prod", "a*b", "a?b", "a[bc]", 'a"b', "a;b", "a\\b", "a{b}", "a%b", "$HOME", "hai  dòng\n2"]
+FOLDERS = [
+    "tỉnh Quảng Nam's",
+    "env=prod",
+    "a*b",
+    "a?b",
+    "a[bc]",
+    'a"b',
+    "a;b",
+    "a\\b",
+    "a{b}",
+    "a%b",
+    "$HOME",
+    "hai  dòng\n2",
+]
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -185,6 +185,7 @@ def _references(con: duckdb.DuckDBPyConnection, accepted: Path) -> tuple[int, in
         unresolved = count(con, f"select count(*) from {parquet(staged)} where issuing_organisation_id is null")
     if (staged := accepted / "dossier.parquet").exists():
         unknown = count(
-            con, f"select count(*) from {parquet(staged)} where not is_deleted and receiving_organisation_id = 'UNKNOWN'"
+            con,
+            f"select count(*) from {parquet(staged)} where not is_deleted and receiving_organisation_id = 'UNKNOWN'",
         )
     return unresolved, unknown

@@ -115,7 +115,9 @@ def copy_list(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, 
     if not count(con, f"select count(too_long) from {parquet(staged)}"):
         shutil.copy(staged, accepted)
         return []
-    con.execute(f"copy (from {parquet(staged)} where too_long is null) to {file_literal(accepted)} (format parquet, compression zstd)")
+    con.execute(
+        f"copy (from {parquet(staged)} where too_long is null) to {file_literal(accepted)} (format parquet, compression zstd)"
+    )
     rows = con.execute(
         f"select source_key, source_updated_at::varchar, content_hash, coalesce(raw_pointer, ''), too_long from {parquet(staged)} "
         "where too_long is not null order by 1"

@@ -50,9 +50,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
         tombstones.lift(context)
         staged_fields, days = profile.profile_staged(con, folder)
     selected_count = len(landed.picked) if isinstance(landed, Selection) else None
-    (folder / "repeated").write_text(
-        str(context.repeated if selected_count is None else 0), encoding="utf-8"
-    )
+    (folder / "repeated").write_text(str(context.repeated if selected_count is None else 0), encoding="utf-8")
     with store.connect(settings) as connection:
         if selected_count is not None:  # fields and spellings were reported when the whole landing was harmonised
             _advance(connection, batch_id, selected_count, 0, selected_count)

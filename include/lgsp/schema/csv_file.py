@@ -28,9 +28,7 @@ def read_text(path: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ContractError(
-            f"{path.name} line {line}: this is not UTF-8; save the file as UTF-8"
-        ) from error
+        raise ContractError(f"{path.name} line {line}: this is not UTF-8; save the file as UTF-8") from error
 
 
 def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -107,7 +107,9 @@ class Server:
             # also when the server runs: an earlier process may have ended between its start and this step
             self.create_database(DATABASE)
             files.replace(
-                self._port_file, (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3].encode(), files.PRIVATE
+                self._port_file,
+                (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3].encode(),
+                files.PRIVATE,
             )
 
     def stop(self) -> bool:
@@ -167,13 +169,15 @@ class Server:
     def _execute(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         # pg_ctl passes its paths to a shell: they are relative to the home, whose own path may have any character
         output = self.home / "pg.out"
-        with output.open("w+", encoding="utf-8", errors="replace") as file:  # no pipe: the server that pg_ctl starts would keep it open
+        with output.open(
+            "w+", encoding="utf-8", errors="replace"
+        ) as file:  # no pipe: the server that pg_ctl starts would keep it open
             prefix, user = _ordinary_user()
             if user is not None:
                 self._change_owner(user)
             result = subprocess.run(
                 [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
                 start_new_session=program == "pg_ctl", cwd=self.home,
             )  # fmt: skip
             file.seek(0)

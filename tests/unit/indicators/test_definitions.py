@@ -86,7 +86,7 @@ def test_a_file_saved_by_a_spreadsheet_is_read(tmp_path: Path, separator: str, e
     assert definitions.tables(_saved(tmp_path, separator, encoding)) == definitions.tables()
 
 
-def test_decimal_commas_directives_and_empty_cells_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+def test_commas_directives_and_empty_cells_of_excel_are_read(tmp_path: Path) -> None:
     own = _saved(tmp_path, ";", "utf-8", lambda cell: cell.replace(".", ",") if cell == "0.7" else cell) / THRESHOLDS
     lines = own.read_text(encoding="utf-8").splitlines()
     own.write_text("\r\n".join(["sep=;", *(f"{line};;" for line in lines), ";;;", ""]), encoding="utf-8", newline="")
