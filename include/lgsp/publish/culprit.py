@@ -81,15 +81,15 @@ def _quarantine(settings: Settings, batch: CheckedBatch, key: Key, error: str) -
     rows = pq.read_table(path)
     is_culprit = pc.equal(rows["source_key"], source_key)
     culprit = rows.filter(is_culprit).slice(0, 1).to_pylist()[0]
-    name = mask_key(source_key)
+    name, is_fact = mask_key(source_key), records.KINDS[kind] in records.FACTS
     row = {
         "source_key": name, "kind": kind, "rule_id": RULE, "rule_version": "1.0.0",
         "record_hash": culprit["raw_hash"] or culprit["content_hash"], "source_updated_at": culprit["source_updated_at"],
-        "raw_pointer": culprit["raw_pointer"] or "", "organisation_id": None, "occurred_on": None,
+        "raw_pointer": culprit["raw_pointer"] if is_fact else "", "organisation_id": None, "occurred_on": None,
         "reason": f"The store accepts the record: {error}",
     }  # fmt: skip
     with store.connect(settings) as connection:
-        if not _is_quarantined(connection, batch, row) and records.KINDS[kind] in records.FACTS:
+        if is_fact and not _is_quarantined(connection, batch, row):
             connection.execute(
                 "update ledger.batch set accepted_count = accepted_count - 1, quarantined_count = quarantined_count + 1 where batch_id = %s",
                 [batch.batch_id],
