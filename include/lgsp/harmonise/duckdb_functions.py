@@ -52,10 +52,11 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
             pairs = {normalize(form, code): meaning for form in ("NFD", "NFC") for code, meaning in known.items()}
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
             con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
-    functions: dict[str, tuple[Callable[[str], str | int | None], str]] = {
+    functions: dict[str, tuple[Callable[[str], str | float | None], str]] = {
         "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (personal_data.without_persons, "VARCHAR"),
         "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.to_e164, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
-        "whole_number": (times_and_numbers.whole_number, "BIGINT"),
+        "whole_number": (times_and_numbers.whole_number, "BIGINT"), "whole_amount": (times_and_numbers.whole_amount, "BIGINT"),
+        "decimal_number": (times_and_numbers.decimal, "DOUBLE"),
     }  # fmt: skip
     for name, (function, type_) in functions.items():
         con.create_function(name, _null_safe(function), ["VARCHAR"], type_, null_handling=SPECIAL)
@@ -64,7 +65,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
     con.execute(sql.load("lgsp.harmonise", "converters"))
 
 
-def _null_safe(function: Callable[[str], str | int | None]) -> Callable[[str | None], str | int | None]:
+def _null_safe(function: Callable[[str], str | float | None]) -> Callable[[str | None], str | float | None]:
     return lambda sent: None if sent is None else function(sent)
 
 

@@ -202,7 +202,7 @@ def _shape(value: Any) -> Any:
         return inner or "JSON"
     if isinstance(value, list):
         return [_shape(value[0])]
-    return "JSON" if value in ("json", "label") else "VARCHAR"
+    return "JSON" if value in ("json", "label", "number") else "VARCHAR"
 
 
 def _leaves(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:

@@ -1,45 +1,40 @@
 """Parses times and numbers in every format that programs, spreadsheets and people use; an ambiguous text gives None.
 
-The day comes before the month. A time without an offset is local. Points separate thousands and a comma the decimals.
+The day comes before the month. A time without an offset is local. Points separate thousands and a comma the decimals; `50,000`
+may be either, so it is not read as a number, and as an amount in whole đồng it is fifty thousand.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
 from lgsp.schema import codelists
-from lgsp.vietnam import text
-from lgsp.window import LOCAL
+from lgsp.vietnam import text, time_formats
 
 SENTINEL, FORMAT, FILLER = "sentinel", "format", "filler"
 UNREADABLE_TIME = "unreadable_time"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
-_MAX_OFFSET_HOURS = 14  # Kiribati
 # C programs and MySQL write this for "no date".
 _ZERO = re.compile(r"0[0:/. T-]*Z?")
-_FIRST_YEAR, _LAST_YEAR = 1901, 2999
 _MAX_WHOLE_NUMBER = 10**15
-_CLOCK = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
-_OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})?"
-_TIMES = [
-    re.compile(rf"(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}}){_CLOCK}\s*{_OFFSET}"),
-    re.compile(rf"(?P<year>\d{{4}})/(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}}){_CLOCK}"),
-    re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[/.-])(?P<month>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}|\d{{2}}){_CLOCK}"),
-    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2}))?"),
-]
-_UNIT = re.compile(r"\s|(?:vnđ|vnd|đồng|đ|%)$", re.IGNORECASE)
+_UNIT = re.compile(r"\s?(?:vnđ|vnd|đồng|đ|₫|%)$", re.IGNORECASE)
+# Each pattern has one meaning. A group of thousands never starts with a zero: `0.500` and `0,5` are decimals.
+_GROUP = r"-?[1-9]\d{0,2}"
 _NUMBERS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
     (re.compile(r"-?\d{1,15}"), str),
-    (re.compile(r"-?\d{1,3}(?:\.\d{3})+(?:,\d+)?"), lambda number: number.replace(".", "").replace(",", ".")),
-    (re.compile(r"-?\d{1,15},\d{1,6}"), lambda number: number.replace(",", ".")),
-    (re.compile(r"-?\d{1,15}\.\d{1,6}"), str),
+    (re.compile(rf"{_GROUP}(?: \d{{3}})+(?:,\d+)?"), lambda number: number.replace(" ", "").replace(",", ".")),
+    (re.compile(rf"{_GROUP}(?:\.\d{{3}})+(?:,\d+)?"), lambda number: number.replace(".", "").replace(",", ".")),
+    # the English way, where it cannot be the Vietnamese one: 1,234,567 and 50,000.00
+    (re.compile(rf"{_GROUP}(?:(?:,\d{{3}}){{2,}}(?:\.\d+)?|,\d{{3}}\.\d+)"), lambda number: number.replace(",", "")),
+    (re.compile(r"-?\d{1,15},(?:\d{1,2}|\d{4,6})|-?(?:0|\d{4,15}),\d{3}"), lambda number: number.replace(",", ".")),
+    (re.compile(r"-?\d{1,15}\.(?:\d{1,2}|\d{4,6})|-?(?:0|\d{4,15})\.\d{3}"), str),
 ]
+_COMMA_THOUSANDS = re.compile(rf"{_GROUP},\d{{3}}")
+_THOUSANDS_OR_DECIMALS = re.compile(rf"{_GROUP}[.,]\d{{3}}")
 
 
 def instant(sent: str) -> datetime | None:
@@ -51,7 +46,8 @@ def instant(sent: str) -> datetime | None:
 def instant_oddity(sent: str) -> str | None:
     """Why a time is not in the usual format of its product: FORMAT, SENTINEL, FILLER or UNREADABLE_TIME.
 
-    None for an empty text. The caller must not pass times that are in the usual format: they give FORMAT too.
+    After UNREADABLE_TIME follows what a date without a day states: `unreadable_time=2022-05`. None for an empty text. The
+    caller must not pass times that are in the usual format: they give FORMAT too.
     """
     cleaned = text.clean(sent)
     if cleaned is None:
@@ -60,13 +56,14 @@ def instant_oddity(sent: str) -> str | None:
         return FILLER
     parsed = _parse_instant(sent)
     if parsed is None:
-        return UNREADABLE_TIME
+        partial = time_formats.partial_date(cleaned)
+        return f"{UNREADABLE_TIME}={partial}" if partial else UNREADABLE_TIME
     return SENTINEL if _is_sentinel(parsed) else FORMAT
 
 
 def number(sent: str) -> Decimal | None:
-    """The number in a text, without its unit; None when the text is not a number."""
-    cleaned = _UNIT.sub("", _UNIT.sub("", text.clean(sent) or ""))
+    """The number in a text, without its unit; None when the text is not a number, or could be two numbers: `50,000`."""
+    cleaned = _without_unit(sent)
     plain = next((to_plain(cleaned) for pattern, to_plain in _NUMBERS if pattern.fullmatch(cleaned)), None)
     return None if plain is None else Decimal(plain)
 
@@ -79,61 +76,34 @@ def whole_number(sent: str) -> int | None:
     return int(value)
 
 
+def whole_amount(sent: str) -> int | None:
+    """An amount in whole đồng, which has no decimals, so `50,000` is fifty thousand; otherwise as `whole_number`."""
+    cleaned = _without_unit(sent)
+    return int(cleaned.replace(",", "")) if _COMMA_THOUSANDS.fullmatch(cleaned) else whole_number(sent)
+
+
+def decimal(sent: str) -> float | None:
+    """A quantity that may have decimals; None also for `1.125` and `1,125`, which may be thousands."""
+    value = None if _THOUSANDS_OR_DECIMALS.fullmatch(_without_unit(sent)) else number(sent)
+    return None if value is None else float(value)
+
+
 @cache
 def fillers() -> frozenset[str]:
     """The texts that people and programs write in place of an empty value."""
     return frozenset(str(item) for item in codelists.load("filler")["any"])
 
 
+def _without_unit(sent: str) -> str:
+    return _UNIT.sub("", text.clean(sent) or "")
+
+
 def _parse_instant(sent: str) -> datetime | None:
     cleaned = text.clean(sent) or ""
-    if _ZERO.fullmatch(cleaned):
-        return _YEAR_ONE
-    for pattern in _TIMES:
-        if match := pattern.fullmatch(cleaned):
-            return _from_parts(match.groupdict())
-    if re.fullmatch(r"\d{13}", cleaned):
-        return _after_epoch(int(cleaned))
-    if match := re.fullmatch(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/", cleaned):  # the offset is for display only
-        return _after_epoch(int(match.group(1)))
-    return None
-
-
-def _after_epoch(milliseconds: int) -> datetime | None:
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:  # the smallest date of .NET, in a time zone ahead of UTC
-        return _YEAR_ONE if milliseconds < 0 else None
-
-
-def _from_parts(parts: dict[str, str | None]) -> datetime | None:
-    year = int(parts["year"] or 0)
-    if len(parts["year"] or "") == 2:
-        year += 2000
-    fraction = (parts.get("fraction") or "0")[:6].ljust(6, "0")
-    try:
-        moment = datetime(
-            year, int(parts["month"] or 0), int(parts["day"] or 0), int(parts.get("hour") or 0),
-            int(parts.get("minute") or 0), int(parts.get("second") or 0), int(fraction), tzinfo=LOCAL,
-        )  # fmt: skip
-    except ValueError:
-        return None
-    offset = parts.get("offset")
-    if offset is None:
-        return moment
-    if offset == "Z":
-        return moment.replace(tzinfo=UTC)
-    hours, minutes = int(offset[1:3]), int(offset[-2:])
-    if hours > _MAX_OFFSET_HOURS or minutes >= 60:
-        return None
-    offset_from_utc = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
-    try:
-        return moment.replace(tzinfo=UTC) - offset_from_utc
-    except OverflowError:
-        return _YEAR_ONE
+    return time_formats.YEAR_ONE if _ZERO.fullmatch(cleaned) else time_formats.parse(cleaned)
 
 
 def _is_sentinel(moment: datetime) -> bool:
     """Whether a program writes this time for "no date": years up to 1900, from 3000 on, and within a day of 1970-01-01."""
-    is_epoch = abs(moment - _EPOCH) < timedelta(days=1)
-    return is_epoch or not _FIRST_YEAR <= moment.year <= _LAST_YEAR
+    is_epoch = abs(moment - time_formats.EPOCH) < timedelta(days=1)
+    return is_epoch or not time_formats.FIRST_YEAR <= moment.year <= time_formats.LAST_YEAR

@@ -39,14 +39,17 @@ create macro read_flag(x) as to_boolean(x);
 create macro repair_flag(x) as case when x is null or x in ('0', '1', 'true', 'false', '') then null when to_boolean(x) is null and not is_filler(x) then 'unreadable_value'
     when is_filler(x) then 'filler' else 'word' end;
 
--- Vietnamese numbers: a point separates thousands, a comma separates decimals; a unit may follow.
+-- Vietnamese numbers: a point separates thousands, a comma separates decimals; a unit may follow. What a separator means is decided by the
+-- text and by the field: an amount of money is in whole đồng, a count is whole but small, a number may have decimals.
 create macro is_digits(x) as regexp_full_match(x, '\d{1,15}');
-create macro read_money(x) as case when x is null or x = '' then null when is_digits(x) then try_cast(x as bigint) else whole_number(x) end;
-create macro repair_money(x) as case when x is null or is_digits(x) or is_filler(x) then null when whole_number(x) is null then 'unreadable_value' else 'format' end;
-create macro read_count(x) as case when length(x) < 10 then try_cast(read_money(x) as integer) end;
-create macro repair_count(x) as repair_money(x);
-create macro read_number(x) as coalesce(try_cast(x as double), whole_number(x)::double);
-create macro repair_number(x) as case when try_cast(x as double) is null then repair_money(x) end;
+create macro read_money(x) as case when x is null or x = '' then null when is_digits(x) then try_cast(x as bigint) else whole_amount(x) end;
+create macro repair_money(x) as case when x is null or is_digits(x) or is_filler(x) then null when whole_amount(x) is null then 'unreadable_value' else 'format' end;
+create macro read_count(x) as case when length(x) < 10 then try_cast(case when is_digits(x) then try_cast(x as bigint) else whole_number(x) end as integer) end;
+create macro repair_count(x) as case when x is null or is_digits(x) or is_filler(x) then null when whole_number(x) is null then 'unreadable_value' else 'format' end;
+-- The field as JSON: a number of JSON has a point before its decimals, a text is written by people.
+create macro read_number(x) as case when json_type(x) = 'VARCHAR' then decimal_number(x ->> '$') else try_cast(x::varchar as double) end;
+create macro repair_number(x) as case when json_type(x) = 'VARCHAR' and not is_digits(x ->> '$') and not is_filler(x ->> '$') then
+    case when decimal_number(x ->> '$') is null then 'unreadable_value' else 'format' end end;
 
 -- 12 digits (CCCD), 9 (CMND), 10 or 13 (tax code), or a passport number. Numbers damaged by a spreadsheet (11 digits, 4.9E+10) are NULL.
 create macro read_identity(x) as case when regexp_full_match(stripped(x), '[A-Z]{0,2}(\d{6,10}|\d{12,13})') and not is_identity_dummy(stripped(x)) then stripped(x) end;
