@@ -1,7 +1,7 @@
 """Shared by all tests: the root folder of the project, an environment without the developer's settings, exhaustive tests.
 
 Tests marked `exhaustive` take minutes and repeat on a larger world, or in more ways, what other tests prove. They run with
-`--exhaustive=all`; with `--exhaustive=today` those of some files run, others on every day.
+`--exhaustive=all`, which also tries ten times as many examples of each property; with `--exhaustive=today` those of some files run, others on every day.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import zlib
 from datetime import date
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,16 @@ for variable in [name for name in os.environ if name.startswith(("LGSP_", "AIRFL
 def root() -> Path:
     """The root folder of the project."""
     return ROOT
+
+
+# No deadline: how long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("short", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=400, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property by default."""
+    hypothesis.settings.load_profile("long" if config.getoption("exhaustive") == "all" else "short")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
