@@ -92,8 +92,8 @@ class Document:
 
     @property
     def key(self) -> str:
-        """The document's identity, with the canonical agency code."""
-        return f"{agencies.load()[self.issuer].new_code},{self.issued_on:%Y/%m/%d},{self.code}"
+        """The document's identity, with the canonical agency code and the notation in upper case."""
+        return f"{agencies.load()[self.issuer].new_code},{self.issued_on:%Y/%m/%d},{self.code.upper()}"
 
 
 @dataclass(frozen=True, slots=True)

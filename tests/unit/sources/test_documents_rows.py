@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lgsp.schema import codelists
 from lgsp.sources.documents import codes, messages
 from lgsp.vietnam import text
+from lgsp.vietnam.codes import document_reference
 from lgsp_province.defects import text_damage
 
 NAMESPACES = ("http://www.mic.gov.vn/TBT/QCVN_102_2016", "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
@@ -333,3 +334,39 @@ def test_the_text_of_an_unknown_kind_of_message_is_not_stored() -> None:
 
 def test_only_the_hash_of_an_id_is_stored() -> None:
     assert "Bình" not in str(read(edoc(key="đơn của ông Nguyễn Văn Bình")))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "5/UBND-VP", "05/UBND-VP", "005/ubnd-vp", "05/UBND–VP", "5/UBND — VP", "05 / UBND\u2011VP", "5/UB\u200bND-VP", "Số: 05/UBND-VP",
+        "05//UBND-VP", "０5／UBND－VP", "05/UBND-VP.", "5\u2044UBND\u2212VP", unicodedata.normalize("NFD", "Số 5/UBND-VP"), "\ufeff05/UBND-VP\u00a0",
+    ],
+)  # fmt: skip
+def test_the_ways_to_write_one_number_are_one_document(written: str) -> None:
+    key = "H47.20,2022/06/01,5/UBND-VP"
+    for agency in ("000.00.20.H47", "H47.20", " h47.20\u200b"):
+        answer = f"<ResponseFor><DocumentId>{agency},2022/06/01,{written}</DocumentId></ResponseFor>"
+        assert read(edoc(more=answer))["responds_to_document_ids"] == [key]
+        assert read(edoc(key=f"{agency},2022/06/01,{written}"))["document_id"] == key
+    parts = f"<ResponseFor><OrganId>H47.20</OrganId><Code>{written}</Code><PromulgationDate>01/06/2022</PromulgationDate></ResponseFor>"
+    assert read(edoc(more=parts))["responds_to_document_ids"] == [key]
+
+
+@pytest.mark.parametrize(("first", "second"), [("5/UBND-VP", "50/UBND-VP"), ("5/UBND-VP", "5/UBND-VX"), ("0/UBND", "1/UBND"), ("5/2022/QĐ-UBND", "5/QĐ-UBND")])  # fmt: skip
+def test_two_numbers_stay_two_documents(first: str, second: str) -> None:
+    assert document_reference(first) != document_reference(second)
+
+
+def test_number_and_notation_are_published_as_sent() -> None:
+    sent = edoc(key="000.00.07.H47,2021/06/18,05/QĐ–TTg").replace(">785<", ">05<").replace(">STTTT-CNTT<", ">QĐ–TTg<")
+    row = read(sent)
+    assert (row["document_id"], row["number"], row["notation"]) == ("H47.07,2021/06/18,5/QĐ-TTG", "05", "QĐ–TTg")
+    assert read(sent.replace("<CodeNumber>05</CodeNumber>", ""))["number"] == "05"
+
+
+@given(number=st.integers(0, 99_999), zeros=st.integers(0, 3), notation=st.from_regex(r"[A-ZĐ]{2,5}-[A-ZĐ]{2,5}", fullmatch=True))
+@settings(max_examples=30, deadline=None)
+def test_the_normal_form_of_a_number_is_stable(number: int, zeros: int, notation: str) -> None:
+    form = document_reference("0" * zeros + f"{number}/{notation.lower()}")
+    assert form == f"{number}/{notation}" == document_reference(form)

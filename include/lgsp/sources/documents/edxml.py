@@ -10,6 +10,7 @@ from lgsp.harmonise.organisations.directory import identify
 from lgsp.sources.documents import codes
 from lgsp.sources.documents.xml_node import Node, canonical
 from lgsp.vietnam import text
+from lgsp.vietnam.codes import document_reference
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ELEMENTS = 100_000
@@ -134,11 +135,11 @@ def document_id(sent_id: str | None, organ: str | None, day: str | None, code: s
     """The shared key of a document: `<canonical agency code>,<YYYY/MM/DD>,<number/notation>`; None when it is unknown.
 
     `sent_id` is the DocumentId of the message. When it is a UUID or missing, the key is made from the other parts. The
-    day may be in any readable format.
+    day may be in any readable format, the number and notation in any style (see `document_reference`).
     """
     for parts in ((text.clean(sent_id) or "").split(",", 2), (organ or "", day or "", code or "")):
-        agency, issued, reference = [text.clean(part) or "" for part in parts] if len(parts) == 3 else ("", "", "")
-        identity, issued_on = identify(agency), codes.day(issued)
+        agency, issued, sent_reference = parts if len(parts) == 3 else ("", "", "")
+        identity, issued_on, reference = identify(agency), codes.day(issued), document_reference(sent_reference)
         if identity is not None and issued_on is not None and reference:
             return f"{identity[0]},{issued_on:%Y/%m/%d},{reference}"
     return None

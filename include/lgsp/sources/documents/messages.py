@@ -150,9 +150,12 @@ def _document_key(head: Node, agency_ids: Mapping[str, str]) -> dict[str, Any]:
     organ = _agency_id(head.text("From", "OrganId"), head.text("From", "OrganName"), agency_ids)
     code = "/".join(part for part in (number, notation) if part) or text.clean(head.text("Code"))
     key = edxml.document_id(sent_id, organ, issued, code)
-    issuer, day, code = (key or ",,").split(",", 2)
+    issuer, day, _ = (key or ",,").split(",", 2)
     if number is None or (notation is None and "/" in number):
-        number, _, notation = code.partition("/")
+        is_named = edxml.document_id(sent_id, None, None, None) is not None
+        sent_code = (text.clean(sent_id) or "").split(",", 2)[2] if is_named else code
+        number, _, notation = ((text.clean(sent_code) or "") if key else "").partition("/")
+        number, notation = number.strip(), notation.strip()
     return {
         "document_id": key, "told_id": codes.id_hash(sent_id), "issuing_organisation_id": issuer or None, "issued_on": codes.day(day),
         "number": number or None, "notation": notation or None,
