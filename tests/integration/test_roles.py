@@ -44,7 +44,7 @@ OBJECTS = {
         "quarantine_quarantine_id_seq", "sweep_sweep_id_seq",
     },
     "ledger function": {
-        "batch_was_checked", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
+        "batch_was_checked", "code_key", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
     },
 }  # fmt: skip
 

@@ -61,6 +61,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
     for name, (function, type_) in functions.items():
         con.create_function(name, _null_safe(function), ["VARCHAR"], type_, null_handling=SPECIAL)
     con.execute(calendar_sql())
+    con.execute(sql.load("lgsp.harmonise", "code_key"))
     con.execute(sql.load("lgsp.harmonise", "macros"))
     con.execute(sql.load("lgsp.harmonise", "converters"))
 

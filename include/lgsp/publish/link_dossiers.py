@@ -24,7 +24,8 @@ TABLES = ("dossier", "dossier_event", "dossier_source", "reconciliation")
 # Changed records are linked in groups of about this many, so that memory does not grow with the size of the change.
 RECORDS_AT_ONCE = 100_000
 
-EDGE = "source, source_key, source_code, other_code, receipt_key"
+# Codes are compared in their normal form.
+EDGE = "source, source_key, ledger.code_key(source_code) as source_code, ledger.code_key(other_code) as other_code, receipt_key"
 
 # The SQL files of the linking, in the order in which they run: first the link groups, then the tables.
 GROUPS = ("receipt_link", "member", "group_id")
@@ -95,9 +96,10 @@ def _collect_connected(transaction: Transaction) -> None:
         with by_key(transaction):
             added = transaction.changed("""
                 insert into edge
-                select source, source_key, d.source_code, d.other_code, d.receipt_key from (
-                    select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.source_code
-                    union select d.source, d.source_key from record.dossier d join reached_code c on c.code = d.other_code
+                select source, source_key, ledger.code_key(d.source_code), ledger.code_key(d.other_code), d.receipt_key from (
+                    select d.source, d.source_key from record.dossier d join reached_code c on c.code = ledger.code_key(d.source_code)
+                    union select d.source, d.source_key from record.dossier d join reached_code c on c.code = ledger.code_key(d.other_code)
+                        where d.other_code is not null
                     union select d.source, d.source_key from record.dossier d join reached_receipt c on c.receipt_key = d.receipt_key
                     union select other.source, other.source_key from shared.dossier_source other join shared.dossier_source known using (dossier_id)
                         join reached k on k.source = known.source and k.source_key = known.source_key
@@ -134,6 +136,7 @@ def _link(run: PublishRun) -> None:
 def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
     """Create the tables of TABLES in a DuckDB connection, from the existing dossier records of complete link groups."""
     con.execute(sql.load("lgsp.publish", "link_macros"))
+    con.execute(sql.load("lgsp.harmonise", "code_key"))
     days = working_days.calendar()
     con.register(
         "working_day",

@@ -156,3 +156,22 @@ def test_a_column_that_nothing_fills_names_its_contract() -> None:
     shared = contract.load("dossier")
     with pytest.raises(ContractError, match=r"contracts/dossier\.yml: nothing fills dossier_id, service_code, "):
         merge.stage_rows(None, shared, pa.table({"dossier_id": ["a"]}).select([]))  # type: ignore[arg-type]
+
+
+CODE = "H47.20.25-260803-0001"
+STYLES = [CODE, "000.25.20.H47-260803-0001", "h47.20.25-260803-0001", "H47.20.25\u2013260803\u20110001", " H47.20.25 - 260803 - 0001\u200b", "000.25.20.h47\u2014260803-0001 ", "H47.20.25.00-260803-0001"]  # fmt: skip
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_code_in_another_style_links_the_same_dossier(con: duckdb.DuckDBPyConnection, style: str) -> None:
+    one_stop, portal = _record("one_stop_shop", source_code=CODE), _record("online_services", source_code="P-1", other_code=style)  # fmt: skip
+    (dossier,) = _linked(con, one_stop, portal)
+    assert dossier["dossier_id"] == CODE
+    rows = con.sql("select source_code, code_role from dossier_source order by all").fetchall()
+    assert rows == [(CODE, "main"), ("P-1", "other")], "the codes are published as sent"
+
+
+@pytest.mark.parametrize("other", ["H47.20.25-260803-0010", "H47.20.26-260803-0001", "H47.20-260803-0001", "000.20.25.H47-260803-0001"])  # fmt: skip
+def test_another_code_links_nothing(con: duckdb.DuckDBPyConnection, other: str) -> None:
+    one_stop, portal = _record("one_stop_shop", source_code=CODE), _record("online_services", source_code=other)
+    assert len(_linked(con, one_stop, portal)) == 2

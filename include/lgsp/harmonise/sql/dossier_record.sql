@@ -19,7 +19,7 @@ resolved as (  -- noqa: ST03
         and (by_name.valid_from is null or r.place_on >= by_name.valid_from) and (by_name.valid_to is null or r.place_on < by_name.valid_to)
     left join spelling_key on spelling_key.alias = r.organisation_name
     left join organisation by_number on by_number.key = spelling_key.key and by_number.organisation_id =
-        case when by_code.organisation_id is null then organisation_code(regexp_extract(r.source_code, '^(.*)-\d{6}-\d+$', 1)) end
+        case when by_code.organisation_id is null then organisation_code(regexp_extract(code_key(r.source_code), '^(.*)-\d{6}-\d+$', 1)) end
     left join agency_code_match competent on competent.sent = r.competent_source
     left join spelling_match competent_name on competent_name.alias = r.competent_name
         and (competent_name.valid_from is null or r.place_on >= competent_name.valid_from)
@@ -31,7 +31,7 @@ reported_twice as (  -- noqa: ST03
 record as (
     select
         d.* replace (
-            case when is_dossier_code(d.other_code) then nullif(d.other_code, d.source_code) end as other_code,
+            case when is_dossier_code(code_key(d.other_code)) and code_key(d.other_code) is distinct from code_key(d.source_code) then d.other_code end as other_code,
             place.admin_unit_code as admin_unit_code, place.admin_unit_code_now as admin_unit_code_now,
             applicant_place.admin_unit_code as applicant_admin_unit_code,
             coalesce(d.channel, 'unknown') as channel,
@@ -54,7 +54,7 @@ record as (
 
         -- for the rules and for schema `restricted`; not part of the record
         not coalesce(d.online_level between 2 and 4 and d.fee_vnd >= 0 and d.satisfaction between 1 and 5, true) as is_out_of_range,
-        d.other_code is not null and not is_dossier_code(d.other_code) as is_other_code_odd,
+        d.other_code is not null and not is_dossier_code(code_key(d.other_code)) as is_other_code_odd,
         d.step_times is distinct from list_sort(d.step_times) as is_disordered,  -- noqa: PRS
         twice.source_key is not null as is_reported_twice, is_day_off(local_day(d.due_at)) as is_due_on_day_off,  -- noqa: PRS
         -- work after the finish: a pause that was sent as a finish, or a finish that was sent at receipt

@@ -3,12 +3,12 @@
 -- apart by the key of a record.
 create table group_id as
 with candidate as (
-    select m.label, m.source_code, m.source_key, m.role = 'one_stop' as is_leading,
-        exists(select 1 from member other where other.label = m.label and other.other_code = m.source_code and other.source_code <> m.source_code) as is_named
+    select m.label, m.source_code, m.own_key, m.source_key, m.role = 'one_stop' as is_leading,
+        exists(select 1 from member other where other.label = m.label and other.other_key = m.own_key and other.own_key <> m.own_key) as is_named
     from member m
 ),
 chosen as (
-    select label, arg_max(source_code, {'lead': is_leading, 'named': is_named, 'hub': source_code not in (select code from hub)}) as code
+    select label, arg_max(source_code, {'lead': is_leading, 'named': is_named, 'hub': own_key not in (select code from hub)}) as code
     from (select * from candidate order by source_code) c group by label
 ),
 keyed as (select label, min(source_key) filter (where is_leading) as one_stop_key, min(source_key) as any_key from candidate group by label)
