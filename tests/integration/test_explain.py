@@ -333,3 +333,34 @@ def test_an_older_snapshot_is_explained_with_its_own_rows(world: World, install:
     assert [version["snapshot_to"] for version in trace.versions][:1] == [2] and trace.versions[-1]["changed"]
     with pytest.raises(LgspError, match="never published"):
         _explain(second, "on_time", snapshot_id=9)
+
+
+PASTED = {
+    "blanks": lambda key: f" {key}\u00a0",
+    "invisible signs": lambda key: f"\ufeff{key[:5]}\u200b{key[5:]}",
+    "dashes of a word processor": lambda key: key.replace("-", "\u2013"),
+    "letter case": str.lower,
+}
+
+
+@pytest.mark.parametrize("style", PASTED)
+@pytest.mark.parametrize("kind", ["dossier", "document", "work_file"])
+def test_an_id_is_found_as_it_is_pasted(published: Installation, kind: str, style: str) -> None:
+    key = published.query(f"select min({lineage.KEYS[kind]}) as key from shared.{kind}")[0]["key"]
+    assert _trace(published, kind, PASTED[style](key)).key == key
+
+
+def test_an_id_is_found_with_the_code_of_its_agency_in_the_old_style(published: Installation) -> None:
+    query = "select {0} as key from shared.{1} where {0} ~ '^H47[.][0-9]{{2}}[.][0-9]{{2}}[-,]' limit 1"
+    for kind, separator in (("dossier", "-"), ("document", ",")):
+        rows = published.query(query.format(lineage.KEYS[kind], kind))
+        for key in (row["key"] for row in rows):
+            agency, _, rest = key.partition(separator)
+            old = ".".join(["000", *reversed(agency.split("."))])
+            assert _trace(published, kind, f"{old}{separator}{rest}").key == key
+
+
+def test_a_number_is_found_by_pasted_codes(published: Installation) -> None:
+    plain = _explain(published, "on_time", "H47.07", MONTH)
+    pasted = _explain(published, " On_Time\u200b", "000.00.07.h47 ", MONTH.replace("-", "\u2011"))
+    assert pasted.question.row == plain.question.row

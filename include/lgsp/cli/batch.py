@@ -8,6 +8,8 @@ import click
 
 from lgsp import check
 from lgsp.cli.options import (
+    PASTED,
+    PASTED_RULE,
     decision_options,
     handles_errors,
     json_option,
@@ -55,7 +57,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
 
 
 @batch.command()
-@click.argument("batch_id")
+@click.argument("batch_id", type=PASTED)
 @json_option
 @handles_errors
 def show(batch_id: str, is_json: bool) -> None:
@@ -97,8 +99,8 @@ def show(batch_id: str, is_json: bool) -> None:
 
 
 @batch.command()
-@click.argument("batch_id")
-@click.argument("rule_id")
+@click.argument("batch_id", type=PASTED)
+@click.argument("rule_id", type=PASTED_RULE)
 @decision_options
 @handles_errors
 def accept(batch_id: str, rule_id: str, who: str, why: str) -> None:

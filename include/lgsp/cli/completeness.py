@@ -9,7 +9,7 @@ import click
 
 from lgsp.check import completeness as completing
 from lgsp.check.completeness import StateCounts
-from lgsp.cli.options import decision_options, handles_errors, json_option, open_store, to_json
+from lgsp.cli.options import PASTED_AGENCY, decision_options, handles_errors, json_option, open_store, to_json
 from lgsp.schema import sources
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -46,7 +46,7 @@ def completeness() -> None:
     help="Last local day (inclusive). Default: the newest day that a source covers.",
 )
 @click.option("--state", type=click.Choice(["missing", "late"]), help="Show only gaps in this state.")
-@click.option("--organisation", metavar="ORGANISATION_ID", help="Show only gaps of this agency.")
+@click.option("--organisation", type=PASTED_AGENCY, metavar="ORGANISATION_ID", help="Show only gaps of this agency.")
 @json_option
 @handles_errors
 def show(
@@ -84,7 +84,7 @@ def _counts_line(counts: StateCounts) -> str:
 
 @completeness.command()
 @click.argument("source", type=click.Choice(sources.names()))
-@click.argument("organisation_id")
+@click.argument("organisation_id", type=PASTED_AGENCY)
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", required=True, help="First local day without records.")
 @click.option(
     "--to", "last", type=DAY, metavar="YYYY-MM-DD", required=True, help="Last local day without records (inclusive)."

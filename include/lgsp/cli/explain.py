@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lgsp import explain as explaining
-from lgsp.cli.options import FAILED, handles_errors, json_option, local_time, open_store, to_json
+from lgsp.cli.options import FAILED, PASTED, PASTED_NUMBER, handles_errors, json_option, local_time, open_store, to_json
 from lgsp.explain import Explanation, Row, lineage
 from lgsp.explain.lineage import Trace
 
@@ -36,12 +36,12 @@ VERDICTS = {
 
 @click.command()
 @click.argument("what", metavar="KPI|dossier|document|work_file")
-@click.argument("key", required=False, metavar="[ID]")
-@click.option("--organisation", metavar="CODE|NAME|ALL", default="ALL", show_default=True, help="The agency; ALL is the province.")  # fmt: skip
-@click.option("--period", metavar="PERIOD", help=f"The period of the number: {explaining.FORMS}.")
+@click.argument("key", type=PASTED, required=False, metavar="[ID]")
+@click.option("--organisation", type=PASTED, metavar="CODE|NAME|ALL", default="ALL", show_default=True, help="The agency; ALL is the province.")  # fmt: skip
+@click.option("--period", type=PASTED, metavar="PERIOD", help=f"The period of the number: {explaining.FORMS}.")
 @click.option("--level", type=click.Choice(LEVELS), default="ALL", help="With --organisation ALL: the level of the agencies.")  # fmt: skip
-@click.option("--field", "field_code", metavar="CODE", help="With form_06a: the field of administration.")
-@click.option("--snapshot", "snapshot_id", type=int, metavar="N", help="Explain the number or row of an older snapshot.")  # fmt: skip
+@click.option("--field", "field_code", type=PASTED, metavar="CODE", help="With form_06a: the field of administration.")
+@click.option("--snapshot", "snapshot_id", type=PASTED_NUMBER, metavar="N", help="Explain the number or row of an older snapshot.")  # fmt: skip
 @click.option("--show", type=click.Choice([*explaining.VERDICTS, "all"]), default="all", show_default=True, help="Print only rows with this verdict.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Number of rows to print.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all rows to this CSV file.")  # fmt: skip

@@ -15,14 +15,49 @@ import click
 
 from lgsp import install
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
+from lgsp.harmonise.organisations.directory import identify
 from lgsp.settings import Settings
 from lgsp.store import connect
 from lgsp.store.ledger import Connection
+from lgsp.vietnam import codes
 from lgsp.window import LOCAL, Window
 
 FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
 
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+
+
+class Pasted(click.ParamType):
+    """An id, also as it is pasted from Word, Excel or an e-mail: with blanks, invisible characters or Word's dashes."""
+
+    name = "id"
+
+    def __init__(self, normal_form: Callable[[str], str] = str) -> None:
+        self._normal_form = normal_form
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The id as it would be typed."""
+        return self._normal_form(codes.plain(value))
+
+
+class PastedNumber(Pasted):
+    """The number of a row or snapshot, also as it is pasted."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Fails when the text is none."""
+        return click.INT.convert(codes.plain(str(value)).lstrip("#"), param, ctx)
+
+
+def _agency_id(code: str) -> str:
+    """The id of an agency by its code in the old or the new style; any other text as it is."""
+    identity = identify(code)
+    return identity[0] if identity else code
+
+
+PASTED, PASTED_NUMBER = Pasted(), PastedNumber()
+PASTED_RULE, PASTED_AGENCY = Pasted(str.upper), Pasted(_agency_id)
 
 
 def handles_errors(command: Callable[..., Any]) -> Callable[..., Any]:

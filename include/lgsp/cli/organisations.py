@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lgsp.cli.options import by_option, handles_errors, json_option, open_store, to_json
+from lgsp.cli.options import PASTED_AGENCY, PASTED_NUMBER, by_option, handles_errors, json_option, open_store, to_json
 from lgsp.harmonise.organisations import review_queue
 from lgsp.harmonise.organisations.review_queue import Review
 from lgsp.schema import sources
@@ -18,7 +18,7 @@ from lgsp.store.ledger import Connection
 def _decision(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and options of a decision: the review, the person and the reason."""
     command = click.option("--why", metavar="TEXT", help="The reason; it is recorded.")(command)
-    return json_option(by_option(click.argument("review_id", type=int)(handles_errors(command))))
+    return json_option(by_option(click.argument("review_id", type=PASTED_NUMBER)(handles_errors(command))))
 
 
 @click.group("organisations")
@@ -64,7 +64,13 @@ def _show(item: Review) -> None:
 
 @organisations.command()
 @_decision
-@click.option("--as", "organisation_id", metavar="ORGANISATION_ID", help="The agency. Default: the best candidate.")
+@click.option(
+    "--as",
+    "organisation_id",
+    type=PASTED_AGENCY,
+    metavar="ORGANISATION_ID",
+    help="The agency. Default: the best candidate.",
+)
 def accept(review_id: int, organisation_id: str | None, who: str, why: str | None, is_json: bool) -> None:
     """Record that a spelling means an agency."""
     with open_store() as (_, connection):

@@ -10,6 +10,7 @@ import click
 from lgsp import install
 from lgsp.cli.options import (
     FAILED,
+    PASTED_NUMBER,
     by_option,
     decision_options,
     handles_errors,
@@ -66,7 +67,7 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
 
 
 @click.command()
-@click.argument("snapshot", type=int, required=False)
+@click.argument("snapshot", type=PASTED_NUMBER, required=False)
 @click.option(
     "--folder", type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Verify only the files of a snapshot's folder (or of `current`), without a database. Needs --key.",
@@ -128,7 +129,7 @@ def key() -> None:
 
 @click.command()
 @click.option("--files", "is_repairing", is_flag=True, help="Also write lost or altered files again from SQL.")
-@click.option("--snapshot", type=int, help="With --files: the snapshot to repair. Default: the newest.")
+@click.option("--snapshot", type=PASTED_NUMBER, help="With --files: the snapshot to repair. Default: the newest.")
 @json_option
 @handles_errors
 def recover(is_repairing: bool, snapshot: int | None, is_json: bool) -> None:
@@ -152,7 +153,7 @@ def recover(is_repairing: bool, snapshot: int | None, is_json: bool) -> None:
 
 
 @click.command()
-@click.argument("snapshot", type=int)
+@click.argument("snapshot", type=PASTED_NUMBER)
 @overrule_option
 @decision_options
 @json_option

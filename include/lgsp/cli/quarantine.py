@@ -12,7 +12,18 @@ import click
 
 from lgsp.check import quarantine as quarantined_rows
 from lgsp.check.quarantine import QuarantinedRow
-from lgsp.cli.options import REFUSED, decision_options, handles_errors, json_option, open_store, print_values, to_json
+from lgsp.cli.options import (
+    PASTED_AGENCY,
+    PASTED_NUMBER,
+    PASTED_RULE,
+    REFUSED,
+    decision_options,
+    handles_errors,
+    json_option,
+    open_store,
+    print_values,
+    to_json,
+)
 from lgsp.schema import sources
 from lgsp.settings import Settings
 from lgsp.store.ledger import Connection
@@ -24,12 +35,14 @@ STEP_BY_OWNER = {
 }
 
 source_option = click.option("--source", type=click.Choice(sources.names()), help="Only records of this source.")
-rule_option = click.option("--rule", "rule_id", metavar="RULE", help="Only records that broke this rule.")
+rule_option = click.option(
+    "--rule", "rule_id", type=PASTED_RULE, metavar="RULE", help="Only records that broke this rule."
+)
 
 
 def _decision(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and options of a decision: the row, the person and the reason."""
-    return json_option(click.argument("quarantine_id", type=int)(decision_options(handles_errors(command))))
+    return json_option(click.argument("quarantine_id", type=PASTED_NUMBER)(decision_options(handles_errors(command))))
 
 
 @click.group()
@@ -41,7 +54,9 @@ def quarantine() -> None:
 @source_option
 @rule_option
 @click.option("--state", type=click.Choice([*quarantined_rows.STATES, "all"]), default="open", show_default=True, help="Only rows in this state.")  # fmt: skip
-@click.option("--organisation", "organisation_id", metavar="ID", help="Only records of this agency.")
+@click.option(
+    "--organisation", "organisation_id", type=PASTED_AGENCY, metavar="ID", help="Only records of this agency."
+)
 @click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Only rows older than DAYS days.")
 @json_option
 @handles_errors
@@ -62,7 +77,7 @@ def list_(state: str, is_json: bool, **conditions: Any) -> None:
 
 
 @quarantine.command()
-@click.argument("quarantine_id", type=int)
+@click.argument("quarantine_id", type=PASTED_NUMBER)
 @click.option(
     "--raw", "is_raw", is_flag=True, help="Also print the record as it was sent; it may contain personal data."
 )
@@ -130,7 +145,7 @@ def _what_to_do(row: QuarantinedRow) -> str:
 
 
 @quarantine.command()
-@click.argument("quarantine_ids", type=int, nargs=-1, metavar="[ID]...")
+@click.argument("quarantine_ids", type=PASTED_NUMBER, nargs=-1, metavar="[ID]...")
 @rule_option
 @source_option
 @click.option("--all", "is_all", is_flag=True, help="All open rows.")

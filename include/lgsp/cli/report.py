@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lgsp import report as reports
-from lgsp.cli.options import handles_errors, json_option, to_json
+from lgsp.cli.options import PASTED_NUMBER, handles_errors, json_option, to_json
 from lgsp.report import Report
 from lgsp.settings import Settings
 
@@ -22,9 +22,9 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder. Default: LGSP_HOME/reports."
     )(command)
-    command = click.option("--snapshot", "snapshot_id", type=int, help="Snapshot to report on. Default: the newest.")(
-        command
-    )
+    command = click.option(
+        "--snapshot", "snapshot_id", type=PASTED_NUMBER, help="Snapshot to report on. Default: the newest."
+    )(command)
     return click.option(
         "--language",
         type=click.Choice(reports.LANGUAGES),

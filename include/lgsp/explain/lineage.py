@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lgsp.errors import LgspError
 from lgsp.explain import raw_pages
+from lgsp.harmonise.organisations.directory import identify
 from lgsp.schema import contract
 from lgsp.schema.records import ABOUT, IDENTITY, KINDS
 from lgsp.settings import Settings
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
 from lgsp.store.snapshot_lookup import PublishedSnapshot
+from lgsp.vietnam import codes, times_and_numbers
+from lgsp.window import local_day
 
 Rows = list[dict[str, Any]]
 
@@ -106,9 +110,10 @@ def _versions(connection: Connection, kind: str, key: str) -> tuple[str, Rows]:
     )
     if versions := connection.execute(query, {"key": key}).fetchall():
         return key, versions
-    dossier_id = _dossier_id(connection, key) if kind == "dossier" else None
-    if dossier_id and (versions := connection.execute(query, {"key": dossier_id}).fetchall()):
-        return dossier_id, versions
+    key = codes.plain(key)
+    for found in _ids(connection, kind, key):
+        if versions := connection.execute(query, {"key": found}).fetchall():
+            return found, versions
     quarantined = connection.execute(
         "select source, rule_id, state from ledger.quarantine where kind = %s and source_key = %s limit 1", [kind, key]
     ).fetchone()
@@ -120,13 +125,26 @@ def _versions(connection: Connection, kind: str, key: str) -> tuple[str, Rows]:
     raise LgspError(f"there is no {kind} {key!r}{_similar(connection, kind, key)}")
 
 
-def _dossier_id(connection: Connection, source_code: str) -> str | None:
-    row = connection.execute(
-        "select dossier_id from shared.dossier_source where source_key = %(key)s or source_code = %(key)s "
-        "union all select s.dossier_id from record.dossier r join shared.dossier_source s using (source, source_key) where r.other_code = %(key)s limit 1",
-        {"key": source_code},
-    ).fetchone()
-    return row["dossier_id"] if row else None
+def _ids(connection: Connection, kind: str, key: str) -> Iterator[str]:
+    """The ids of the rows that a key may mean: in another style, or the code of a dossier in one of its sources."""
+    if kind == "document":
+        agency, _, rest = key.partition(",")
+        day, _, reference = rest.partition(",")
+        identity, issued_at = identify(agency), times_and_numbers.instant(day)
+        if identity and issued_at:
+            yield f"{identity[0]},{local_day(issued_at):%Y/%m/%d},{codes.document_reference(reference)}"
+        return
+    if kind == "work_file":
+        query = "select work_file_id as id from shared.work_file where ledger.code_key(work_file_id) = ledger.code_key(%(key)s)"
+    else:
+        query = (
+            "select dossier_id as id from shared.dossier_source where %(key)s in (source_key, source_code) "
+            "union all select s.dossier_id from record.dossier r join shared.dossier_source s using (source, source_key) "
+            "where ledger.code_key(%(key)s) in (ledger.code_key(r.source_code), ledger.code_key(r.other_code)) "
+            "union all select dossier_id from history.dossier where ledger.code_key(dossier_id) = ledger.code_key(%(key)s)"
+        )
+    for row in connection.execute(f"{query} limit 1", {"key": key}).fetchall():
+        yield row["id"]
 
 
 def _similar(connection: Connection, kind: str, key: str) -> str:

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from lgsp.errors import LgspError
+from lgsp.harmonise.organisations.directory import identify
 from lgsp.indicators import periods
 from lgsp.indicators.periods import Period
 from lgsp.schema import contract
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
 from lgsp.store.snapshot_lookup import PublishedSnapshot
+from lgsp.vietnam import codes
 from lgsp.vietnam.text import comparison_key
 
 # The counts of form_06a. A table with several numbers has parts; a user writes the part after a dot.
@@ -60,8 +62,10 @@ def find(
     `kpi` is an indicator, with a part after a dot where its table has several (`form_06a.open_late`, `index_766.3c`,
     `zero_activity.online`); `organisation` is a code, a name or ALL, `level` limits ALL to the agencies of one level.
     """
-    shown, requested = snapshot_lookup.find(connection, snapshot_id), periods.parse(period)
+    kpi, organisation, field_code = codes.plain(kpi), codes.plain(organisation), field_code and codes.plain(field_code)
+    shown, requested = snapshot_lookup.find(connection, snapshot_id), periods.parse(codes.plain(period))
     kpi_id, _, part = kpi.partition(".")
+    kpi_id = kpi_id.lower()
     definitions = _definitions(connection, shown, kpi_id)
     table = definitions[0]["table_name"]
     part = _part(connection, shown, table, kpi_id, part)
@@ -121,9 +125,10 @@ def _organisation(connection: Connection, shown: PublishedSnapshot, text: str) -
         f"from {shown.table('organisation')} order by organisation_id, valid_from"
     ).fetchall()
     names = {row["organisation_id"]: row["name"] for row in rows}
-    text_key = comparison_key.key(text)
+    text_key, identity = comparison_key.key(text), identify(text)
+    written = {text, *(identity or ())}
     for matches in (
-        lambda row: text in (row["organisation_id"], row["code_old"], row["code_new"]),
+        lambda row: written & {row["organisation_id"], row["code_old"], row["code_new"]} - {None},
         lambda row: comparison_key.key(row["name"]) == text_key,
         lambda row: text == row["admin_unit_code"],
     ):
@@ -133,8 +138,8 @@ def _organisation(connection: Connection, shown: PublishedSnapshot, text: str) -
         if codes:
             several = "; ".join(f"{code} {names[code]}" for code in codes)
             raise LgspError(f"{text!r} is the name of several agencies: {several}; use the code of one of them")
-    if text == "UNKNOWN":
-        return text, "unknown agencies"
+    if text.upper() == "UNKNOWN":
+        return "UNKNOWN", "unknown agencies"
     choices = {name: code for code, name in names.items()} | {code: code for code in names}
     near = list(
         dict.fromkeys(choices[match] for match in difflib.get_close_matches(text, list(choices), n=5, cutoff=0.4))
