@@ -350,7 +350,7 @@ def test_an_id_is_found_as_it_is_pasted(published: Installation, kind: str, styl
     assert _trace(published, kind, PASTED[style](key)).key == key
 
 
-def test_an_id_is_found_with_the_code_of_its_agency_in_the_old_style(published: Installation) -> None:
+def test_an_id_is_found_with_an_agency_in_the_old_style(published: Installation) -> None:
     query = "select {0} as key from shared.{1} where {0} ~ '^H47[.][0-9]{{2}}[.][0-9]{{2}}[-,]' limit 1"
     for kind, separator in (("dossier", "-"), ("document", ",")):
         rows = published.query(query.format(lineage.KEYS[kind], kind))

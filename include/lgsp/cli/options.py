@@ -27,7 +27,7 @@ FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
-class Pasted(click.ParamType):
+class Pasted(click.ParamType[Any]):
     """An id, also as it is pasted from Word, Excel or an e-mail: with blanks, invisible characters or Word's dashes."""
 
     name = "id"
@@ -47,7 +47,8 @@ class PastedNumber(Pasted):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number. Fails when the text is none."""
-        return click.INT.convert(codes.plain(str(value)).lstrip("#"), param, ctx)
+        number: Any = codes.plain(str(value)).lstrip("#")
+        return click.INT.convert(number, param, ctx)
 
 
 def _agency_id(code: str) -> str:

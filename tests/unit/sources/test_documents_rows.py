@@ -365,7 +365,11 @@ def test_number_and_notation_are_published_as_sent() -> None:
     assert read(sent.replace("<CodeNumber>05</CodeNumber>", ""))["number"] == "05"
 
 
-@given(number=st.integers(0, 99_999), zeros=st.integers(0, 3), notation=st.from_regex(r"[A-ZĐ]{2,5}-[A-ZĐ]{2,5}", fullmatch=True))
+@given(
+    number=st.integers(0, 99_999),
+    zeros=st.integers(0, 3),
+    notation=st.from_regex(r"[A-ZĐ]{2,5}-[A-ZĐ]{2,5}", fullmatch=True),
+)
 @settings(max_examples=30, deadline=None)
 def test_the_normal_form_of_a_number_is_stable(number: int, zeros: int, notation: str) -> None:
     form = document_reference("0" * zeros + f"{number}/{notation.lower()}")
