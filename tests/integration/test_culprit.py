@@ -62,10 +62,16 @@ def test_a_row_of_a_list_that_the_store_refuses_stops_no_record(checked_copy: In
 def test_a_batch_whose_records_fail_only_together_is_refused(checked_copy: Installation) -> None:
     with store.connect(checked_copy.settings) as connection:
         connection.execute("create unique index unforeseen on record.document ((left(source, 0)))")
+        connection.execute(
+            "update ledger.quarantine set state = 'redriven', redriven_in = (select batch_id from ledger.batch where source = 'documents') "
+            "where quarantine_id = (select min(quarantine_id) from ledger.quarantine)"
+        )
     assert checked_copy.publish() is not None
     (refused,) = checked_copy.query("select source, why from ledger.batch where state = 'refused'")
     assert refused["source"] == "documents" and "no single record is the cause" in refused["why"]
     assert checked_copy.query("select count(*) as n from shared.document") == [{"n": 0}]
+    (held,) = checked_copy.query("select state, redriven_in from ledger.quarantine order by quarantine_id limit 1")
+    assert held == {"state": "open", "redriven_in": None}, "nothing passed in a refused batch"
 
 
 def test_an_error_without_a_culprit_sets_nothing_aside(

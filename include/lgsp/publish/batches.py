@@ -31,15 +31,16 @@ def usable_batches(settings: Settings, transaction: Transaction) -> tuple[Checke
     for batch in (CheckedBatch(*row) for row in waiting):
         if why := _why_unusable(settings, batch):
             log.error("%s: %s", batch.batch_id, why)
-            transaction.do(
-                "update ledger.batch set state = 'refused', why = $1::text where batch_id = $2::text",
-                why,
-                batch.batch_id,
-            )
-            quarantine.reopen_redriven(transaction, batch.batch_id, why)
+            refuse(transaction, batch.batch_id, why)
         else:
             usable.append(batch)
     return tuple(usable)
+
+
+def refuse(transaction: Transaction, batch_id: str, why: str) -> None:
+    """Refuse a checked batch, and open the quarantined rows again that were redriven in it."""
+    transaction.do("update ledger.batch set state = 'refused', why = $1::text where batch_id = $2::text", why, batch_id)
+    quarantine.reopen_redriven(transaction, batch_id, why)
 
 
 def _why_unusable(settings: Settings, batch: CheckedBatch) -> str | None:

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from lgsp import files, store
 from lgsp.check import quarantine
-from lgsp.publish.batches import accepted_folder
+from lgsp.publish.batches import accepted_folder, refuse
 from lgsp.publish.context import CheckedBatch
+from lgsp.publish.session import open_session
 from lgsp.schema import records
 from lgsp.settings import Settings
 from lgsp.store import ledger
@@ -86,7 +87,7 @@ def _quarantine(settings: Settings, batch: CheckedBatch, key: Key, error: str) -
         "source_key": name, "kind": kind, "rule_id": RULE, "rule_version": "1.0.0",
         "record_hash": culprit["raw_hash"] or culprit["content_hash"], "source_updated_at": culprit["source_updated_at"],
         "raw_pointer": culprit["raw_pointer"] if is_fact else "", "organisation_id": None, "occurred_on": None,
-        "reason": f"The store accepts the record: {error}",
+        "reason": f"The store refuses the record: {error}",
     }  # fmt: skip
     with store.connect(settings) as connection:
         if is_fact and not _is_quarantined(connection, batch, row):
@@ -116,6 +117,7 @@ def _replace(path: Path, rows: pa.Table) -> None:
 
 def _refuse(settings: Settings, batch: CheckedBatch, error: str) -> str:
     why = f"the store refuses it, and no single record is the cause: {error}"
-    with store.connect(settings) as connection:
-        ledger.advance(connection, batch.batch_id, "refused", why=why)
+    with open_session(settings) as session:
+        refuse(session.transaction, batch.batch_id, why)
+        session.commit(None)
     return f"{batch.batch_id} is refused: {why}"

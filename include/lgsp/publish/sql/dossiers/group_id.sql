@@ -1,6 +1,6 @@
 -- The dossier id of each link group: of its records in the one-stop-shop, else in the portal, the code that the other records
--- name, else the smallest. No change of a record moves it. Groups with the same code have a hub as their code: they are told
--- apart by the key of a record.
+-- name, else the smallest. No change of a record moves it. Groups with the same code have a hub as their code: their id is
+-- the key of a record.
 create table group_id as
 with candidate as (
     select m.label, m.source_code, m.own_key, m.source_key, m.role = 'one_stop' as is_leading,
