@@ -64,7 +64,11 @@ OF_DOSSIERS = {
     "digitised": ("received_on", "digitised_component_count > 0", RECEIVED),
     "reused": ("received_on", "reused_component_count > 0", f"{RECEIVED} and digitised_component_count > 0"),
     "synced": ("received_on", "in_online_services", RECEIVED),
-    "satisfied": ("coalesce(finished_on, received_on)", "satisfaction in (4, 5)", RATED),
+    "satisfied": (
+        "case when status = 'withdrawn' then received_on else coalesce(finished_on, received_on) end",
+        "satisfaction in (4, 5)",
+        RATED,
+    ),
 }
 AGENCIES_AND_PERIODS = "(select organisation_id from shared.organisation union select 'ALL') o cross join (select * from period where period <> 'half_month') p"
 OF_DOSSIER = """
@@ -77,7 +81,7 @@ select unnest(array['overdue_open', 'progress_766']) as kpi_id, organisation_id,
     unnest(array[sum(open_late), count(dossier_id) filter (where in_time) + sum(open_total) - sum(open_late)])::bigint as numerator,
     unnest(array[sum(open_total), count(dossier_id)])::bigint as denominator
 from (
-    select o.organisation_id, p.period, p.period_start, d.dossier_id, finished_on <= due_on and status <> 'withdrawn' and ended_on < period_end as in_time,
+    select o.organisation_id, p.period, p.period_start, d.dossier_id, coalesce(finished_on <= due_on, true) and finished_on is not null and status <> 'withdrawn' and ended_on < period_end as in_time,
         (d.dossier_id is not null and coalesce(ended_on >= period_end, true))::int as open_total,
         (coalesce(ended_on >= period_end, true) and coalesce({late}, false))::int as open_late
     from {who} left join ({fact}) d

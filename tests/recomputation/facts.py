@@ -211,7 +211,7 @@ def _dossier(row: dict[str, Any], primary: DossierState, portal: DossierState) -
     return Dossier(
         row["receiving_organisation_id"], row["service_code"], service.field_code, service.online_level, row["channel"],
         row["status"], row["received_on"], row["due_on"], _first_due(row, primary), row["finished_on"], _day(row["closed_at"]),
-        tuple(_pauses(primary)) if in_one_stop else (), row["fee_vnd"],
+        tuple(_pauses(primary, PAUSES if in_one_stop else (SUPPLEMENT,))), row["fee_vnd"],
         service.fee_vnd > 0 and primary.channel == 0 and primary.traits >> 24 & 3 > 0,
         components > 0, reused > 0, has_result, row["in_online_services"],
         min(5, 3 + (primary.traits >> 32 & 15) % 3) if is_rated else None,
@@ -226,9 +226,9 @@ def _first_due(row: dict[str, Any], primary: DossierState) -> date | None:
     return local_day(primary.due_first) if is_reported else row["due_on"]
 
 
-def _pauses(state: DossierState) -> Iterator[tuple[datetime, datetime | None]]:
-    """Start and end of each pause; the end is None if the pause lasts."""
+def _pauses(state: DossierState, statuses: tuple[int, ...]) -> Iterator[tuple[datetime, datetime | None]]:
+    """Start and end of each pause by one of the statuses; the end is None if the pause lasts."""
     ends = [*(at for at, _ in state.events[1:]), None]
     for (at, status), end in zip(state.events, ends, strict=True):
-        if status in PAUSES:
+        if status in statuses:
             yield datetime.fromtimestamp(at, LOCAL), None if end is None else datetime.fromtimestamp(end, LOCAL)

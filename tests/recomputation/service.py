@@ -166,7 +166,7 @@ def ratios(counts: Counts) -> dict[str, tuple[int, int]]:
         "on_time_first_due": (n["on_time_first"], n["due_first"]),
         "no_due": (n["no_due"], n["finished"]),
         "overdue_open": (n["open_late"], n["open"]),
-        "progress_766": (n["on_time"] + n["open_within_due"], n["carried_over"] + n["received"]),
+        "progress_766": (n["on_time"] + n["no_due"] + n["open_within_due"], n["carried_over"] + n["received"]),
         "online_share": (n["eligible_online"], n["eligible"]),
         "online_share_all": (n["online"], n["received"]),
         "service_active": (n["active"], n["offered_eligible"]),

@@ -16,7 +16,18 @@ from lgsp.vietnam.personal_data import KINDS_ALLOWED_IN_KEYS
 
 # Columns that are never shared: hashes, raw pointers, JSON with codes and numbers, lists of repairs.
 UNSHARED = frozenset(
-    {"raw_hash", "content_hash", "raw_pointer", "batch_id", "events", "repairs", "quality_flags", "receipt_key"}
+    {
+        "raw_hash",
+        "content_hash",
+        "raw_pointer",
+        "batch_id",
+        "events",
+        "supplements",
+        "closed_at_basis",
+        "repairs",
+        "quality_flags",
+        "receipt_key",
+    }
 )
 
 # Official lists may contain agencies named after persons (a school, a ward), but no numbers of persons.

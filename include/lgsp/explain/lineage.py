@@ -34,7 +34,12 @@ RECORDS = {
     "work_file": (("work_file", "work_file_id = %(key)s"),),
 }  # fmt: skip
 RELATED_TABLES = {
-    "dossier": {"dossier_event": "event_seq", "reconciliation": "attribute", "dossier_source": "source, source_key"},
+    "dossier": {
+        "dossier_event": "event_seq",
+        "dossier_pause": "seq",
+        "reconciliation": "attribute",
+        "dossier_source": "source, source_key",
+    },
     "document": {"document_delivery": "recipient_organisation_id"},
     "work_file": {},
 }

@@ -25,7 +25,8 @@ OPTIONAL = {
     **dict.fromkeys(
         ("other_code", "receipt_code", "service_name", "organisation_name", "competent_source", "competent_name", "applicant_unit",
          "applicant_unit_name", "identity_number", "phone", "applicant_name", "email"), "varchar"),
-    "step_times": "timestamptz[]",
+    **dict.fromkeys(("withdrawn_at", "refused_at", "closing_step_at"), "timestamptz"),
+    "step_times": "timestamptz[]", "supplements": "struct(since timestamptz, until timestamptz)[]",
 }  # fmt: skip
 DUCKDB_TYPES = {"text": "varchar", "text[]": "varchar[]"}
 

@@ -29,7 +29,7 @@ MEASURES = {
     "ended_before_due": "of the received: finished before the due day, on the day they ended",
     "ended_on_due": "of the received: finished on the due day or without one, withdrawn or not accepted, on the day they ended",
     "ended_late": "of the received: finished after the due day, on the day they ended",
-    "ended_on_time": "of the received: finished with a due day and not after it, on the day they ended",
+    "ended_on_time": "of the received: finished not after the due day, or without one, on the day they ended",
     "ended_overdue": "of the received: were overdue when they ended, on the day they ended",
     "lapsed": "of the received: became overdue before they ended, or will unless they end, on the last day within due",
     "lapsing": "of `lapsed`: those that have not ended",

@@ -19,7 +19,7 @@ from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 from lgsp.vietnam import working_days, working_time
 
-TABLES = ("dossier", "dossier_event", "dossier_source", "reconciliation")
+TABLES = ("dossier", "dossier_event", "dossier_pause", "dossier_source", "reconciliation")
 
 # Changed records are linked in groups of about this many, so that memory does not grow with the size of the change.
 RECORDS_AT_ONCE = 100_000
@@ -30,7 +30,7 @@ EDGE = "source, source_key, ledger.code_key(source_code) as source_code, ledger.
 # The SQL files of the linking, in the order in which they run: first the link groups, then the tables.
 GROUPS = ("receipt_link", "member", "group_id")
 DERIVED = (
-    "latest", "role_record", "lead_record", "pair", "reconciliation", "dossier_event", "paused", "pause_days", "dossier", "dossier_source",
+    "latest", "role_record", "lead_record", "pair", "reconciliation", "dossier_event", "pause", "offered_level", "dossier", "dossier_pause", "dossier_source",
 )  # fmt: skip
 
 
@@ -48,12 +48,14 @@ def add_changed_records(transaction: Transaction) -> None:
 def link_dossiers(run: PublishRun) -> None:
     """Link again all groups that a changed record belongs or belonged to, and merge the result.
 
-    Reads: record.dossier, shared.dossier_source, the temporary table pending. Writes: the shared tables dossier,
-    dossier_event, dossier_source and reconciliation, and their history.
+    Reads: record.dossier, shared.dossier_source, shared.service_offering, the temporary table pending. Writes: the shared tables dossier,
+    dossier_event, dossier_pause, dossier_source and reconciliation, and their history.
     """
     transaction = run.transaction
     if run.derives_all:
         transaction.do(f"insert into pending select {EDGE} from record.dossier")
+    else:
+        transaction.do(sql.load("lgsp.publish", "offered_otherwise", edge=EDGE, snapshot_id=run.snapshot_id))
     transaction.do("create index on pending (source_code)")
     transaction.do("create index on pending (source, source_key)")
     for table, columns in (("reached", "source text, source_key text, primary key (source, source_key)"),
@@ -120,8 +122,12 @@ def _link(run: PublishRun) -> None:
         rows = transaction.arrow(
             "select r.* from record.dossier r join reached using (source, source_key) where not r.is_deleted"
         )
+        offerings = transaction.arrow(
+            "select service_code, organisation_id, valid_from, valid_to, online_level from shared.service_offering where service_code in "
+            "(select service_code from record.dossier join reached using (source, source_key))"
+        )
     with duck(run.settings) as con:
-        derive(con, rows)
+        derive(con, rows, offerings)
         for name in TABLES:
             merge.stage_rows(transaction, contract.load(name), con.sql(f"select * from {name}").to_arrow_table())
     transaction.do("insert into scope_dossier select dossier_id from new_dossier on conflict do nothing")
@@ -133,8 +139,11 @@ def _link(run: PublishRun) -> None:
         merge.merge_staged(transaction, contract.load(name), scope, run.snapshot_id, run.changes)
 
 
-def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
-    """Create the tables of TABLES in a DuckDB connection, from the existing dossier records of complete link groups."""
+def derive(con: duckdb.DuckDBPyConnection, records: pa.Table, offerings: pa.Table) -> None:
+    """Create the tables of TABLES in a DuckDB connection, from the existing dossier records of complete link groups.
+
+    `offerings` has the versions of their procedures: service_code, organisation_id, valid_from, valid_to, online_level.
+    """
     con.execute(sql.load("lgsp.publish", "link_macros"))
     con.execute(sql.load("lgsp.harmonise", "code_key"))
     days = working_days.calendar()
@@ -144,6 +153,7 @@ def derive(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
     )
     con.execute(working_time.macros_sql())
     con.register("existing_record", records)
+    con.register("service_offering", offerings)
     con.register("source_role", _source_roles())
     _label_groups(con)
     parts = {

@@ -40,10 +40,10 @@ Step = Callable[[PublishRun], None]
 CHANGE_STEPS: tuple[Step, ...] = (
     merge_batches,
     count_records,
+    merge_reference_tables,
     link_dossiers,
     link_documents,
     merge_work_files,
-    merge_reference_tables,
     set_clock,
     update_completeness,
     compute_indicators,

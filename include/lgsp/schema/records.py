@@ -24,7 +24,7 @@ ABOUT = ("repairs", "quality_flags")
 KEY_BYTES = 1_000
 TEXT_BYTES = 1_000_000
 # Texts that are in no key and no index. All others are ids, codes and names, which shared keys are made of.
-LONG_TEXTS = ("subject", "field_name", "events", "versions")
+LONG_TEXTS = ("subject", "field_name", "events", "supplements", "versions")
 
 # Staged with each dossier, for schema `restricted`: keyed tokens of the applicant's identity number and phone number.
 TOKENS = ("applicant_token", "phone_token")
@@ -84,7 +84,7 @@ DOSSIER = Kind(
     "dossier",
     head={"source_code": "text", "other_code": "text", "receipt_key": "text", "is_deleted": "boolean"},
     shared="dossier",
-    tail={"events": "text", "repairs": "text", "quality_flags": "text[]"},
+    tail={"events": "text", "supplements": "text", "closed_at_basis": "text", "repairs": "text", "quality_flags": "text[]"},
     indexes=("(source_code)", "(other_code) where other_code is not null", "(receipt_key) where receipt_key is not null"),
 )  # fmt: skip
 

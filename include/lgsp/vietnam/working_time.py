@@ -7,11 +7,9 @@ Every working day has the same opening hours: 7:00-11:30 and 13:30-17:00, eight 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,22 +188,6 @@ def add(start: Instants, working_time: Spans | np.timedelta64) -> Instants:
     day = _calendar().nth(np.maximum(whole, 0))
     time = np.where(rest <= MORNING, OPENS + rest, NOON_END + rest - MORNING)
     return _instants(np.where(span == 0, started, day * DAY + time - LOCAL_OFFSET))
-
-
-def paused_minutes(events: Iterable[tuple[datetime, str]], as_of: datetime | None = None) -> int:
-    """The whole working minutes that a dossier was paused: from each pause event to the event that follows it.
-
-    Events are (instant, status) in order. A pause that has not ended counts until `as_of`; without `as_of` it does
-    not count.
-    """
-    timeline = list(events)
-    if timeline and as_of is not None and as_of > timeline[-1][0]:
-        timeline.append((as_of, ""))
-    pauses = [(start, end) for (start, status), (end, _) in pairwise(timeline) if status in PAUSES]
-    if not pauses:
-        return 0
-    bounds = np.array([[_utc(start), _utc(end)] for start, end in pauses], "datetime64[us]")
-    return int(between(bounds[:, 0], bounds[:, 1]).astype(np.int64).sum() // MINUTE)
 
 
 def macros_sql() -> str:

@@ -64,6 +64,7 @@ _STATUS_NAMES = {
     9: "Chờ nộp phí",
     10: "Dừng xử lý",
 }
+_IN_PROGRESS = (ACCEPTED, PROCESSING)  # the statuses in which an officer works on the dossier
 _TASK_TEXTS = {status: f'"name":"{name}","status":{{"id":{_STATUS[status]}}}' for status, name in _TASKS.items()}
 _CHANNELS = (
     {"id": 0, "name": "Trực tuyến"},
@@ -277,12 +278,18 @@ class Renderer:
         return {"id": str(number) if state.bits & BIT["status-as-text"] else number, "name": name}
 
     def _tasks(self, state: DossierState, times: list[str], code: str) -> orjson.Fragment:
-        """All events after the submission; the values need no escaping, so no serialiser is used."""
-        ends = [f'"{at}"' for at in times[2:]] + ["null"]
+        """The completed step of each event after the submission, and the step in progress.
+
+        A step begins with the event before it. The values need no escaping, so no serialiser is used.
+        """
+        steps = [status for _, status in state.events[1:]]
+        ends = [f'"{at}"' for at in times[1:]]
+        if state.events[-1][1] in _IN_PROGRESS:
+            steps, ends = [*steps, PROCESSING], [*ends, "null"]
         entries = [
             f'{{"id":"{state.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'
             f'"createdDate":"{start}","completedDate":{end}}}'
-            for slot, ((_, status), start, end) in enumerate(zip(state.events[1:], times[1:], ends, strict=False))
+            for slot, (status, start, end) in enumerate(zip(steps, times, ends, strict=False))
         ]
         return orjson.Fragment(f"[{','.join(entries)}]")
 

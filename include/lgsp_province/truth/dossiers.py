@@ -87,7 +87,8 @@ def published(view: View) -> PublishedDossiers:
     due[~in_one_stop & marks.has("schema-drift")[rows]] = -1
     is_overwritten = ~in_one_stop & marks.has("submitted-overwritten")[rows] & (accepted >= 0)
     status = lifecycles.statuses[rows, visible - 1].astype(np.int64)
-    status[in_one_stop & (status == ACCEPTED)] = PROCESSING  # the one-stop shop has one code for both
+    is_without_step = in_one_stop & (status == ACCEPTED)
+    status[is_without_step] = PROCESSING  # the one-stop shop has one code for both, and no step for the second yet
     channel = dossiers.channel[rows].astype(np.int64)
     channel[marks.has("channel-conflict")[rows] & ~in_portal & (channel == ONLINE)] = COUNTER
     channel[marks.has("D27")[rows]] = ONLINE
@@ -100,7 +101,7 @@ def published(view: View) -> PublishedDossiers:
         in_portal,
         channel,
         status,
-        visible,
+        visible + is_without_step,
         np.where(is_overwritten, accepted, dossiers.submitted[rows]),
         accepted,
         np.where(accepted >= 0, due, -1),

@@ -1,7 +1,7 @@
 """Working time counts only opening hours of working days, and the calendar reports how far it is announced."""
 
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -339,61 +339,12 @@ def database() -> duckdb.DuckDBPyConnection:
     listed = pa.table({"day_on": [r.day_on for r in rows], "is_working_day": [r.is_working_day for r in rows]})
     con.register("working_day", listed)
     con.execute(working_time.macros_sql())
-    con.execute("create table dossier_event (dossier_id text, event_seq integer, status text, occurred_at timestamptz)")
     return con
 
 
 def query_value(query: str, values: list[object]) -> object:
     row = database().execute(query, values).fetchone()
     return row[0] if row else None
-
-
-def paused_in_sql(events: list[tuple[datetime, str]], as_of: datetime | None) -> object:
-    database().execute("delete from dossier_event")
-    if events:
-        rows = [["D", place, status, moment] for place, (moment, status) in enumerate(events, 1)]
-        database().executemany("insert into dossier_event values (?, ?, ?, ?)", rows)
-    return query_value(
-        "select coalesce(sum(paused_working_minutes), 0)::bigint from paused_dossiers('dossier_event', ?::timestamptz)",
-        [as_of],
-    )
-
-
-EVENTS = [
-    ("2026-06-01T08:00", "accepted"),
-    ("2026-06-01T09:00", "supplement_requested"),
-    ("2026-06-03T10:00", "processing"),
-    ("2026-06-05T16:00", "payment_requested"),
-    ("2026-06-06T09:00", "processing"),  # paid on a Saturday
-    ("2026-06-10T16:00", "suspended"),
-]
-
-
-@pytest.mark.parametrize(
-    ("as_of", "minutes"),
-    [(None, 1080), ("2026-06-11T08:00", 1200), ("2026-06-10T12:00", 1080), ("2026-06-14T00:00", 1080 + 60 + 960)],
-)
-def test_a_pause_lasts_until_the_next_event(as_of: str | None, minutes: int) -> None:
-    events = [(aware(text), status) for text, status in EVENTS]
-    as_of_time = aware(as_of) if as_of else None
-    assert working_time.paused_minutes(events, as_of_time) == minutes
-    assert paused_in_sql(events, as_of_time) == minutes
-
-
-timelines = st.lists(st.tuples(seconds, st.sampled_from([*working_time.PAUSES, "processing", "finished"])), max_size=8)
-
-
-@given(timelines, st.none() | seconds)
-def test_python_and_sql_count_the_same_paused_minutes(timeline: list[tuple[int, str]], as_of: int | None) -> None:
-    events = [(datetime.fromtimestamp(moment, UTC), status) for moment, status in sorted(timeline, key=lambda e: e[0])]
-    as_of_time = None if as_of is None else datetime.fromtimestamp(as_of, UTC)
-    assert working_time.paused_minutes(events, as_of_time) == paused_in_sql(events, as_of_time)
-
-
-@given(st.lists(seconds, min_size=1, max_size=8), seconds)
-def test_a_dossier_without_a_pause_has_no_paused_minutes(times: list[int], as_of: int) -> None:
-    events = [(datetime.fromtimestamp(moment, UTC), "processing") for moment in sorted(times)]
-    assert working_time.paused_minutes(events, datetime.fromtimestamp(as_of, UTC)) == 0
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,18 @@ record as (
             coalesce(d.channel, 'unknown') as channel,
             case when d.channel = 'counter' then 'counter' when d.channel = 'online' then d.submitted_via end as submitted_via,
             case when d.online_level between 2 and 4 then d.online_level end as online_level,
-            case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.closed_at, d.source_updated_at) end as closed_at,
+            case when d.status in ('withdrawn', 'not_accepted') then coalesce(d.withdrawn_at, d.refused_at, d.closing_step_at, d.source_updated_at) end as closed_at,
             case when d.fee_vnd >= 0 then d.fee_vnd end as fee_vnd,
             case when d.satisfaction between 1 and 5 then d.satisfaction end as satisfaction,
             to_json(list_sort(list_transform(
                 list_filter(d.events, lambda e: e.occurred_at is not null and e.status is not null),
                 lambda e: {'t': epoch_us(e.occurred_at), 's': e.status, 'i': e.is_inferred,
                     'o': case when e.organisation_source = d.organisation_source then d.organisation_code else organisation_code(e.organisation_source) end}
-            )))::varchar as events
+            )))::varchar as events,
+            to_json(list_transform(d.supplements, lambda b: {'f': epoch_us(b.since), 'u': epoch_us(b.until)}))::varchar as supplements
         ),
+        case when d.status not in ('withdrawn', 'not_accepted') then null when d.withdrawn_at is not null then 'withdrawal' when d.refused_at is not null then 'refusal'
+            when d.closing_step_at is not null then 'step' else 'change' end as closed_at_basis,
         -- from the procedure and agency that the source sent, known or not; null when a part is missing, so that it links nothing;
         -- a hash, because a receipt number may contain personal data
         md5(d.receipt_code || '|' || coalesce(procedure_base(d.service_source), nonempty(d.service_source)) || '|'
@@ -74,7 +77,7 @@ record as (
     left join reported_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
 )
 select
-    source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, repairs,
+    source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, supplements, closed_at_basis, repairs,
     is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_reported_twice, is_due_on_day_off,
     is_worked_on_after_finish, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
 from record

@@ -6,3 +6,5 @@ create macro step_rank(s) as list_position(['submitted', 'accepted', 'not_accept
 create macro delivery_rank(s) as list_position(['arrived', 'accepted', 'assigned', 'processing', 'completed', 'rejected',
     'recall_requested', 'recall_refused', 'recall_accepted'], s);
 create macro make_timestamptz(us) as make_timestamp(us) at time zone 'UTC';
+-- How reliable the day is on which a dossier was withdrawn or refused, 1 for the most reliable basis.
+create macro closing_rank(basis) as coalesce(list_position(['withdrawal', 'refusal', 'step', 'change'], basis), 3);

@@ -25,31 +25,6 @@ create macro add_working_days(day, days) as (
     where c.day_on = day
 );
 
--- The paused working minutes of each dossier that was ever paused: (dossier_id, paused_working_minutes).
--- `events` is the name of a table (dossier_id, event_seq, status, occurred_at), as text because the table may be created later.
--- A pause that has not ended counts until `as_of`. With NULL it does not count, so the result depends on the events only.
-create macro paused_dossiers(events, as_of) as table
-    select dossier_id, (sum(worked_us(ended_at) - worked_us(occurred_at)) // 60000000)::bigint as paused_working_minutes
-    from (
-        select dossier_id, status, occurred_at,
-            coalesce(lead(occurred_at) over (partition by dossier_id order by event_seq), greatest(as_of, occurred_at)) as ended_at
-        from query_table(events)
-    )
-    where is_pause(status)
-    group by dossier_id;
-
--- The pauses of each dossier that was ever paused, in days: (dossier_id, pauses, is_open). A pause has its first day and the
--- day on which work continued; pauses within one day are left out. `is_open`: no event has ended the last pause.
-create macro pauses_of(events) as table
-    select dossier_id, list({'since': since, 'until': until} order by since) as pauses, bool_or(until is null) as is_open
-    from (
-        select dossier_id, status, local_day(occurred_at) as since,
-            local_day(lead(occurred_at) over (partition by dossier_id order by event_seq)) as until
-        from query_table(events)
-    )
-    where is_pause(status) and until is distinct from since
-    group by dossier_id;
-
 -- The due day moved by the pauses. A due day that was amended (extended, or different from the first) already includes them.
 create macro due_effective_on(due_on, due_first_on, extension_count, paused_working_minutes) as case
     when coalesce(paused_working_minutes, 0) = 0 or extension_count > 0 or due_first_on <> due_on then due_on

@@ -13,7 +13,7 @@ select ${dimensions}, day_on,
     coalesce(sum(sign) filter (where event = 'ended' and due_comparison < 0), 0)::integer as ended_before_due,
     coalesce(sum(sign) filter (where event = 'ended' and due_comparison = 0), 0)::integer as ended_on_due,
     coalesce(sum(sign) filter (where event = 'ended' and due_comparison > 0), 0)::integer as ended_late,
-    coalesce(sum(sign) filter (where event = 'ended' and not is_ended_unfinished and finished_on <= due_on), 0)::integer as ended_on_time,
+    coalesce(sum(sign) filter (where event = 'ended' and not is_ended_unfinished and coalesce(finished_on <= due_on, true)), 0)::integer as ended_on_time,
     coalesce(sum(sign) filter (where event = 'ended' and is_overdue_at_end), 0)::integer as ended_overdue,
     coalesce(sum(sign * delta) filter (where event = 'lapsed'), 0)::integer as lapsed,
     coalesce(sum(sign * delta) filter (where event = 'lapsed' and ended_on is null), 0)::integer as lapsing,
@@ -52,7 +52,7 @@ cross join lateral (
     values ('received', received_on, 1), ('ended', ended_on, 1), ('lapsed', case when is_overdue_after_due_day then overdue_after end, 1),
         ('finished', case when not is_ended_unfinished then finished_on end, 1),
         ('closed', case when is_ended_unfinished then (closed_at at time zone 'Asia/Ho_Chi_Minh')::date end, 1),
-        ('rated', case when satisfaction is not null then coalesce(finished_on, received_on) end, 1)
+        ('rated', case when satisfaction is null then null when is_ended_unfinished then received_on else coalesce(finished_on, received_on) end, 1)
     union all
     -- an overdue dossier is not overdue during a pause: -1 on the day the pause begins, 1 on the day it ends
     select 'lapsed', day_on, delta from (

@@ -25,7 +25,8 @@ select
     coalesce(dueDate, appointmentDate) as due_at,
     completedDate as finished_at,
     returnedDate as returned_at,
-    coalesce(withdrawDate, list_max(list_transform(list_filter(task, lambda t: dossier_step(t.name) in ('not_accepted', 'withdrawn')), lambda t: t.createdDate))) as closed_at,
+    withdrawDate as withdrawn_at,
+    list_max(list_transform(list_filter(task, lambda t: dossier_step(t.name) in ('not_accepted', 'withdrawn')), lambda t: t.completedDate)) as closing_step_at,
     dossierStatus.id as status,
     len(extendHistory)::integer as extension_count,
     len(list_filter(task, lambda t: dossier_step(t.name) = 'supplement_requested'))::integer as supplement_count,
@@ -34,20 +35,19 @@ select
     reusedComponents as reused_component_count,
     feeTotal as fee_vnd,
     isPaidOnline as is_paid_online,
-    -- the steps, and for each date of the dossier without a step an inferred event
+    -- the steps that are completed, and for each date of the dossier without a step an inferred event
     list_concat(
-        list_transform(coalesce(task, []), lambda t: {
-            'status': coalesce(dossier_step(t.name), 'processing'), 'occurred_at': t.createdDate,
+        list_transform(list_filter(coalesce(task, []), lambda t: t.completedDate is not null), lambda t: {
+            'status': coalesce(dossier_step(t.name), 'processing'), 'occurred_at': t.completedDate,
             'organisation_source': t.agency.code, 'is_inferred': false}),
         list_filter([
             {'status': 'submitted', 'occurred_at': appliedDate, 'organisation_source': agency.code, 'is_inferred': true},
-            {'status': 'accepted', 'occurred_at': acceptedDate, 'organisation_source': agency.code, 'is_inferred': true},
             {'status': 'finished', 'occurred_at': completedDate, 'organisation_source': agency.code, 'is_inferred': true},
             {'status': 'returned', 'occurred_at': returnedDate, 'organisation_source': agency.code, 'is_inferred': true},
             {'status': 'withdrawn', 'occurred_at': withdrawDate, 'organisation_source': agency.code, 'is_inferred': true}
-        ], lambda e: not list_contains(list_transform(coalesce(task, []), lambda t: coalesce(dossier_step(t.name), 'processing')), e.status))
+        ], lambda e: not list_contains(list_transform(list_filter(coalesce(task, []), lambda t: t.completedDate is not null), lambda t: coalesce(dossier_step(t.name), 'processing')), e.status))
     ) as events,
-    list_transform(task, lambda t: t.createdDate) as step_times,
+    list_filter(list_transform(task, lambda t: t.completedDate), lambda t: t is not null) as step_times,
     applicant.data.identityNumber as identity_number,
     applicant.data.phoneNumber as phone,
     applicant.data.fullname as applicant_name,

@@ -23,7 +23,8 @@ select
     NgayHenTra as due_at,
     NgayKetThucXuLy as finished_at,
     NgayTra as returned_at,
-    coalesce(NgayTuChoi, list_max(list_transform(list_filter(TienDo, lambda t: t.TrangThai in ('not_accepted', 'withdrawn')), lambda t: t.ThoiDiemXuLy))) as closed_at,
+    NgayTuChoi as refused_at,
+    list_max(list_transform(list_filter(TienDo, lambda t: t.TrangThai in ('not_accepted', 'withdrawn')), lambda t: t.ThoiDiemXuLy)) as closing_step_at,
     TrangThaiHoSo as status,
     len(list_filter(DanhSachHoSoBoSung, lambda b: b.NgayHenTraMoi is not null))::integer as extension_count,
     len(DanhSachHoSoBoSung)::integer as supplement_count,
@@ -40,12 +41,13 @@ select
             'organisation_source': MaDonViXuLy, 'is_inferred': false}),
         list_filter([
             {'status': 'submitted', 'occurred_at': NgayNopHoSo, 'organisation_source': MaDonViXuLy, 'is_inferred': true},
-            {'status': 'accepted', 'occurred_at': NgayTiepNhan, 'organisation_source': MaDonViXuLy, 'is_inferred': true},
             {'status': 'finished', 'occurred_at': NgayKetThucXuLy, 'organisation_source': MaDonViXuLy, 'is_inferred': true},
             {'status': 'returned', 'occurred_at': NgayTra, 'organisation_source': MaDonViXuLy, 'is_inferred': true},
             {'status': 'not_accepted', 'occurred_at': NgayTuChoi, 'organisation_source': MaDonViXuLy, 'is_inferred': true}
         ], lambda e: not list_contains(list_transform(coalesce(TienDo, []), lambda t: t.TrangThai), e.status))
     ) as events,
+    list_transform(list_filter(DanhSachHoSoBoSung, lambda b: b.NgayBoSung is not null or b.NgayTiepNhanBoSung is not null),
+        lambda b: {'since': b.NgayBoSung, 'until': b.NgayTiepNhanBoSung}) as supplements,
     list_transform(TienDo, lambda t: t.ThoiDiemXuLy) as step_times,
     DinhDanhCHS[1].SoDinhDanh as identity_number,
     SoDienThoai as phone,
