@@ -19,7 +19,7 @@ def land(source: str) -> list[str]:
 
     settings = connections.settings(source)
     install.ensure(settings)
-    return land.run(settings, source, window)
+    return land.run(settings, source, window, is_overlapping=True)
 
 
 @task

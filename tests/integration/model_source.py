@@ -15,7 +15,7 @@ import orjson
 from hypothesis import strategies as st
 
 from lgsp.land.archive import Batch
-from lgsp.land.reader import Keys, Reader, Reading
+from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading
 from lgsp.land.source_client import Client
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
@@ -200,10 +200,10 @@ class _Client:
         _append(reader, "keys", sorted(keys.change_times))
         return keys
 
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+    def look_up(self, reader: Reader, name: str, key: str, landed_as: str = LOOK_UPS) -> tuple[str | None, int]:
         row = self._systems.records[self._source].get(key)
         return None if row is None else self._changed(row), _append(
-            reader, "look_ups", {"looked_up": key, "found": row is not None}
+            reader, landed_as, {"looked_up": key, "found": row is not None}
         )
 
     def _within(self, window: Window) -> list[dict[str, Any]]:

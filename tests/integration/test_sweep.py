@@ -53,10 +53,14 @@ def connections(small: World) -> Iterator[Connections]:
 
 def hide(connections: Connections, source: str, *keys: str) -> None:
     """Hide the records with these keys in a source, and show those that were hidden before."""
+    assert post(connections, source, "hide", {"keys": keys}) == {"hidden": len(keys)}
+
+
+def post(connections: Connections, source: str, command: str, body: dict[str, Any]) -> Any:
+    """Send a command to a simulated source; its answer."""
     connection = connections[source]
-    url = f"http://{connection['host']}:{connection['port']}/_province/hide"
-    answer = requests.post(url, json={"keys": keys}, timeout=10)
-    assert answer.json() == {"hidden": len(keys)}
+    url = f"http://{connection['host']}:{connection['port']}/_province/{command}"
+    return requests.post(url, json=body, timeout=10).json()
 
 
 def sweep_and_publish(installation: Installation, source: str) -> dict[str, tuple[int, int, int]]:
@@ -70,6 +74,44 @@ def shown(installation: Installation, *keys: str, schema: str = "shared") -> set
     """Those of the source keys whose dossier is in a schema, by default in the published tables."""
     query = f"select source_key from {schema}.dossier_source join {schema}.dossier using (dossier_id) where source_key = any(%s)"
     return {row["source_key"] for row in installation.query(query, list(keys))}
+
+
+UNDATED: list[str | None] = [None, "", "chưa sửa", "2199-01-01T00:00:00.000+0000"]
+
+
+def test_a_sweep_finds_records_that_no_window_reaches(
+    install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]]
+) -> None:
+    source, installation = "one_stop_shop", install(connections)
+    keys = sound[source][: len(UNDATED) + 1]
+    served = dict(zip(keys, [*UNDATED, None], strict=True))
+    post(connections, source, "change-times", {"keys": served})
+    hide(connections, source, keys[-1])
+    installation.ingest(source)
+    installation.publish()
+    assert shown(installation, *keys) == set()
+    missing, changed, deleted = sweep_and_publish(installation, source)["dossiers"]
+    assert (missing - undelivered(installation), changed, deleted) == NOTHING
+    assert shown(installation, *keys) == set(keys[:-1])
+    rows = installation.query(
+        "select r.source_updated_at, d.quality_flags, greatest(d.submitted_at, d.received_at, d.finished_at, d.returned_at, d.closed_at) as newest "
+        "from record.dossier r join shared.dossier_source s using (source, source_key) join shared.dossier d using (dossier_id) where source_key = any(%s)",
+        keys,
+    )
+    assert all(row["source_updated_at"] == row["newest"] for row in rows)
+    assert all("DOS_CHANGE_TIME" in row["quality_flags"] for row in rows)
+    (batch,) = installation.query("select * from ledger.batch where purpose = 'sweep'")
+    assert (batch["declared_count"], batch["published_count"]) == (len(UNDATED), len(UNDATED))
+
+    hashes = installation.data_hashes()
+    assert sweep_and_publish(installation, source) == {"dossiers": NOTHING}
+    assert installation.data_hashes() == hashes, "a second sweep changes nothing"
+    hide(connections, source, keys[0])
+    sweep_and_publish(installation, source)
+    assert shown(installation, *keys) == set(keys[1:]), "one was deleted, one came back"
+    hide(connections, source)
+    sweep_and_publish(installation, source)
+    assert shown(installation, *keys) == set(keys), "the deleted one came back, without a change time"
 
 
 def test_a_sweep_finds_late_deleted_and_restored_records(

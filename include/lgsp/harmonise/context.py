@@ -167,7 +167,7 @@ class HarmoniseContext:
             left join organisation o on o.organisation_id = organisation_code(sent) where sent is not null
             """)
         self._applicant_places()
-        self.stage(records.DOSSIER, dossier_columns.record_query())
+        self.stage(records.DOSSIER, dossier_columns.record_query(self.batch.manifest.get("latest")))
         self.stage_aliases()
 
     def _match(self) -> None:

@@ -13,6 +13,7 @@ from lgsp import sql
 from lgsp.errors import ContractError
 from lgsp.schema import contract, sources
 from lgsp.schema.sources import Source
+from lgsp.sql import quoted
 
 QUERY = "dossiers"  # the name of the SQL file of each source
 
@@ -25,7 +26,7 @@ OPTIONAL = {
     **dict.fromkeys(
         ("other_code", "receipt_code", "service_name", "organisation_name", "competent_source", "competent_name", "applicant_unit",
          "applicant_unit_name", "identity_number", "phone", "applicant_name", "email"), "varchar"),
-    **dict.fromkeys(("withdrawn_at", "refused_at", "closing_step_at"), "timestamptz"),
+    **dict.fromkeys(("created_at", "withdrawn_at", "refused_at", "closing_step_at"), "timestamptz"),
     "step_times": "timestamptz[]", "supplements": "struct(since timestamptz, until timestamptz)[]",
 }  # fmt: skip
 DUCKDB_TYPES = {"text": "varchar", "text[]": "varchar[]"}
@@ -45,11 +46,14 @@ def read_query(source: Source) -> str:
     return f"select {', '.join(['*', *nulls])} from ({source.sql(QUERY)})"
 
 
-def record_query() -> str:
-    """The query that turns the rows of `read_query` into dossier records; they are the view `source_dossier`."""
-    return sql.load(
-        "lgsp.harmonise", "dossier_record", columns=", ".join(c.name for c in contract.load("dossier").recorded)
-    )
+def record_query(latest: str | None) -> str:
+    """The query that turns the rows of `read_query` into dossier records; they are the view `source_dossier`.
+
+    A change time from `latest` on, in ISO 8601, is in the future.
+    """
+    columns = ", ".join(column.name for column in contract.load("dossier").recorded)
+    limit = f"timestamptz {quoted(latest)}" if latest else "null"
+    return sql.load("lgsp.harmonise", "dossier_record", columns=columns, latest=limit)
 
 
 def check_filled() -> None:
@@ -76,7 +80,9 @@ def _selected(query: str) -> frozenset[str]:
 @cache
 def computed_columns() -> frozenset[str]:
     """The columns that the record SQL computes: those in its `replace` lists."""
-    return frozenset(_replacements(_parsed(sql.load("lgsp.harmonise", "dossier_record", columns="null as nothing"))))
+    return frozenset(
+        _replacements(_parsed(sql.load("lgsp.harmonise", "dossier_record", columns="null as nothing", latest="null")))
+    )
 
 
 def _replacements(node: Any) -> Iterator[str]:

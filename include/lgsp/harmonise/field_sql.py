@@ -40,6 +40,7 @@ class SourceList:
     records: str
     fields: Mapping[str, Any]
     corrections: tuple[Correction, ...] = ()
+    record: str | None = None  # where a record is that was requested by its key; None: the whole answer
 
     def structure(self) -> str:
         """The DuckDB structure that extracts the fields from JSON, without the ignored ones."""
@@ -144,7 +145,11 @@ def load_list(name: str, declared: Mapping[str, Any], file: str, corrections: tu
     Raises ContractError for an unknown treatment, and for a correction that cannot be applied.
     """
     source_list = SourceList(
-        name, declared["records"], declared["fields"], tuple(c for c in corrections if c.list == name)
+        name,
+        declared["records"],
+        declared["fields"],
+        tuple(c for c in corrections if c.list == name),
+        declared.get("record"),
     )
     known = treatments() | set(codelists.names()) | {*WORDS, IGNORED}
     for path, treatment in (*_leaves(source_list.fields, True), *_elements(source_list.fields, True)):

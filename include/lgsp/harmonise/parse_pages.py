@@ -15,7 +15,7 @@ import pyarrow as pa
 from lgsp.harmonise import profile
 from lgsp.harmonise.field_sql import IGNORED, SourceList
 from lgsp.land import json_sanitiser
-from lgsp.land.archive import Batch, LandedAnswer
+from lgsp.land.archive import Batch, LandedAnswer, by_key
 from lgsp.land.record_subset import Selection
 from lgsp.sql import quoted
 from lgsp.vietnam import text
@@ -76,6 +76,8 @@ def read(
     )
     for bodies in _chunks(batch, name):
         _insert_records(con, name, source_list.records, bodies)
+    for bodies in _chunks(batch, by_key(name)):
+        _insert_single_records(con, source_list, bodies)
     if isinstance(batch, Selection):
         _delete_others(con, name, batch)
     drift = _find_drift(con, source_list)
@@ -146,6 +148,21 @@ def _insert_records(
         f'from (select call, json_transform(body, {shape})."{records_key}" as items from page))'
     )
     con.unregister("page")
+
+
+def _insert_single_records(
+    con: duckdb.DuckDBPyConnection, source_list: SourceList, bodies: list[tuple[LandedAnswer, bytes]]
+) -> None:
+    """Insert the record of each answer to a request by key into `raw_<list>`; an answer without a record has none."""
+    con.register("answer", pa.table({
+        "call": pa.array([call.number for call, _ in bodies if call.records], pa.int32()),
+        "body": pa.array([json_sanitiser.sanitise(body) for call, body in bodies if call.records], pa.binary()).view(pa.string()),
+    }))  # fmt: skip
+    record = f"body::json->{quoted(source_list.record)}" if source_list.record else "body::json"
+    con.execute(
+        f"insert into raw_{source_list.name} select call, 0, record, md5(record::varchar), false from (select call, {record} as record from answer)"
+    )
+    con.unregister("answer")
 
 
 def _delete_others(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:

@@ -55,7 +55,7 @@ def stage(context: HarmoniseContext) -> None:
             for entry in entries
         ]  # fmt: skip
         context.table("tombstone", rows, ", ".join(f"{name} {kind.columns[name]}" for name in rows[0]))
-        _restage(context, kind, "limit 0", "insert into restaged by name select * from tombstone")
+        _restage(context, kind, "insert into restaged by name select * from tombstone")
         context.con.execute("drop table tombstone")
 
 
@@ -69,17 +69,17 @@ def lift(context: HarmoniseContext) -> None:
     for kind in records.FACTS:
         if "is_deleted" in kind.columns and (context.folder / f"{kind.name}.parquet").exists():
             _restage(
-                context, kind, "",
+                context, kind,
                 "update restaged set source_updated_at = greatest(restaged.source_updated_at, not_before) "
                 "from returned_record where returned_record.source_key = restaged.source_key",
             )  # fmt: skip
 
 
-def _restage(context: HarmoniseContext, kind: records.Kind, limit: str, change: str) -> None:
+def _restage(context: HarmoniseContext, kind: records.Kind, change: str) -> None:
     """Stage the rows of a kind again, after a statement has changed them in the table `restaged`."""
     path = context.folder / f"{kind.name}.parquet"
     context.con.execute(
-        f"create table restaged as select * exclude (source, batch_id, content_hash) from {parquet(path)} {limit}"
+        f"create table restaged as select * exclude (source, batch_id, content_hash) from {parquet(path)}"
     )
     context.con.execute(change)
     context.stage(kind, "select * from restaged")

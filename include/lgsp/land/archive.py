@@ -28,6 +28,11 @@ from lgsp.errors import ContractError
 SYNC_BYTES = 8 * 1024 * 1024
 
 
+def by_key(list_name: str) -> str:
+    """The list under which the records of another list are landed that were requested one by one, by their keys."""
+    return f"{list_name}_by_key"
+
+
 @dataclass(frozen=True)
 class LandedAnswer:
     """One landed answer: its list, its request, and where its bytes are in the pack.

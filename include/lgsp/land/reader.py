@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_READS = 3
+# The list of answers that only prove whether a record exists.
+LOOK_UPS = "look_ups"
 # The status of a stored answer that stands for a record which the source lists and does not deliver.
 NOT_DELIVERED = 0
 INVISIBLE = dict.fromkeys(map(ord, "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"), " ")
@@ -90,13 +92,23 @@ class Reader:
         self.pack.annotate(number, is_whole=True, records=1)
 
     def look_up(
-        self, name: str, key: str, method: str, path: str, parse: Callable[[Any], T | None], **request: Any
+        self,
+        name: str,
+        key: str,
+        method: str,
+        path: str,
+        parse: Callable[[Any], T | None],
+        list_name: str,
+        **request: Any,
     ) -> tuple[T | None, int]:
-        """Request one record; the value that `parse` makes of it (None when it does not exist) and the answer's number."""
+        """Request one record; the value that `parse` makes of it (None when it does not exist) and the answer's number.
+
+        The answer is landed in the list `list_name`: LOOK_UPS as a proof, `archive.by_key(...)` as a record to harmonise.
+        """
         label = f"{name} {mask_key(key)}"
         found: T | None = None
         try:
-            found = self.ask("look_ups", method, path, lambda answer: (parse(answer), 1),
+            found = self.ask(list_name, method, path, lambda answer: (parse(answer), 1),
                              label=label, is_durable=False, **request)  # fmt: skip
         except NotFound:
             log.debug("%s does not exist", label)
@@ -110,21 +122,27 @@ class Keys:
     """The keys that a source has, each with its newest change time, and the spans for which they are complete.
 
     `skipped` counts the keys of the days that were not read because the source has as many records there as we know.
-    `unreadable` counts the keys that were left out because their change time cannot be parsed.
+    `undated` are the keys without a readable change time, or with one in the future: no window reaches their records.
     """
 
     change_times: dict[str, datetime] = field(default_factory=dict, repr=False)
     spans: list[Window] = field(default_factory=list)
     skipped: int = 0
-    unreadable: int = 0
+    undated: set[str] = field(default_factory=set, repr=False)
 
     def add(self, key: str, changed: str) -> None:
-        """Add one key without surrounding invisible characters, or count it as unreadable when its change time is."""
+        """Add one key without surrounding invisible characters; it is undated when its change time cannot be read."""
         key, moment = key.translate(INVISIBLE).strip(" "), times_and_numbers.instant(changed)
         if moment is None:
-            self.unreadable += 1
+            self.undated.add(key)
         elif key not in self.change_times or moment > self.change_times[key]:
             self.change_times[key] = moment
+
+    def move_future(self, until: datetime) -> None:
+        """Count the keys that changed after `until` as undated, and those with a readable change time as dated."""
+        future = {key for key, moment in self.change_times.items() if moment > until}
+        self.undated = (self.undated - self.change_times.keys()) | future
+        self.change_times = {key: moment for key, moment in self.change_times.items() if key not in future}
 
 
 def read_until_stable(reader: Reader, name: str, read: Callable[[], Mapping[str, Reading]]) -> Mapping[str, Reading]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from lgsp.land.archive import Batch, LandedAnswer
+from lgsp.land.archive import Batch, LandedAnswer, by_key
 
 # Lists whose records are requested individually: each answer is one record, so only picked answers are read.
 REQUESTED_INDIVIDUALLY = ("edocs",)
@@ -39,7 +39,7 @@ class Selection(Batch):
 
     def positions(self, list_name: str) -> list[tuple[int, int]]:
         """The picked records of one list; empty when the list stays complete."""
-        numbers = {call.number for call in super().calls(list_name)}
+        numbers = {call.number for name in (list_name, by_key(list_name)) for call in super().calls(name)}
         return sorted(position for position in self.picked if position[0] in numbers)
 
     def pointers(self, batch_id: str) -> list[str]:

@@ -11,7 +11,7 @@ from lgsp import store
 from lgsp.errors import ContractError
 from lgsp.land.http_client import Caller, Manners
 from lgsp.land.rate_limit import Budget
-from lgsp.land.reader import Keys, Reader, Reading, read_until_stable
+from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, read_until_stable
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
 from lgsp.window import Window
@@ -38,8 +38,10 @@ class Client(Protocol):
         number may be skipped; with None, every day is read.
         """
 
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+    def look_up(self, reader: Reader, name: str, key: str, landed_as: str = LOOK_UPS) -> tuple[str | None, int]:
         """The change time of one record (None when the source has deleted it) and the number of the answer.
+
+        The answer is landed in the list `landed_as`.
 
         Called only for lists with `absent: look_up` in source.yml.
         """

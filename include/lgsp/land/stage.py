@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from lgsp import store
@@ -22,10 +23,18 @@ from lgsp.window import Window
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str, Any] | None = None) -> list[str]:
+def run(
+    settings: Settings,
+    source_name: str,
+    window: Window,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    is_overlapping: bool = False,
+) -> list[str]:
     """Land a window of a source and return the ids of its batches: one, or several when the window is large.
 
-    `facts` are written to each manifest, for the later stages.
+    `facts` are written to each manifest, for the later stages. With `is_overlapping` the request begins earlier than the
+    window, by the source's overlap: a change that the source stored late is still read. The window of the batches is the same.
 
     Raises SourceFailed when the source does not answer as its interface promises (a retry may help) and SourceRefused
     when it refuses our requests. A partly landed batch is never read.
@@ -42,7 +51,12 @@ def run(settings: Settings, source_name: str, window: Window, facts: Mapping[str
                     connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error)
                 )
             raise
-        return [_land(settings, source, client, caller, part, facts or {}) for part in parts]
+        overlap = timedelta(minutes=source.overlap_minutes) if is_overlapping else timedelta()
+        margins = [overlap, *[timedelta()] * (len(parts) - 1)]
+        return [
+            _land(settings, source, client, caller, part, margin, facts or {})
+            for part, margin in zip(parts, margins, strict=True)
+        ]
 
 
 def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -> list[str]:
@@ -69,8 +83,8 @@ def _split(client: Client, source: Source, window: Window) -> list[Window]:
 
 
 def _land(
-    settings: Settings, source: Source, client: Client, caller: Caller, window: Window, facts: Mapping[str, Any]
-) -> str:
+    settings: Settings, source: Source, client: Client, caller: Caller, window: Window, margin: timedelta, facts: Mapping[str, Any]
+) -> str:  # fmt: skip
     with store.connect(settings) as connection:
         batch = ledger.open_batch(connection, source.name, window)
     pack = Pack(settings.landing / batch.landing_path)
@@ -78,11 +92,11 @@ def _land(
         reader = Reader(caller, pack)
         with heartbeat.beating(settings, batch.batch_id):
             client.read_lists(reader)
-            readings = source_client.read_window(client, reader, window)
+            readings = source_client.read_window(client, reader, Window(window.start - margin, window.end))
         declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
-                   "to": window.end.isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
+                   "to": window.end.isoformat(), "requested_from": (window.start - margin).isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except (LgspError, OSError) as error:
         pack.close_unsealed()
         with store.connect(settings) as connection:

@@ -61,6 +61,9 @@ class Difference:
     )  # listed again after a tombstone, with an old change time
     deleted_at: dict[str, datetime] = field(default_factory=dict)  # of the returned keys: the time of the tombstone
     absent: list[Absent] = field(default_factory=list)
+    undated: dict[str, datetime | None] = field(
+        default_factory=dict
+    )  # listed without a change time, or with one in the future; the time of the tombstone, if a sweep found it deleted
     unread: int = 0  # changed outside every published window: not missed, only not read yet
     undelivered: int = 0  # read again before, but no record with their key came
 
@@ -130,6 +133,8 @@ def compare(connection: Connection, compared: ComparedList, keys: Keys, due_unti
     with connection.cursor().copy("copy listed (source_key, masked_key, changed_at) from stdin") as copy:
         for key, changed_at in keys.change_times.items():
             copy.write_row([key, key, changed_at])
+        for key in keys.undated:
+            copy.write_row([key, key, None])
     connection.execute("analyze listed")
     unknown = connection.execute(
         "select source_key from listed l where not exists (select 1 from known k where k.source_key = l.source_key)"
@@ -158,6 +163,11 @@ def compare(connection: Connection, compared: ComparedList, keys: Keys, due_unti
             difference.missing[key] = changed_at
         else:
             difference.changed[key] = changed_at
+    undated = connection.execute(
+        "select l.source_key, max(s.changed_at) filter (where s.is_inferred) as deleted_at from listed l left join stored s using (source_key) "
+        "where l.changed_at is null group by 1"
+    )
+    difference.undated = {row["source_key"]: row["deleted_at"] for row in undated}
     difference.absent = _absent(connection, compared, keys.spans)
     return difference
 

@@ -19,7 +19,8 @@ from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.harmonise import tombstones
 from lgsp.harmonise.tombstones import NEXT, Tombstone
 from lgsp.land import calls, source_client
-from lgsp.land.archive import Pack
+from lgsp.land.archive import Pack, by_key
+from lgsp.land.http_client import AttemptsExhausted
 from lgsp.land.reader import Reader
 from lgsp.land.source_client import Client
 from lgsp.maintain import compare_keys
@@ -65,6 +66,7 @@ class ListResult:
     missing: int = 0
     changed: int = 0
     deleted: int = 0
+    fetched: int = 0  # records that no window reaches
     batch_ids: list[str] = field(default_factory=list)
     sample_keys: list[str] = field(default_factory=list)
     difference: Difference = field(default_factory=Difference, repr=False)
@@ -132,8 +134,8 @@ def sweep_window(
         connection.execute(CLOSE_INTERRUPTED, [source.name])
         sweep.lists = [_open(connection, sweep, name) for name in _config(source)["lists"]]
     try:
-        if tombstone_batch := _compare(sweep):
-            check.run(settings, harmonise.run(settings, [tombstone_batch]))
+        if found_batch := _compare(sweep):
+            check.run(settings, harmonise.run(settings, [found_batch]))
         _read_again(sweep)
     except (LgspError, OSError) as error:
         _close(sweep, str(error))
@@ -152,19 +154,23 @@ def _config(source: Source) -> SweepDescription:
 
 
 def _compare(sweep: Sweep) -> str | None:
-    """Read the keys of every list and compare them; the id of the landed batch of tombstones, or None without any."""
+    """Read the keys of every list and compare them; the id of the landed batch of what was found, or None.
+
+    It has the tombstones, and the records that no window reaches.
+    """
     folder = sweep.settings.landing / sweep.source.name / f"sweep-{sweep.lists[0].sweep_id}"
     pack = Pack(folder)
     try:
         with source_client.connect(sweep.settings, sweep.source) as (client, caller):
             for result in sweep.lists:
                 _compare_list(sweep, result, client, Reader(caller, pack))
+            _fetch_undated(sweep, client, Reader(caller, pack))
         stones = [stone for result in sweep.lists for stone in result.tombstones]
-        if stones:
-            tombstone_batch = _land_tombstones(sweep, pack, stones)
+        if stones or any(result.fetched for result in sweep.lists):
+            found_batch = _land_found(sweep, pack, stones)
             for result in sweep.lists:
-                result.batch_ids += [tombstone_batch] if result.tombstones else []
-            return tombstone_batch
+                result.batch_ids += [found_batch] if result.tombstones or result.fetched else []
+            return found_batch
     except (LgspError, OSError):
         pack.close_unsealed()
         raise
@@ -185,11 +191,10 @@ def _compare_list(sweep: Sweep, result: ListResult, client: Client, reader: Read
         keys = client.read_keys(reader, result.name, span, known_counts)
         read_until = _read_until(connection, sweep)
         sweep.due_until = max(span.end, read_until)
+        keys.move_future(max(sweep.due_until, sweep.started_at))
         result.difference = compare_keys.compare(connection, compared, keys, sweep.due_until)
         result.record_count = compare_keys.count_records(connection, compared, span)
-    if keys.unreadable:
-        log.warning("%s %s: %d keys without a readable change time", sweep.source.name, result.name, keys.unreadable)
-    result.compared = len(keys.change_times) + keys.skipped
+    result.compared = len(keys.change_times) + len(keys.undated) + keys.skipped
     deleted = _confirm_deletions(sweep, result, compared, client, reader)
     difference = result.difference
     result.missing, result.changed = len(difference.missing), len(difference.changed) + len(difference.returned)
@@ -219,6 +224,10 @@ def _compare_list(sweep: Sweep, result: ListResult, client: Client, reader: Read
 def _notes(difference: Difference) -> list[str]:
     """What the counts do not show."""
     notes = []
+    if difference.undated:
+        notes.append(
+            f"{len(difference.undated)} without a change time or with one in the future: requested by their keys"
+        )
     if difference.undelivered:
         notes.append(
             f"{difference.undelivered} keys are listed, but no record with their key was received: see the quarantine"
@@ -281,25 +290,48 @@ def _read_until(connection: ledger.Connection, sweep: Sweep) -> datetime:
     return (row and row["read_until"]) or sweep.span.end
 
 
-def _land_tombstones(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
-    """Seal the answers of the sweep as a landed batch of tombstones; its id."""
+def _fetch_undated(sweep: Sweep, client: Client, reader: Reader) -> None:
+    """Fetch the records without a change time, or with one in the future, by their keys, and the lists that they need.
+
+    A record that cannot be fetched is reported; the next sweep requests it again.
+    """
+    if not any(result.difference.undated for result in sweep.lists):
+        return
+    client.read_lists(reader)
+    for result in sweep.lists:
+        missing = []
+        for key in sorted(result.difference.undated):
+            try:
+                changed, _ = client.look_up(reader, result.name, key, by_key(result.name))
+            except AttemptsExhausted as error:
+                missing.append(f"{mask_key(key)}: {error}")
+            else:
+                result.fetched += changed is not None
+        if missing:
+            result.why = "; ".join([*filter(None, [result.why]), f"{len(missing)} records without a change time cannot be fetched, such as {missing[0]}"])  # fmt: skip
+
+
+def _land_found(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
+    """Seal the answers of the sweep as a landed batch of tombstones and fetched records; its id."""
     with store.connect(sweep.settings) as connection:
         batch = ledger.open_batch(connection, sweep.source.name, sweep.span, purpose="sweep")
         pack.move(sweep.settings.landing / batch.landing_path)
-        counts = {"declared": len(stones), "read": len(stones), "gap": 0}
+        found = len(stones) + sum(result.fetched for result in sweep.lists)
+        counts = {"declared": found, "read": found, "gap": 0}
+        returned = {key: at for result in sweep.lists for key, at in result.difference.undated.items() if at}
         times = {
             "from": sweep.span.start.isoformat(),
             "to": sweep.span.end.isoformat(),
             "swept_at": sweep.started_at.isoformat(),
         }
-        pack.seal({"batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts,
-                   "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
+        pack.seal({"batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **tombstones.returned(returned),
+                   "latest": max(sweep.due_until, sweep.started_at).isoformat(), "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
         if sweep.accepted_by:
             ledger.overrule(
                 connection, batch, "MASS_DELETION", sweep.accepted_by, "what a sweep found deleted is accepted"
             )
         calls.record_calls(connection, batch.batch_id, pack.calls)
-        ledger.advance(connection, batch.batch_id, "landed", declared_count=len(stones), fetched_count=len(stones))
+        ledger.advance(connection, batch.batch_id, "landed", declared_count=found, fetched_count=found)
     return batch.batch_id
 
 

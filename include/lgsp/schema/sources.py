@@ -30,9 +30,13 @@ DOSSIER_ROLES = ("one_stop", "portal")
 
 
 class ListDescription(TypedDict):
-    """One list of a source: where its records are in an answer, and the converter of each field."""
+    """One list of a source: where its records are in an answer, and the converter of each field.
+
+    `record` is where a record is that was requested by its key; by default it is the whole answer.
+    """
 
     records: str
+    record: NotRequired[str]
     fields: dict[str, Any]
 
 
@@ -80,6 +84,7 @@ class Source:
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
+    overlap_minutes: int = 0  # the Dag's request begins so much earlier than its window
     unknown_field: Literal["warn", "stop"] = "warn"
     lists: Mapping[str, ListDescription] = field(default_factory=dict)
     freshness: FreshnessLimit = field(default_factory=lambda: FreshnessLimit(hours=36))

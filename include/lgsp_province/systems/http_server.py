@@ -86,6 +86,7 @@ class System(ABC):
         self.clock = clock
         self.plan = Plan()
         self.hidden: frozenset[str] = frozenset()
+        self.change_times: dict[str, str | None] = {}  # sent instead of the true ones; no window lists these records
         self.requests: deque[dict[str, Any]] = deque(maxlen=100_000)
         self._html_rate = html_rate
         self._calls = 0
@@ -215,6 +216,9 @@ class Handler(BaseHTTPRequestHandler):
             if (request.method, command) == ("POST", "hide"):
                 self.system.hide(frozenset(map(str, request.json()["keys"])))
                 return Response.json({"hidden": len(self.system.hidden)})
+            if (request.method, command) == ("POST", "change-times"):
+                self.system.change_times = {str(key): value for key, value in request.json()["keys"].items()}
+                return Response.json({"changed": len(self.system.change_times)})
             if (request.method, command) == ("POST", "faults"):
                 plan = [Fault.parse(entry) for entry in request.json()["plan"]]
                 self.system.plan.replace(plan)

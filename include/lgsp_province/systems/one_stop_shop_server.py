@@ -105,9 +105,12 @@ class OneStopShop(System):
             )
         return self._dossier(request.path.removeprefix(_DOSSIER))
 
-    def _view(self) -> View:
-        """The current view without hidden records; cached per view and set of hidden keys."""
-        view, hidden = self.clock.view(), self.hidden
+    def _view(self, is_by_change: bool = True) -> View:
+        """The current view without hidden records, and `is_by_change` without those that have no true change time.
+
+        Cached per view and set of keys.
+        """
+        view, hidden = self.clock.view(), self.hidden | (self.change_times.keys() if is_by_change else set())
         if not hidden:
             return view
         if self._visible_view is None or self._visible_view[0] is not view or self._visible_view[1] != hidden:
@@ -166,26 +169,26 @@ class OneStopShop(System):
 
     def _keys(self, request: Request) -> Response:
         page, size = _page(request, LARGEST_LIST)
-        view = self._view()
+        view = self._view(is_by_change=False)
         rows, accepted = self._by_acceptance(view)
         bounds = [wording.from_iso(request.query[f"accepted-{side}"]) for side in ("from", "to")]
         first, last = np.searchsorted(accepted, bounds)
         page_rows = rows[first:last][page * size : (page + 1) * size]
-        content = [
-            {
-                "id": one_stop_shop_records.dossier_id(state.row, state.submitted),
-                "code": state.code,
-                "modifiedDate": wording.iso(state.modified),
-            }
-            for state in view.dossier_states(view.one_stop, page_rows)
-        ]
+        content = []
+        for state in view.dossier_states(view.one_stop, page_rows):
+            key = one_stop_shop_records.dossier_id(state.row, state.submitted)
+            changed = self.change_times.get(key, wording.iso(state.modified))
+            content.append({"id": key, "code": state.code, "modifiedDate": changed})
         return Response.json(_slice(content, page, size, (page + 1) * size >= int(last - first)))
 
     def _dossier(self, wire_id: str) -> Response:
-        view = self._view()
+        view = self._view(is_by_change=False)
         row = one_stop_shop_records.dossier_row(wire_id)
         if row is not None and row < len(view.dossiers) and view.one_stop.visible[row]:
             state = view.dossier_states(view.one_stop, [row])[0]
             if one_stop_shop_records.dossier_id(row, state.submitted) == wire_id and not view.one_stop.is_deleted[row]:
-                return Response.json(self._renderer.dossier(state))
+                record = self._renderer.dossier(state)
+                if wire_id in self.change_times:
+                    record["modifiedDate"] = self.change_times[wire_id]
+                return Response.json(record)
         return Response.json({"status": 404, "error": "Not Found"}, 404)

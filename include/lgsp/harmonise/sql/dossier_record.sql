@@ -1,7 +1,12 @@
 -- Dossier records in the shared language, from the records of a source (`source_dossier`).
 -- Needs organisation, organisation_place, agency_code_match, spelling_match, spelling_key, known_service, applicant_place and the macros.
-with placed as (
-    select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from source_dossier
+with versioned as (
+    -- without a change time, or with one in the future, the version of a record is as new as the newest of its own dates
+    select * replace (case when is_undated then greatest(created_at, received_at, finished_at, returned_at, withdrawn_at, refused_at) else source_updated_at end as source_updated_at)
+    from (select *, coalesce(source_updated_at >= ${latest}, source_updated_at is null) as is_undated from source_dossier)
+),
+placed as (
+    select *, coalesce(local_day(received_at), local_day(submitted_at), local_day(source_updated_at)) as place_on from versioned
 ),
 resolved as (  -- noqa: ST03
     select
@@ -26,7 +31,7 @@ resolved as (  -- noqa: ST03
         and (competent_name.valid_to is null or r.place_on < competent_name.valid_to)
 ),
 reported_twice as (  -- noqa: ST03
-    select source_key, source_updated_at from source_dossier group by all having min(raw_hash) <> max(raw_hash)
+    select source_key, source_updated_at from versioned group by all having min(raw_hash) <> max(raw_hash)
 ),
 record as (
     select
@@ -79,5 +84,5 @@ record as (
 select
     source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, supplements, closed_at_basis, repairs,
     is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_reported_twice, is_due_on_day_off,
-    is_worked_on_after_finish, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
+    is_worked_on_after_finish, is_undated, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
 from record

@@ -1,7 +1,7 @@
--- Temporary tables for one comparison of a sweep. `listed`: the keys that the source lists (filled later).
+-- Temporary tables for one comparison of a sweep. `listed`: the keys that the source lists (filled later), with their change time if known.
 -- `stored`: the records we have. `known`: the newest change of every key that was ever read, also of keys in quarantine or ignored;
 -- but not of those that the source listed and did not deliver (status 0): they are requested again.
-create temporary table listed (source_key text primary key, masked_key text not null, changed_at timestamptz not null);
+create temporary table listed (source_key text primary key, masked_key text not null, changed_at timestamptz);
 
 create temporary table stored as
 select r.*, r.is_deleted and b.purpose = 'sweep' as is_inferred

@@ -10,7 +10,7 @@ from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
 from lgsp.land.http_client import Answer, AttemptsExhausted, Caller, NotFound, Signature, TooLarge
-from lgsp.land.reader import Keys, PageLoopDetector, Reader, Reading, read_until_stable, required_field
+from lgsp.land.reader import LOOK_UPS, Keys, PageLoopDetector, Reader, Reading, read_until_stable, required_field
 from lgsp.schema.sources import Source
 from lgsp.window import Window
 
@@ -87,7 +87,7 @@ class Client:
             keys.add(key, changed)
         return keys
 
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+    def look_up(self, reader: Reader, name: str, key: str, landed_as: str = LOOK_UPS) -> tuple[str | None, int]:
         """Not supported: a record that is missing from the list of a span was deleted. Raises SourceRefused."""
         raise SourceRefused(f"{name} of the document system cannot be requested individually")
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from lgsp.errors import SourceRefused
 from lgsp.land.http_client import Answer, Caller, Signature
 from lgsp.land.reader import (
+    LOOK_UPS,
     Keys,
     PageLoopDetector,
     Reader,
@@ -70,13 +71,13 @@ class Client:
             keys.add(key, changed)
         return keys
 
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+    def look_up(self, reader: Reader, name: str, key: str, landed_as: str = LOOK_UPS) -> tuple[str | None, int]:
         """The latest change time of a dossier; None when the one-stop-shop has deleted it."""
 
         def parse(answer: Any) -> str:
             return key_and_change_time(answer, "id", "modifiedDate")[1]  # a damaged record exists too
 
-        return reader.look_up("dossier", key, "GET", f"/pa/dossier/{quote(key, safe='')}", parse)
+        return reader.look_up("dossier", key, "GET", f"/pa/dossier/{quote(key, safe='')}", parse, landed_as)
 
     def _count(self, reader: Reader, window: Window) -> int:
         def parse(answer: Any) -> tuple[int, int]:

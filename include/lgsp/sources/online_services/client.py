@@ -9,6 +9,7 @@ from typing import Any
 from lgsp.errors import SourceFailed, SourceRefused
 from lgsp.land.http_client import Answer, Caller, LoginExpired, Signature
 from lgsp.land.reader import (
+    LOOK_UPS,
     Keys,
     PageLoopDetector,
     Reader,
@@ -79,7 +80,7 @@ class Client:
             raise SourceFailed(f"{window}: {reading.read} dossiers were listed, but {reading.declared} were declared")
         return reading
 
-    def look_up(self, reader: Reader, name: str, key: str) -> tuple[str | None, int]:
+    def look_up(self, reader: Reader, name: str, key: str, landed_as: str = LOOK_UPS) -> tuple[str | None, int]:
         """The latest change time of a dossier; None when the portal has deleted it."""
 
         def parse(answer: Any) -> str | None:
@@ -89,7 +90,7 @@ class Client:
             return key_and_change_time(record, "MaHoSo", "NgayCapNhat")[1]  # a damaged record exists too
 
         return reader.look_up(
-            "TraCuuHoSo", key, "POST", "/share", parse, json=self._body("TraCuuHoSo", {"mahoso": key})
+            "TraCuuHoSo", key, "POST", "/share", parse, landed_as, json=self._body("TraCuuHoSo", {"mahoso": key})
         )
 
     def _count(self, reader: Reader, window: Window) -> int:

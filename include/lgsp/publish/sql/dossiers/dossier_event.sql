@@ -22,7 +22,7 @@ ordered as (
 ),
 complete as (
     select dossier_id, lead, case
-        when steps[-1].s is not distinct from lead.status or lead.status = 'accepted' then steps
+        when coalesce(steps[-1].s = lead.status, false) or lead.status = 'accepted' then steps
         else list_append(steps, {
             't': greatest(steps[-1].t, epoch_us(coalesce(closed_at, lead.source_updated_at))), 'rank': step_rank(lead.status), 's': lead.status,
             'o': nullif(lead.receiving_organisation_id, 'UNKNOWN'), 'i': true}) end as steps

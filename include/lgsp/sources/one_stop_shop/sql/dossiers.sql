@@ -1,8 +1,9 @@
 -- The dossiers of the one-stop-shop, with the columns of the shared record.
 select
-    raw_pointer, raw_hash, repairs, unknown_codes,
+    raw_pointer, raw_hash, replace(repairs, 'modifiedDate:unreadable_time', 'modifiedDate:no_change_time') as repairs, unknown_codes,
     id as source_key,
     modifiedDate as source_updated_at,
+    createdDate as created_at,
     code as source_code,
     nationCode as other_code,
     receiptCode as receipt_code,

@@ -1,8 +1,9 @@
 -- The dossiers of the portal, with the columns of the shared record. The portal sends every value as text, and local times.
 select
-    raw_pointer, raw_hash, repairs, unknown_codes,
+    raw_pointer, raw_hash, replace(repairs, 'NgayCapNhat:unreadable_time', 'NgayCapNhat:no_change_time') as repairs, unknown_codes,
     MaHoSo as source_key,
     NgayCapNhat as source_updated_at,
+    NgayNopHoSo as created_at,
     MaHoSo as source_code,
     MaHoSoKhac as other_code,
     SoBienNhan as receipt_code,
