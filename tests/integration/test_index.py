@@ -26,7 +26,7 @@ GREY = "#9AA5B1"
 @pytest.fixture
 def transaction(publish_transaction: Transaction) -> Transaction:
     """A publish transaction with the definitions of the indicators; the periods are June 2026 and three of its weeks."""
-    reference_tables.merge_tables(publish_transaction, 1, changes.Changes(), definitions.NAMES)
+    reference_tables.merge_tables(publish_transaction, 1, changes.Changes(), (*definitions.NAMES, "working_day"))
     publish_transaction.do("""
         create temporary table period on commit drop as select 'week' as period, day_on::date as period_start, day_on::date + 7 as period_end,
             (day_on::date + 7)::timestamp at time zone 'Asia/Ho_Chi_Minh' as as_of, true as is_covered
@@ -149,10 +149,14 @@ def test_a_territory_is_classified_by_its_unrounded_value(transaction: Transacti
 
 
 @pytest.mark.parametrize(
-    ("points", "maximum", "expected"), [(37.8, 42, "excellent"), (37.799, 42, "good"), (None, 0, "no_data")]
-)
+    ("points", "maximum", "coverage", "expected"),
+    [
+        (37.8, 42, 0.5, "excellent"), (37.799, 42, 1, "good"), (None, 0, 0, "no_data"),
+        (37.8, 42, 0.49, "no_data"),  # of less than half of the points
+    ],
+)  # fmt: skip
 def test_the_index_is_classified_by_its_unrounded_points(
-    transaction: Transaction, points: float | None, maximum: float, expected: str
+    transaction: Transaction, points: float | None, maximum: float, coverage: float, expected: str
 ) -> None:
     total = _common("A") | {
         "period": "month",
@@ -160,6 +164,7 @@ def test_the_index_is_classified_by_its_unrounded_points(
         "component": "total",
         "points": points,
         "maximum": maximum,
+        "coverage": coverage,
     }
     _insert(transaction, "organisation", _agency("A"))
     _insert(transaction, "index_766", total)
@@ -233,12 +238,12 @@ def _weeks(transaction: Transaction) -> None:
         _kpi("on_time", "D", 20, 20, WEEK), _kpi("on_time", "D", 30, 30, BEFORE),
         _kpi("online_share", "D", 20, 20, WEEK, definition_version="2.0"), _kpi("online_share", "D", 0, 30, BEFORE),
     )  # fmt: skip
-    form = {"field_code": "G01"} | dict.fromkeys(
+    form = {"field_code": "ALL"} | dict.fromkeys(
         [c.name for c in contract.load("form_06a").columns if c.type == "bigint" and c.name != "snapshot_id"], 0
     )
     _insert(transaction, "form_06a", *(
         _common(name) | form | {"period": "week", "period_start": start, "received_online": count, "received_counter_postal": 1_000}
-        for name, start, count in (("A", WEEK, 234), ("UNKNOWN", WEEK, 0), ("A", BEFORE, 500))
+        for name, start, count in (("ALL", WEEK, 1_234), ("A", WEEK, 234), ("ALL", BEFORE, 500))
     ))  # fmt: skip
 
 

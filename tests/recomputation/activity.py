@@ -17,7 +17,7 @@ from lgsp_province.world import agencies
 from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Agency, Dossier, Facts
 from tests.recomputation.periods import HALF_MONTH, Period, reached
-from tests.recomputation.service import is_carried_over, is_in_force, is_open, is_overdue
+from tests.recomputation.service import ALL, is_carried_over, is_in_force, is_open, is_overdue
 
 Row = tuple[tuple[object, ...], dict[str, object]]
 FORM = (
@@ -33,10 +33,13 @@ def form_06a(facts: Facts, definitions: Definitions) -> Iterator[Row]:
         for dossier in facts.dossiers:
             for name in _columns(dossier, period):
                 counts_by_key[dossier.agency, dossier.field][name] += 1
+        for (agency, field_code), counts in [*counts_by_key.items()]:
+            for key in ((agency, ALL), (ALL, field_code), (ALL, ALL)):
+                counts_by_key[key].update(counts)
         for (agency, field_code), counts in counts_by_key.items():
             values: dict[str, object] = {name: counts[name] for name in FORM}
             version = definitions.version("form_06a", period.last_day)
-            values |= {"definition_version": version, "as_of": period.as_of}
+            values |= {"definition_version": version, "as_of": period.as_of, "is_complete": period.is_covered}
             yield (agency, field_code, period.name, period.start), values
 
 
@@ -64,10 +67,12 @@ def _timing(dossier: Dossier) -> str:
 
 
 def _incomplete_days(facts: Facts) -> dict[str | None, set[date]]:
-    """The days of which records are missing, by agency; the key None stands for all agencies."""
+    """The days of which records are missing or in quarantine, by agency; the key None stands for all agencies."""
     days: dict[str | None, set[date]] = defaultdict(set)
     for _, agency, day in broken_feeds.missing_days(facts.world.feeds, facts.world.calendar):
         days[None if agency is None else agencies.load()[agency].new_code].add(day)
+    for record in facts.quarantined_dossiers:
+        days[record.agency].add(record.day)
     return days
 
 
@@ -102,5 +107,5 @@ def _activity(
     state = "no_data" if not is_complete else "zero" if not count else "low" if count < threshold else "ok"
     return (agency.id, period.name, period.start, channel), {
         "dossier_count": count, "threshold": threshold, "state": state,
-        "definition_version": definitions.version("zero_activity", period.last_day), "as_of": period.as_of,
+        "definition_version": definitions.version("zero_activity", period.last_day), "as_of": period.as_of, "is_complete": period.is_covered,
     }  # fmt: skip

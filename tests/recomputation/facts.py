@@ -12,8 +12,8 @@ from lgsp_province import World
 from lgsp_province.truth import dossiers as true_dossiers
 from lgsp_province.truth.truth import truth_of
 from lgsp_province.world import agencies, services
-from lgsp_province.world.calendar import LOCAL, midnight
-from lgsp_province.world.lifecycles import ACCEPTED, FINISHED, PAUSES, RETURNED, SUPPLEMENT
+from lgsp_province.world.calendar import LOCAL, day_date, midnight
+from lgsp_province.world.lifecycles import FINISHED, PAUSES, RETURNED, SUPPLEMENT
 from lgsp_province.world.view import DossierState
 
 MODES = {2: "information", 3: "partial", 4: "full"}
@@ -156,22 +156,12 @@ class Facts:
 
     @cached_property
     def quarantined_dossiers(self) -> list[QuarantinedRecord]:
-        """Dossier records in quarantine with a known agency, on the day of receipt, otherwise on the day of submission.
-
-        A receipt in the future is not used. The portal may send the time of receipt as the time of submission.
-        """
-        view, records = self._view, []
-        for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
-            is_quarantined = true_dossiers.quarantined(view, side)
-            has_no_receipt = view.marks.has(f"D28-received-{side}", f"D25-{side}")
-            if side == "portal":
-                has_no_receipt &= ~view.marks.has("submitted-overwritten")
-            is_quarantined &= ~view.marks.has(f"poison-element-{side}")
-            for state in view.iter_dossier_states(system, is_quarantined.nonzero()[0]):
-                received = None if has_no_receipt[state.row] else state.reached_at(ACCEPTED)
-                day = local_day(state.submitted if received is None else received)
-                records.append(QuarantinedRecord(agencies.load()[state.agency].new_code, day))
-        return records
+        """Dossier records in quarantine with a known agency, and the day to which each is counted."""
+        every = agencies.load()
+        return [
+            QuarantinedRecord(every[agency].new_code, day_date(day))
+            for agency, day in true_dossiers.quarantined_days(self._view)
+        ]
 
     @cached_property
     def quarantined_documents(self) -> list[QuarantinedRecord]:

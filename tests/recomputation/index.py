@@ -22,6 +22,8 @@ from tests.recomputation.service import ALL
 
 Row = tuple[tuple[Any, ...], dict[str, Any]]
 GREY = "#9AA5B1"
+WITHOUT_INDEX = (HALF_MONTH, "week")
+LEAST_COVERAGE = Fraction(1, 2)
 MERGER = date(2025, 7, 1)
 _OLD_PROVINCE, _NEW_PROVINCE = "49", "48"  # Quảng Nam, which was merged into Đà Nẵng
 
@@ -47,7 +49,7 @@ def ratios(facts: Facts, service_kpi: list[Row]) -> list[Ratios]:
     for (kpi_id, organisation_id, level, name, start, _), values in service_kpi:
         if organisation_id != ALL or level == ALL:
             by_key[organisation_id, name, start][kpi_id] = values
-    periods = {(p.name, p.start): p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH}
+    periods = {(p.name, p.start): p for p in reached(facts.first, facts.until) if p.name not in WITHOUT_INDEX}
     agency_by_id = {agency.id: agency for agency in facts.agencies}
 
     def is_ranked(agency_id: str, period: Period) -> bool:
@@ -59,6 +61,7 @@ def ratios(facts: Facts, service_kpi: list[Row]) -> list[Ratios]:
     return [
         Ratios(agency_id, periods[name, start], rows, is_ranked(agency_id, periods[name, start]))
         for (agency_id, name, start), rows in by_key.items()
+        if (name, start) in periods
     ]
 
 
@@ -100,7 +103,12 @@ def _component(ratios: Ratios, definitions: Definitions, component: str) -> tupl
 
 def _stamp(ratios: Ratios, definitions: Definitions) -> dict[str, Any]:
     version = definitions.version("index_766", ratios.period.last_day)
-    return {"definition_version": version, "as_of": ratios.period.as_of, "quarantined_count": ratios.quarantined_count}
+    return {
+        "definition_version": version,
+        "as_of": ratios.period.as_of,
+        "is_complete": ratios.period.is_covered,
+        "quarantined_count": ratios.quarantined_count,
+    }
 
 
 def institution_map(
@@ -109,7 +117,7 @@ def institution_map(
     """Every row of the table, by key."""
     totals = {key[:3]: values for key, values in index if key[3] == "total"}
     by_key = {(ratios.organisation_id, ratios.period.name, ratios.period.start): ratios for ratios in all_ratios}
-    for period in (p for p in reached(facts.first, facts.until) if p.name != HALF_MONTH):
+    for period in (p for p in reached(facts.first, facts.until) if p.name not in WITHOUT_INDEX):
         for unit, agency in _territories(facts, period).items():
             key = (agency, period.name, period.start)
             ratios = by_key.get(key)
@@ -153,12 +161,13 @@ def _map_row(
     numerator, denominator, ratio = values
     value = None if ratio is None else 100 * ratio
     name, colour = "no_data", GREY
-    if value is not None:
+    coverage = row.get("coverage", Fraction(1))
+    if value is not None and coverage >= LEAST_COVERAGE:
         name, colour = next(
             (name, colour) for bound, name, colour in definitions.classes(period.last_day) if value >= bound
         )
     return {
         "organisation_id": agency, "numerator": numerator, "denominator": denominator, "value": value, "class": name,
-        "colour": colour, "excluded_count": row["excluded_count"], "quarantined_count": row["quarantined_count"],
-        "definition_version": definitions.version("institution_map", period.last_day), "as_of": period.as_of,
+        "colour": colour, "coverage": coverage, "excluded_count": row["excluded_count"], "quarantined_count": row["quarantined_count"],
+        "definition_version": definitions.version("institution_map", period.last_day), "as_of": period.as_of, "is_complete": period.is_covered,
     }  # fmt: skip

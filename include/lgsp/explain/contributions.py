@@ -237,8 +237,7 @@ def _contribution_query(question: Question) -> str:
     """The query of the contribution of each unit, over the published statement of the indicator."""
     statement = f"(\n{compute.indicator_query(question.table)}\n) indicator"
     if question.table == "form_06a":
-        field = f"where field_code = {quoted(question.field_code)} " if question.field_code else ""
-        return f"select organisation_id as unit_id, sum({question.part})::bigint as numerator from {statement} {field}group by 1"
+        return f"select organisation_id as unit_id, {question.part} as numerator from {statement} where field_code = {quoted(question.field_code or 'ALL')}"
     if question.table == "zero_activity":
         return f"select organisation_id as unit_id, dossier_count as numerator from {statement} where channel = {quoted(question.part)}"
     kpi_id, columns = question.kpi_id, "numerator, denominator"

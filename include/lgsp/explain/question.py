@@ -165,9 +165,9 @@ def _scope(
     if "level" in columns and organisation_id == "ALL":
         conditions.append("level = %s")
         values.append(level)
-    if table == "form_06a" and field_code:
+    if table == "form_06a":
         conditions.append("field_code = %s")
-        values.append(field_code)
+        values.append(field_code or "ALL")
     return " and ".join(conditions), values
 
 
@@ -187,12 +187,7 @@ def _row(
     if not rows:
         return None
     if table == "form_06a":
-        # the sum over all fields, unless the user named one
-        return {
-            **rows[0],
-            "numerator": sum(row[part] for row in rows),
-            "snapshot_id": max(r["snapshot_id"] for r in rows),
-        }
+        return {**rows[0], "numerator": rows[0][part]}
     if table == "zero_activity":
         return {**rows[0], "numerator": rows[0]["dossier_count"]}
     return rows[0]

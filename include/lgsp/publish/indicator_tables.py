@@ -52,8 +52,8 @@ def compute_indicators(run: PublishRun) -> None:
     as_of_by_period.replace(
         run.transaction,
         run.snapshot_id,
-        "select 'dossiers' as feed, period, period_start, as_of from period "
-        "union all select 'documents', period, period_start, documents_as_of from period",
+        "select 'dossiers' as feed, period, period_start, as_of, is_covered as is_complete from period "
+        "union all select 'documents', period, period_start, documents_as_of, is_covered_by_documents from period",
     )
     for name in TABLES:
         scope = compute.recompute_scope(name, is_all)

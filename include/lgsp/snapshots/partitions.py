@@ -113,13 +113,13 @@ def _updated_rows(
 
 
 def _as_of_now(transaction: Transaction, shared: Contract, rows: pa.Table) -> pa.Table:
-    """The rows with the newest `as_of` of their periods, where rows do not store it."""
-    column = shared.period_column
-    if column is None:
+    """The rows with the newest `as_of` and `is_complete` of their periods, where rows do not store them."""
+    if shared.period_column is None:
         return rows
     newest = transaction.arrow(as_of_by_period.newest(shared))
-    keys = newest.column_names[:-1]
-    joined = rows.drop_columns(column.name).join(newest, keys, join_type="left outer")
+    joined_columns = list(as_of_by_period.COLUMNS)
+    keys = newest.column_names[: -len(joined_columns)]
+    joined = rows.drop_columns(joined_columns).join(newest, keys, join_type="left outer")
     return joined.select(shared.names).cast(shared.arrow_schema())
 
 

@@ -1,5 +1,6 @@
 """Computes the dossiers of the truth: which ones are published, and their values from the clean world."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,22 @@ def quarantined(view: View, side: str) -> NDArray[np.bool_]:
     is_wrong |= marks.has(f"D25-{side}", f"D28-received-{side}") & is_accepted
     is_wrong |= marks.has(f"D26-{side}", f"D28-finished-{side}") & is_finished
     return np.asarray(is_wrong & ~is_test(view), np.bool_)
+
+
+def quarantined_days(view: View) -> Iterator[tuple[int, int]]:
+    """Agency and day number of each dossier record in quarantine: the day of receipt, otherwise of submission.
+
+    A receipt in the future is not used. The portal may send the time of receipt as the time of submission.
+    """
+    for side, system in (("one-stop", view.one_stop), ("portal", view.portal)):
+        marks = view.marks
+        has_no_receipt = marks.has(f"D28-received-{side}", f"D25-{side}")
+        if side == "portal":
+            has_no_receipt &= ~marks.has("submitted-overwritten")
+        rows = (quarantined(view, side) & ~marks.has(f"poison-element-{side}")).nonzero()[0]
+        for state in view.iter_dossier_states(system, rows):
+            received = None if has_no_receipt[state.row] else state.reached_at(ACCEPTED)
+            yield state.agency, int(local_days(np.array([state.submitted if received is None else received]))[0])
 
 
 def is_test(view: View) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -54,7 +55,9 @@ def truth_of(world: World, as_of: int) -> Truth:
     published = dossiers.published(view)
     document_table, delivery_table = document_tables(world.document_data, as_of)
     quarantined = {side: dossiers.quarantined(view, side) for side in ("one-stop", "portal")}
-    incomplete_days = broken_feeds.incomplete_days(world.feeds, world.calendar)
+    incomplete_days = dict(broken_feeds.incomplete_days(world.feeds, world.calendar))
+    for agency, day in dossiers.quarantined_days(view):
+        incomplete_days[agency] = np.append(incomplete_days.get(agency, np.array([], np.int64)), day)
     tables = {
         "dossiers": dossiers.dossier_table(view, published),
         "documents": document_table,

@@ -139,7 +139,7 @@ def _error(folder: Path) -> str:
         (WEIGHTS, ",progress,", ",speed,", "line 5: group_code 'speed' is not known"),
         (THRESHOLDS, "commune/month", "commune/half_month", "lines 2 and 3: low_activity commune/half_month 2025-07-01 appears twice"),
         (THRESHOLDS, "commune/month,2025-07-01", "commune/half_month,2026-01-01", "lines 2 and 3: low_activity commune/half_month has two values"),
-        (THRESHOLDS, "low_activity,", "low,", "line 2: threshold_id 'low' is not known; known are low_activity, institution_class, target, implausible_above"),
+        (THRESHOLDS, "low_activity,", "low,", "line 2: threshold_id 'low' is not known; known are low_activity, institution_class, index_coverage, target, implausible_above"),
         (THRESHOLDS, "commune/half_month", "ward/half_month", "line 2: scope of low_activity 'ward/half_month' is not known"),
         (THRESHOLDS, "commune/half_month", "commune/fortnight", "line 2: scope of low_activity"),
         (THRESHOLDS, ",,150,", ",,-1,", "line 2: value -1 must be 0 or more"),

@@ -112,7 +112,7 @@ def _threshold_errors(row: Mapping[str, Any], tables: Tables) -> Iterator[str]:
         yield f"colour {row['colour']!r} must be written #rrggbb"
     if row["threshold_id"] == "institution_class":
         yield from (f"{name} of a class is missing" for name in ("label_vi", "label_en", "colour") if not row[name])
-    most = {"institution_class": 100, "target": 1}.get(row["threshold_id"], float("inf"))
+    most = {"institution_class": 100, "target": 1, "index_coverage": 1}.get(row["threshold_id"], float("inf"))
     if not 0 <= row["value"] <= most:
         yield f"value {row['value']:g} must be 0 or more{f', {most} at most' if most < float('inf') else ''}"
     if row["threshold_id"] == "low_activity" and row["value"] % 1:
@@ -124,6 +124,7 @@ def _scopes(tables: Tables) -> dict[str, Sequence[str]]:
     return {
         "low_activity": [f"{level}/{period}" for level in LEVELS for period in ("week", "half_month", *MONTHS)],
         "institution_class": CLASSES,
+        "index_coverage": ["total"],
         "target": [f"{kpi_id}/{level}" for kpi_id in _ratios("document_kpi", tables) for level in (*LEVELS, "ALL")],
         "implausible_above": sorted(_kpis("document_kpi", tables)),
     }

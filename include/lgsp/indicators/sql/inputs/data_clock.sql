@@ -11,5 +11,6 @@ with source_coverage as (
 )
 select min(last_at) as as_of, (min(first_at) at time zone 'Asia/Ho_Chi_Minh')::date as first_on,
     (select max(last_at) from source_coverage where role = 'documents') as documents_as_of,
+    (select range_intersect_agg(covered) from source_coverage where role = 'documents') as documents_covered,
     case when count(distinct role) = 2 then range_intersect_agg(covered) else '{}'::tstzmultirange end as covered
 from feed

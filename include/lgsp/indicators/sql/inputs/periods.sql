@@ -18,5 +18,6 @@ with day as (
 )
 -- as_of of a completed period is the end of the period, so its rows change only when its facts change
 select period, period_start, period_end, least(clock.as_of, ends_at) as as_of,
-    least(coalesce(clock.documents_as_of, begins_at), ends_at) as documents_as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered
+    least(coalesce(clock.documents_as_of, begins_at), ends_at) as documents_as_of, clock.covered @> tstzrange(begins_at, ends_at) as is_covered,
+    coalesce(clock.documents_covered @> tstzrange(begins_at, ends_at), false) as is_covered_by_documents
 from instant, clock

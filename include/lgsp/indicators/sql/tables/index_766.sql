@@ -5,6 +5,7 @@ with requested_period as (
     select p.period, p.period_start, p.period_end, p.period_end - 1 as last_on, d.definition_version
     from (select distinct period, period_start from affected) a join period p using (period, period_start)
     join shared.indicator_definition d on d.kpi_id = 'index_766' and d.valid_from < p.period_end and (d.valid_to is null or d.valid_to >= p.period_end)
+    where p.period in ('month', 'quarter', 'half_year', 'year')
 ), agency as (
     -- an agency that has ended is not ranked, even while its last dossiers are finished
     select organisation_id, min(valid_from) as first_on, max(coalesce(valid_to, 'infinity')) as ended_on from shared.organisation group by 1

@@ -9,6 +9,11 @@ with week as (
     where p.period = 'week' and p.period_start in (select period_start + later from affected, (values (0), (7)) as d(later) where period = 'week')
 ), digest_week as (
     select period_start as week_on from week union select before_on from week where before_on is not null
+), listed_section as (
+    -- nobody is silent in a week without a working day, such as that of Tết
+    select week_on, s.section, s.place, s.listed_state
+    from digest_week cross join (values ('silent', 6, 'zero'), ('no_online', 7, 'zero'), ('no_data', 8, 'no_data')) as s(section, place, listed_state)
+    where s.section <> 'silent' or exists (select from shared.working_day w where w.is_working_day and w.day_on >= week_on and w.day_on < week_on + 7)
 ), ratio as (
     select period_start as week_on, kpi_id, organisation_id, level, numerator, denominator, value, definition_version, excluded_count, quarantined_count
     from shared.service_kpi
@@ -26,26 +31,24 @@ with week as (
             then abs(numerator::numeric / denominator - numerator_before::numeric / denominator_before) end as moved
     from week join with_previous on week_on = period_start
 ), received as (
-    select r.week_on, coalesce(sum(f.received_online + f.received_counter_postal), 0)::bigint as count
-    from digest_week r left join shared.form_06a f on f.period = 'week' and f.period_start = r.week_on group by 1
+    select r.week_on, coalesce(f.received_online + f.received_counter_postal, 0)::bigint as count
+    from digest_week r left join shared.form_06a f on f.period = 'week' and f.period_start = r.week_on and f.organisation_id = 'ALL' and f.field_code = 'ALL'
 ), activity as (
     select l.section, z.period_start as week_on, z.organisation_id, z.dossier_count as count, z.state, z.state = l.listed_state as is_listed
     from shared.zero_activity z
     -- looked up row by row: the rows of this publication have no statistics that would make a join fast
     cross join lateral (select level from shared.organisation o where o.organisation_id = z.organisation_id and o.valid_from <= z.period_start + 6 order by o.valid_from desc limit 1) a
-    cross join lateral (values
-        ('silent', 'zero', z.channel = 'any' and a.level = 'commune'),
-        ('no_online', 'zero', z.channel = 'online' and a.level in ('province', 'district')),
-        ('no_data', 'no_data', z.channel = 'any')
-    ) as l(section, listed_state, is_in_section)
-    where z.period = 'week' and z.period_start = any(array(select week_on from digest_week)) and l.is_in_section
+    join listed_section l on l.week_on = z.period_start and case l.section
+        when 'silent' then z.channel = 'any' and a.level = 'commune'
+        when 'no_online' then z.channel = 'online' and a.level in ('province', 'district')
+        else z.channel = 'any' end
+    where z.period = 'week' and z.period_start = any(array(select week_on from digest_week))
 ), activity_with_previous as (
     select *, lag(week_on) over past as week_before, lag(count) over past as previous_count, lag(state) over past as previous_state
     from activity window past as (partition by section, organisation_id order by week_on)
 ), section_count as (
     select week_on, s.section, s.place, s.listed_state, count(a.section) as among, count(*) filter (where a.is_listed) as count
-    from digest_week cross join (values ('silent', 6, 'zero'), ('no_online', 7, 'zero'), ('no_data', 8, 'no_data')) as s(section, place, listed_state)
-    left join activity a using (week_on, section) group by 1, 2, 3, 4
+    from listed_section s left join activity a using (week_on, section) group by 1, 2, 3, 4
 ), entry as (
     select w.period_start, 'headline' as section, 'received' as text_kind, -1 as measure, 'ALL' as organisation_id, 'form_06a' as kpi_id, n.count as numerator, 1 as denominator,
         n.count::double precision as value, b.count::double precision as value_before, w.state, w.state_before, null::bigint as among,

@@ -1,9 +1,9 @@
 -- Agencies and the number of dossiers they received, with a state. The state is `zero` only when both dossier feeds cover the whole
--- period and no data of the agency are missing or late; otherwise it is `no_data`.
+-- period, no data of the agency are missing or late, and none of its records of the period is in quarantine; otherwise it is `no_data`.
 -- Needs the temporary tables period, affected and period_movement.
 with agency_count as (
     select organisation_id, period, period_start, sum(received_online + received_other) as any_count, sum(received_online) as online_count,
-        sum(doubted) > 0 as is_doubted
+        sum(doubted) > 0 or sum(held) > 0 as is_doubted
     from period_movement group by 1, 2, 3
 ), offered_days as (
     select organisation_id, range_agg(daterange(valid_from, valid_to)) as days
