@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
+import psycopg
 
 from lgsp import check, harmonise, install, land, publish, store
 from lgsp.schema import sources
@@ -32,6 +34,7 @@ from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
 from lgsp_province.defects.rates import RATES
+from tests.bench import plain
 
 # A plain loop cannot read invalid records or keys in another case, so these defects are left out; all others are included.
 PLAIN_DEFECTS = ",".join(name for name, rate in RATES.items() if rate and name not in ("poison", "D42"))
@@ -54,10 +57,10 @@ def _timed(stages: list[Stage], name: str, work: Callable[[], Any]) -> Any:
     return result
 
 
-def pipeline(settings: Settings) -> dict[str, Any]:
+def pipeline(settings: Settings, window: Window = YEAR) -> dict[str, Any]:
     """Run all stages, as the Dags do."""
     stages: list[Stage] = []
-    ids = _timed(stages, "land", lambda: [i for source in sources.names() for i in land.run(settings, source, YEAR)])
+    ids = _timed(stages, "land", lambda: [i for source in sources.names() for i in land.run(settings, source, window)])
     _timed(stages, "harmonise", lambda: harmonise.run(settings, ids))
     _timed(stages, "check", lambda: check.run(settings, ids))
     publication = _timed(stages, "publish", lambda: publish.run(settings))
@@ -71,17 +74,14 @@ def pipeline(settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def floor(settings: Settings) -> dict[str, Any]:
+def floor(settings: Settings, window: Window = YEAR) -> dict[str, Any]:
     """Process the same records in a plain loop: download, parse, COPY."""
-    import orjson
-    import psycopg
-
     started, count = time.monotonic(), 0
     with psycopg.connect(store.url(settings)) as connection:
         connection.execute("create table if not exists public.floor (source text, key text, changed text, record text)")
         for source in sources.names():
             with connection.cursor().copy("copy public.floor from stdin") as copy:
-                for key, changed, record in PLAIN[source](settings.endpoint(source)):
+                for key, changed, record in plain.READERS[source](settings.endpoint(source), window):
                     copy.write_row([source, key, changed, orjson.dumps(record).decode().replace("\\u0000", "")])
                     count += 1
     return {
@@ -89,87 +89,6 @@ def floor(settings: Settings) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 1),
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-
-
-def _one_stop(endpoint: Any) -> Any:
-    import requests
-
-    session, page = requests.Session(), 0
-    form = {"grant_type": "client_credentials", "client_id": endpoint.login, "client_secret": endpoint.password}
-    bounds = {
-        "modified-from": YEAR.start.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
-        "modified-to": YEAR.end.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
-    }
-    while True:
-        if page % 200 == 0:
-            token = session.post(
-                f"{endpoint.base_url}/auth/realms/digo/protocol/openid-connect/token", data=form
-            ).json()["access_token"]
-            session.headers["Authorization"] = f"Bearer {token}"
-        response = session.get(
-            f"{endpoint.base_url}/pa/dossier/search",
-            params={**bounds, "page": str(page), "size": "500", "spec": "slice"},
-        ).json()
-        yield from ((row["id"], row["modifiedDate"], row) for row in response["content"])
-        if response["last"]:
-            return
-        page += 1
-
-
-def _online(endpoint: Any) -> Any:
-    import requests
-
-    from lgsp.window import LOCAL
-
-    http, page = requests.Session(), 1
-    http.headers["dstcode"] = endpoint.extra["dstcode"]
-    while True:
-        if page % 200 == 1:
-            session = http.post(
-                f"{endpoint.base_url}/auth", json={"username": endpoint.login, "password": endpoint.password}
-            ).json()["session"]
-        body = {"session": session, "madonvi": endpoint.extra["madonvi"], "service": "LayDanhSachHoSo", "trang": str(page), "sodong": "200",
-                "tungay": YEAR.start.astimezone(LOCAL).strftime("%Y%m%d%H%M%S"), "denngay": YEAR.end.astimezone(LOCAL).strftime("%Y%m%d%H%M%S")}  # fmt: skip
-        rows = http.post(f"{endpoint.base_url}/share", json=body).json()["result"]
-        yield from ((row["MaHoSo"], row["NgayCapNhat"], row) for row in rows)
-        if len(rows) < 200:
-            return
-        page += 1
-
-
-def _documents(endpoint: Any) -> Any:
-    import requests
-
-    http = requests.Session()
-    extra = endpoint.extra
-    body = {
-        "username": endpoint.login,
-        "password": endpoint.password,
-        "applicationCode": extra["application_code"],
-        "otp": None,
-        "twoFactorProvider": None,
-        "typeObjs": [0, 1],
-    }
-    token = http.post(f"{endpoint.base_url}/v1/auth/login?allow_anonymous=true", json=body).json()["data"]["token"]
-    http.headers.update(
-        {"Authorization": f"Bearer {token}", "X-SystemId": extra["system_id"], "X-SecretKey": extra["secret_key"]}
-    )
-    days = YEAR.days()
-    for kind in ("edoc", "status"):
-        query = {"messageType": kind, "fromDate": days[0].strftime("%Y/%m/%d"), "toDate": days[-1].strftime("%Y/%m/%d")}
-        for row in http.get(f"{endpoint.base_url}/v1/syncReceivedEdocList", params=query).json()["data"]:
-            yield (
-                row["docId"],
-                row["createdTime"],
-                http.get(f"{endpoint.base_url}/v1/getEdoc", params={"docId": row["docId"]}).json(),
-            )
-
-
-PLAIN: dict[str, Callable[[Any], Any]] = {
-    "one_stop_shop": _one_stop,
-    "online_services": _online,
-    "documents": _documents,
-}
 
 
 @click.group()
