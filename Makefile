@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,10 @@ bench-check: install-dev  ## Measure check against the plain evaluation of its r
 
 bench: install-dev  ## Measure the whole pipeline against a plain loop [DOSSIERS=1000000]
 	@$(BIN)/python -m tests.bench.throughput run --dossiers $(DOSSIERS)
+
+TIMES ?= 1
+bench-peers: install-dev  ## Measure the whole pipeline and dlt from the same servers [DOSSIERS=30000 TIMES=3]
+	@$(BIN)/python -m tests.bench.peers run --dossiers $(DOSSIERS) --times $(TIMES)
 
 bench-costs: install-dev  ## Measure the CPU seconds of a year, a quiet day and a backfill [DOSSIERS=30000]
 	@$(BIN)/python -m tests.bench.costs --dossiers $(DOSSIERS)

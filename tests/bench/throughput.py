@@ -10,6 +10,7 @@ on the same machine. Quote ratios: seconds depend on the machine.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -116,29 +117,44 @@ def compare(dossiers: int, documents: int) -> None:
 @contextmanager
 def serving(dossiers: int, documents: int, defects: str = PLAIN_DEFECTS) -> Iterator[dict[str, str]]:
     """A simulated province in its own process and an empty home; the environment variables for both."""
-    home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
-    ready = home / "ready.json"
+    with province(dossiers, documents, defects) as connections, store_of(connections) as environment:
+        yield environment
+
+
+@contextmanager
+def province(dossiers: int, documents: int, defects: str = PLAIN_DEFECTS) -> Iterator[dict[str, Any]]:
+    """A simulated province in its own process; its connections by source."""
+    folder = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
+    ready = folder / "ready.json"
     command = [sys.executable, "-m", "lgsp.cli", "province", "serve", "--size", "province", "--from", "2025-11-01", "--until", "2026-11-01",
                "--dossiers", str(dossiers), "--documents", str(documents), "--defects", defects, "--port-base", "0", "--ready-file", str(ready)]  # fmt: skip
-    province = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         while not ready.exists():
-            if province.poll() is not None:
+            if server.poll() is not None:
                 raise click.ClickException("the province did not start")
             time.sleep(0.2)
-        environment = _environment(home, json.loads(ready.read_text())["connections"])
+        yield json.loads(ready.read_text())["connections"]
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def store_of(connections: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """An empty home with a running server; the environment variables for it and for the sources."""
+    home = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
+    environment = _environment(home, connections)
+    try:
         install.ensure(Settings.from_env(environment))
         yield environment
     finally:
-        province.terminate()
-        province.wait()
         Server(home).stop()
         shutil.rmtree(home, ignore_errors=True)
 
 
 def _environment(home: Path, connections: dict[str, Any]) -> dict[str, str]:
-    import os
-
     variables = {f"AIRFLOW_CONN_{source.upper()}": json.dumps(connection) for source, connection in connections.items()}
     limits = {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in connections}
     return {**os.environ, **variables, **limits, "LGSP_HOME": str(home)}
