@@ -2,7 +2,7 @@
 
     python -m tests.bench.loading --home /var/tmp/bench              500,000 dossier events, then 5 % of them changed
 
-dlt is installed into its own virtual environment in `--home`. The three run in rotation; the median of each counts.
+The three run in rotation; the median of each counts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -33,8 +34,8 @@ from lgsp.settings import Settings
 from lgsp.snapshots import changes, pointer
 from lgsp.store.embedded_postgres import Server
 from tests.bench.base import events, seed
+from tests.bench.peers import DLT_SETTINGS
 
-DLT = "dlt[postgres,parquet,filesystem]==1.31.0"
 TABLE = "dossier_event"
 ROWS_PER_MERGE = 500_000  # as a publication merges them: the rows of about 100,000 dossiers at once
 GUARANTEES = {
@@ -42,7 +43,7 @@ GUARANTEES = {
     "ours": "rows and files in one commit; replaced versions retained; every file read back and compared with SQL; signed",
     "dlt": "two pipelines with two states, first SQL, then files; replaced versions deleted, files appended; nothing verified",
 }
-# A program for the Python that has dlt; its arguments are the database URL, the folder and the files of rows.
+# A program for a process of its own; its arguments are the database URL, the folder and the files of rows.
 DLT_PROGRAM = """
 import json, os, sys, time
 import dlt, pyarrow.parquet as pq
@@ -65,7 +66,7 @@ print(json.dumps(results))
     "--home",
     type=click.Path(path_type=Path),
     required=True,
-    help="The folder in which seed and dlt are kept for later runs.",
+    help="The folder in which the seed is kept for later runs.",
 )
 @click.option("--rows", default=500_000, show_default=True)
 @click.option("--times", default=3, show_default=True)
@@ -76,11 +77,10 @@ def main(home: Path, rows: int, times: int) -> None:
     first = events(seed(home / "seed"), rows)
     loads = [first, _changed(first)]
     gate.evaluate("nothing", [])  # import everything before the measurement
-    python = _python_with_dlt(home)
     loaders: dict[str, Callable[[Path, list[pa.Table]], list[float]]] = {
         "COPY": _copy,
         "ours": _ours,
-        "dlt": lambda folder, loads: _dlt(folder, loads, python),
+        "dlt": _dlt,
     }
     results: dict[str, list[list[float]]] = {name: [] for name in loaders}
     try:
@@ -158,16 +158,16 @@ def _ours(folder: Path, loads: list[pa.Table]) -> list[float]:
     return seconds
 
 
-def _dlt(folder: Path, loads: list[pa.Table], python: Path) -> list[float]:
+def _dlt(folder: Path, loads: list[pa.Table]) -> list[float]:
     """A merge into PostgreSQL and the same into Parquet files."""
     files = []
     for number, rows in enumerate(loads):
         files.append(folder / f"{number}.parquet")
         pq.write_table(rows, files[-1])
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {"DLT_DATA_DIR": str(folder / "dlt"), "HOME": str(folder), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    environment |= {**DLT_SETTINGS, "DLT_DATA_DIR": str(folder / "dlt"), "HOME": str(folder)}
     completed = subprocess.run(
-        [python, "-c", DLT_PROGRAM, Server(folder).url(), (folder / "files").as_uri(), *map(str, files)],
+        [sys.executable, "-c", DLT_PROGRAM, Server(folder).url(), (folder / "files").as_uri(), *map(str, files)],
         capture_output=True, text=True, check=False, env=environment, cwd=folder,
     )  # fmt: skip
     if completed.returncode:
@@ -197,16 +197,6 @@ def _server(folder: Path) -> Any:
 
 def _settings(folder: Path) -> Settings:
     return Settings.from_env({"LGSP_HOME": str(folder), "LGSP_TOKEN_KEY": "only-for-measuring"})
-
-
-def _python_with_dlt(home: Path) -> Path:
-    """The path of a Python with dlt; installed at first use."""
-    python = home / "dlt" / "bin" / "python"
-    if not python.exists():
-        uv = shutil.which("uv") or "uv"
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", home / "dlt"], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, DLT, "adbc-driver-postgresql"], check=True)
-    return python
 
 
 def _print(results: dict[str, list[list[float]]], counts: list[int]) -> None:
