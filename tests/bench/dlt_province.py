@@ -229,9 +229,14 @@ def _fetcher(client: Mapping[str, Any]) -> Callable[[list[Mapping[str, Any]]], I
             answers = [
                 rest.get("/getEdoc", params={"docId": doc_id}) for doc_id in doc_ids[start : start + MESSAGES_AT_ONCE]
             ]
-            yield table([orjson.loads(answer.content)["data"] for answer in answers])
+            yield table([_without_nul(orjson.loads(answer.content)["data"]) for answer in answers])
 
     return fetch
+
+
+def _without_nul(message: dict[str, Any]) -> dict[str, Any]:
+    # PostgreSQL refuses NUL: one hostile message would end the load. Where dlt writes INSERT statements it removes them
+    return {**message, "edxml": message["edxml"].replace("\0", "")}
 
 
 def _session() -> Session:

@@ -23,10 +23,10 @@ SPAN = ("--from", str(FIRST), "--to", "2026-08-10")
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """The variables for an empty store, and for a province without the defects that a plain loop cannot read."""
+    """The variables for an empty store, and for a province with a NUL in a message, without the defects that a plain loop cannot read."""
     world = World.generate(
-        "tiny", 7, FIRST, date(2026, 8, 10),
-        dossiers_count=300, documents_count=40, defects_chosen=throughput.PLAIN_DEFECTS,
+        "tiny", 26, FIRST, date(2026, 8, 10),
+        dossiers_count=300, documents_count=40, defects_chosen={"poison": 0, "D42": 0, "D37": 0.1},
     )  # fmt: skip
     with serving(world, as_of=MIDNIGHT) as connections, throughput.store_of(connections) as variables:
         yield variables
@@ -58,6 +58,10 @@ def test_dlt_loads_every_record_into_both_outputs(environment: dict[str, str], f
     cost = peers.measure("dlt", environment, *SPAN)
     settings = Settings.from_env(environment)
     assert cost.records == floor.records
+    with_nul = (
+        "select count(*) from public.floor where record like '%UTF-16%'"  # the loop copies them without their NULs
+    )
+    assert _rows(environment, with_nul)[0][0] > 0
     assert cost.python > 0 and cost.postgresql > 0
     distinct = _rows(environment, "select count(distinct (source, key)) from public.floor")
     loaded = dlt_pipelines.rows_in_postgresql(settings, dlt_pipelines.BEST)
