@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 from lgsp.vietnam.text.repair import clean
-from lgsp.vietnam.text.syllables import TONES
-
-# In these pairs the tone mark is on the first vowel in the old style (hòa), on the second in the new style (hoà).
-_NEW_STYLE = re.compile(rf"(?<!q)(o|u)(a|e|y)([{TONES}])(?![\w\u0300-\u036f])")
+from lgsp.vietnam.text.syllables import one_tone_style
 
 _DEPARTMENTS = (
     (r"tt\s?[&-]\s?tt|tttt|tt và tt", "thông tin và truyền thông"),
@@ -84,12 +80,6 @@ _SPACES = re.compile(r"\s+")
 # Highland names are written as one word or as several: A Vương, Avương; Bha Lêê, Bhalêê.
 _PREFIX_A = re.compile(r"(^|\b(?:xã|phường|thị trấn) )a (?=[^\W\d_]{2})")
 _LONG_E = re.compile(r"(?<=[^\W\d_]) (?=[dl]?êê\b)")
-
-
-def one_tone_style(text: str) -> str:
-    """Lower-case text with tone marks placed the old way: hoà becomes hòa, thuỷ becomes thủy."""
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", _NEW_STYLE.sub(r"\1\3\2", decomposed))
 
 
 @lru_cache(maxsize=65_536)  # few names, repeated in many records

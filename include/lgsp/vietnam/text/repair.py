@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lgsp.vietnam.text import legacy_encodings
-from lgsp.vietnam.text.syllables import GLUED, is_well_written
+from lgsp.vietnam.text import legacy_encodings, losses, mojibake, readings
+from lgsp.vietnam.text.syllables import is_well_written
 
 _LETTERS = "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ"
 _PLAIN_ASCII = re.compile(r"[^<&`\x00-\x20\x7f]+(?: [^<&`\x00-\x20\x7f]+)*")
 _PLAIN = re.compile(rf"(?:[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]| (?=[^ ]))+")
-_BEYOND_LATIN = re.compile(r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]")
-_LATIN_WORD = re.compile(r"[^\W\d_]+")
+# Words with letters of Latin-1, which every old character set shows; all other letters are surely Unicode.
+_LATIN_WORD = re.compile(r"[^\W\d_]*[À-ÿ][^\W\d_]*")
 
 _HIDDEN_STARTS = re.compile(r"<(script|style)\b[^<>]*>|<!--", re.IGNORECASE)
 _HIDDEN_ENDS = {
@@ -30,6 +30,8 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")  # escaped several times
 _MAX_NESTING = 8
 
+# A tone before the diacritic of its vowel: a canonical order that NFC does not compose.
+_TONE_BEFORE_DIACRITIC = re.compile("([\u0300\u0301\u0303\u0309])([\u0302\u0306])")
 _TONE_AFTER_MARKED_VOWEL = re.compile("[ăâêôơưĂÂÊÔƠƯ][\u0300\u0301\u0303\u0309\u0323]")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07](?=[^\W\d_])")
 _LOOK_ALIKES = legacy_encodings.ETH | {0xA0: " "}
@@ -39,10 +41,6 @@ _INVISIBLE = re.compile(
 )
 _SOFT_HYPHEN = "\u00ad"
 _SPACES = re.compile(r"\s+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
-_MOJIBAKE_REST = re.compile(f"á[º»][{legacy_encodings.CONTINUATION}]|[ÃÄÅÆ][\x80-\x9f¡-¿‘†]|â€|ï»¿|ï¿½")
-
-
 @dataclass(frozen=True, slots=True)
 class Repaired:
     """A repaired text, None when it is empty, and the names of the repairs in the order they were made."""
@@ -87,7 +85,11 @@ def _without_hidden(text: str) -> str:
 
 def _composed(text: str) -> tuple[str, str]:
     name = "cp1258" if _TONE_AFTER_MARKED_VOWEL.search(text) else "nfc"
-    return unicodedata.normalize("NFC", text), name
+    composed = unicodedata.normalize("NFC", text)
+    if "\u0302" in composed or "\u0306" in composed:
+        reordered = _TONE_BEFORE_DIACRITIC.sub(r"\2\1", unicodedata.normalize("NFD", composed))
+        composed = unicodedata.normalize("NFC", reordered)
+    return composed, name
 
 
 def _without_look_alikes(text: str) -> tuple[str, str]:
@@ -97,8 +99,8 @@ def _without_look_alikes(text: str) -> tuple[str, str]:
 _STEPS: tuple[Callable[[str], tuple[str, str]], ...] = (
     _without_markup,
     lambda text: (_INVISIBLE.sub("", text), "invisible"),
-    lambda text: (legacy_encodings.fix_mojibake(text), "mojibake"),
-    legacy_encodings.decode_legacy,
+    lambda text: (mojibake.fix(text), "mojibake"),
+    readings.decode_legacy,
     _composed,
     _without_look_alikes,
     lambda text: (text.replace(_SOFT_HYPHEN, ""), "invisible"),  # after the decoding: in TCVN3 it is the letter ư
@@ -111,10 +113,7 @@ def _is_plain(text: str) -> bool:
         return _PLAIN_ASCII.fullmatch(text) is not None
     if _PLAIN.fullmatch(text) is None or text[0] == " ":
         return False
-    # Letters beyond Latin-1 cannot come from an old character set; the others exist in every character set.
-    return _BEYOND_LATIN.search(text) is not None or all(
-        word.isascii() or is_well_written(word) for word in _LATIN_WORD.findall(text)
-    )
+    return all(map(is_well_written, _LATIN_WORD.findall(text)))
 
 
 def repair(value: str) -> Repaired:
@@ -146,7 +145,5 @@ def clean(value: str | None) -> str | None:
 
 
 def is_garbled(value: str) -> bool:
-    """Whether a text still has damage: replacement or control characters, misread UTF-8, letters of an old character set."""
-    if value.isascii():
-        return _CONTROL.search(value) is not None
-    return any(pattern.search(value) for pattern in (_CONTROL, _MOJIBAKE_REST, GLUED))
+    """Whether a text still has damage: lost or control characters, misread UTF-8, letters of an old character set."""
+    return ("?" in value or not _is_plain(value)) and losses.is_garbled(value)

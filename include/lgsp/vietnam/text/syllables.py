@@ -38,16 +38,26 @@ def _tone_positions(rhyme: str) -> tuple[int, ...]:
     return (1,) if count > 2 or (count == 2 and count < len(rhyme)) else (0,)
 
 
+# In these pairs the tone mark is on the first vowel in the old style (hòa), on the second in the new style (hoà).
+_NEW_STYLE = re.compile(rf"(?<!q)(o|u)(a|e|y)([{TONES}])(?![\w\u0300-\u036f])")
+
+
+def one_tone_style(text: str) -> str:
+    """Lower-case text with tone marks placed the old way: hoà becomes hòa, thuỷ becomes thủy."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", _NEW_STYLE.sub(r"\1\3\2", decomposed))
+
+
 _TONE_POSITIONS = {rhyme: _tone_positions(rhyme) for rhyme in RHYMES.split()}
 
 # A word ends at these characters; every other character may be a letter in some character set.
-_WORD = re.compile(r"[^\s\x00-\x26\x28-\x40\x5b-\x60\x7b-\x9f'“”‘’…–—•°²³]+")
+WORD = re.compile(r"[^\s\x00-\x26\x28-\x40\x5b-\x60\x7b-\x9f'“”‘’…–—•°²³]+")
 _ABBREVIATION = re.compile(r"(?=.*Đ)[BCDĐGHKLMNPQRSTVX]{2,}")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 # Signs that occur between letters only in a text of another character set.
 GLUED = re.compile(r"(?<=[^\W\d_])[¡¢¤¥¦¨¬¶¸¹¼½¾µ](?=[^\W\d_])")
 _MAX_LETTERS = 12
-_MICROMETRE = "µm"  # in TCVN3 it would be a syllable
+MICROMETRE = "µm"  # in TCVN3 it would be a syllable
 
 
 @lru_cache(maxsize=65_536)
@@ -100,10 +110,10 @@ def vietnamese_score(text: str, by_font: bool = False) -> int:
     Words without an ASCII letter (`§ 3`, `1ª`) do not count.
     """
     total = 0
-    for word in _WORD.findall(text):
+    for word in WORD.findall(text):
         if word.isascii() or not _ASCII_LETTER.search(word):
             continue
-        if word == _MICROMETRE or is_well_written(word, by_font):
+        if word == MICROMETRE or is_well_written(word, by_font):
             total += 1
         else:
             total -= 2 if GLUED.search(word) else 1

@@ -1,0 +1,161 @@
+"""Decides word by word whether a text was written in an old character set, so that intact words stay as they are.
+
+A word is damaged when it is no syllable as it stands, and is one when decoded. Some damaged words look intact: `Phó` is
+both the word *phó* and *Phú* in TCVN3. Such a word is decoded or kept by its neighbours and by the official texts; when
+these do not decide, nothing is decoded, and the text stays visibly damaged.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lgsp.vietnam.text import vocabulary
+from lgsp.vietnam.text.legacy_encodings import ENCODINGS, ETH, Encoding
+from lgsp.vietnam.text.syllables import GLUED, MICROMETRE, WORD, is_well_written
+
+# From this logarithm of the odds on, a doubtful word is read in one way; e^3 is about 20 to 1.
+_DECISIVE = 3.0
+_PHRASE, _UNSEEN = 3.0, 0.1  # the weight of a known phrase, and the count of an unknown word
+_NEIGHBOUR = 1.0  # the weight of a damaged neighbour
+_VERY_COMMON = 40  # occurrences of a word that is recognised by one sign at its edge: `x·` is *xã*
+_SIGN_AT_EDGE = re.compile(r"[^\w]*[A-Za-z]+[^\w]*|[A-Za-z]+[ªº¹²³]")
+_CAPITALS = re.compile(r"[A-ZÀ-ÖØ-Þ]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of a text with its reading in an encoding; `decoded` is None when it has none."""
+
+    start: int
+    end: int
+    sent: str
+    decoded: str | None
+    is_intact: bool
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether only the decoded word is a syllable."""
+        return self.decoded is not None and not self.is_intact
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the word is a syllable both as it was sent and decoded."""
+        return self.decoded is not None and self.is_intact
+
+    @property
+    def is_surely_intact(self) -> bool:
+        """Whether the word has accents and cannot be of the encoding."""
+        return self.is_intact and self.decoded is None and not self.sent.isascii()
+
+
+def decode_legacy(text: str) -> tuple[str, str]:
+    """The text with the words of an old character set decoded, and the name of the encoding.
+
+    The unchanged text and "" when no word is damaged, when two encodings fit equally, or when a word could be read in
+    two ways.
+    """
+    best, name, most, is_tie = text, "", 0, False
+    for encoding in ENCODINGS:
+        words = _words(text, encoding)
+        found = sum(word.is_damaged for word in words)
+        if found and found >= most and _is_evidence(words):
+            decoded = _decoded(text, words, encoding)
+            is_tie = found == most and decoded != best
+            best, name, most = decoded, encoding.name, found
+    return (text, "") if is_tie or best == text else (best, name)
+
+
+def has_damage(text: str) -> bool:
+    """Whether a text has words that are syllables only in an old character set."""
+    return any(_is_evidence(_words(text, encoding)) for encoding in ENCODINGS)
+
+
+def _words(text: str, encoding: Encoding) -> list[_Word]:
+    return [_Word(match.start(), match.end(), match[0], *_readings(match[0], encoding)) for match in WORD.finditer(text)]
+
+
+@lru_cache(maxsize=65_536)
+def _readings(word: str, encoding: Encoding) -> tuple[str | None, bool]:
+    """A word decoded, None when that is no syllable, and whether it is one as it was sent."""
+    if word.isascii() or word == MICROMETRE:
+        return None, True
+    is_intact = is_well_written(word.translate(ETH))
+    decoded = encoding.decode(word) if encoding.alphabet.fullmatch(word) else word
+    if decoded == word or decoded == word.translate(ETH) or not is_well_written(decoded, encoding.is_by_font):
+        return None, is_intact
+    return decoded, is_intact
+
+
+def _is_evidence(words: list[_Word]) -> bool:
+    """Whether the damaged words are more than a foreign word or a footnote mark that happens to fit."""
+    damaged = [word for word in words if word.is_damaged]
+    return any(not _is_weak(word) for word in damaged) or len({word.sent.lower() for word in damaged}) > 1
+
+
+def _is_weak(word: _Word) -> bool:
+    count = vocabulary.occurrences(word.decoded or "")
+    if _SIGN_AT_EDGE.fullmatch(word.sent):
+        return count < _VERY_COMMON
+    return not count and len(word.sent) <= 4  # où, haï
+
+
+def _decoded(text: str, words: list[_Word], encoding: Encoding) -> str:
+    """The text with the damaged words decoded; unchanged when a doubtful word cannot be decided."""
+    is_mixed = any(word.is_surely_intact for word in words) or sum(word.is_damaged for word in words) < 2
+    chosen = list[str]()
+    for index, word in enumerate(words):
+        is_decoded = word.is_damaged or (word.is_doubtful and _is_misread(words, index, is_mixed))
+        if is_decoded is None:
+            return text
+        kept_damage = not word.is_intact and not is_mixed and GLUED.search(word.sent)
+        chosen.append((word.decoded or "") if is_decoded else encoding.decode(word.sent) if kept_damage else word.sent)
+    if encoding.is_by_font:
+        chosen = list(_with_capitals(words, chosen))
+    return _replaced(text, words, chosen)
+
+
+def _is_misread(words: list[_Word], index: int, is_mixed: bool) -> bool | None:
+    """Whether a doubtful word is to be decoded; None when that is undecided."""
+    word = words[index]
+    decoded, phrases = word.decoded or "", [0, 0]
+    near = 0.0
+    for position, is_left in ((index - 1, True), (index + 1, False)):
+        if not 0 <= position < len(words):
+            continue
+        neighbour = words[position]
+        near += _NEIGHBOUR * (neighbour.is_damaged - neighbour.is_surely_intact)
+        for reading, (own, other) in enumerate(((word.sent, neighbour.sent), (decoded, neighbour.decoded or neighbour.sent))):
+            others = {other, neighbour.decoded or other} if not reading else {other}
+            phrases[reading] += any(vocabulary.is_phrase(o, own) if is_left else vocabulary.is_phrase(own, o) for o in others)
+    odds = near + math.log((vocabulary.occurrences(decoded) + _UNSEEN) / (vocabulary.occurrences(word.sent) + _UNSEEN))
+    odds += _PHRASE * (phrases[1] - phrases[0])
+    if odds <= -_DECISIVE:
+        return False
+    is_known = phrases[1] > 0 or not is_mixed  # in a mixed text only a known phrase changes a word that looks intact
+    return True if odds >= _DECISIVE and is_known else None
+
+
+def _with_capitals(words: list[_Word], chosen: list[str]) -> Iterator[str]:
+    """The words, with letters whose capitals came from the font as capitals where the other letters are."""
+    in_capitals = sum(len(basic) > 1 and basic.isupper() for basic in map(_basic_letters, chosen))
+    all_capitals = in_capitals > 0 and all(_basic_letters(word).isupper() for word in chosen if _basic_letters(word))
+    for word, text in zip(words, chosen, strict=True):
+        basic = _basic_letters(text)
+        is_changed = text != word.sent
+        yield text.upper() if is_changed and basic.isupper() and (all_capitals or len(basic) > 1) else text
+
+
+def _basic_letters(word: str) -> str:
+    return "".join(letter for letter in word if letter.isascii() and letter.isalpha())
+
+
+def _replaced(text: str, words: list[_Word], chosen: list[str]) -> str:
+    parts, position = list[str](), 0
+    for word, replacement in zip(words, chosen, strict=True):
+        parts += [text[position : word.start], replacement]
+        position = word.end
+    return "".join([*parts, text[position:]])
