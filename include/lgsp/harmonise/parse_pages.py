@@ -264,12 +264,7 @@ def _repair_texts(con: duckdb.DuckDBPyConnection, source_list: SourceList) -> No
         con.register("repaired_text", pa.table({
             "sent": pa.array([sent for sent, _ in rows], pa.string()),
             "text": pa.array([item.text if item else None for item in repaired], pa.string()),
-            "repairs": pa.array([_repair_names(item) if item else None for item in repaired], pa.string()),
+            "repairs": pa.array(["+".join(item.treatments) or None if item else None for item in repaired], pa.string()),
         }))  # fmt: skip
         con.execute("insert into text_value select * from repaired_text")
         con.unregister("repaired_text")
-
-
-def _repair_names(repaired: text.Repaired) -> str | None:
-    names = [*repaired.repairs, *(["garbled"] if text.is_garbled(repaired.text or "") else [])]
-    return "+".join(names) or None

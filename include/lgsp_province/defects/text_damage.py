@@ -3,6 +3,7 @@
 import html.entities
 import re
 import unicodedata
+from collections.abc import Callable
 
 GRAVE, ACUTE, TILDE, HOOK, DOT = "\u0300", "\u0301", "\u0303", "\u0309", "\u0323"
 CIRCUMFLEX, BREVE, HORN = "\u0302", "\u0306", "\u031b"
@@ -84,12 +85,29 @@ def to_cp1258_misread(text: str) -> str:
     return to_cp1258(text).encode("cp1258", "replace").decode("cp1252", "replace")
 
 
-def to_mojibake(text: str) -> str:
-    """The UTF-8 bytes of the text read as Windows-1252, with its five undefined bytes kept as control characters."""
-    return "".join(
-        chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
-        for byte in text.encode("utf-8")
-    )
+def _shown(byte: int, charset: str) -> str:
+    """The character that a program shows for a byte; the undefined bytes of a Windows code page are kept as controls."""
+    try:
+        return bytes([byte]).decode(charset)
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+def to_mojibake(text: str, charset: str = "cp1252", times: int = 1) -> str:
+    """The UTF-8 bytes of the text read as another character set (`cp1252`, `cp1258`, `latin-1`), once or several times."""
+    for _ in range(times):
+        text = "".join(_shown(byte, charset) for byte in text.encode("utf-8"))
+    return text
+
+
+def mixed(text: str, damage: Callable[[str], str], position: int, *, is_first: bool = False) -> str:
+    """The text with only its last words damaged, from a word on; with `is_first`, only the words before it.
+
+    So does a program that puts its own words before or after a name from an old file.
+    """
+    words = text.split(" ")
+    first, last = " ".join(words[:position]), " ".join(words[position:])
+    return f"{damage(first)} {last}".strip() if is_first else f"{first} {damage(last)}".strip()
 
 
 def to_look_alikes(text: str, bits: int) -> str:

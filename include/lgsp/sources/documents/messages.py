@@ -179,8 +179,7 @@ def _subject(sent: str | None) -> tuple[str | None, list[str]]:
     if sent is None or sent in times_and_numbers.fillers():
         return None, ["Subject:filler"] if sent else []
     repaired = text.repair(sent)
-    repairs = [*repaired.repairs, *(["garbled"] if repaired.text and text.is_garbled(repaired.text) else [])]
-    return personal_data.without_persons(repaired.text), [f"Subject:{name}" for name in repairs]
+    return personal_data.without_persons(repaired.text), [f"Subject:{name}" for name in repaired.treatments]
 
 
 def _responses(head: Node) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _VNI_SPELLING = re.compile("|".join(sorted(_VNI, key=len, reverse=True)))
 
 _CP1258 = str.maketrans("ÌÒÞìòÃãÐðÕõÝý", "\u0300\u0309\u0303\u0301\u0323ĂăĐđƠơƯư")
 
+
 def _vni(text: str) -> str:
     return _VNI_SPELLING.sub(lambda match: _VNI[match[0]], text)
 

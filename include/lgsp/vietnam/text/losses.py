@@ -8,6 +8,8 @@ from lgsp.vietnam.text import mojibake, readings
 from lgsp.vietnam.text.syllables import GLUED
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+# Signs that no text has before a letter; in TCVN3 they are letters themselves.
+_SIGN_BEFORE_LETTER = re.compile(r"[¨¸¦](?=[^\W\d_])")
 # A program that has no code for a letter writes a question mark: Qu?ng Nam, ?i?n B?n, Tr??ng, S? T? pháp.
 _TOKEN = re.compile(r"\S*\?\S*")
 _ADDRESS = re.compile(r"[/=@&#\\]")
@@ -23,9 +25,8 @@ def is_garbled(value: str) -> bool:
     """Whether a text still has damage: lost or control characters, misread UTF-8, letters of an old character set."""
     if CONTROL.search(value) or ("?" in value and has_lost_letters(value)):
         return True
-    return not value.isascii() and (
-        mojibake.REST.search(value) is not None or GLUED.search(value) is not None or readings.has_damage(value)
-    )
+    signs = (mojibake.REST, GLUED, _SIGN_BEFORE_LETTER)
+    return not value.isascii() and (any(sign.search(value) for sign in signs) or readings.has_damage(value))
 
 
 def has_lost_letters(value: str) -> bool:

@@ -15,26 +15,31 @@ from functools import lru_cache
 
 from lgsp.vietnam.text import vocabulary
 from lgsp.vietnam.text.legacy_encodings import ENCODINGS, ETH, Encoding
-from lgsp.vietnam.text.syllables import GLUED, MICROMETRE, WORD, is_well_written
+from lgsp.vietnam.text.surnames import HIGHLAND_WORDS
+from lgsp.vietnam.text.syllables import GLUED, MICROMETRE, WORD, is_syllable, is_well_written, letters_with_case
 
 # From this logarithm of the odds on, a doubtful word is read in one way; e^3 is about 20 to 1.
 _DECISIVE = 3.0
-_PHRASE, _UNSEEN = 3.0, 0.1  # the weight of a known phrase, and the count of an unknown word
+_PHRASE, _UNSEEN = 4.5, 0.1  # the weight of a known phrase, and the count of an unknown word
 _NEIGHBOUR = 1.0  # the weight of a damaged neighbour
+_DAMAGED, _MOST_DAMAGED = 0.75, 4  # the weight of each damaged word where no word is surely intact, up to so many
 _VERY_COMMON = 40  # occurrences of a word that is recognised by one sign at its edge: `x·` is *xã*
-_SIGN_AT_EDGE = re.compile(r"[^\w]*[A-Za-z]+[^\w]*|[A-Za-z]+[ªº¹²³]")
-_CAPITALS = re.compile(r"[A-ZÀ-ÖØ-Þ]")
+_SIGN_AT_EDGE = re.compile(r"[^\w]*[A-Za-z]+[^\w\xad]*|[A-Za-z]+[¹²³]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A word of a text with its reading in an encoding; `decoded` is None when it has none."""
+    """A word of a text with its reading in an encoding; `decoded` is None when it has none.
+
+    `is_neutral` words are the same in the encoding, so they are no sign that the text is not of it.
+    """
 
     start: int
     end: int
     sent: str
     decoded: str | None
     is_intact: bool
+    is_neutral: bool
 
     @property
     def is_damaged(self) -> bool:
@@ -49,7 +54,7 @@ class _Word:
     @property
     def is_surely_intact(self) -> bool:
         """Whether the word has accents and cannot be of the encoding."""
-        return self.is_intact and self.decoded is None and not self.sent.isascii()
+        return self.is_intact and self.decoded is None and not self.is_neutral
 
 
 def decode_legacy(text: str) -> tuple[str, str]:
@@ -75,29 +80,49 @@ def has_damage(text: str) -> bool:
 
 
 def _words(text: str, encoding: Encoding) -> list[_Word]:
-    return [_Word(match.start(), match.end(), match[0], *_readings(match[0], encoding)) for match in WORD.finditer(text)]
+    return [
+        _Word(match.start(), match.end(), match[0], *_readings(match[0], encoding)) for match in WORD.finditer(text)
+    ]
 
 
 @lru_cache(maxsize=65_536)
-def _readings(word: str, encoding: Encoding) -> tuple[str | None, bool]:
-    """A word decoded, None when that is no syllable, and whether it is one as it was sent."""
+def _readings(word: str, encoding: Encoding) -> tuple[str | None, bool, bool]:
+    """A word decoded (None when that is no syllable), whether it is one as it was sent, and whether it is neutral."""
     if word.isascii() or word == MICROMETRE:
-        return None, True
-    is_intact = is_well_written(word.translate(ETH))
-    decoded = encoding.decode(word) if encoding.alphabet.fullmatch(word) else word
-    if decoded == word or decoded == word.translate(ETH) or not is_well_written(decoded, encoding.is_by_font):
-        return None, is_intact
-    return decoded, is_intact
+        return None, True, True
+    as_sent = word.translate(ETH)
+    is_intact = _is_word(as_sent) or _is_sign(word)
+    if not encoding.alphabet.fullmatch(word):
+        return None, is_intact, False
+    decoded = encoding.decode(word)
+    is_neutral = decoded in (word, as_sent)
+    if as_sent != word and vocabulary.occurrences(decoded) and not vocabulary.occurrences(as_sent):
+        is_intact = False  # Ðãng is Đăng in Windows-1258
+    return (decoded if not is_neutral and _is_word(decoded, encoding.is_by_font) else None), is_intact, is_neutral
+
+
+def _is_sign(word: str) -> bool:
+    """Whether a word has no letter: « is a quotation mark, and the letter ô in TCVN3."""
+    return not any(character.isalpha() and character not in "ªº" for character in word)
+
+
+def _is_word(word: str, is_by_font: bool = False) -> bool:
+    """Whether a word is a syllable, or a name that the official texts have, such as Jơ."""
+    return is_well_written(word, is_by_font) or (
+        vocabulary.occurrences(word) > 0 and (word[1:].islower() or word.isupper())
+    )
 
 
 def _is_evidence(words: list[_Word]) -> bool:
     """Whether the damaged words are more than a foreign word or a footnote mark that happens to fit."""
     damaged = [word for word in words if word.is_damaged]
-    return any(not _is_weak(word) for word in damaged) or len({word.sent.lower() for word in damaged}) > 1
+    strange = sum(not word.is_intact and word.decoded is None for word in words)
+    return any(not _is_weak(word) for word in damaged) or len({word.sent.lower() for word in damaged}) > max(1, strange)
 
 
 def _is_weak(word: _Word) -> bool:
-    count = vocabulary.occurrences(word.decoded or "")
+    decoded = word.decoded or ""
+    count = vocabulary.occurrences(decoded) + (decoded.lower() in HIGHLAND_WORDS)
     if _SIGN_AT_EDGE.fullmatch(word.sent):
         return count < _VERY_COMMON
     return not count and len(word.sent) <= 4  # où, haï
@@ -109,7 +134,7 @@ def _decoded(text: str, words: list[_Word], encoding: Encoding) -> str:
     chosen = list[str]()
     for index, word in enumerate(words):
         is_decoded = word.is_damaged or (word.is_doubtful and _is_misread(words, index, is_mixed))
-        if is_decoded is None:
+        if is_decoded is None and not _is_sign(word.sent):
             return text
         kept_damage = not word.is_intact and not is_mixed and GLUED.search(word.sent)
         chosen.append((word.decoded or "") if is_decoded else encoding.decode(word.sent) if kept_damage else word.sent)
@@ -122,15 +147,20 @@ def _is_misread(words: list[_Word], index: int, is_mixed: bool) -> bool | None:
     """Whether a doubtful word is to be decoded; None when that is undecided."""
     word = words[index]
     decoded, phrases = word.decoded or "", [0, 0]
-    near = 0.0
+    damaged = sum(other.is_damaged for other in words)
+    near = 0.0 if is_mixed else _DAMAGED * min(damaged, _MOST_DAMAGED)
     for position, is_left in ((index - 1, True), (index + 1, False)):
         if not 0 <= position < len(words):
             continue
         neighbour = words[position]
         near += _NEIGHBOUR * (neighbour.is_damaged - neighbour.is_surely_intact)
-        for reading, (own, other) in enumerate(((word.sent, neighbour.sent), (decoded, neighbour.decoded or neighbour.sent))):
+        for reading, (own, other) in enumerate(
+            ((word.sent, neighbour.sent), (decoded, neighbour.decoded or neighbour.sent))
+        ):
             others = {other, neighbour.decoded or other} if not reading else {other}
-            phrases[reading] += any(vocabulary.is_phrase(o, own) if is_left else vocabulary.is_phrase(own, o) for o in others)
+            phrases[reading] += any(
+                vocabulary.is_phrase(o, own) if is_left else vocabulary.is_phrase(own, o) for o in others
+            )
     odds = near + math.log((vocabulary.occurrences(decoded) + _UNSEEN) / (vocabulary.occurrences(word.sent) + _UNSEEN))
     odds += _PHRASE * (phrases[1] - phrases[0])
     if odds <= -_DECISIVE:
@@ -141,16 +171,14 @@ def _is_misread(words: list[_Word], index: int, is_mixed: bool) -> bool | None:
 
 def _with_capitals(words: list[_Word], chosen: list[str]) -> Iterator[str]:
     """The words, with letters whose capitals came from the font as capitals where the other letters are."""
-    in_capitals = sum(len(basic) > 1 and basic.isupper() for basic in map(_basic_letters, chosen))
-    all_capitals = in_capitals > 0 and all(_basic_letters(word).isupper() for word in chosen if _basic_letters(word))
+    words_in_capitals = [text for text in chosen if len(letters_with_case(text)) > 1 and is_syllable(text.upper())]
+    all_capitals = bool(words_in_capitals) and all(
+        letters_with_case(text).isupper() for text in chosen if letters_with_case(text)
+    )
     for word, text in zip(words, chosen, strict=True):
-        basic = _basic_letters(text)
-        is_changed = text != word.sent
-        yield text.upper() if is_changed and basic.isupper() and (all_capitals or len(basic) > 1) else text
-
-
-def _basic_letters(word: str) -> str:
-    return "".join(letter for letter in word if letter.isascii() and letter.isalpha())
+        basic = letters_with_case(text)
+        is_by_font = not text.isascii() and (text != word.sent or word.is_neutral)
+        yield text.upper() if is_by_font and basic.isupper() and (all_capitals or len(basic) > 1) else text
 
 
 def _replaced(text: str, words: list[_Word], chosen: list[str]) -> str:

@@ -6,14 +6,14 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lgsp.vietnam.text import legacy_encodings, losses, mojibake, readings
 from lgsp.vietnam.text.syllables import is_well_written
 
 _LETTERS = "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ"
-_PLAIN_ASCII = re.compile(r"[^<&`\x00-\x20\x7f]+(?: [^<&`\x00-\x20\x7f]+)*")
-_PLAIN = re.compile(rf"(?:[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]| (?=[^ ]))+")
+_PLAIN = re.compile(rf"[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]+")
 # Words with letters of Latin-1, which every old character set shows; all other letters are surely Unicode.
 _LATIN_WORD = re.compile(r"[^\W\d_]*[À-ÿ][^\W\d_]*")
 
@@ -29,24 +29,37 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 
 _AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")  # escaped several times
 _MAX_NESTING = 8
+_MAX_CHECKED = 10_000  # a longer text is repaired without the check, whose words are kept in memory
 
 # A tone before the diacritic of its vowel: a canonical order that NFC does not compose.
 _TONE_BEFORE_DIACRITIC = re.compile("([\u0300\u0301\u0303\u0309])([\u0302\u0306])")
 _TONE_AFTER_MARKED_VOWEL = re.compile("[ăâêôơưĂÂÊÔƠƯ][\u0300\u0301\u0303\u0309\u0323]")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])[\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07](?=[^\W\d_])")
-_LOOK_ALIKES = legacy_encodings.ETH | {0xA0: " "}
+_LOOK_ALIKES = {sign: letter for sign, letter in legacy_encodings.ETH.items() if sign != ord("ð")} | {0xA0: " "}
+_SMALL_ETH = re.compile(r"(?<![^\W\d_])ð")  # đ starts a syllable; within a word it is the letter of Icelandic
 _INVISIBLE = re.compile(
     "[\x00\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0001\U000e0020-\U000e007f]"
 )
 _SOFT_HYPHEN = "\u00ad"
 _SPACES = re.compile(r"\s+")
+
+
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A repaired text, None when it is empty, and the names of the repairs in the order they were made."""
+    """A repaired text, None when it is empty, and the names of the repairs in the order they were made.
+
+    `is_garbled` is true for a text that still has damage (`losses.is_garbled`).
+    """
 
     text: str | None
     repairs: tuple[str, ...] = ()
+    is_garbled: bool = field(default=False, compare=False)
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The repairs, and `garbled` for damage that is left."""
+        return (*self.repairs, "garbled") if self.is_garbled else self.repairs
 
 
 def _without_markup(text: str) -> tuple[str, str]:
@@ -93,7 +106,7 @@ def _composed(text: str) -> tuple[str, str]:
 
 
 def _without_look_alikes(text: str) -> tuple[str, str]:
-    return _APOSTROPHE.sub("'", text.translate(_LOOK_ALIKES)), "look_alike"
+    return _APOSTROPHE.sub("'", _SMALL_ETH.sub("đ", text.translate(_LOOK_ALIKES))), "look_alike"
 
 
 _STEPS: tuple[Callable[[str], tuple[str, str]], ...] = (
@@ -109,20 +122,24 @@ _STEPS: tuple[Callable[[str], tuple[str, str]], ...] = (
 
 def _is_plain(text: str) -> bool:
     """Whether a text certainly needs no repair: a fast check, because most texts need none."""
-    if text.isascii():
-        return _PLAIN_ASCII.fullmatch(text) is not None
-    if _PLAIN.fullmatch(text) is None or text[0] == " ":
+    return len(text) <= _MAX_CHECKED and all(map(_is_plain_token, text.split(" ")))
+
+
+@lru_cache(maxsize=65_536)  # few words, repeated in many texts
+def _is_plain_token(token: str) -> bool:
+    if _PLAIN.fullmatch(token) is None:
         return False
-    return all(map(is_well_written, _LATIN_WORD.findall(text)))
+    return token.isascii() or all(map(is_well_written, _LATIN_WORD.findall(token)))
 
 
 def repair(value: str) -> Repaired:
     """The repaired text, with the repairs made: nfc, tcvn3, vni, cp1258, mojibake, look_alike, invisible, html.
 
-    Undamaged letters, digits and punctuation stay as sent. Runs of whitespace become one space, which is not reported.
+    Undamaged words, digits and punctuation stay as sent. A text that could be read in two ways is not decoded, and is
+    garbled. Runs of whitespace become one space, which is not reported.
     """
     if _is_plain(value):
-        return Repaired(value)
+        return Repaired(value, is_garbled="?" in value and losses.has_lost_letters(value))
     text, repairs = value, list[str]()
     for _ in range(8):  # one kind of damage may hide another: an entity in misread UTF-8, a tag between invisible signs
         before = text
@@ -134,7 +151,7 @@ def repair(value: str) -> Repaired:
         text = _SPACES.sub(" ", text).strip()
         if text == before:
             break
-    return Repaired(text or None, tuple(repairs))
+    return Repaired(text or None, tuple(repairs), is_garbled=losses.is_garbled(text))
 
 
 def clean(value: str | None) -> str | None:

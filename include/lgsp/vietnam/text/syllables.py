@@ -57,6 +57,7 @@ _ASCII_LETTER = re.compile(r"[A-Za-z]")
 # Signs that occur between letters only in a text of another character set.
 GLUED = re.compile(r"(?<=[^\W\d_])[¡¢¤¥¦¨¬¶¸¹¼½¾µ](?=[^\W\d_])")
 _MAX_LETTERS = 12
+_WITHOUT_TONE = frozenset("abcdefghijklmnopqrstuvwxyzăâêôơưđABCDEFGHIJKLMNOPQRSTUVWXYZĂÂÊÔƠƯĐ")
 MICROMETRE = "µm"  # in TCVN3 it would be a syllable
 
 
@@ -88,6 +89,11 @@ def _is_rhyme(rhyme: str, tone: str, position: int) -> bool:
     return not tone or (position in _TONE_POSITIONS[rhyme] and (tone in _STOP_TONES or not rhyme.endswith(_STOPS)))
 
 
+def letters_with_case(word: str) -> str:
+    """The letters of a word that have a capital of their own in TCVN3: those without a tone."""
+    return "".join(letter for letter in word if letter in _WITHOUT_TONE)
+
+
 @lru_cache(maxsize=65_536)
 def is_well_written(word: str, by_font: bool = False) -> bool:
     """Whether a word is a syllable in lower case, in capitals or with a first capital, or an abbreviation with Đ.
@@ -99,8 +105,8 @@ def is_well_written(word: str, by_font: bool = False) -> bool:
         return True
     is_written_well = word.islower() or word.isupper() or (word[0].isupper() and word[1:].islower())
     if not is_written_well and by_font:
-        basic = "".join(letter for letter in word if letter.isascii())
-        is_written_well = len(basic) > 1 and basic.isupper()
+        cased = letters_with_case(word)
+        is_written_well = len(cased) > 1 and cased.isupper()
     return is_written_well and is_syllable(word)
 
 

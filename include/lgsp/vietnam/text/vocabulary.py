@@ -11,9 +11,15 @@ from pathlib import Path
 
 from lgsp.vietnam.text.syllables import one_tone_style
 
-PHRASES = Path(__file__).parents[1] / "data" / "official_phrases.txt"
-TERRITORIES = Path(__file__).parents[1] / "data" / "crosswalk_2025.csv"
-_NAMES = ("old_province", "old_district", "old_ward", "new_ward")
+DATA = Path(__file__).parents[1] / "data"
+PHRASES = DATA / "official_phrases.txt"
+# The files with names of territories, and their columns with names.
+TERRITORIES = {
+    "crosswalk_2025.csv": ("old_province", "old_district", "old_ward", "new_ward"),
+    "admin_units_2024_to_2025.csv": ("a_district", "a_ward", "b_ward", "c_ward"),
+    "da_nang_2024.csv": ("name",),
+    "unit_spellings.csv": ("name", "spelling"),
+}
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -40,6 +46,8 @@ def _counts() -> tuple[Counter[str], frozenset[tuple[str, str]]]:
 
 def _phrases() -> set[str]:
     lines = PHRASES.read_text(encoding="utf-8").splitlines()
-    with TERRITORIES.open(encoding="utf-8", newline="") as file:
-        names = {row[column] for row in csv.DictReader(file) for column in _NAMES}
-    return names | {line for line in lines if not line.startswith("#")}
+    found = {line for line in lines if not line.startswith("#")}
+    for name, columns in TERRITORIES.items():
+        with (DATA / name).open(encoding="utf-8", newline="") as file:
+            found |= {row[column] for row in csv.DictReader(file) for column in columns}
+    return found
