@@ -57,6 +57,9 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
         "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.to_e164, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),
         "whole_number": (times_and_numbers.whole_number, "BIGINT"), "whole_amount": (times_and_numbers.whole_amount, "BIGINT"),
         "decimal_number": (times_and_numbers.decimal, "DOUBLE"),
+        "json_whole_number": (times_and_numbers.from_json(times_and_numbers.whole_number), "BIGINT"),
+        "json_whole_amount": (times_and_numbers.from_json(times_and_numbers.whole_amount), "BIGINT"),
+        "json_decimal": (times_and_numbers.from_json(times_and_numbers.decimal), "DOUBLE"),
     }  # fmt: skip
     for name, (function, type_) in functions.items():
         con.create_function(name, _null_safe(function), ["VARCHAR"], type_, null_handling=SPECIAL)

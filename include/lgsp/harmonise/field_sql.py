@@ -22,6 +22,7 @@ from lgsp.sql import quoted
 
 WORDS = ("words", "label")
 IGNORED = "ignored"
+NUMBERS = ("number", "count", "money")  # extracted with their JSON type, which decides what a point means
 
 
 @cache
@@ -107,8 +108,17 @@ class SourceList:
         """The input of a field's treatment after the corrections of known errors."""
         value = self._input(path)
         corrections = [c for c in self.corrections if c.field == path]
-        whens = " ".join(f"when {c.condition(self._input)} then {quoted(c.means)}" for c in corrections)
+        is_json = dict(_leaves(self.fields)).get(path) in NUMBERS
+        whens = " ".join(
+            f"when {c.condition(self._compared)} then {f'to_json({quoted(c.means)})' if is_json else quoted(c.means)}"
+            for c in corrections
+        )
         return f"case {whens} else {value} end" if corrections else value
+
+    def _compared(self, path: str) -> str:
+        """The text of a field that the corrections are compared with: a number that came as JSON text without its quotes."""
+        is_json = dict(_leaves(self.fields)).get(path) in NUMBERS
+        return f"bare({self._input(path)})" if is_json else self._input(path)
 
     def _repairs(self) -> Iterator[tuple[str, str]]:
         """The path of each field, and the SQL expression of the name of its repair."""
@@ -122,7 +132,7 @@ class SourceList:
                 outer, inner = path.split("[*].")
                 yield path, _first(_sent(outer), f"repair_{treatment}(x.{_quoted_path(inner)})")
         for correction in self.corrections:
-            yield correction.field, f"case when {correction.condition(self._input)} then 'corrected' end"
+            yield correction.field, f"case when {correction.condition(self._compared)} then 'corrected' end"
 
     def _unknown_codes(self) -> Iterator[tuple[str, str]]:
         """The path of each code, and the SQL expression of a code that the code list lacks, with the file to edit."""
@@ -207,7 +217,7 @@ def _shape(value: Any) -> Any:
         return inner or "JSON"
     if isinstance(value, list):
         return [_shape(value[0])]
-    return "JSON" if value in ("json", "label", "number") else "VARCHAR"
+    return "JSON" if value in ("json", "label", *NUMBERS) else "VARCHAR"
 
 
 def _leaves(fields: Mapping[str, Any], with_ignored: bool = False, above: str = "") -> Iterator[tuple[str, str]]:

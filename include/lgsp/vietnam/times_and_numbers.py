@@ -1,19 +1,24 @@
 """Parses times and numbers in every format that programs, spreadsheets and people use; an ambiguous text gives None.
 
 The day comes before the month. A time without an offset is local. Points separate thousands and a comma the decimals; `50,000`
-may be either, so it is not read as a number, and as an amount in whole đồng it is fifty thousand.
+may be either, so it is not read as a number, and as an amount in whole đồng it is fifty thousand. A number of JSON is no such
+text: its point is the decimal sign.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
+from typing import TypeVar
 
 from lgsp.schema import codelists
 from lgsp.vietnam import text, time_formats
+
+Number = TypeVar("Number", int, float)
 
 SENTINEL, FORMAT, FILLER = "sentinel", "format", "filler"
 UNREADABLE_TIME = "unreadable_time"
@@ -21,7 +26,10 @@ UNREADABLE_TIME = "unreadable_time"
 # C programs and MySQL write this for "no date".
 _ZERO = re.compile(r"0[0:/. T-]*Z?")
 _MAX_WHOLE_NUMBER = 10**15
-_UNIT = re.compile(r"\s?(?:vnđ|vnd|đồng|đ|₫|%)$", re.IGNORECASE)
+_CURRENCY = re.compile(r"\s?(?:vnđ|vnd|đồng|đ|₫)$", re.IGNORECASE)
+_PERCENT = re.compile(r"\s?%$")
+# `2000.000 đ` is two thousand in some programs, and two million as people write it; only zeros of cents are sure.
+_UNCLEAR_FRACTION = re.compile(r"[.,](?:\d{3,})$")
 # Each pattern has one meaning. A group of thousands never starts with a zero: `0.500` and `0,5` are decimals.
 _GROUP = r"-?[1-9]\d{0,2}"
 _NUMBERS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
@@ -33,6 +41,7 @@ _NUMBERS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
     (re.compile(r"-?\d{1,15},(?:\d{1,2}|\d{4,6})|-?(?:0|\d{4,15}),\d{3}"), lambda number: number.replace(",", ".")),
     (re.compile(r"-?\d{1,15}\.(?:\d{1,2}|\d{4,6})|-?(?:0|\d{4,15})\.\d{3}"), str),
 ]
+_GROUPED = re.compile(rf"{_GROUP}(?:[ .]\d{{3}})+|{_GROUP}(?:,\d{{3}}){{2,}}")
 _COMMA_THOUSANDS = re.compile(rf"{_GROUP},\d{{3}}")
 _THOUSANDS_OR_DECIMALS = re.compile(rf"{_GROUP}[.,]\d{{3}}")
 
@@ -63,29 +72,52 @@ def instant_oddity(sent: str) -> str | None:
 
 def number(sent: str) -> Decimal | None:
     """The number in a text, without its unit; None when the text is not a number, or could be two numbers: `50,000`."""
-    cleaned = _without_unit(sent)
-    plain = next((to_plain(cleaned) for pattern, to_plain in _NUMBERS if pattern.fullmatch(cleaned)), None)
-    return None if plain is None else Decimal(plain)
+    return _number(_PERCENT.sub("", _without_currency(sent)))
 
 
 def whole_number(sent: str) -> int | None:
-    """The whole number in a text; None when the text is not a number, has a fraction, or is 10^15 or more."""
-    value = number(sent)
-    if value is None or value != value.to_integral_value() or abs(value) >= _MAX_WHOLE_NUMBER:
+    """The whole number in a text, without its currency.
+
+    None when the text is not a number, is a percentage, has a fraction or one of three and more zeros, or is 10^15 or more.
+    """
+    cleaned = _without_currency(sent)
+    value = _number(cleaned)
+    if value is None or (_is_ungrouped(cleaned) and _UNCLEAR_FRACTION.search(cleaned)):
         return None
-    return int(value)
+    return _whole(value)
 
 
 def whole_amount(sent: str) -> int | None:
     """An amount in whole đồng, which has no decimals, so `50,000` is fifty thousand; otherwise as `whole_number`."""
-    cleaned = _without_unit(sent)
+    cleaned = _without_currency(sent)
     return int(cleaned.replace(",", "")) if _COMMA_THOUSANDS.fullmatch(cleaned) else whole_number(sent)
 
 
 def decimal(sent: str) -> float | None:
     """A quantity that may have decimals; None also for `1.125` and `1,125`, which may be thousands."""
-    value = None if _THOUSANDS_OR_DECIMALS.fullmatch(_without_unit(sent)) else number(sent)
-    return None if value is None else float(value)
+    cleaned = _PERCENT.sub("", _without_currency(sent))
+    value = None if _THOUSANDS_OR_DECIMALS.fullmatch(cleaned) else _number(cleaned)
+    return None if value is None else float(value) + 0.0  # -0 is 0
+
+
+def from_json(read: Callable[[str], Number | None]) -> Callable[[str], Number | float | None]:
+    """A reader of JSON values: a text is read by `read`; a number is itself, if `read` gives numbers of its kind.
+
+    None for every other JSON value, and for a number that is too large.
+    """
+
+    def read_json(value: str) -> Number | float | None:
+        try:
+            sent = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+        except (ValueError, InvalidOperation):  # also the 5,000 digits that Python refuses to convert
+            return None
+        if isinstance(sent, str):
+            return read(sent)
+        if not isinstance(sent, Decimal) or not sent.is_finite() or abs(sent) >= _MAX_WHOLE_NUMBER:
+            return None
+        return float(sent) + 0.0 if read is decimal else _whole(sent)
+
+    return read_json
 
 
 @cache
@@ -94,8 +126,25 @@ def fillers() -> frozenset[str]:
     return frozenset(str(item) for item in codelists.load("filler")["any"])
 
 
-def _without_unit(sent: str) -> str:
-    return _UNIT.sub("", text.clean(sent) or "")
+def _number(cleaned: str) -> Decimal | None:
+    if not cleaned.isascii() and any(map(str.isascii, filter(str.isdigit, cleaned))):
+        return None  # digits of two scripts
+    plain = next((to_plain(cleaned) for pattern, to_plain in _NUMBERS if pattern.fullmatch(cleaned)), None)
+    return None if plain is None else Decimal(plain)
+
+
+def _whole(value: Decimal) -> int | None:
+    is_whole = value == value.to_integral_value() and abs(value) < _MAX_WHOLE_NUMBER
+    return int(value) if is_whole else None
+
+
+def _is_ungrouped(cleaned: str) -> bool:
+    """Whether a number has one separator, which is not that of thousands: `2000.000`, not `2.000` or `2.000,000`."""
+    return not _GROUPED.fullmatch(cleaned)
+
+
+def _without_currency(sent: str) -> str:
+    return _CURRENCY.sub("", text.clean(sent) or "")
 
 
 def _parse_instant(sent: str) -> datetime | None:

@@ -41,15 +41,21 @@ create macro repair_flag(x) as case when x is null or x in ('0', '1', 'true', 'f
 
 -- Vietnamese numbers: a point separates thousands, a comma separates decimals; a unit may follow. What a separator means is decided by the
 -- text and by the field: an amount of money is in whole đồng, a count is whole but small, a number may have decimals.
+-- The fields come as JSON: a number of JSON has a point before its decimals, a text is written by people.
 create macro is_digits(x) as regexp_full_match(x, '\d{1,15}');
-create macro read_money(x) as case when x is null or x = '' then null when is_digits(x) then try_cast(x as bigint) else whole_amount(x) end;
-create macro repair_money(x) as case when x is null or is_digits(x) or is_filler(x) then null when whole_amount(x) is null then 'unreadable_value' else 'format' end;
-create macro read_count(x) as case when length(x) < 10 then try_cast(case when is_digits(x) then try_cast(x as bigint) else whole_number(x) end as integer) end;
-create macro repair_count(x) as case when x is null or is_digits(x) or is_filler(x) then null when whole_number(x) is null then 'unreadable_value' else 'format' end;
--- The field as JSON: a number of JSON has a point before its decimals, a text is written by people.
-create macro read_number(x) as case when json_type(x) = 'VARCHAR' then decimal_number(x ->> '$') else try_cast(x::varchar as double) end;
-create macro repair_number(x) as case when json_type(x) = 'VARCHAR' and not is_digits(x ->> '$') and not is_filler(x ->> '$') then
-    case when decimal_number(x ->> '$') is null then 'unreadable_value' else 'format' end end;
+create macro bare(x) as trim(x::varchar, '"');
+create macro is_no_number(x) as x is null or x::varchar = 'null' or is_filler(trim(bare(x)));
+create macro other_amount(x) as case when typeof(x) = 'JSON' then json_whole_amount(x::varchar) else whole_amount(x::varchar) end;
+create macro other_count(x) as try_cast(case when typeof(x) = 'JSON' then json_whole_number(x::varchar) else whole_number(x::varchar) end as integer);
+create macro other_decimal(x) as case when typeof(x) = 'JSON' then json_decimal(x::varchar) else decimal_number(x::varchar) end;
+create macro read_money(x) as case when x is null then null when is_digits(bare(x)) then try_cast(bare(x) as bigint) else other_amount(x) end;
+create macro repair_money(x) as case when x is null or is_digits(bare(x)) or is_no_number(x) then null when other_amount(x) is null then 'unreadable_value' else 'format' end;
+create macro read_count(x) as case when x is null then null when is_digits(bare(x)) then try_cast(bare(x) as integer) else other_count(x) end;
+create macro repair_count(x) as case when x is null or (is_digits(bare(x)) and try_cast(bare(x) as integer) is not null) or is_no_number(x) then null
+    when is_digits(bare(x)) or other_count(x) is null then 'unreadable_value' else 'format' end;
+create macro read_number(x) as case when x is null then null when is_digits(bare(x)) then try_cast(bare(x) as double) else other_decimal(x) end;
+create macro repair_number(x) as case when x is null or is_digits(bare(x)) or is_no_number(x) then null when other_decimal(x) is null then 'unreadable_value'
+    when typeof(x) <> 'JSON' or starts_with(x::varchar, '"') then 'format' end;
 
 -- 12 digits (CCCD), 9 (CMND), 10 or 13 (tax code), or a passport number. Numbers damaged by a spreadsheet (11 digits, 4.9E+10) are NULL.
 create macro read_identity(x) as case when regexp_full_match(stripped(x), '[A-Z]{0,2}(\d{6,10}|\d{12,13})') and not is_identity_dummy(stripped(x)) then stripped(x) end;

@@ -14,6 +14,7 @@ from lgsp.window import LOCAL
 SOURCE = "documents"
 _USUAL_FORMAT = re.compile(r"\s*[0-9]{4}(/[0-9]{2}/|-[0-9]{2}-)[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2})?\s*")
 _NUMBER = re.compile(r"([0-9]{1,3})(?![0-9/])")
+MOST_COUNTED = 999_999
 MAX_SHOWN = 40  # characters; a longer text is not a code
 NOT_SHOWN = "(not shown)"
 
@@ -74,5 +75,15 @@ def id_hash(value: str | None) -> str | None:
 
 
 def count(value: str | None) -> int | None:
-    """The count in a text of at most six digits; None for any other text."""
-    return int(value) if value and re.fullmatch("[0-9]{1,6}", value) else None
+    """The count in a text, up to MOST_COUNTED; None for any other text."""
+    counted = times_and_numbers.whole_number(value) if value else None
+    return counted if counted is not None and 0 <= counted <= MOST_COUNTED else None
+
+
+def count_oddity(value: str | None) -> str | None:
+    """Why a count is unusual: `format`, `unreadable_value`; None for plain digits and for no value."""
+    cleaned = text.clean(value)
+    if cleaned is None or cleaned in times_and_numbers.fillers():
+        return None
+    usual = re.fullmatch("[0-9]{1,6}", value or "")
+    return None if usual else "format" if count(value) is not None else "unreadable_value"

@@ -95,6 +95,8 @@ def document_row(message: Message, agency_ids: Mapping[str, str]) -> dict[str, A
     sent = [trace.text("Timestamp") for trace in root.descendants("TraceHeader")]
     promulgated, due = head.text("PromulgationInfo", "PromulgationDate"), head.text("DueDate")
     subject, repairs = _subject(head.text("Subject"))
+    if oddity := codes.count_oddity(head.text("OtherInfo", "PageAmount")):
+        repairs.append(f"PageAmount:{oddity}")
     return {
         **row,
         "profile": codes.displayable(head.namespace or root.namespace),
