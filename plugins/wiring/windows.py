@@ -8,9 +8,11 @@ from typing import Any
 from airflow.sdk import Param
 
 from lgsp.errors import SettingError
+from lgsp.vietnam import pasted
 from lgsp.window import Window, local_day
 
-INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
+# Blanks around it may be pasted.
+INSTANT = r"^[\s\u200b\ufeff]*\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})[\s\u200b\ufeff]*$"
 
 
 def optional_params() -> dict[str, Param]:
@@ -92,7 +94,7 @@ def _requested(start: str | None, end: str | None, latest: Any, name: str = "win
     if not (start and end):
         raise SettingError(f"{name}_from and {name}_to belong together: give both or neither")
     try:
-        window = Window.of(start, end)
+        window = Window(pasted.instant(start), pasted.instant(end))
     except ValueError as error:
         raise SettingError(f"{name}_from {start} .. {name}_to {end} is not a valid window: {error}") from None
     if window.end > latest:

@@ -8,7 +8,7 @@ import click
 
 from lgsp import check
 from lgsp.cli.options import (
-    PASTED,
+    PASTED_KEY,
     PASTED_RULE,
     decision_options,
     handles_errors,
@@ -57,7 +57,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
 
 
 @batch.command()
-@click.argument("batch_id", type=PASTED)
+@click.argument("batch_id", type=PASTED_KEY)
 @json_option
 @handles_errors
 def show(batch_id: str, is_json: bool) -> None:
@@ -99,7 +99,7 @@ def show(batch_id: str, is_json: bool) -> None:
 
 
 @batch.command()
-@click.argument("batch_id", type=PASTED)
+@click.argument("batch_id", type=PASTED_KEY)
 @click.argument("rule_id", type=PASTED_RULE)
 @decision_options
 @handles_errors

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import click
 
 from lgsp.check import completeness as completing
 from lgsp.check.completeness import StateCounts
-from lgsp.cli.options import PASTED_AGENCY, decision_options, handles_errors, json_option, open_store, to_json
+from lgsp.cli.options import DAY, PASTED_AGENCY, decision_options, handles_errors, json_option, open_store, to_json
 from lgsp.schema import sources
 
-DAY = click.DateTime(["%Y-%m-%d"])
 SHOWN_DAYS = 30
 
 source_argument = click.argument("source", type=click.Choice(sources.names()), required=False)
@@ -50,7 +49,7 @@ def completeness() -> None:
 @json_option
 @handles_errors
 def show(
-    source: str | None, first: datetime | None, last: datetime | None, state: str | None, organisation: str | None, is_json: bool
+    source: str | None, first: date | None, last: date | None, state: str | None, organisation: str | None, is_json: bool
 ) -> None:  # fmt: skip
     """Show which records are missing or late, and why.
 
@@ -58,8 +57,8 @@ def show(
     """
     with open_store() as (_, connection):
         newest = completing.newest_day(connection) or date.today()
-        until = last.date() if last else newest
-        since = first.date() if first else until - timedelta(days=SHOWN_DAYS - 1)
+        until = last or newest
+        since = first or until - timedelta(days=SHOWN_DAYS - 1)
         state_counts = completing.count_states(connection, source, since, until)
         gaps = completing.gaps(connection, source, since, until, state, organisation)
     if is_json:
@@ -92,9 +91,7 @@ def _counts_line(counts: StateCounts) -> str:
 @decision_options
 @json_option
 @handles_errors
-def confirm(
-    source: str, organisation_id: str, first: datetime, last: datetime, who: str, why: str, is_json: bool
-) -> None:
+def confirm(source: str, organisation_id: str, first: date, last: date, who: str, why: str, is_json: bool) -> None:
     """Confirm that an agency had no records on some days.
 
     The days get the state `zero` instead of `missing`.
@@ -102,7 +99,7 @@ def confirm(
     if last < first:
         raise click.BadParameter("the period ends before it begins", param_hint="--from/--to")
     with open_store() as (settings, _):
-        gaps = completing.confirm_silence(settings, source, organisation_id, first.date(), last.date(), who, why)
+        gaps = completing.confirm_silence(settings, source, organisation_id, first, last, who, why)
     if is_json:
         values = {"source": source, "organisation_id": organisation_id, "by": who}
         click.echo(to_json({**values, "gaps": [asdict(gap) for gap in gaps]}))

@@ -11,7 +11,17 @@ from typing import Any
 import click
 
 from lgsp import explain as explaining
-from lgsp.cli.options import FAILED, PASTED, PASTED_NUMBER, handles_errors, json_option, local_time, open_store, to_json
+from lgsp.cli.options import (
+    FAILED,
+    PASTED,
+    PASTED_KEY,
+    PASTED_NUMBER,
+    handles_errors,
+    json_option,
+    local_time,
+    open_store,
+    to_json,
+)
 from lgsp.explain import Explanation, Row, lineage
 from lgsp.explain.lineage import Trace
 
@@ -35,8 +45,8 @@ VERDICTS = {
 
 
 @click.command()
-@click.argument("what", metavar="KPI|dossier|document|work_file")
-@click.argument("key", type=PASTED, required=False, metavar="[ID]")
+@click.argument("what", type=PASTED, metavar="KPI|dossier|document|work_file")
+@click.argument("key", type=PASTED_KEY, required=False, metavar="[ID]")
 @click.option("--organisation", type=PASTED, metavar="CODE|NAME|ALL", default="ALL", show_default=True, help="The agency; ALL is the province.")  # fmt: skip
 @click.option("--period", type=PASTED, metavar="PERIOD", help=f"The period of the number: {explaining.FORMS}.")
 @click.option("--level", type=click.Choice(LEVELS), default="ALL", help="With --organisation ALL: the level of the agencies.")  # fmt: skip

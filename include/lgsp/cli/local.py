@@ -9,14 +9,13 @@ from datetime import date, datetime
 
 import click
 
+from lgsp.cli.options import DAY
 from lgsp.errors import LgspError
 from lgsp.local import airflow_environment, lifecycle, stack
 from lgsp.local import backfill as backfills
 from lgsp.local import demo as demonstration
 from lgsp.settings import Settings
 from lgsp.window import LOCAL
-
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -73,13 +72,13 @@ def ps() -> None:
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", required=True, help="First local day.")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", required=True, help="Last local day (inclusive).")
 @click.option("--source", default="all", show_default=True, help="A source, or all.")
-def backfill(first: datetime, last: datetime, source: str) -> None:
+def backfill(first: date, last: date, source: str) -> None:
     """Read and publish past days through Airflow.
 
     Waits until the days are published. Exits with 1 and names the missing days when a day was not published.
     """
     with _errors_end_command():
-        days = backfills.days_to_fetch(first.date(), last.date(), source, _today())
+        days = backfills.days_to_fetch(first, last, source, _today())
         backfills.backfill(Settings.from_env(), days, _progress())
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import wraps
 from typing import Any
 
@@ -19,7 +20,7 @@ from lgsp.harmonise.organisations.directory import identify
 from lgsp.settings import Settings
 from lgsp.store import connect
 from lgsp.store.ledger import Connection
-from lgsp.vietnam import codes
+from lgsp.vietnam import pasted
 from lgsp.window import LOCAL, Window
 
 FAILED, REFUSED, SOURCE_FAILED = 1, 3, 4
@@ -28,7 +29,7 @@ json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON."
 
 
 class Pasted(click.ParamType[Any]):
-    """An id, also as it is pasted from Word, Excel or an e-mail: with blanks, invisible characters or Word's dashes."""
+    """An id, also as it is pasted from Word, Excel or an e-mail: with blanks, quotes, invisible characters or dashes."""
 
     name = "id"
 
@@ -37,7 +38,7 @@ class Pasted(click.ParamType[Any]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The id as it would be typed."""
-        return self._normal_form(codes.plain(value))
+        return self._normal_form(pasted.code(value))
 
 
 class PastedNumber(Pasted):
@@ -47,8 +48,23 @@ class PastedNumber(Pasted):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number. Fails when the text is none."""
-        number: Any = codes.plain(str(value)).lstrip("#")
+        number: Any = pasted.code(str(value)).lstrip("#")
         return click.INT.convert(number, param, ctx)
+
+
+class Day(click.ParamType[Any]):
+    """A local day: 2022-06-01, or in a Vietnamese form: 01/06/2022. A form that could be another day is refused."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The day as a date. Fails with the reason when the text is none."""
+        if isinstance(value, date):
+            return value
+        try:
+            return pasted.day(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _agency_id(code: str) -> str:
@@ -57,7 +73,7 @@ def _agency_id(code: str) -> str:
     return identity[0] if identity else code
 
 
-PASTED, PASTED_NUMBER = Pasted(), PastedNumber()
+PASTED, PASTED_KEY, PASTED_NUMBER, DAY = Pasted(), Pasted(pasted.key), PastedNumber(), Day()
 PASTED_RULE, PASTED_AGENCY = Pasted(str.upper), Pasted(_agency_id)
 
 
@@ -83,7 +99,7 @@ def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
     return click.option(
         "--from", "start", required=True, metavar="TIME",
-        help="Start of the window (inclusive), in ISO 8601. A date alone is its local midnight.",
+        help="Start of the window (inclusive), in ISO 8601 or as 01/06/2022. A date alone is its local midnight.",
     )(command)  # fmt: skip
 
 
@@ -108,7 +124,7 @@ def current_user() -> str:
 def parse_window(start: str, end: str) -> Window:
     """The window of `--from` and `--to`. Raises click.BadParameter when they are not a window."""
     try:
-        return Window.of(start, end)
+        return Window(pasted.instant(start), pasted.instant(end))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--from/--to") from None
 

@@ -77,7 +77,7 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
 )
 @click.option(
     "--at-least",
-    type=int,
+    type=PASTED_NUMBER,
     default=1,
     metavar="N",
     help="With --folder: fail when it is older than snapshot N, the newest one you have seen.",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lgsp import report as reports
-from lgsp.cli.options import PASTED_NUMBER, handles_errors, json_option, to_json
+from lgsp.cli.options import DAY, PASTED_NUMBER, handles_errors, json_option, to_json
 from lgsp.report import Report
 from lgsp.settings import Settings
-
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,14 +44,12 @@ def report() -> None:
 @report_options
 @json_option
 @handles_errors
-def weekly(week: datetime | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool) -> None:
+def weekly(week: date | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool) -> None:
     """Write the weekly digest as HTML and XLSX.
 
     The digest is for the leaders of the province.
     """
-    _print_paths(
-        reports.weekly(Settings.from_env(), week.date() if week else None, language, snapshot_id, out), is_json
-    )
+    _print_paths(reports.weekly(Settings.from_env(), week, language, snapshot_id, out), is_json)
 
 
 @report.command()
@@ -65,14 +61,13 @@ def weekly(week: datetime | None, language: str, snapshot_id: int | None, out: P
 @json_option
 @handles_errors
 def index(
-    period: str, start: datetime | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool
+    period: str, start: date | None, language: str, snapshot_id: int | None, out: Path | None, is_json: bool
 ) -> None:
     """Write the Index 766 report as HTML and XLSX.
 
     It has the components, the rank and the class of every agency.
     """
-    first = start.date() if start else None
-    _print_paths(reports.index(Settings.from_env(), period, first, language, snapshot_id, out), is_json)
+    _print_paths(reports.index(Settings.from_env(), period, start, language, snapshot_id, out), is_json)
 
 
 def _print_paths(written: Report, is_json: bool) -> None:

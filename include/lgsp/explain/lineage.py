@@ -16,7 +16,7 @@ from lgsp.settings import Settings
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
 from lgsp.store.snapshot_lookup import PublishedSnapshot
-from lgsp.vietnam import codes, times_and_numbers
+from lgsp.vietnam import codes, pasted, times_and_numbers
 from lgsp.window import local_day
 
 Rows = list[dict[str, Any]]
@@ -115,7 +115,7 @@ def _versions(connection: Connection, kind: str, key: str) -> tuple[str, Rows]:
     )
     if versions := connection.execute(query, {"key": key}).fetchall():
         return key, versions
-    key = codes.plain(key)
+    key = pasted.key(key)
     for found in _ids(connection, kind, key):
         if versions := connection.execute(query, {"key": found}).fetchall():
             return found, versions

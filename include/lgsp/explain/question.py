@@ -15,7 +15,7 @@ from lgsp.schema import contract
 from lgsp.store import snapshot_lookup
 from lgsp.store.ledger import Connection
 from lgsp.store.snapshot_lookup import PublishedSnapshot
-from lgsp.vietnam import codes
+from lgsp.vietnam import pasted
 from lgsp.vietnam.text import comparison_key
 
 # The counts of form_06a. A table with several numbers has parts; a user writes the part after a dot.
@@ -62,8 +62,8 @@ def find(
     `kpi` is an indicator, with a part after a dot where its table has several (`form_06a.open_late`, `index_766.3c`,
     `zero_activity.online`); `organisation` is a code, a name or ALL, `level` limits ALL to the agencies of one level.
     """
-    kpi, organisation, field_code = codes.plain(kpi), codes.plain(organisation), field_code and codes.plain(field_code)
-    shown, requested = snapshot_lookup.find(connection, snapshot_id), periods.parse(codes.plain(period))
+    kpi, organisation, field_code = pasted.code(kpi), pasted.code(organisation), field_code and pasted.code(field_code)
+    shown, requested = snapshot_lookup.find(connection, snapshot_id), periods.parse(period)
     kpi_id, _, part = kpi.partition(".")
     kpi_id = kpi_id.lower()
     definitions = _definitions(connection, shown, kpi_id)

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from lgsp.errors import LgspError, SettingError
+from lgsp.vietnam import pasted, time_formats
+
+# Forms that people write, besides the listed ones: 8/2026, tháng 8/2026, quý 3/2026, Q3/2026, quý III năm 2026, 06/08/2026
+_QUARTER = re.compile(r"(?:QUÝ|Q)\.?\s*([1-4]|I{1,3}|IV)\s*(?:[/.-]|,?\s*NĂM\s)\s*(\d{4})")
+_ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4}
 
 FORMS = "2026 (year), 2026-H1, 2026-Q3, 2026-08 (month), 2026-08/1 (its first half), 2026-W32 or 2026-08-06 (a week, by its first day)"
 
@@ -34,13 +39,14 @@ class Period:
 
 def parse(text: str) -> Period:
     """The period that a text describes. Raises LgspError, with the valid forms, when it describes none."""
-    form = text.strip().upper()
+    form = pasted.code(text).upper()
     try:
         if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", form):
             # the Thursday of an ISO week decides its number
             return starting("week", date.fromisocalendar(int(match[1]), int(match[2]), WEEK_STARTS_ON))
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", form):
-            return starting("week", date.fromisoformat(form))
+        if match := _QUARTER.fullmatch(form):
+            quarter = _ROMAN.get(match[1]) or int(match[1])
+            return starting("quarter", date(int(match[2]), 3 * quarter - 2, 1))
         if match := re.fullmatch(r"(\d{4})-(\d{2})/([12])", form):
             return starting("half_month", date(int(match[1]), int(match[2]), 1 if match[3] == "1" else 16))
         if match := re.fullmatch(r"(\d{4})-H([12])", form):
@@ -51,9 +57,11 @@ def parse(text: str) -> Period:
             return starting("month", date(int(match[1]), int(match[2]), 1))
         if re.fullmatch(r"\d{4}", form):
             return starting("year", date(int(form), 1, 1))
+        if partial := time_formats.partial_date(form):
+            return parse(partial)
+        return starting("week", pasted.day(form))
     except ValueError as error:
         raise LgspError(f"{text!r} is not a period ({error}); write {FORMS}") from error
-    raise LgspError(f"{text!r} is not a period; write {FORMS}")
 
 
 def text_of(kind: str, start: date) -> str:
