@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 import click
 
@@ -13,6 +15,7 @@ from lgsp.cli import publish as publishing
 from lgsp.cli.batch import batch
 from lgsp.cli.completeness import completeness
 from lgsp.cli.drift import drift
+from lgsp.cli.encoding import use_utf8
 from lgsp.cli.explain import explain
 from lgsp.cli.local import commands as runtime
 from lgsp.cli.options import handles_errors, json_option, parse_window, print_values, window_options
@@ -28,6 +31,12 @@ from lgsp.settings import Settings
 
 class Commands(click.Group):
     """The commands of this package and of installed packages with the entry-point group `lgsp.commands`."""
+
+    def main(self, args: Sequence[str] | None = None, *arguments: Any, **options: Any) -> Any:
+        """Run the command of the process in UTF-8, whatever its locale; with `args`, run them as they are."""
+        if args is None:
+            use_utf8()
+        return super().main(args, *arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, in alphabetical order."""
