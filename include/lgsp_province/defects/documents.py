@@ -8,7 +8,7 @@ from lgsp_province.world import private_subjects
 from lgsp_province.world.document_data import NEW, PROFILES, REPLACEMENT, REVOCATION, UPDATE, Document, message_id
 
 # A subject shows at most one of these: the first one drawn.
-_SUBJECT_DEFECTS = ("private-subject", "D23", "D02", "D03", "D04", "D05", "D07", "D17", "D01")
+_SUBJECT_DEFECTS = ("private-subject", "D23", "D02", "D03", "D04", "D05", "D07", "D17", "D01", "D47")
 _MAX_LISTING_DELAY = 5 * 3600
 
 
@@ -47,6 +47,7 @@ def mark_documents(seed: int, documents: list[Document], rates: Mapping[str, flo
         "D31": lambda d: d.kind in (NEW, REPLACEMENT) and d.index not in excluded,
         "D32": lambda d: len(d.recipients) > 1,
         "D36": lambda d: True,
+        "D46": lambda d: d.responds_to is not None and d.index not in excluded,
         "status-form": lambda d: True,
         "uuid-document-id": lambda d: d.kind != UPDATE and d.index not in targets,
     }

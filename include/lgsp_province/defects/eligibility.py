@@ -93,6 +93,8 @@ def _texts(dossiers: Dossiers) -> dict[str, Mask]:
     is_modern = ~(tcvn3 | vni)
     spans = {"D01": (0, 5), "D17": (6, 7), "D07": (8, 11), "D04": (12, 13), "D05": (14, 14), "D05-lost": (15, 15)}
     eligible = {name: is_modern & (group >= low) & (group <= high) for name, (low, high) in spans.items()}
+    # a text shows the damage of D04 or D05 instead, if it is also drawn for that
+    eligible |= {"D47": is_modern & (group >= 12) & (group <= 13), "D47-lost": is_modern & (group >= 14)}
     return eligible | {"D02": tcvn3, "D03": vni, "D11": dossiers.in_one_stop & (group % 2 == 0)}
 
 
@@ -168,6 +170,7 @@ def by_mark(dossiers: Dossiers) -> dict[str, Mask]:
         "D24": facts.is_not_deleted,
         "D27": is_level_two & (dossiers.channel == COUNTER),
         "D42-one-stop": dossiers.in_one_stop,
+        "D46": in_both,
         "D42-portal": dossiers.in_portal,
         "status-as-text": dossiers.in_one_stop,
         "name-as-object": dossiers.in_one_stop,

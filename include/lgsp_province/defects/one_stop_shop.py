@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from lgsp_province.defects import rates, record_damage
-from lgsp_province.defects.rates import BIT, BY_NATION_CODE, BY_RECEIPT
+from lgsp_province.defects.rates import BIT, BY_NATION_CODE, BY_RECEIPT, NOT_LINKED
 from lgsp_province.defects.record_damage import DamagedRecord, Flaw, pick
 from lgsp_province.world import wording
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET
@@ -100,6 +100,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
         damaged.replace("D16", "digitizedComponents", str(damaged.value("digitizedComponents")))
     if damaged.has("D31"):
         record_damage.rotate_list(damaged, "task")
+    if damaged.has("D46") and state.link in (NOT_LINKED, BY_NATION_CODE):
+        record_damage.restyle_code(damaged, "nationCode", state.portal_code)
     if damaged.has("schema-drift"):
         damaged.record["priorityLevel"] = {"id": 1, "name": "Ưu tiên"}
         damaged.add_flaw("schema-drift", "priorityLevel")

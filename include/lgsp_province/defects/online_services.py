@@ -3,7 +3,7 @@
 from typing import Any
 
 from lgsp_province.defects import record_damage
-from lgsp_province.defects.rates import BIT, BY_OTHER_CODE, BY_RECEIPT
+from lgsp_province.defects.rates import BIT, BY_OTHER_CODE, BY_RECEIPT, NOT_LINKED
 from lgsp_province.defects.record_damage import DamagedRecord, Flaw, pick
 from lgsp_province.world import wording
 from lgsp_province.world.calendar import DAY
@@ -65,6 +65,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
             damaged.replace("D16", "DanhSachLePhi.Gia", record_damage.vietnamese_number(int(fee), variant))
     if damaged.has("D31"):
         record_damage.rotate_list(damaged, "TienDo")
+    if damaged.has("D46") and damaged.state.link in (NOT_LINKED, BY_OTHER_CODE):
+        record_damage.restyle_code(damaged, "MaHoSoKhac", damaged.state.code)
     if damaged.has("schema-drift"):
         damaged.record["MaDinhDanhDienTu"] = "H47"
         damaged.add_flaw("schema-drift", "MaDinhDanhDienTu")

@@ -49,6 +49,8 @@ RATES: Mapping[str, float] = {
     "D38": 0.0,  # HTML page with status 200 (rate of the requests)
     "D41": 0.001,  # values changed by Excel
     "D42": 0.003,  # keys in another case; a third as many in the one-stop-shop
+    "D46": 0.01,  # a code in another style where one system names the other's (rate of the dossiers in both), and in a reference to a document
+    "D47": 0.003,  # a part of a text in TCVN3, VNI or misread UTF-8; letters are lost in a fifth of them
     "redelivered": 0.03,  # a document listed on two days, or under two ids
     "uuid-document-id": 0.03,
     "secret": 0.002,  # secret documents and work files, which the sources must not send
@@ -79,6 +81,7 @@ _OUTCOMES: Mapping[str, str] = {
     "D28": "quarantined",
     "D30": "reconciled",
     "D37": "quarantined",
+    "D46": "linked",
     "secret": "quarantined",
     "channel-conflict": "reconciled",
     "submitted-overwritten": "reconciled",
@@ -123,6 +126,9 @@ _MARKS = (
     *(Mark(f"unknown-status-{side}", "unknown-status", 0.5, True) for side in ("one-stop", "portal")),
     *(Mark(f"poison-{kind}", "poison", 0.2) for kind in ("surrogate", "nul", "number", "nested")),
     *(Mark(f"poison-element-{side}", "poison", 0.1, True) for side in ("one-stop", "portal")),
+    Mark("D46", "D46"),
+    Mark("D47", "D47", 0.8, is_of_all_dossiers=True),
+    Mark("D47-lost", "D47", 0.2, is_of_all_dossiers=True),
 )
 DEFECT: Mapping[str, str] = {mark.name: mark.defect for mark in _MARKS}
 BIT: Mapping[str, int] = {mark.name: 1 << position for position, mark in enumerate(_MARKS)}

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lgsp_province.defects import rates, text_damage
+from lgsp_province.defects import code_styles, mixed_text, rates, text_damage
 from lgsp_province.defects.rates import BIT
 from lgsp_province.world.view import DossierState
 
-TEXTS = rates.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D07")
+TEXTS = rates.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D07", "D47", "D47-lost")
+# Marks with which no part of a text is damaged: the whole text is, or the agency is known by its name only.
+_UNMIXED = rates.mask("D04", "D05", "D05-lost", "D21")
 _POISON = tuple(f"poison-{kind}" for kind in ("surrogate", "nul", "number", "nested"))
 _IMPOSSIBLE_DATES = ("D25", "D26", "D28-received", "D28-finished")
 
@@ -20,7 +22,9 @@ POISON = rates.mask(*_POISON)
 
 def value_bits(side: str) -> int:
     """The bits of the marks that damage values other than dates and texts; `side` is `one-stop` or `portal`."""
-    return POISON | rates.mask("D16", "D21", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}")
+    return POISON | rates.mask(
+        "D16", "D21", "D46", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}"
+    )
 
 
 def date_bits(side: str, *side_marks: str) -> int:
@@ -151,6 +155,10 @@ def _text_damages(state: DossierState) -> Iterator[tuple[str, Callable[[str], st
         yield "D05", text_damage.to_mojibake, None
     if bits & BIT["D05-lost"]:
         yield "D05", _to_lossy_mojibake, "flagged"
+    if bits & BIT["D47"] and not bits & _UNMIXED:
+        yield "D47", lambda text: mixed_text.damaged(text, state.traits >> 20), None
+    if bits & BIT["D47-lost"] and not bits & _UNMIXED:
+        yield "D47", lambda text: mixed_text.lost(text, state.traits >> 20), "flagged"
     if bits & BIT["D07"]:
         kinds = (state.traits >> 47 & 127) or 4
         yield "D07", lambda text: text_damage.to_look_alikes(text, kinds), None
@@ -167,6 +175,11 @@ def damage_texts(damaged: DamagedRecord, texts: tuple[str, ...], codes: tuple[st
     if state.bits & BIT["D07"]:
         space = _SPACES[pick(state, 48, 2)]
         damaged.replace_text("D07", codes[pick(state, 49, len(codes))], lambda code: f"{code}{space}" if code else code)
+
+
+def restyle_code(damaged: DamagedRecord, field: str, code: str) -> None:
+    """Name a dossier of the other system by its code in another style (D46)."""
+    damaged.replace("D46", field, code_styles.restyled(code, pick(damaged.state, 36, 6)))
 
 
 def rotate_list(damaged: DamagedRecord, field: str) -> None:

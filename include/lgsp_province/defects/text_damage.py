@@ -107,7 +107,7 @@ def mixed(text: str, damage: Callable[[str], str], position: int, *, is_first: b
     """
     words = text.split(" ")
     first, last = " ".join(words[:position]), " ".join(words[position:])
-    return f"{damage(first)} {last}".strip() if is_first else f"{first} {damage(last)}".strip()
+    return f"{damage(first)} {last}".strip(" ") if is_first else f"{first} {damage(last)}".strip(" ")
 
 
 def to_look_alikes(text: str, bits: int) -> str:

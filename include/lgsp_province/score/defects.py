@@ -9,7 +9,7 @@ from lgsp_province.defects.rates import RATES
 from lgsp_province.score.dataset import Dataset, Key, fields_read
 from lgsp_province.score.world import ExpectedDataset
 
-TEXTS = frozenset(("D01", "D02", "D03", "D04", "D05", "D06", "D07", "D17"))
+TEXTS = frozenset(("D01", "D02", "D03", "D04", "D05", "D06", "D07", "D17", "D47"))
 EXAMPLES = 3
 
 # The treatments by which the platform reports the repair of a defect. A Windows-1258 tone after a vowel without
@@ -35,6 +35,7 @@ _TREATMENTS: Mapping[str, frozenset[str]] = {
         "D33": ("phone_format",),
         "D41": ("filler", "damaged", "unreadable_phone", "format"),
         "D42": ("key_case",),
+        "D47": ("mojibake", "tcvn3", "vni", "garbled", "nfc"),
         "misprint": ("corrected",),
         "poison": ("unreadable_value",),
     }.items()
@@ -47,7 +48,7 @@ _DEFECT_OF_TREATMENT = {
 }  # fmt: skip
 # The quality flag that reports a defect, where no treatment of the field does.
 _FLAG_OF_DEFECT = {
-    "D22": "DOS_ID_DUMMY", "D27": "DOS_ONLINE_LEVEL2", "D05": "DOS_TEXT_GARBLED", "D41": "DOS_ID_DAMAGED",
+    "D22": "DOS_ID_DUMMY", "D27": "DOS_ONLINE_LEVEL2", "D05": "DOS_TEXT_GARBLED", "D47": "DOS_TEXT_GARBLED", "D41": "DOS_ID_DAMAGED",
     "poison": "DOS_VALUE_UNREADABLE", "D31": "DOS_EVENT_ORDER",
 }  # fmt: skip
 # The attributes in which the two systems differ.
@@ -57,7 +58,7 @@ _CONFLICTING = {
 }  # fmt: skip
 # Fields in which a number and a text of digits are equally usual, so no treatment is recorded.
 _FIELDS_WITHOUT_TREATMENT = frozenset(("applicant.data.village.value", "digitizedComponents"))
-UNDETECTABLE = frozenset(("D06", "D08", "D20", "D21", "D34"))
+UNDETECTABLE = frozenset(("D06", "D08", "D20", "D21", "D34", "D46"))
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class DefectScorer:
         if planted.defect == "D06":
             return None if text.key(repaired) == text.key(meant) else f"{sent!r} has another key than {meant!r}"
         is_equal = repaired == meant
-        if planted.defect == "D02":  # TCVN3 fonts have no capitals with tones, so the case of letters is lost
+        if planted.defect in ("D02", "D47"):  # TCVN3 fonts have no capitals with tones, so the case of letters is lost
             is_equal = (repaired or "").lower() == meant.lower()
         return None if is_equal else f"{sent!r} is repaired to {repaired!r}, means {meant!r}"
 

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from xml.sax.saxutils import escape
 
-from lgsp_province.defects import text_damage
+from lgsp_province.defects import code_styles, mixed_text, text_damage
 from lgsp_province.world import agencies, people, wording
 from lgsp_province.world.calendar import day_date
 from lgsp_province.world.document_data import NEW, REPLACEMENT, REVOCATION, UPDATE, Document, Status
@@ -88,14 +88,18 @@ def _recipients(document: Document) -> list[str]:
     return recipients
 
 
-def _reference(document: Document) -> str:
-    """The `ResponseFor` element that refers to a document."""
+def _reference(document: Document, style: int | None = None) -> str:
+    """The `ResponseFor` element that refers to a document; with a style, its codes are written in another way (D46)."""
+    code, wire_id = document.code, document.wire_id
+    if style is not None:
+        code = code_styles.renumbered(code, style)
+        wire_id = code_styles.restyled(wire_id, style) if "," in wire_id else wire_id
     return _tag(
         "ResponseFor",
         _text("OrganId", agencies.load()[document.issuer].code),
-        _text("Code", document.code),
+        _text("Code", code),
         _text("PromulgationDate", f"{document.issued_on:%Y/%m/%d}"),
-        _text("DocumentId", document.wire_id),
+        _text("DocumentId", wire_id),
     )
 
 
@@ -116,8 +120,8 @@ def subject(document: Document) -> str:
         return (".", "Dinhkem", "-")[document.bits % 3]
     if "D07" in defects:
         return text_damage.to_look_alikes(text, 1 << document.bits % 7)
-    damage_by_defect = {"D02": text_damage.to_tcvn3, "D03": text_damage.to_vni, "D04": text_damage.to_cp1258, "D05": text_damage.to_mojibake,
-              "D17": text_damage.to_html, "D01": text_damage.to_nfd}  # fmt: skip
+    damage_by_defect: dict[str, Callable[[str], str]] = {"D02": text_damage.to_tcvn3, "D03": text_damage.to_vni, "D04": text_damage.to_cp1258, "D05": text_damage.to_mojibake,
+              "D17": text_damage.to_html, "D01": text_damage.to_nfd, "D47": partial(mixed_text.damaged, bits=document.bits >> 4)}  # fmt: skip
     return next((damage(text) for name, damage in damage_by_defect.items() if name in defects), text)
 
 
@@ -215,7 +219,8 @@ def _message_header(document: Document, documents: list[Document]) -> str:
     spelling = document.bits >> 5 & 7 if "D08" in document.defects else None
     text = subject(document)
     damage_code = code_damage(document)
-    response_reference = _reference(documents[document.responds_to]) if document.responds_to is not None else ""
+    style = document.bits >> 7 & 15 if "D46" in document.defects else None
+    response_reference = _reference(documents[document.responds_to], style) if document.responds_to is not None else ""
     due = _text("DueDate", f"{day_date(document.due_day):%Y/%m/%d}") if document.due_day is not None else ""
     return _tag(
         "MessageHeader",

@@ -62,6 +62,7 @@ def violations(world: World, view: View, defects: Iterable[Mapping[str, Any]]) -
     violating: defaultdict[str, set[Key]] = defaultdict(set)
     for rule, (defect, outcome, fields) in _PLANTED.items():
         violating[rule] |= _records_with_defect(visible_defects, defect, outcome, fields)
+    violating["DOS_TEXT_GARBLED"] |= _records_with_defect(visible_defects, "D47", "flagged", _NAMES)
     keyless = _records_with_defect(visible_defects, "poison", "quarantined", ("",))
     for rule in _KEYLESS_RULES:
         violating[rule] |= _numbered({record: states[record] for record in keyless})

@@ -39,7 +39,7 @@ _PUNCTUATION = frozenset("\u00a0«»“”‘’–—…•")
 _TOKEN = re.compile(r"[^ \t\r\n\f\v]+")  # a no-break space is also a byte of misread UTF-8
 # A no-break space that ended a word was removed or read as a space: of C3 A0 only the first byte is left.
 _CUT = re.compile(rf"(?:[{_LEADS}]|á[º»])$")
-_CUT_WORD = re.compile(rf"[a-zđ][{_LEADS}](?=[ \t\r\n]|$)")
+_CUT_WORD = re.compile(rf"(?:[a-zđ][{_LEADS}]|[A-ZĐ]Ă)(?=[ \t\r\n]|$)")
 _CUT_AFTER_CAPITAL = re.compile(r"(?<![^\W\d_])([A-ZĐ])[ÃĂ](?=[ \t\r\n]|$)")
 _SMALL_LETTER = re.compile("[a-z]")
 

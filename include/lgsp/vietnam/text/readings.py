@@ -24,7 +24,8 @@ _PHRASE, _UNSEEN = 4.5, 0.1  # the weight of a known phrase, and the count of an
 _NEIGHBOUR = 1.0  # the weight of a damaged neighbour
 _DAMAGED, _MOST_DAMAGED = 0.75, 4  # the weight of each damaged word where no word is surely intact, up to so many
 _VERY_COMMON = 40  # occurrences of a word that is recognised by one sign at its edge: `x·` is *xã*
-_SIGN_AT_EDGE = re.compile(r"[^\w]*[A-Za-z]+[^\w\xad]*|[A-Za-z]+[¹²³]")
+# One sign before or after a word that may be typography: a quotation mark, a footnote, a trade mark.
+_SIGN_AT_EDGE = re.compile(r"[«»·©¬£¥¢¶×][A-Za-z]+|[A-Za-z]+[»·©®×¹²³]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,16 @@ def decode_legacy(text: str) -> tuple[str, str]:
     The unchanged text and "" when no word is damaged, when two encodings fit equally, or when a word could be read in
     two ways.
     """
-    best, name, most, is_tie = text, "", 0, False
+    readings = list[tuple[tuple[int, int], str, str]]()
     for encoding in ENCODINGS:
         words = _words(text, encoding)
-        found = sum(word.is_damaged for word in words)
-        if found and found >= most and _is_evidence(words):
+        if _is_evidence(words):
             decoded = _decoded(text, words, encoding)
-            is_tie = found == most and decoded != best
-            best, name, most = decoded, encoding.name, found
-    return (text, "") if is_tie or best == text else (best, name)
+            found = sum(word.is_damaged for word in words)
+            readings.append(((found, vocabulary.phrases_in(decoded)), decoded, encoding.name))
+    readings.sort(reverse=True)
+    is_tie = len(readings) > 1 and readings[0][0] == readings[1][0] and readings[0][1] != readings[1][1]
+    return (text, "") if not readings or is_tie or readings[0][1] == text else readings[0][1:]
 
 
 def has_damage(text: str) -> bool:
@@ -91,7 +93,7 @@ def _readings(word: str, encoding: Encoding) -> tuple[str | None, bool, bool]:
     if word.isascii() or word == MICROMETRE:
         return None, True, True
     as_sent = word.translate(ETH)
-    is_intact = _is_word(as_sent) or _is_sign(word)
+    is_intact = _is_word(as_sent) or (_is_sign(word) and len(word) == 1)
     if not encoding.alphabet.fullmatch(word):
         return None, is_intact, False
     decoded = encoding.decode(word)
@@ -115,9 +117,11 @@ def _is_word(word: str, is_by_font: bool = False) -> bool:
 
 def _is_evidence(words: list[_Word]) -> bool:
     """Whether the damaged words are more than a foreign word or a footnote mark that happens to fit."""
-    damaged = [word for word in words if word.is_damaged]
+    damaged = [index for index, word in enumerate(words) if word.is_damaged]
+    if any(not _is_weak(words[index]) or _is_in_phrase(words, index) for index in damaged):
+        return True
     strange = sum(not word.is_intact and word.decoded is None for word in words)
-    return any(not _is_weak(word) for word in damaged) or len({word.sent.lower() for word in damaged}) > max(1, strange)
+    return len({words[index].sent.lower() for index in damaged}) > max(1, strange)
 
 
 def _is_weak(word: _Word) -> bool:
@@ -125,7 +129,17 @@ def _is_weak(word: _Word) -> bool:
     count = vocabulary.occurrences(decoded) + (decoded.lower() in HIGHLAND_WORDS)
     if _SIGN_AT_EDGE.fullmatch(word.sent):
         return count < _VERY_COMMON
-    return not count and len(word.sent) <= 4  # où, haï
+    return not count and len(word.sent) <= 4 and "§" not in word.sent  # où; the sign of a section has a blank after it
+
+
+def _is_in_phrase(words: list[_Word], index: int) -> bool:
+    """Whether a decoded word forms a known phrase with a neighbour."""
+    decoded = words[index].decoded or ""
+    before = [] if index == 0 else [words[index - 1].sent, words[index - 1].decoded or ""]
+    after = [] if index + 1 == len(words) else [words[index + 1].sent, words[index + 1].decoded or ""]
+    return any(vocabulary.is_phrase(word, decoded) for word in before) or any(
+        vocabulary.is_phrase(decoded, word) for word in after
+    )
 
 
 def _decoded(text: str, words: list[_Word], encoding: Encoding) -> str:

@@ -14,8 +14,8 @@ from lgsp.vietnam.text.syllables import is_well_written
 
 _LETTERS = "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ"
 _PLAIN = re.compile(rf"[!-%'-;=-_a-~{_LETTERS}{_LETTERS.upper()}–“”…]+")
-# Words with letters of Latin-1, which every old character set shows; all other letters are surely Unicode.
-_LATIN_WORD = re.compile(r"[^\W\d_]*[À-ÿ][^\W\d_]*")
+# Words with letters that a wrong character set shows: those of Latin-1, and Ă in Windows-1258. All others are surely Unicode.
+_LATIN_WORD = re.compile(r"[^\W\d_]*[À-ÿĂ][^\W\d_]*")
 
 _HIDDEN_STARTS = re.compile(r"<(script|style)\b[^<>]*>|<!--", re.IGNORECASE)
 _HIDDEN_ENDS = {

@@ -33,6 +33,11 @@ def is_phrase(left: str, right: str) -> bool:
     return (one_tone_style(left.lower()), one_tone_style(right.lower())) in _counts()[1]
 
 
+def phrases_in(text: str) -> int:
+    """The number of neighbouring words in a text that follow each other in the official texts too."""
+    return sum(is_phrase(left, right) for left, right in pairwise(_WORD.findall(text)))
+
+
 @cache
 def _counts() -> tuple[Counter[str], frozenset[tuple[str, str]]]:
     """The count of each word, and the pairs of neighbours. Read once, when the first damaged text is repaired."""
