@@ -35,7 +35,8 @@ _TREATMENTS: Mapping[str, frozenset[str]] = {
         "D33": ("phone_format",),
         "D41": ("filler", "damaged", "unreadable_phone", "format"),
         "D42": ("key_case",),
-        "D47": ("mojibake", "tcvn3", "vni", "garbled", "nfc"),
+        "D46": ("invisible",),
+        "D47": ("cp1258", "look_alike", "invisible", "mojibake", "tcvn3", "vni", "garbled", "nfc"),
         "misprint": ("corrected",),
         "poison": ("unreadable_value",),
     }.items()
@@ -200,6 +201,8 @@ class DefectScorer:
         is_equal = repaired == meant
         if planted.defect in ("D02", "D47"):  # TCVN3 fonts have no capitals with tones, so the case of letters is lost
             is_equal = (repaired or "").lower() == meant.lower()
+        if planted.defect == "D47" and text.repair(sent).is_garbled:
+            return None  # doubtful, and flagged
         return None if is_equal else f"{sent!r} is repaired to {repaired!r}, means {meant!r}"
 
     def _subject_problem(self, planted: PlantedDefect) -> str | None:

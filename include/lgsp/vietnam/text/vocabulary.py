@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from lgsp.vietnam.text import surnames
 from lgsp.vietnam.text.syllables import one_tone_style
 
 DATA = Path(__file__).parents[1] / "data"
@@ -41,7 +42,7 @@ def phrases_in(text: str) -> int:
 @cache
 def _counts() -> tuple[Counter[str], frozenset[tuple[str, str]]]:
     """The count of each word, and the pairs of neighbours. Read once, when the first damaged text is repaired."""
-    words, pairs = Counter[str](), set[tuple[str, str]]()
+    words, pairs = Counter[str](surnames.SURNAMES | surnames.MIDDLES), set[tuple[str, str]]()
     for phrase in _phrases():
         found = _WORD.findall(one_tone_style(phrase.lower()))
         words.update(found)
