@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from lgsp.errors import LgspError, SettingError
 from lgsp.vietnam import pasted, time_formats
 
-# Forms that people write, besides the listed ones: 8/2026, tháng 8/2026, quý 3/2026, Q3/2026, quý III năm 2026, 06/08/2026
+# Forms that people write in addition to the listed ones: 8/2026, tháng 8/2026, quý 3/2026, Q3/2026, quý III năm 2026, 06/08/2026
 _QUARTER = re.compile(r"(?:QUÝ|Q)\.?\s*([1-4]|I{1,3}|IV)\s*(?:[/.-]|,?\s*NĂM\s)\s*(\d{4})")
 _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4}
 

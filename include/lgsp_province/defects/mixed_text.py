@@ -18,11 +18,6 @@ _LOST_WITHIN = re.compile(r"[a-z]\?[a-z]")
 _LETTERS = re.compile(r"[^\x00-\x7f]")
 
 
-def is_old_font(bits: int) -> bool:
-    """Whether `damaged` uses TCVN3 for these bits where it can, which loses capitals."""
-    return bits % 8 in (5, 6)
-
-
 def damaged(text: str, bits: int) -> str:
     """The text with its first or last words in TCVN3, in VNI, or in UTF-8 that was misread once or twice."""
     kind = bits % 8
