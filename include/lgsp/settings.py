@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lgsp import files
 from lgsp.errors import SettingError
@@ -29,27 +31,71 @@ class Endpoint:
 
     @classmethod
     def from_json(cls, source: str, text: str) -> Endpoint:
-        """Parse a connection in Airflow's JSON form.
+        """Parse a connection in Airflow's JSON form, also with the scheme, the port or a path in its host.
 
         Raises SettingError when the text is not such a connection. The error never shows the text: it holds a password.
         """
         variable = connection_variable(source)
         try:
             connection = json.loads(text)
-            host, scheme = connection["host"], connection.get("schema") or "https"
+            host, extra = connection["host"], connection.get("extra") or {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingError(
                 f"{variable} must be a connection in Airflow's JSON form, with a host ({type(error).__name__})"
             ) from None
-        extra = connection.get("extra") or {}
-        port = f":{connection['port']}" if connection.get("port") else ""
         return cls(
             source=source,
-            base_url=f"{scheme}://{host}{port}",
-            login=connection.get("login") or "",
-            password=connection.get("password") or "",
-            extra=json.loads(extra) if isinstance(extra, str) else extra,
+            base_url=_base_url(variable, host, connection.get("schema"), connection.get("port")),
+            login=str(connection.get("login") or ""),
+            password=str(connection.get("password") or ""),
+            extra=_extra(variable, extra),
         )
+
+
+def _base_url(variable: str, host: Any, schema: Any, port: Any) -> str:
+    """The address `scheme://host[:port][/path]`; https unless the connection names another scheme. Raises SettingError."""
+    given = str(host or "").strip()
+    scheme_in_host, _, rest = given.rpartition("://")
+    scheme = str(schema or "").strip().lower().removesuffix("://") or scheme_in_host.lower() or "https"
+    if scheme not in ("http", "https") or scheme_in_host.lower() not in ("", scheme):
+        raise SettingError(f"{variable}: schema must be http or https, and the same as in host if host has one")
+    if rest.count(":") > 1 and not rest.startswith("["):
+        rest = f"[{rest}]"  # an IPv6 address
+    try:
+        parts = urlsplit(f"//{rest}")
+        ports = {number for number in (parts.port, _port(port)) if number}
+    except ValueError:
+        raise SettingError(f"{variable}: port must be a number from 1 to 65535, and host a host name") from None
+    if not parts.hostname or "@" in rest or "?" in rest or "#" in rest or re.search(r"[\s\\\x00-\x1f]", rest):
+        raise SettingError(
+            f"{variable}: host must be a host name such as gateway.example.gov.vn, without login, query or blanks"
+        )
+    if len(ports) > 1:
+        raise SettingError(f"{variable}: host and port name two different ports; remove one")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{scheme}://{name}{''.join(f':{number}' for number in ports)}{parts.path.rstrip('/')}"
+
+
+def _port(port: Any) -> int | None:
+    """The port of a connection, also as text; None when it is empty. Raises ValueError for anything else."""
+    text = str(port if port is not None else "").strip()
+    if not text:
+        return None
+    number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
+    if not 0 < number < 65536:
+        raise ValueError(text)
+    return number
+
+
+def _extra(variable: str, extra: Any) -> Mapping[str, Any]:
+    """The `extra` of a connection, an object or its JSON text. Raises SettingError."""
+    try:
+        parsed = json.loads(extra.strip() or "{}") if isinstance(extra, str) else extra
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, Mapping):
+        raise SettingError(f'{variable}: extra must be a JSON object such as {{"verify": "/path/ca.pem"}}')
+    return parsed
 
 
 def connection_variable(source: str) -> str:

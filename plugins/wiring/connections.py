@@ -26,6 +26,6 @@ def settings(source: str | None = None) -> Settings:
         "port": connection.port,
         "login": connection.login,
         "password": connection.password,
-        "extra": connection.extra_dejson,
+        "extra": connection.extra,
     }
     return Settings.from_env({**os.environ, connection_variable(source): json.dumps(fields)})
