@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 5000
-LIST_TOO_LONG = "LIST_TOO_LONG"
+# The rules for rows of lists: id, what makes a row break it, its meaning.
+LIST_RULES = (
+    ("LIST_TOO_LONG", "too_long is not null", "No id, code or name is longer than the store accepts: too_long "),
+    ("LIST_DAMAGED", "is_damaged", "Every character of a record is valid text"),
+)
 SHOWN_KEYS = 5
 # The column that marks test records. They are counted as ignored and never published.
 TEST_RECORD = "is_test"
@@ -113,20 +117,28 @@ def copy_list(con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, 
     Rows of lists are not records of the window: no count of the batch contains them, and without a raw pointer they are not
     redriven one by one, because a list counts as a whole.
     """
-    if not count(con, f"select count(too_long) from {parquet(staged)}"):
+    broken = " or ".join(f"coalesce({condition}, false)" for _, condition, _ in LIST_RULES)
+    if not count(con, f"select count(*) from {parquet(staged)} where {broken}"):
         shutil.copy(staged, accepted)
         return []
     con.execute(
-        f"copy (from {parquet(staged)} where too_long is null) to {file_literal(accepted)} (format parquet, compression zstd)"
+        f"copy (from {parquet(staged)} where not ({broken})) to {file_literal(accepted)} (format parquet, compression zstd)"
     )
+    return [row for rule in LIST_RULES for row in _list_rows(con, kind, staged, *rule)]
+
+
+def _list_rows(
+    con: duckdb.DuckDBPyConnection, kind: records.Kind, staged: Path, rule_id: str, condition: str, meaning: str
+) -> list[dict[str, Any]]:
+    """One row of `ledger.quarantine` for each row of a list that breaks a rule."""
     rows = con.execute(
-        f"select source_key, source_updated_at::varchar, content_hash, too_long from {parquet(staged)} "
-        "where too_long is not null order by 1"
+        f"select source_key, source_updated_at::varchar, content_hash, coalesce(too_long, '') from {parquet(staged)} "
+        f"where {condition} order by 1"
     ).fetchall()
     return [
-        {"source_key": mask_key(key), "kind": kind.name, "rule_id": LIST_TOO_LONG, "rule_version": "1.0.0", "record_hash": hash_,
+        {"source_key": mask_key(key), "kind": kind.name, "rule_id": rule_id, "rule_version": "1.0.0", "record_hash": hash_,
          "source_updated_at": changed, "raw_pointer": "", "organisation_id": None, "occurred_on": None,
-         "reason": f"No id, code or name is longer than the store accepts: too_long {too_long}"}
+         "reason": f"{meaning}{too_long if meaning.endswith(' ') else ''}"}
         for key, changed, hash_, too_long in rows
     ]  # fmt: skip
 

@@ -20,6 +20,7 @@ from lgsp.harmonise import dossier_columns, duckdb_functions, field_sql, parse_p
 from lgsp.harmonise.organisations import directory, review_queue
 from lgsp.harmonise.organisations.directory import Organisation, Place
 from lgsp.harmonise.organisations.matcher import Matcher
+from lgsp.land import json_sanitiser
 from lgsp.land.archive import Batch
 from lgsp.land.record_subset import Selection
 from lgsp.schema import records
@@ -75,6 +76,7 @@ class HarmoniseContext:
         duckdb_functions.load(self.con, self.source.name, self.token_key)
         self.con.execute("create table agency_spelling (alias varchar, code varchar, seen_on date, records bigint)")
         self.con.execute("create table text_value (sent varchar, text varchar, repairs varchar)")
+        self.con.execute("create table damaged_record (raw_pointer varchar)")
 
     def read(self, *lists: str) -> None:
         """Create a table of each landed list, its fields typed and converted as the source description declares.
@@ -85,7 +87,7 @@ class HarmoniseContext:
             source_list = field_sql.load_list(
                 name, self.source.lists[name], str(self.source.path.name), self.source.corrections
             )
-            drift, fields = parse_pages.read(self.con, self.batch, self.batch_id, source_list)
+            drift, fields = parse_pages.read(self.con, self.batch, self.batch_id, source_list, self.json_depth)
             self.profile += fields
             self.repairs += parse_pages.repairs(self.con, name)
             if not drift:
@@ -104,6 +106,11 @@ class HarmoniseContext:
                 self.drift.append(drift := parse_pages.Drift(name))
             drift.retyped += changed
             log.warning("%s %s", self.source.name, parse_pages.Drift(name, retyped=changed))
+
+    @property
+    def json_depth(self) -> int:
+        """What is nested deeper in a landed answer is read as null."""
+        return int(self.source.manners.get("json_depth", json_sanitiser.MAX_DEPTH))
 
     def value(self, query: str) -> Any:
         """The value of a query that gives one row with one column."""
@@ -125,7 +132,7 @@ class HarmoniseContext:
              "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
         self.con.execute(
-            f"insert into agency_spelling select name, code, null, 0 from ({query}) where strlen(name) <= {records.KEY_BYTES}"
+            f"insert into agency_spelling select name, code, null, 0 from ({query}) where {_is_spelling('name')}"
         )
         self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
 
@@ -154,7 +161,7 @@ class HarmoniseContext:
         """Add the spellings of agencies that a query gives as (name, code, local day), without those too long for a key."""
         self.con.execute(
             "insert into agency_spelling select c0, c1, min(c2), count(*) "
-            f"from ({query}) as s(c0, c1, c2) where strlen(c0) <= {records.KEY_BYTES} group by 1, 2"
+            f"from ({query}) as s(c0, c1, c2) where {_is_spelling('c0')} group by 1, 2"
         )
 
     def stage_dossiers(self) -> None:
@@ -263,7 +270,7 @@ class HarmoniseContext:
         self.con.execute(
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
             f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash, "
-            f"{_too_long(kind)} as too_long "
+            f"{_too_long(kind)} as too_long, q.raw_pointer in (select raw_pointer from damaged_record) as is_damaged "
             f"from ({query}) q{selected}) to {file_literal(self.folder / f'{kind.name}.parquet')} (format parquet, compression zstd)"
         )
 
@@ -284,6 +291,11 @@ class HarmoniseContext:
             self.con.register("python_rows", pa.table({column: [row.get(column) for row in rows] for column in names}))
             self.con.execute(f"insert into {name} by name select * from python_rows")
             self.con.unregister("python_rows")
+
+
+def _is_spelling(column: str) -> str:
+    """DuckDB SQL: whether a name can become a spelling of an agency: not too long for a key, and without damage."""
+    return f"strlen({column}) <= {records.KEY_BYTES} and not contains({column}, '{json_sanitiser.MARK}')"
 
 
 def _too_long(kind: records.Kind) -> str:

@@ -63,23 +63,26 @@ class Drift:
 
 
 def read(
-    con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, source_list: SourceList
+    con: duckdb.DuckDBPyConnection, batch: Batch, batch_id: str, source_list: SourceList, max_depth: int
 ) -> tuple[Drift, list[profile.Field]]:
     """Create the table of a list; returns how its fields differ from their description, and the profile of each field.
 
     The table has a column for each described field, and `raw_pointer`, `raw_hash`, `repairs` (as `field:treatment`) and
-    `unknown_codes`.
+    `unknown_codes`. The raw pointers of damaged records are added to the table `damaged_record`.
     """
     name = source_list.name
     con.execute(
-        f"create table raw_{name} (call integer, ordinal bigint, record json, raw_hash varchar, is_respelled boolean)"
+        f"create table raw_{name} (call integer, ordinal bigint, record json, raw_hash varchar, is_respelled boolean, is_damaged boolean)"
     )
     for bodies in _chunks(batch, name):
-        _insert_records(con, name, source_list.records, bodies)
+        _insert_records(con, source_list, bodies, max_depth)
     for bodies in _chunks(batch, by_key(name)):
-        _insert_single_records(con, source_list, bodies)
+        _insert_records(con, source_list, [each for each in bodies if each[0].records], max_depth, is_single=True)
     if isinstance(batch, Selection):
         _delete_others(con, name, batch)
+    con.execute(
+        f"insert into damaged_record select {quoted(batch_id + '#')} || call || ':' || ordinal from raw_{name} where is_damaged"
+    )
     drift = _find_drift(con, source_list)
     if drift.respelled:
         _respell(con, source_list, drift)
@@ -127,42 +130,51 @@ def _chunks(batch: Batch, name: str) -> Iterator[list[tuple[LandedAnswer, bytes]
 
 
 def _insert_records(
-    con: duckdb.DuckDBPyConnection, name: str, records_key: str, bodies: list[tuple[LandedAnswer, bytes]]
+    con: duckdb.DuckDBPyConnection,
+    source_list: SourceList,
+    bodies: list[tuple[LandedAnswer, bytes]],
+    max_depth: int,
+    *,
+    is_single: bool = False,
 ) -> None:
-    """Insert one row for each record of some pages into `raw_<list>`."""
-    sanitised = [json_sanitiser.sanitise(body) for _, body in bodies]
-    # some builds of the products send a plain list instead of an object with the list
-    wrapped = [
-        body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (records_key.encode(), body)
-        for body in sanitised
-    ]
+    """Insert one row for each record of some pages into `raw_<list>`, with MARK in the place of damaged characters.
+
+    With `is_single` each body is the answer to a request for one record by its key.
+    """
+    calls = [call.number for call, _ in bodies]
+    sanitised = [json_sanitiser.sanitise(body, max_depth) for _, body in bodies]
+    try:
+        _insert_json(con, source_list, calls, sanitised, is_single)
+    except (duckdb.InvalidInputException, pa.ArrowInvalid):  # only damaged pages pay for the repair
+        repaired = [json_sanitiser.repair(body, max_depth) for _, body in bodies]
+        _insert_json(con, source_list, calls, repaired, is_single)
+
+
+def _insert_json(
+    con: duckdb.DuckDBPyConnection, source_list: SourceList, calls: list[int], bodies: list[bytes], is_single: bool
+) -> None:
+    key = source_list.records
+    if is_single:
+        items = f"[body::json->{quoted(source_list.record)}]" if source_list.record else "[body::json]"
+    else:
+        items = f'json_transform(body, {quoted(orjson.dumps({key: ["JSON"]}).decode())})."{key}"'
+        # some builds of the products send a plain list instead of an object with the list
+        bodies = [
+            body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (key.encode(), body) for body in bodies
+        ]
     page = pa.table({
-        "call": pa.array([call.number for call, _ in bodies], pa.int32()),
-        "body": pa.array(wrapped, pa.binary()).view(pa.string()),
+        "call": pa.array(calls, pa.int32()),
+        "body": pa.array(bodies, pa.binary()).cast(pa.string()),  # raises ArrowInvalid for bytes that are not UTF-8
     })  # fmt: skip
     con.register("page", page)
-    shape = quoted(orjson.dumps({records_key: ["JSON"]}).decode())
+    has_mark = any(json_sanitiser.MARK_BYTES in body for body in bodies)
+    damaged = f"contains(record::varchar, '{json_sanitiser.MARK}')" if has_mark else "false"
     con.execute(
-        f"insert into raw_{name} select call, ordinal, record, md5(record::varchar), false from ("
+        f"insert into raw_{source_list.name} select call, ordinal, record, md5(record::varchar), false, {damaged} from ("
         f"select call, generate_subscripts(items, 1) - 1 as ordinal, coalesce(unnest(items), json 'null') as record "
-        f'from (select call, json_transform(body, {shape})."{records_key}" as items from page))'
+        f"from (select call, {items} as items from page))"
     )
     con.unregister("page")
-
-
-def _insert_single_records(
-    con: duckdb.DuckDBPyConnection, source_list: SourceList, bodies: list[tuple[LandedAnswer, bytes]]
-) -> None:
-    """Insert the record of each answer to a request by key into `raw_<list>`; an answer without a record has none."""
-    con.register("answer", pa.table({
-        "call": pa.array([call.number for call, _ in bodies if call.records], pa.int32()),
-        "body": pa.array([json_sanitiser.sanitise(body) for call, body in bodies if call.records], pa.binary()).view(pa.string()),
-    }))  # fmt: skip
-    record = f"body::json->{quoted(source_list.record)}" if source_list.record else "body::json"
-    con.execute(
-        f"insert into raw_{source_list.name} select call, 0, record, md5(record::varchar), false from (select call, {record} as record from answer)"
-    )
-    con.unregister("answer")
 
 
 def _delete_others(con: duckdb.DuckDBPyConnection, name: str, selection: Selection) -> None:

@@ -212,7 +212,7 @@ def raw_record(settings: Settings, quarantined: QuarantinedRow) -> Any:
     landed = Batch.open(settings.landing / batch.landing_path)
     number, ordinal = parse_pointer(quarantined.raw_pointer)
     for call, body in landed.bodies([call for call in landed.calls() if call.number == number]):
-        answer = json_sanitiser.loads(json_sanitiser.sanitise(body))
+        answer = json_sanitiser.parse(body)[0]
         config = sources.load(quarantined.source).lists.get(call.list)
         if config is None:
             return answer  # the answer is the record

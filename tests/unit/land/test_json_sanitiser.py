@@ -21,7 +21,7 @@ json_values = st.recursive(
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
-        (b'{"a":"x\\ud800y","b":1}', {"a": "x\ufffdy", "b": 1}),
+        (b'{"a":"x\\u0000y","b":1e999}', {"a": "x\ufffdy", "b": None}),
         (b'{"a":1e400,"b":NaN,"c":-Infinity}', {"a": None, "b": None, "c": None}),
         (b'{"a":' + b"9" * 400 + b"}", {"a": "9" * 400}),
         (b'{"a":"x","b":' + b"[" * 5000 + b"]" * 5000 + b',"c":"]"}', None),

@@ -59,6 +59,8 @@ def harmonise(context: HarmoniseContext) -> None:
 
 def _messages(context: HarmoniseContext) -> Iterator[messages.Message]:
     """The fetched messages, each with the id that was requested."""
+    listed = "select docId from messages where raw_pointer in (select raw_pointer from damaged_record)"
+    damaged_ids = {doc_id for (doc_id,) in context.con.execute(listed).fetchall()}
     for call, body in context.batch.bodies(context.batch.calls("edocs")):
         source_key = call.request.removeprefix("getEdoc ")
         pointer = f"{context.batch_id}#{call.number}:0"
@@ -66,4 +68,7 @@ def _messages(context: HarmoniseContext) -> Iterator[messages.Message]:
             trouble = f"the gateway lists it and does not deliver it: {body.decode()}"
             yield messages.Message(source_key, None, None, (), pointer, call.sha256, trouble)
         else:
-            yield messages.from_answer(source_key, json_sanitiser.loads(body), pointer, call.sha256)
+            answer, is_damaged = json_sanitiser.parse(body, context.json_depth)
+            if is_damaged or source_key in damaged_ids:
+                context.con.execute("insert into damaged_record values (?)", [pointer])
+            yield messages.from_answer(source_key, answer, pointer, call.sha256)
