@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class LgspError(Exception):
     """The base class. The message names the subject, the problem and the place to fix it."""
@@ -13,6 +15,14 @@ class SettingError(LgspError):
 
 class SourceFailed(LgspError):
     """A source did not answer as its interface promises; a later retry may succeed."""
+
+
+class SourcePaused(SourceFailed):
+    """A source must not be called before `until`: it asked for a wait, or these are its quiet hours."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class SourceRefused(LgspError):

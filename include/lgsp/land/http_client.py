@@ -12,19 +12,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
 
 import requests
 import urllib3
 
-from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land import json_sanitiser
+from lgsp.errors import SourceFailed, SourcePaused, SourceRefused
+from lgsp.land import answer as answers
+from lgsp.land.answer import Answer, LoginExpired, LoginPage, Throttled
+from lgsp.land.deadline import Deadlines
+from lgsp.land.pause import Pause
+from lgsp.land.transport import Transport
+from lgsp.schema.quiet_hours import QuietHours
 from lgsp.settings import Endpoint, connection_variable
+from lgsp.window import LOCAL
 
 log = logging.getLogger(__name__)
-
-MEGABYTE = 1024 * 1024
 
 # The keyword arguments of one request, and a function that adds our login to them.
 Request = dict[str, Any]
@@ -33,39 +37,26 @@ Signature = Callable[[Request], Request]
 
 @dataclass(frozen=True)
 class Manners:
-    """The limits on our requests to a source: time, size, retries and rate; from the `manners` of its source.yml."""
+    """The limits on our requests to a source: time, size, retries and rate; from the `manners` of its source.yml.
+
+    `total_seconds` is the longest time of one call, from the connection to the last byte. `max_records` is the largest
+    count of a window that is believed, `max_list_records` the most rows of a list without a count. JSON nested deeper than
+    `json_depth` is read as null.
+    """
 
     connect_seconds: float = 10
     idle_seconds: float = 30
     total_seconds: float = 180
     max_megabytes: int = 64
+    max_records: int = 1_000_000
+    max_list_records: int = 100_000
+    json_depth: int = 64
     attempts: int = 6
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30
-    retry_after_cap_seconds: float = 300
+    retry_after_cap_seconds: float = 3600
     requests_per_minute: int = 6000
     parallel: int = 1
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer: its status, the exact body, some headers, and how long it took in seconds."""
-
-    status: int
-    body: bytes
-    content_type: str
-    retry_after: float | None
-    location: str | None = None
-    seconds: float = 0.0
-
-    def json(self, request_name: str) -> Any:
-        """The body as JSON. Raises SourceFailed when it is not JSON (an HTML page with status 200, a cut body)."""
-        try:
-            return json_sanitiser.loads(self.body)
-        except ValueError:
-            raise SourceFailed(
-                f"{request_name}: answered {self.content_type or 'no content type'} that is not JSON"
-            ) from None
 
 
 @dataclass
@@ -75,6 +66,7 @@ class Caller:
     `authorise` logs in and returns the signature that adds the login to a request; it is called again when the login
     has expired.
     `acquire_call` waits until the source's shared budget allows one more call.
+    `pause` keeps the waits that the source asks for, for all threads. `quiet_hours` are the hours without any call.
     """
 
     endpoint: Endpoint
@@ -82,10 +74,14 @@ class Caller:
     acquire_call: Callable[[], None] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     authorise: Callable[[], Signature] | None = None
+    pause: Pause = field(default_factory=Pause)
+    quiet_hours: QuietHours = field(default_factory=QuietHours)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _local: threading.local = field(default_factory=threading.local, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _signature: Signature | None = field(default=None, repr=False)
     _logins: int = 0
+    _deadlines: Deadlines = field(default_factory=Deadlines, repr=False)
 
     def ask(
         self,
@@ -95,25 +91,28 @@ class Caller:
         accept: Callable[[Answer], None],
         keep: Callable[[Answer], None] = lambda answer: None,
         login: bool = True,
+        is_record: bool = False,
         **request: Any,
     ) -> Answer:
         """Send a request and return the first answer that `accept` does not refuse.
 
         `accept` raises SourceFailed for an invalid answer, which is requested again, and LoginExpired for a lost login.
-        Raises SourceFailed when every attempt failed, SourceRefused when a retry cannot help.
+        With `is_record`, the status 404 means that the record was deleted; of a list it passes, like 403, 408 and 425.
+        Raises SourceFailed when every attempt failed (SourcePaused when the source must not be called now), SourceRefused
+        when a retry cannot help.
         """
         request_name = f"{self.endpoint.source} {method} {path}"
         failure: SourceFailed | None = None
-        refusals = 0
+        refusals, is_renewed = 0, False
         for attempt in range(self.manners.attempts):
             if failure is not None:
-                self._wait(attempt, failure)
+                self._back_off(attempt, failure)
             login_number = 0
             try:
                 signed, login_number = self._signed(request) if login else (request, 0)
-                answer = self._send(method, path, signed)
+                answer = self._send(method, path, signed, request_name)
                 keep(answer)
-                _check_status(answer, request_name)
+                answer.check_status(request_name, self.endpoint.base_url, is_record=is_record, is_login=not login)
                 _check_content(accept, answer)
                 return answer
             except LoginExpired:
@@ -122,11 +121,16 @@ class Caller:
                     raise SourceRefused(self._login_refused()) from None
                 self._drop_login(login_number)
                 failure = None
-            except AttemptsExhausted:
+            except (AttemptsExhausted, SourcePaused):
                 raise  # a failed login has already been retried
             except SourceFailed as error:
                 failure, refusals = error, 0
                 log.info("%s: %s", request_name, error)
+                if isinstance(error, LoginPage) and not is_renewed:
+                    self._drop_login(login_number)
+                    is_renewed = True
+                if isinstance(error, Throttled) and error.retry_after:
+                    self._keep_pause(request_name, error.retry_after)
         raise AttemptsExhausted(
             f"{request_name}: gave up after {self.manners.attempts} attempts: {failure or 'the login kept expiring'}"
         )
@@ -147,65 +151,80 @@ class Caller:
                 self._logins += 1
             return self._signature(request), self._logins
 
-    def _send(self, method: str, path: str, request: Request) -> Answer:
+    def _send(self, method: str, path: str, request: Request, request_name: str) -> Answer:
+        self._check_quiet_hours(request_name)
         self.acquire_call()
-        started = time.monotonic()
-        try:
-            with self._session().request(
-                method, self.endpoint.base_url + path, allow_redirects=False, stream=True,
-                timeout=(self.manners.connect_seconds, self.manners.idle_seconds),
-                **request,
-            ) as response:  # fmt: skip
-                body = b"" if 300 <= response.status_code < 400 else self._read(response, started)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SourceFailed(f"no complete answer ({type(error).__name__})") from error
+        self.pause.wait(self.sleep)
+        self._check_quiet_hours(request_name)
+        started, limits = time.monotonic(), self.manners
+        with self._deadlines.within(limits.total_seconds) as call:
+            try:
+                with self._session().request(
+                    method, self.endpoint.base_url + path, allow_redirects=False, stream=True,
+                    timeout=(limits.connect_seconds, limits.idle_seconds), **request,
+                ) as response:  # fmt: skip
+                    has_body = not 300 <= response.status_code < 400
+                    body = answers.read(response, limits.max_megabytes) if has_body else b""
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                OSError,
+                ValueError,
+                SourceFailed,
+            ) as error:
+                self._raise_if_over(call.is_over)
+                raise (error if isinstance(error, SourceFailed) else self._transport.explain(error)) from error
+            self._raise_if_over(call.is_over)  # a body without a length ends with the connection
         return Answer(
             status=response.status_code,
             body=body,
             content_type=response.headers.get("Content-Type", ""),
-            retry_after=retry_after(response.headers.get("Retry-After")),
+            retry_after=answers.retry_after(response.headers.get("Retry-After")),
             location=response.headers.get("Location"),
             seconds=time.monotonic() - started,
+            json_depth=limits.json_depth,
         )
 
-    def _read(self, response: requests.Response, started: float) -> bytes:
-        limit = self.manners.max_megabytes * MEGABYTE
-        chunks: list[bytes] = []
-        size = 0
-        while chunk := response.raw.read1(MEGABYTE, decode_content=True):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise TooLarge(
-                    f"an answer over {self.manners.max_megabytes} MB; increase max_megabytes in source.yml if this size is correct"
-                )
-            if time.monotonic() - started > self.manners.total_seconds:
-                raise SourceFailed(f"an answer that was not complete after {self.manners.total_seconds:g} s")
-        declared = response.headers.get("Content-Length")
-        if declared and "Content-Encoding" not in response.headers and size != int(declared):
-            raise SourceFailed(f"an answer of {size} bytes, but its Content-Length is {declared}")
-        return b"".join(chunks)
+    def _raise_if_over(self, is_over: bool) -> None:
+        if is_over:
+            raise SourceFailed(f"an answer that was not complete after {self.manners.total_seconds:g} s") from None
+
+    @cached_property
+    def _transport(self) -> Transport:
+        return Transport(self.endpoint)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.trust_env = False  # no proxy variable and no .netrc may decide where credentials are sent
-            self._local.session = session
+            self._local.session = self._transport.session()
         session = self._local.session
         assert isinstance(session, requests.Session)
         return session
 
-    def _wait(self, attempt: int, failure: SourceFailed) -> None:
-        manners = self.manners
-        requested = getattr(failure, "retry_after", None)
-        if requested is not None:
-            if requested > manners.retry_after_cap_seconds:
-                raise SourceFailed(
-                    f"asks to wait {requested:.0f} s, longer than retry_after_cap_seconds ({manners.retry_after_cap_seconds:g} s)"
-                )
-            self.sleep(requested + random.uniform(0, 0.2))  # noqa: S311
+    def _check_quiet_hours(self, request_name: str) -> None:
+        """Raise SourcePaused within the hours in which the source must not be called."""
+        if (until := self.quiet_hours.end_after(self.now())) is not None:
+            raise SourcePaused(
+                f"{request_name}: {self.endpoint.source} must not be called in its quiet hours "
+                f"({self.quiet_hours}, quiet_hours in source.yml); run this again from {until:%H:%M on %Y-%m-%d}",
+                until,
+            )
+
+    def _keep_pause(self, request_name: str, seconds: float) -> None:
+        """Pause all calls for as long as the source asks, at most the limit. Raises SourcePaused when it asks for more."""
+        limit = self.manners.retry_after_cap_seconds
+        until = self.pause.begin(min(seconds, limit)).astimezone(LOCAL)
+        if seconds > limit:
+            raise SourcePaused(
+                f"{request_name}: the source asks to wait {min(seconds, answers.FOREVER_SECONDS):.0f} s, longer than "
+                f"retry_after_cap_seconds ({limit:g} s) in source.yml; run this again from {until:%H:%M on %Y-%m-%d}",
+                until,
+            )
+
+    def _back_off(self, attempt: int, failure: SourceFailed) -> None:
+        """Wait before the next attempt, longer each time; a wait that the source asked for is in `pause`."""
+        if getattr(failure, "retry_after", None):
             return
-        ceiling = min(manners.backoff_cap_seconds, manners.backoff_seconds * 2**attempt)
+        ceiling = min(self.manners.backoff_cap_seconds, self.manners.backoff_seconds * 2**attempt)
         self.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311
 
     def _login_refused(self) -> str:
@@ -213,41 +232,8 @@ class Caller:
         return f"{source} refuses our login: check login and password in {connection_variable(source)} (connection {source})"
 
 
-class LoginExpired(Exception):
-    """The source reports that our login has expired or is invalid."""
-
-
-class NotFound(SourceRefused):
-    """The source has nothing at this address; a record that is not found was deleted."""
-
-
-class TooLarge(SourceRefused):
-    """An answer is larger than we accept."""
-
-
 class AttemptsExhausted(SourceFailed):
     """Every attempt of one call failed."""
-
-
-class Throttled(SourceFailed):
-    """The source asks us to retry later; `retry_after` is in seconds, None when the answer has no such header."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds to wait from a Retry-After header (seconds or an HTTP date); None when absent or unreadable."""
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header)
-    try:
-        when = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _check_content(accept: Callable[[Answer], None], answer: Answer) -> None:
@@ -256,20 +242,3 @@ def _check_content(accept: Callable[[Answer], None], answer: Answer) -> None:
         accept(answer)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise SourceFailed(f"an answer with an unexpected shape ({type(error).__name__})") from error
-
-
-def _check_status(answer: Answer, request_name: str) -> None:
-    """Raise the error that belongs to the status of an answer."""
-    status = answer.status
-    if 300 <= status < 400:
-        raise SourceRefused(
-            f"{request_name}: redirects to another address; redirects are never followed: correct the address in the connection"
-        )
-    if status == 401:
-        raise LoginExpired
-    if status == 429 or status >= 500:
-        raise Throttled(f"status {status}", answer.retry_after)
-    if status == 404:
-        raise NotFound(f"{request_name}: status 404")
-    if status >= 400:
-        raise SourceRefused(f"{request_name}: status {status}")

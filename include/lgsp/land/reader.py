@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from lgsp.errors import SourceFailed
+from lgsp.land.answer import Answer, NotFound
 from lgsp.land.archive import Pack
-from lgsp.land.http_client import Answer, Caller, NotFound
+from lgsp.land.http_client import Caller
 from lgsp.vietnam import times_and_numbers
 from lgsp.vietnam.personal_data import mask_key
 from lgsp.window import Window
@@ -109,7 +110,7 @@ class Reader:
         found: T | None = None
         try:
             found = self.ask(list_name, method, path, lambda answer: (parse(answer), 1),
-                             label=label, is_durable=False, **request)  # fmt: skip
+                             label=label, is_durable=False, is_record=True, **request)  # fmt: skip
         except NotFound:
             log.debug("%s does not exist", label)
         number = next(call.number for call in reversed(self.pack.calls) if call.request == label)
@@ -167,35 +168,19 @@ def read_until_stable(reader: Reader, name: str, read: Callable[[], Mapping[str,
     return readings
 
 
-class PageLoopDetector:
-    """Detects a page that was already served, which means that the paging loops."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._seen: set[int] = set()
-
-    def check(self, keys: list[str]) -> None:
-        """Raise SourceFailed when a page with exactly these records was already served."""
-        if not keys:
-            return
-        page_hash = hash(tuple(keys))
-        if page_hash in self._seen:
-            raise SourceFailed(f"{self._name}: the same page was served twice; the paging loops")
-        self._seen.add(page_hash)
-
-
 def key_and_change_time(row: Any, key_field: str, changed_field: str) -> tuple[str, str]:
     """A record's key and change time; field names match in any case. A record without a key gives its repr and ""."""
     if isinstance(row, dict):
         fields = row if key_field in row else {name.lower(): value for name, value in row.items()}
         key = fields.get(key_field, fields.get(key_field.lower()))
         if key:
-            return str(key), str(fields.get(changed_field, fields.get(changed_field.lower())))
-    return repr(row), ""
+            return _shown(key), _shown(fields.get(changed_field, fields.get(changed_field.lower())))
+    return _shown(row), ""
 
 
-def required_field(answer: Any, field_name: str, request_name: str) -> Any:
-    """A field of an answer. Raises SourceFailed when it is missing."""
-    if not isinstance(answer, dict) or field_name not in answer:
-        raise SourceFailed(f"{request_name}: the answer has no {field_name!r}")
-    return answer[field_name]
+def _shown(value: Any) -> str:
+    """The text of a value, also of one that is nested too deeply for Python's `str`."""
+    try:
+        return str(value)
+    except RecursionError:
+        return f"{type(value).__name__} nested too deeply"

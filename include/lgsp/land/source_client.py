@@ -10,8 +10,10 @@ from typing import Any, Protocol
 from lgsp import store
 from lgsp.errors import ContractError
 from lgsp.land.http_client import Caller, Manners
+from lgsp.land.pause import Pause
 from lgsp.land.rate_limit import Budget
 from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, read_until_stable
+from lgsp.schema.quiet_hours import QuietHours
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
 from lgsp.window import Window
@@ -72,7 +74,10 @@ def connect(settings: Settings, source: Source) -> Iterator[tuple[Client, Caller
     budget = Budget(
         store.url(settings), source.name, settings.requests_per_minute(source.name, limits.requests_per_minute)
     )
-    caller = Caller(endpoint, limits, acquire_call=budget.acquire_call)
+    caller = Caller(
+        endpoint, limits, acquire_call=budget.acquire_call, pause=Pause(budget.pause),
+        quiet_hours=QuietHours.parse(source.quiet_hours),
+    )  # fmt: skip
     try:
         yield source.code("client").Client(caller, source), caller
     finally:

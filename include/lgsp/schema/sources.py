@@ -18,6 +18,7 @@ from lgsp import sql
 from lgsp.errors import ContractError
 from lgsp.schema import yaml_file
 from lgsp.schema.corrections import Correction
+from lgsp.schema.quiet_hours import QuietHours
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -81,6 +82,7 @@ class Source:
     volume: Volume
     rank: int | None = None
     manners: dict[str, int | float] = field(default_factory=dict)
+    quiet_hours: str | tuple[str, ...] = ()
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
@@ -127,6 +129,10 @@ def load(name: str) -> Source:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ContractError(f"sources/{name}/{path.name}: {wrong}") from None
+    try:
+        QuietHours.parse(source.quiet_hours)
+    except ContractError as error:
+        raise ContractError(f"sources/{name}/{path.name}: {error}") from None
     if source.role not in ROLES:
         raise ContractError(f"sources/{name}/{path.name}: unknown role {source.role!r}; known are {', '.join(ROLES)}")
     return source

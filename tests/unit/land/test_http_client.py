@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land import http_client
+from lgsp.land import answer, http_client
 from lgsp.settings import Endpoint
 
 Script = list[Callable[[BaseHTTPRequestHandler], None]]
@@ -58,7 +58,7 @@ def _answer(status: int, body: bytes = b"{}", **headers: str) -> Callable[[BaseH
     return answer
 
 
-def _ask(endpoint: Endpoint, **manners: Any) -> tuple[http_client.Answer, list[float]]:
+def _ask(endpoint: Endpoint, **manners: Any) -> tuple[answer.Answer, list[float]]:
     waits: list[float] = []
     caller = http_client.Caller(endpoint, http_client.Manners(**manners), sleep=waits.append)
     return caller.ask("GET", "/", accept=lambda answer: answer.json("list") and None), waits
@@ -119,7 +119,7 @@ def test_f2_a_slow_answer_ends_at_the_total_time(source: Callable[[Script], Endp
 
 def test_s10_an_answer_over_the_size_limit_is_refused(source: Callable[[Script], Endpoint]) -> None:
     with pytest.raises(SourceRefused, match="over 1 MB"):
-        _ask(source([_answer(200, b"x" * 3 * http_client.MEGABYTE)]), max_megabytes=1)
+        _ask(source([_answer(200, b"x" * 3 * answer.MEGABYTE)]), max_megabytes=1)
 
 
 def test_f6_a_login_is_renewed_once_for_each_expiry(source: Callable[[Script], Endpoint]) -> None:

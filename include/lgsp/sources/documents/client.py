@@ -9,8 +9,10 @@ from datetime import date
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land.http_client import Answer, AttemptsExhausted, Caller, NotFound, Signature, TooLarge
-from lgsp.land.reader import LOOK_UPS, Keys, PageLoopDetector, Reader, Reading, read_until_stable, required_field
+from lgsp.land.answer import Answer, NotFound, TooLarge, printable
+from lgsp.land.http_client import AttemptsExhausted, Caller, Signature
+from lgsp.land.paging import Pages, required_count, required_field, required_list, required_token
+from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, key_and_change_time, read_until_stable
 from lgsp.schema.sources import Source
 from lgsp.window import Window
 
@@ -35,7 +37,7 @@ class Client:
 
         def accept(answer: Answer) -> None:
             nonlocal total
-            total += _list_rows(answer.json("syncReceivedEdocList"))[1]
+            total += self._list_rows(answer.json("syncReceivedEdocList"))[1]
 
         for kind in MESSAGES:
             self._caller.ask("GET", "/v1/syncReceivedEdocList", params=_span(kind, window.days()), accept=accept)
@@ -45,8 +47,7 @@ class Client:
         """Read every agency."""
 
         def parse(answer: Any) -> tuple[None, int]:
-            rows = answer if isinstance(answer, list) else required_field(answer, "data", "getAgenciesList")
-            return None, len(rows)
+            return None, len(answer if isinstance(answer, list) else required_list(answer, "data", "getAgenciesList"))
 
         reader.ask("agencies", "GET", "/v1/getAgenciesList", parse)
 
@@ -57,7 +58,7 @@ class Client:
         for day in window.days():
             for kind in MESSAGES:
                 for row in self._read_list(reader, kind, day, messages):
-                    wanted.setdefault(str(row.get("docId")))
+                    wanted.setdefault(str(row["docId"]))
         self._fetch_messages(reader, list(wanted))
         self._read_work_files(reader, window, files)
         return {"messages": messages, "work_files": files}
@@ -78,7 +79,7 @@ class Client:
                     for kind in MESSAGES
                     for row in self._read_list(reader, kind, day, reading, "keys")
                 ]
-                listed[:] = [(str(row.get("docId")), str(row.get("createdTime"))) for row in rows]
+                listed[:] = [(str(row["docId"]), str(row.get("createdTime"))) for row in rows]
             return {name: reading}
 
         if not (reading := read_until_stable(reader, f"{name} {span}", read)[name]).is_stable:
@@ -96,12 +97,25 @@ class Client:
     ) -> list[dict[str, Any]]:
         rows, declared = reader.ask(
             name, "GET", "/v1/syncReceivedEdocList",
-            lambda answer: (_list_rows(answer), len(_list_rows(answer)[0])),
+            lambda answer: (rows := self._list_rows(answer), len(rows[0])),
             label=f"syncReceivedEdocList {kind} {day}", params=_span(kind, [day]),
         )  # fmt: skip
         reading.declared += declared
         reading.read += len(rows)
         return rows
+
+    def _list_rows(self, answer: Any) -> tuple[list[dict[str, Any]], int]:
+        """The listed messages, and their number as declared. Raises SourceFailed when they do not fit together."""
+        name, limits = "syncReceivedEdocList", self._caller.manners
+        _check_success(answer, name)
+        rows, declared = (
+            required_list(answer, "data", name, empty=(None,)),
+            required_count(answer, "count", name, limits),
+        )
+        if any(not isinstance(row, dict) or not isinstance(row.get("docId") or None, str | int) for row in rows):
+            raise SourceFailed(f"{name}: a listed message has no docId")
+        Pages(name, limits, max(1, len(rows)), declared).add([str(row["docId"]) for row in rows])
+        return rows, declared
 
     def _fetch_messages(self, reader: Reader, wanted: list[str]) -> None:
         """Fetch each message, at most `parallel` at the same time.
@@ -120,7 +134,14 @@ class Client:
             label = f"getEdoc {doc_id}"
             try:
                 reader.ask(
-                    "edocs", "GET", "/v1/getEdoc", parse, label=label, is_durable=False, params={"docId": doc_id}
+                    "edocs",
+                    "GET",
+                    "/v1/getEdoc",
+                    parse,
+                    label=label,
+                    is_durable=False,
+                    is_record=True,
+                    params={"docId": doc_id},
                 )
             except (NotFound, AttemptsExhausted, TooLarge) as error:
                 failures.append(error)
@@ -137,7 +158,7 @@ class Client:
 
     def _read_work_files(self, reader: Reader, window: Window, reading: Reading, name: str = "work_files") -> None:
         days, number, size = window.days(), 1, 0
-        loop_detector, totals = PageLoopDetector("workFiles page"), set[int]()
+        pages, totals = Pages("workFiles page", self._caller.manners, PAGE, declared=0), set[int]()
         while True:
             params = {
                 "fromDate": _day(days[0]),
@@ -146,18 +167,19 @@ class Client:
                 "pageSize": str(PAGE),
             }
 
-            def parse(answer: Any) -> tuple[dict[str, Any], int]:
-                if not required_field(answer, "success", "workFiles"):
-                    raise SourceFailed(f"workFiles: {str(answer.get('message', ''))[:200]}")
-                return answer, len(required_field(answer, "data", "workFiles"))
+            def parse(answer: Any) -> tuple[tuple[list[Any], int], int]:
+                _check_success(answer, "workFiles")
+                rows = required_list(answer, "data", "workFiles", empty=(None,))
+                return (rows, required_count(answer, "total", "workFiles", self._caller.manners)), len(rows)
 
-            answer = reader.ask(name, "GET", "/v1/workFiles", parse, label=f"workFiles {number}", params=params)
-            rows = answer["data"]
-            loop_detector.check([f"{row.get('maHoSo')} {row.get('ngayCapNhat')}" for row in rows])
-            for row in rows:
-                reading.record(str(row.get("maHoSo")), str(row.get("ngayCapNhat")))
-            totals.add(int(required_field(answer, "total", "workFiles")))
-            is_complete = len(rows) < PAGE and int(answer["total"]) == reading.read
+            rows, total = reader.ask(name, "GET", "/v1/workFiles", parse, label=f"workFiles {number}", params=params)
+            totals.add(total)
+            pages.declared = max(totals)
+            records = [key_and_change_time(row, "maHoSo", "ngayCapNhat") for row in rows]
+            pages.add([" ".join(record) for record in records])
+            for record in records:
+                reading.record(*record)
+            is_complete = len(rows) < PAGE and total == reading.read
             if not rows or len(rows) < size or is_complete:
                 break
             number, size = number + 1, size or len(rows)
@@ -175,7 +197,7 @@ class Client:
 
         def accept(answer: Answer) -> None:
             data = required_field(answer.json("login"), "data", "login")
-            token[:] = [str(required_field(data, "token", "login"))]
+            token[:] = [required_token(data, "token", "login")]
 
         self._caller.ask(
             "POST", "/v1/auth/login", params={"allow_anonymous": "true"}, json=body, accept=accept, login=False
@@ -188,11 +210,10 @@ class Client:
         return lambda request: {**request, "headers": headers}
 
 
-def _list_rows(answer: Any) -> tuple[list[dict[str, Any]], int]:
-    if not required_field(answer, "success", "syncReceivedEdocList"):
-        raise SourceFailed(f"syncReceivedEdocList: {str(answer.get('message', ''))[:200]}")
-    rows = required_field(answer, "data", "syncReceivedEdocList") or []
-    return rows, int(required_field(answer, "count", "syncReceivedEdocList"))
+def _check_success(answer: Any, request_name: str) -> None:
+    """Raise SourceFailed, with the message of the source, when an answer is not a success."""
+    if not required_field(answer, "success", request_name):
+        raise SourceFailed(f"{request_name}: {printable(str(answer.get('message', '')))}")
 
 
 def _span(kind: str, days: list[date]) -> dict[str, str]:

@@ -7,18 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from lgsp.errors import SourceRefused
-from lgsp.land.http_client import Answer, Caller, Signature
-from lgsp.land.reader import (
-    LOOK_UPS,
-    Keys,
-    PageLoopDetector,
-    Reader,
-    Reading,
-    key_and_change_time,
-    read_until_stable,
-    required_field,
-)
+from lgsp.land.answer import Answer
+from lgsp.land.http_client import Caller, Signature
+from lgsp.land.paging import Pages, required_count, required_flag, required_list, required_token
+from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, key_and_change_time, read_until_stable
 from lgsp.schema.sources import Source
 from lgsp.window import Window
 
@@ -37,7 +29,7 @@ class Client:
         counted = {"total": 0}
 
         def accept(answer: Answer) -> None:
-            counted["total"] = int(required_field(answer.json("count"), "total", "count"))
+            counted["total"] = required_count(answer.json("count"), "total", "count", self._caller.manners)
 
         self._caller.ask("GET", "/pa/dossier/count", params=_bounds(window), accept=accept)
         return counted["total"]
@@ -51,7 +43,9 @@ class Client:
         """Read every dossier whose latest change is in the window."""
         reading = Reading()
         before = self._count(reader, window)
-        self._read_slices(reader, "dossiers", "/pa/dossier/search", _bounds(window), reading, size=PAGE)
+        self._read_slices(
+            reader, "dossiers", "/pa/dossier/search", _bounds(window), reading, size=PAGE, declared=before
+        )
         reading.declared = self._count(reader, window)
         reading.has_changed |= before != reading.declared
         return {"dossiers": reading}
@@ -63,8 +57,9 @@ class Client:
 
         def read() -> Mapping[str, Reading]:
             reading = Reading()
-            self._read_slices(reader, "keys", "/pa/dossier/keys", bounds, reading, size=KEYS)
-            reading.declared = reading.read  # the source declares no count of keys
+            most = self._caller.manners.max_records  # the source declares no count of keys
+            self._read_slices(reader, "keys", "/pa/dossier/keys", bounds, reading, size=KEYS, declared=most)
+            reading.declared = reading.read
             return {name: reading}
 
         for key, changed in read_until_stable(reader, f"{name} {span}", read)[name].seen.items():
@@ -81,24 +76,31 @@ class Client:
 
     def _count(self, reader: Reader, window: Window) -> int:
         def parse(answer: Any) -> tuple[int, int]:
-            return int(required_field(answer, "total", "count")), 0
+            return required_count(answer, "total", "count", self._caller.manners), 0
 
         return reader.ask("count", "GET", "/pa/dossier/count", parse, params=_bounds(window))
 
     def _read_slices(
-        self, reader: Reader, name: str, path: str, query: Mapping[str, str], reading: Reading, size: int
+        self,
+        reader: Reader,
+        name: str,
+        path: str,
+        query: Mapping[str, str],
+        reading: Reading,
+        size: int,
+        declared: int | None = None,
     ) -> None:
-        loop_detector, number, is_last = PageLoopDetector(f"{name} page"), 0, False
+        pages, number, is_last = Pages(f"{name} page", self._caller.manners, size, declared), 0, False
         while not is_last:
             params = {**query, "page": str(number), "size": str(size), "spec": "slice"}
 
             def parse(answer: Any) -> tuple[tuple[bool, list[Any]], int]:
-                content = required_field(answer, "content", name)
-                return (bool(required_field(answer, "last", name)), content), len(content)
+                content = required_list(answer, "content", name)
+                return (required_flag(answer, "last", name), content), len(content)
 
             is_last, content = reader.ask(name, "GET", path, parse, params=params, label=f"{path} page {number}")
             records = [key_and_change_time(row, "id", "modifiedDate") for row in content]
-            loop_detector.check([" ".join(record) for record in records])
+            pages.add([" ".join(record) for record in records])
             for record in records:
                 reading.record(*record)
             number += 1
@@ -110,12 +112,10 @@ class Client:
         form = {"grant_type": "client_credentials", "client_id": endpoint.login, "client_secret": endpoint.password}
 
         def accept(answer: Answer) -> None:
-            token["value"] = required_field(answer.json("login"), "access_token", "login")
+            token["value"] = required_token(answer.json("login"), "access_token", "login")
 
         path = f"/auth/realms/{realm}/protocol/openid-connect/token"
         self._caller.ask("POST", path, data=form, accept=accept, login=False)
-        if not token["value"]:
-            raise SourceRefused(f"{endpoint.source}: the login returned an empty token")
         return lambda request: {**request, "headers": {"Authorization": f"Bearer {token['value']}"}}
 
 

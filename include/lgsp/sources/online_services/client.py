@@ -7,17 +7,10 @@ from datetime import date, datetime
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land.http_client import Answer, Caller, LoginExpired, Signature
-from lgsp.land.reader import (
-    LOOK_UPS,
-    Keys,
-    PageLoopDetector,
-    Reader,
-    Reading,
-    key_and_change_time,
-    read_until_stable,
-    required_field,
-)
+from lgsp.land.answer import Answer, LoginExpired
+from lgsp.land.http_client import Caller, Signature
+from lgsp.land.paging import Pages, required_count, required_field, required_list, required_token
+from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, key_and_change_time, read_until_stable
 from lgsp.schema.sources import Source
 from lgsp.window import LOCAL, Window
 
@@ -35,14 +28,14 @@ class Client:
 
     def count_records(self, window: Window) -> int:
         """The source's own count of the dossiers that changed in a window."""
-        envelope: dict[str, Any] = {}
+        counted = {"total": 0}
 
         def accept(answer: Answer) -> None:
-            envelope.update(_open_envelope(answer.json("LayDanhSachHoSo"), "LayDanhSachHoSo"))
+            counted["total"] = self._total(_open_envelope(answer.json("LayDanhSachHoSo"), "LayDanhSachHoSo"))
 
         body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
         self._caller.ask("POST", "/share", json=body, accept=accept)
-        return int(required_field(envelope, "tongso", "LayDanhSachHoSo"))
+        return counted["total"]
 
     def read_lists(self, reader: Reader) -> None:
         """Read every agency and every row of the procedure catalogue."""
@@ -95,24 +88,25 @@ class Client:
 
     def _count(self, reader: Reader, window: Window) -> int:
         def parse(answer: Any) -> tuple[int, int]:
-            return int(required_field(_open_envelope(answer, "LayDanhSachHoSo"), "tongso", "LayDanhSachHoSo")), 0
+            return self._total(_open_envelope(answer, "LayDanhSachHoSo")), 0
 
         body = self._body("LayDanhSachHoSo", {**_bounds(window), "trang": "1", "sodong": "1"})
         return reader.ask("count", "POST", "/share", parse, label=f"LayDanhSachHoSo {window}", json=body)
 
     def _read_pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
         """Read pages until one is empty, is shorter than the first, or completes the declared total with less than a full page."""
-        loop_detector, number, size, totals = PageLoopDetector(f"{service} page"), 1, 0, set[int]()
+        pages, number, size, totals = Pages(f"{service} page", self._caller.manners, PAGE), 1, 0, set[int]()
         while True:
             envelope = self._read_page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
             rows = envelope["result"]
             records = [key_and_change_time(row, "MaHoSo", "NgayCapNhat") for row in rows]
-            loop_detector.check([" ".join(record) for record in records])
+            if envelope["tongso"] is not None:
+                totals.add(envelope["tongso"])
+                pages.declared = max(totals)
+            pages.add([" ".join(record) for record in records])
             for record in records:
                 reading.record(*record)
-            if "tongso" in envelope:
-                totals.add(int(envelope["tongso"]))
-            is_complete = len(rows) < PAGE and int(envelope.get("tongso", -1)) == reading.read
+            is_complete = len(rows) < PAGE and envelope["tongso"] == reading.read
             if not rows or len(rows) < size or is_complete:
                 break
             number, size = number + 1, size or len(rows)
@@ -122,13 +116,15 @@ class Client:
     def _read_page(self, reader: Reader, name: str, service: str, query: Mapping[str, str]) -> dict[str, Any]:
         def parse(answer: Any) -> tuple[dict[str, Any], int]:
             envelope = _open_envelope(answer, service)
-            rows = required_field(envelope, "result", service) or []
-            if not isinstance(rows, list):
-                raise SourceFailed(f"{service}: the result is not a list")
-            return {**envelope, "result": rows}, len(rows)
+            rows = required_list(envelope, "result", service, empty=(None, ""))
+            total = self._total(envelope) if envelope.get("tongso") not in (None, "") else None
+            return {"tongso": total, "result": rows}, len(rows)
 
         label = f"{service} {query.get('trang', '')}".strip()
         return reader.ask(name, "POST", "/share", parse, label=label, json=self._body(service, query))
+
+    def _total(self, envelope: dict[str, Any]) -> int:
+        return required_count(envelope, "tongso", "LayDanhSachHoSo", self._caller.manners)
 
     def _body(self, service: str, query: Mapping[str, str]) -> dict[str, str]:
         return {"madonvi": self._agency, "service": service, **query}
@@ -138,11 +134,13 @@ class Client:
         login: dict[str, Any] = {}
 
         def accept(answer: Answer) -> None:
-            login.update(answer.json("login"))
+            login["error_code"] = required_field(answer.json("login"), "error_code", "login")
+            if login["error_code"] in SUCCESS:
+                login["session"] = required_token(answer.json("login"), "session", "login")
 
         body = {"username": endpoint.login, "password": endpoint.password}
         self._caller.ask("POST", "/auth", json=body, accept=accept, login=False)
-        if login.get("error_code") not in SUCCESS or not login.get("session"):
+        if "session" not in login:
             raise SourceRefused(
                 f"{endpoint.source} refuses our login: check login and password of the connection {endpoint.source}"
             )
