@@ -104,14 +104,14 @@ class Answer:
     def _check_redirect(self, request_name: str, address: str) -> None:
         """Raise the error for a redirect: none is followed, and one to another host is never asked again."""
         try:
-            host = urlsplit(urljoin(address, self.location or "")).hostname
+            target = urljoin(address, self.location or "")
         except ValueError:
-            host = None
-        if host != urlsplit(address).hostname:
+            target = ""
+        if _authority(target) != _authority(address):
             raise SourceRefused(
                 f"{request_name}: redirects to another host; redirects are never followed: correct the address in the connection"
             )
-        shown = printable(urlsplit(urljoin(address, self.location or "")).path)
+        shown = printable(urlsplit(target).path) if self.location else ""
         message = f"status {self.status}: redirects to {shown or 'no address'}; redirects are never followed"
         if _LOGIN.search((self.location or "").encode("utf-8", "replace")):
             raise LoginPage(message)
@@ -199,6 +199,15 @@ def retry_after(header: str | None) -> float | None:
     except (ValueError, TypeError, IndexError):
         return None
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _authority(url: str) -> tuple[str | None, int | None]:
+    """Host and port of an address; http and https of one host are the same, because a gateway may end the TLS."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, None if parts.port in (None, 80, 443) else parts.port
+    except ValueError:
+        return None, None
 
 
 def printable(text: str) -> str:

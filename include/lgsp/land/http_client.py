@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ import urllib3
 
 from lgsp.errors import SourceFailed, SourcePaused, SourceRefused
 from lgsp.land import answer as answers
-from lgsp.land.answer import Answer, LoginExpired, LoginPage, Throttled
+from lgsp.land.answer import Answer, LoginExpired, LoginPage, Throttled, TooLarge
 from lgsp.land.deadline import Deadlines
 from lgsp.land.pause import Pause
 from lgsp.land.transport import Transport
@@ -173,7 +173,11 @@ class Caller:
                 SourceFailed,
             ) as error:
                 self._raise_if_over(call.is_over)
-                raise (error if isinstance(error, SourceFailed) else self._transport.explain(error)) from error
+                raise (
+                    error if isinstance(error, SourceFailed) else self._transport.explain(error, request_name)
+                ) from error
+            except TooLarge as error:
+                raise TooLarge(f"{request_name}: {error}") from None
             self._raise_if_over(call.is_over)  # a body without a length ends with the connection
         return Answer(
             status=response.status_code,
@@ -210,15 +214,19 @@ class Caller:
             )
 
     def _keep_pause(self, request_name: str, seconds: float) -> None:
-        """Pause all calls for as long as the source asks, at most the limit. Raises SourcePaused when it asks for more."""
+        """Pause all calls for as long as the source asks. Raises SourcePaused when it asks for more than the limit."""
         limit = self.manners.retry_after_cap_seconds
-        until = self.pause.begin(min(seconds, limit)).astimezone(LOCAL)
-        if seconds > limit:
-            raise SourcePaused(
-                f"{request_name}: the source asks to wait {min(seconds, answers.FOREVER_SECONDS):.0f} s, longer than "
-                f"retry_after_cap_seconds ({limit:g} s) in source.yml; run this again from {until:%H:%M on %Y-%m-%d}",
-                until,
-            )
+        if seconds <= limit:
+            self.pause.begin(seconds)
+            return
+        until = (self.now() + timedelta(seconds=limit)).astimezone(LOCAL)
+        error = SourcePaused(
+            f"{request_name}: the source asks to wait {seconds:.0f} s, longer than retry_after_cap_seconds ({limit:g} s) "
+            f"in source.yml; run this again after {until:%H:%M on %Y-%m-%d}",
+            until,
+        )
+        self.pause.refuse(error)
+        raise error
 
     def _back_off(self, attempt: int, failure: SourceFailed) -> None:
         """Wait before the next attempt, longer each time; a wait that the source asked for is in `pause`."""

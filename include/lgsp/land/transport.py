@@ -48,10 +48,13 @@ class Transport:
             session.mount(scheme, _Adapter(self._context))
         return session
 
-    def explain(self, error: Exception) -> LgspError:
-        """The error of this package for an error of a request; its text says what to correct."""
+    def explain(self, error: Exception, request_name: str) -> LgspError:
+        """The error of this package for an error of a request; its text says what to correct.
+
+        It is SourceRefused, with the name of the request, when a retry cannot help.
+        """
         chain = list(_causes(error))
-        address = urlsplit(self._endpoint.base_url).netloc
+        address = f"{request_name}: {urlsplit(self._endpoint.base_url).netloc}"
         for cause in chain:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return SourceRefused(f"{address}: {self._explain_certificate(cause)}")
@@ -59,11 +62,11 @@ class Transport:
                 return self._explain_tls(address, cause)
         if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
             return SourceFailed(
-                f"{address}: the proxy {self._shown_proxy()} cannot be used ({_reason(chain)}): check extra.proxy in {self._where}"
+                f"the proxy {self._shown_proxy()} cannot be used ({_reason(chain)}): check extra.proxy in {self._where}"
             )
         if any(isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError) for cause in chain):  # fmt: skip
             return SourceFailed(
-                f"{address}: no connection ({_reason(chain)}); if it persists, check host and port in {self._where}"
+                f"no connection to {urlsplit(self._endpoint.base_url).netloc} ({_reason(chain)}); if it persists, check host and port in {self._where}"
             )
         return SourceFailed(f"no complete answer ({type(error).__name__})")
 
@@ -87,7 +90,7 @@ class Transport:
             )
         if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
             return SourceRefused(f"{address}: does not use TLS ({reason}): set schema to http in {self._where}")
-        return SourceFailed(f"{address}: the TLS connection failed ({reason})")
+        return SourceFailed(f"the TLS connection failed ({reason})")
 
     def _ssl_context(self, verify: Any, cert: Any) -> ssl.SSLContext:
         context = create_urllib3_context()

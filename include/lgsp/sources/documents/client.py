@@ -158,7 +158,10 @@ class Client:
 
     def _read_work_files(self, reader: Reader, window: Window, reading: Reading, name: str = "work_files") -> None:
         days, number, size = window.days(), 1, 0
-        pages, totals = Pages("workFiles page", self._caller.manners, PAGE, declared=0), set[int]()
+        pages, totals = (
+            Pages(f"{self._caller.endpoint.source} workFiles", self._caller.manners, PAGE, declared=0),
+            set[int](),
+        )
         while True:
             params = {
                 "fromDate": _day(days[0]),

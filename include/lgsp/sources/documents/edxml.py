@@ -14,6 +14,7 @@ from lgsp.vietnam.codes import document_reference
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ELEMENTS = 100_000
+MAX_ATTRIBUTES = 10_000  # with namespaces; the time to read those of one element grows with the square of their number
 MAX_DEPTH = 200
 
 # Values that mean "not secret". Every other value of a secrecy field is treated as secret.
@@ -26,6 +27,7 @@ SECRECY_FIELDS = {"securitylevel", "security", "secrecy", "secrecylevel", "secre
 ATTACHMENT_CONTENT = "ContentTransferEncoded"
 
 _PROLOG = re.compile(r"\ufeff?\s*(?:<\?xml\s[^>]*\?>\s*)?(?:<!--.*?-->\s*)*", re.DOTALL)
+_ATTRIBUTE = re.compile(r"""=\s*["']""")
 # Characters that XML forbids, also as character references: U+0000 to U+001F except tab and line ends, surrogates, U+FFFE.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -60,6 +62,8 @@ def _check_before_parsing(xml: str) -> None:
         raise Unreadable("holds control characters")
     if xml.count("<") > 2 * MAX_ELEMENTS:
         raise Unreadable(f"holds more than {MAX_ELEMENTS} elements")
+    if sum(1 for _ in _ATTRIBUTE.finditer(xml)) > MAX_ATTRIBUTES:
+        raise Unreadable(f"holds more than {MAX_ATTRIBUTES} attributes or namespaces")
     prolog = _PROLOG.match(xml)
     start = xml[prolog.end() if prolog else 0 :][:9]
     if start.startswith(("<!DOCTYPE", "<!ENTITY")):

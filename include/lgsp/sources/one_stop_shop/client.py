@@ -90,7 +90,11 @@ class Client:
         size: int,
         declared: int | None = None,
     ) -> None:
-        pages, number, is_last = Pages(f"{name} page", self._caller.manners, size, declared), 0, False
+        pages, number, is_last = (
+            Pages(f"{self._caller.endpoint.source} {path}", self._caller.manners, size, declared),
+            0,
+            False,
+        )
         while not is_last:
             params = {**query, "page": str(number), "size": str(size), "spec": "slice"}
 

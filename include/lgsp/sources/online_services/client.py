@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from lgsp.errors import SourceFailed, SourceRefused
-from lgsp.land.answer import Answer, LoginExpired
+from lgsp.land.answer import Answer, LoginExpired, printable
 from lgsp.land.http_client import Caller, Signature
 from lgsp.land.paging import Pages, required_count, required_field, required_list, required_token
 from lgsp.land.reader import LOOK_UPS, Keys, Reader, Reading, key_and_change_time, read_until_stable
@@ -95,7 +95,8 @@ class Client:
 
     def _read_pages(self, reader: Reader, name: str, service: str, query: Mapping[str, str], reading: Reading) -> None:
         """Read pages until one is empty, is shorter than the first, or completes the declared total with less than a full page."""
-        pages, number, size, totals = Pages(f"{service} page", self._caller.manners, PAGE), 1, 0, set[int]()
+        pages = Pages(f"{self._caller.endpoint.source} {service}", self._caller.manners, PAGE)
+        number, size, totals = 1, 0, set[int]()
         while True:
             envelope = self._read_page(reader, name, service, {**query, "trang": str(number), "sodong": str(PAGE)})
             rows = envelope["result"]
@@ -155,7 +156,8 @@ def _open_envelope(answer: Any, service: str) -> dict[str, Any]:
     if str(code) == "401":
         raise LoginExpired
     if code not in SUCCESS:
-        raise SourceFailed(f"{service}: error_code {code!r}: {str(answer.get('message', ''))[:200]}")
+        message = f"{printable(str(code))}: {printable(str(answer.get('message', '')))}".rstrip(": ")
+        raise SourceFailed(f"{service}: error_code {message}")
     assert isinstance(answer, dict)
     return answer
 
