@@ -103,7 +103,7 @@ def _ports(ports: str | None, base: int) -> tuple[int, int, int]:
 
 def _announce(path: Path, connections: dict[str, Any], world: World) -> None:
     """Write the ready file atomically, so that a waiting process never reads an incomplete file."""
-    urls = {name: f"http://{c['host']}:{c['port']}" for name, c in connections.items()}
+    urls = {name: f"{c['schema']}://{c['host']}:{c['port']}" for name, c in connections.items()}
     ready = {
         "pid": os.getpid(),
         "urls": urls,
@@ -137,7 +137,7 @@ def serve(host: str, port_base: int, ports: str | None, ready_file: Path | None,
     gc.freeze()  # the world is never freed; collecting it again and again would slow down every page
     with serving(world, as_of=as_of, host=host, ports=_ports(ports, port_base)) as connections:
         for name, connection in connections.items():
-            click.echo(f"{name}: http://{connection['host']}:{connection['port']}")
+            click.echo(f"{name}: {connection['schema']}://{connection['host']}:{connection['port']}")
         if ready_file:
             _announce(ready_file, connections, world)
         stopped.wait()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.retry_policy import RetryDecision
 
+from lgsp.errors import SourcePaused
 from lgsp.window import LOCAL, midnight
 from wiring import alerts
 
@@ -25,7 +28,22 @@ PROGRAMMING_ERRORS: list[Any] = [
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, FileNotFoundError,
 ]  # fmt: skip
 
-RETRY_POLICY = ExceptionRetryPolicy(
+RETRY_MARGIN = timedelta(minutes=1)
+
+
+class SourceRetryPolicy(ExceptionRetryPolicy):
+    """Retries by the rules; a source that must not be called now is called again when it may be."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        """The decision of the first matching rule, with the delay that the source requires."""
+        decision = super().evaluate(exception, try_number, max_tries, context)
+        if isinstance(exception, SourcePaused):
+            delay = max(timedelta(), exception.until - datetime.now(UTC)) + RETRY_MARGIN
+            return replace(decision, retry_delay=delay)
+        return decision
+
+
+RETRY_POLICY = SourceRetryPolicy(
     rules=[
         RetryRule(
             exception="lgsp.errors.SourceFailed",

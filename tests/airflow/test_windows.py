@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from lgsp.errors import BatchRefused, ContractError, SettingError, SourceFailed, SourceRefused
+from lgsp.errors import BatchRefused, ContractError, SettingError, SourceFailed, SourcePaused, SourceRefused
 from lgsp.window import LOCAL, Window, midnight
 
 
@@ -70,6 +70,15 @@ def test_only_failures_that_may_pass_are_retried(failure, action):
     from wiring import defaults
 
     assert defaults.RETRY_POLICY.evaluate(failure, 1, 4).action.value == action
+
+
+def test_a_paused_source_is_called_again_when_it_may_be():
+    from wiring import defaults
+
+    until = datetime.now(UTC) + timedelta(hours=6)
+    decision = defaults.RETRY_POLICY.evaluate(SourcePaused("quiet hours", until), 1, 4)
+    assert decision.action.value == "retry"
+    assert timedelta(hours=6) <= decision.retry_delay + timedelta(seconds=30) <= timedelta(hours=6, minutes=2)
 
 
 def test_a_failure_is_logged_in_one_line(caplog):

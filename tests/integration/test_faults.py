@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from typing import Any
@@ -153,3 +154,17 @@ def test_f6_a_refused_login_names_the_source_not_the_password(
     with pytest.raises(SourceRefused, match=source) as failure:
         installation.ingest(source)
     assert "certainly-wrong" not in str(failure.value)
+
+
+def test_a_gateway_and_an_own_authority_change_nothing(
+    install: Callable[..., Installation], world: World, published: Installation
+) -> None:
+    behind_a_gateway = replace(world, rates={**world.rates, "D43": 0.2, "D44": 1.0})
+    with serving(behind_a_gateway, as_of=MIDNIGHT) as connections:
+        installation = install(connections)
+        installation.ingest_all()
+    assert {connection["schema"] for connection in connections.values()} == {"https"}
+    statuses = {row["status"] for row in installation.query("select distinct status from ledger.source_call")}
+    assert statuses & {302, 403, 404, 408, 425}, "the gateway answered some calls"
+    installation.publish()
+    assert installation.data_hashes() == published.data_hashes()

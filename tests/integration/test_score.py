@@ -29,12 +29,19 @@ RATES = {
     "due-null": 0.02, "unknown-status": 0.003, "poison": 0.01,
 }  # fmt: skip
 VIOLATED = {
-    "DOS_KEY_MISSING", "DOS_STATUS_MAPPED", "DOS_VALUE_UNREADABLE", "DOS_TEXT_GARBLED", "DOS_EVENT_ORDER", "DOS_UPSTREAM_STATUS",
+    "DOS_KEY_MISSING", "DOS_DAMAGED", "DOS_STATUS_MAPPED", "DOS_VALUE_UNREADABLE", "DOS_TEXT_GARBLED", "DOS_EVENT_ORDER", "DOS_UPSTREAM_STATUS",
     "DOS_ID_DAMAGED", "DOS_RECEIVED_MISSING", "DOS_FINISH_MISSING", "DOS_RECEIVED_FUTURE", "DOS_FINISH_BEFORE_RECEIVE",
     "DOS_DUE_BEFORE_RECEIVE", "DOS_ONLINE_LEVEL2", "DOS_ID_DUMMY", "DOS_CODE_DATE", "DOC_READABLE", "SECRET_DOC",
     "DOC_STATUS_PROFILE", "SECRET_WORK_FILE",
 }  # fmt: skip
-NEVER_PLANTED = {"abstract-missing", "schema-drift", "D38", "D40"}  # in fields that the platform ignores, or off
+NEVER_PLANTED = {
+    "abstract-missing",
+    "schema-drift",
+    "D38",
+    "D40",
+    "D43",
+    "D44",
+}  # in fields that the platform ignores, or off
 
 Change = Callable[[str, str, str, object], None]  # table, condition, column, value
 

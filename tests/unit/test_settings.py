@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lgsp.errors import SettingError
 from lgsp.settings import Endpoint, Settings
@@ -27,6 +31,84 @@ def test_secrets_are_not_in_a_representation() -> None:
     endpoint = Endpoint.from_json("documents", connection)
     assert endpoint.base_url == "http://h:1"
     assert "pass-w" not in repr(endpoint) and "key-s" not in repr(endpoint)
+
+
+def _address(**fields: Any) -> str:
+    connection = {"conn_type": "http", "schema": "https", "host": "gateway.example.gov.vn", "port": 8443, **fields}
+    return Endpoint.from_json("documents", json.dumps(connection)).base_url
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [
+        ({}, "https://gateway.example.gov.vn:8443"),
+        ({"port": "8443"}, "https://gateway.example.gov.vn:8443"),
+        ({"port": None}, "https://gateway.example.gov.vn"),
+        ({"port": ""}, "https://gateway.example.gov.vn"),
+        ({"host": "https://gateway.example.gov.vn"}, "https://gateway.example.gov.vn:8443"),
+        ({"host": "https://gateway.example.gov.vn:8443/"}, "https://gateway.example.gov.vn:8443"),
+        ({"host": "gateway.example.gov.vn:8443", "port": None}, "https://gateway.example.gov.vn:8443"),
+        ({"host": "gateway.example.gov.vn/lgsp/igate"}, "https://gateway.example.gov.vn:8443/lgsp/igate"),
+        ({"host": " Gateway.example.gov.vn/\n"}, "https://gateway.example.gov.vn:8443"),
+        ({"host": "http://gateway.example.gov.vn", "schema": None}, "http://gateway.example.gov.vn:8443"),
+        ({"schema": None}, "https://gateway.example.gov.vn:8443"),
+        ({"schema": "HTTP"}, "http://gateway.example.gov.vn:8443"),
+        ({"host": "2001:db8::1", "port": 443}, "https://[2001:db8::1]:443"),
+        ({"host": "[2001:db8::1]:8443", "port": None}, "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_an_address_is_read_as_people_fill_it_in(fields: dict[str, Any], address: str) -> None:
+    assert _address(**fields) == address
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"host": ""}, "host must be a host name"),
+        ({"host": None}, "host must be a host name"),
+        ({"host": "login:very-secret@gateway.example.gov.vn"}, "host must be a host name"),
+        ({"host": "gateway.example.gov.vn?a=1"}, "host must be a host name"),
+        ({"host": "gateway example"}, "host must be a host name"),
+        ({"host": "ftp://gateway.example.gov.vn"}, "schema must be http or https"),
+        ({"host": "http://gateway.example.gov.vn"}, "schema must be http or https, and the same as in host"),
+        ({"schema": "ftp"}, "schema must be http or https"),
+        ({"port": "84b"}, "port must be a number from 1 to 65535"),
+        ({"port": 0}, "port must be a number"),
+        ({"port": 70000}, "port must be a number"),
+        ({"host": "gateway.example.gov.vn:99"}, "host and port name two different ports"),
+        ({"extra": "dstcode=x"}, "extra must be a JSON object"),
+        ({"extra": "[1]"}, "extra must be a JSON object"),
+    ],
+)
+def test_a_wrong_field_of_a_connection_is_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message) as failure:
+        _address(**fields)
+    assert "AIRFLOW_CONN_DOCUMENTS" in str(failure.value) and "very-secret" not in str(failure.value)
+
+
+@pytest.mark.parametrize("extra", [{"a": 1}, '{"a": 1}', ' {"a": 1}\n'])
+def test_extra_may_be_a_text(extra: object) -> None:
+    assert Endpoint.from_json("documents", json.dumps({"host": "h", "extra": extra})).extra == {"a": 1}
+
+
+@pytest.mark.parametrize("extra", [None, "", " ", {}, "{}"])
+def test_extra_may_be_empty(extra: object) -> None:
+    assert Endpoint.from_json("documents", json.dumps({"host": "h", "login": None, "extra": extra})).extra == {}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["host", "schema", "port", "login", "extra"]),
+        st.none() | st.text() | st.integers() | st.lists(st.integers()),
+    )
+)
+def test_any_connection_is_an_address_or_a_setting_error(fields: dict[str, Any]) -> None:
+    try:
+        endpoint = Endpoint.from_json("documents", json.dumps(fields))
+    except SettingError as error:
+        assert "AIRFLOW_CONN_DOCUMENTS" in str(error)
+    else:
+        assert endpoint.base_url.startswith(("http://", "https://")) and not endpoint.base_url.endswith("/")
 
 
 def test_an_external_database_requires_a_token_key(tmp_path: Path) -> None:

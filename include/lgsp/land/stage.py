@@ -45,10 +45,10 @@ def run(
     with source_client.connect(settings, source) as (client, caller):
         try:
             parts = _split(client, source, wanted)
-        except LgspError as error:
+        except BaseException as error:
             with store.connect(settings) as connection:
                 ledger.advance(
-                    connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=str(error)
+                    connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=_why(error)
                 )
             raise
         overlap = timedelta(minutes=source.overlap_minutes) if is_overlapping else timedelta()
@@ -70,6 +70,11 @@ def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -
             ledger.advance(connection, rebuilt.batch_id, "landed", declared_count=before.counts["declared_count"])
             batch_ids.append(rebuilt.batch_id)
     return batch_ids
+
+
+def _why(error: BaseException) -> str:
+    """The reason of a failed batch, on one line."""
+    return str(error) if isinstance(error, LgspError | OSError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _split(client: Client, source: Source, window: Window) -> list[Window]:
@@ -97,11 +102,11 @@ def _land(
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
         pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "requested_from": (window.start - margin).isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
-    except (LgspError, OSError) as error:
+    except BaseException as error:  # also an error in our code or Ctrl-C: the batch is closed with its reason
         pack.close_unsealed()
         with store.connect(settings) as connection:
             calls.record_calls(connection, batch.batch_id, pack.calls)
-            ledger.advance(connection, batch.batch_id, "failed", why=str(error))
+            ledger.advance(connection, batch.batch_id, "failed", why=_why(error))
         raise
     with store.connect(settings) as connection:
         calls.record_calls(connection, batch.batch_id, pack.calls)

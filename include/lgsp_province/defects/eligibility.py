@@ -121,6 +121,7 @@ def _quarantined(dossiers: Dossiers) -> dict[str, Mask]:
         eligible |= {
             f"unknown-status-{side}": may_show,
             f"poison-element-{side}": may_show & (_random_group(dossiers) % 2 == 0),
+            f"poison-surrogate-{side}": may_show & (_random_group(dossiers) % 2 == 1),
         }
     return eligible
 

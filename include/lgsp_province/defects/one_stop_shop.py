@@ -111,8 +111,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
 
 
 def _poison(damaged: DamagedRecord) -> None:
-    if damaged.has("poison-surrogate"):
-        damaged.replace("poison", f"{_DATA}.fullname", record_damage.LONE_SURROGATE)
+    if damaged.has("poison-surrogate-one-stop"):
+        damaged.replace("poison", f"{_DATA}.fullname", record_damage.LONE_SURROGATE, "quarantined")
     if damaged.has("poison-nul"):
         request = damaged.value(_REQUEST)
         damaged.replace("poison", _REQUEST, f"{request[:4]}\x00{request[4:]}")

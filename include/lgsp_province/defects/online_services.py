@@ -76,8 +76,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
 
 
 def _poison(damaged: DamagedRecord) -> None:
-    if damaged.has("poison-surrogate"):
-        damaged.replace("poison", "ChuHoSo", record_damage.LONE_SURROGATE)
+    if damaged.has("poison-surrogate-portal"):
+        damaged.replace("poison", "ChuHoSo", record_damage.LONE_SURROGATE, "quarantined")
     if damaged.has("poison-nul"):
         abstract = damaged.value("TrichYeuHoSo")
         damaged.replace("poison", "TrichYeuHoSo", f"{abstract[:4]}\x00{abstract[4:]}")

@@ -49,6 +49,8 @@ RATES: Mapping[str, float] = {
     "D38": 0.0,  # HTML page with status 200 (rate of the requests)
     "D41": 0.001,  # values changed by Excel
     "D42": 0.003,  # keys in another case; a third as many in the one-stop-shop
+    "D43": 0.0,  # a temporary answer of the gateway: 403, 404, 408, 425, a redirect, a login page (rate of the list calls)
+    "D44": 0.0,  # HTTPS with a certificate from the province's own authority (all calls, at any rate)
     "D46": 0.01,  # a code in another style where one system names the other's (rate of the dossiers in both), and in a reference to a document
     "D47": 0.003,  # a part of a text in TCVN3, VNI or misread UTF-8; letters are lost in a fifth of them
     "redelivered": 0.03,  # a document listed on two days, or under two ids
@@ -67,7 +69,12 @@ RATES: Mapping[str, float] = {
     "poison": 0.0003,  # values that break parsers
     "schema-drift": 0.0,  # one field added and one renamed
 }
-_RATES_WHEN_NAMED = {"D38": 0.01, "schema-drift": 0.005}  # rates of the defects that are off unless requested by id
+_RATES_WHEN_NAMED = {
+    "D38": 0.01,
+    "D43": 0.01,
+    "D44": 1.0,
+    "schema-drift": 0.005,
+}  # rates of the defects that are off unless requested by id
 
 # What an error-free pipeline does with a record that shows a defect; all other defects are repaired.
 _OUTCOMES: Mapping[str, str] = {
@@ -124,8 +131,12 @@ _MARKS = (
     *(Mark(name, name) for name in ("status-as-text", "name-as-object", "due-null", "channel-conflict")),
     *(Mark(name, name) for name in ("submitted-overwritten", "abstract-missing", "schema-drift", "misprint")),
     *(Mark(f"unknown-status-{side}", "unknown-status", 0.5, True) for side in ("one-stop", "portal")),
-    *(Mark(f"poison-{kind}", "poison", 0.2) for kind in ("surrogate", "nul", "number", "nested")),
-    *(Mark(f"poison-element-{side}", "poison", 0.1, True) for side in ("one-stop", "portal")),
+    *(Mark(f"poison-{kind}", "poison", 0.2) for kind in ("nul", "number", "nested")),
+    *(
+        Mark(f"poison-{kind}-{side}", "poison", 0.1, True)
+        for kind in ("surrogate", "element")
+        for side in ("one-stop", "portal")
+    ),
     Mark("D46", "D46"),
     Mark("D47", "D47", 0.8, is_of_all_dossiers=True),
     Mark("D47-lost", "D47", 0.2, is_of_all_dossiers=True),

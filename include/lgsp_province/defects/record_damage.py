@@ -13,18 +13,18 @@ from lgsp_province.world.view import DossierState
 TEXTS = rates.mask("D01", "D02", "D03", "D04", "D05", "D05-lost", "D07", "D47", "D47-lost")
 # Marks with which no part of a text is damaged: the whole text is, or the agency is known by its name only.
 _UNMIXED = rates.mask("D04", "D05", "D05-lost", "D21")
-_POISON = tuple(f"poison-{kind}" for kind in ("surrogate", "nul", "number", "nested"))
+_POISON = tuple(f"poison-{kind}" for kind in ("nul", "number", "nested"))
 _IMPOSSIBLE_DATES = ("D25", "D26", "D28-received", "D28-finished")
 
 
-POISON = rates.mask(*_POISON)
+SURROGATE = ("poison-surrogate-one-stop", "poison-surrogate-portal")
+POISON = rates.mask(*_POISON, *SURROGATE)
 
 
 def value_bits(side: str) -> int:
     """The bits of the marks that damage values other than dates and texts; `side` is `one-stop` or `portal`."""
-    return POISON | rates.mask(
-        "D16", "D21", "D46", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}"
-    )
+    names = ("D16", "D21", "D46", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}")
+    return rates.mask(*_POISON, f"poison-surrogate-{side}", *names)
 
 
 def date_bits(side: str, *side_marks: str) -> int:
@@ -38,7 +38,9 @@ def text_and_key_bits(side: str) -> int:
 
 
 ONE_STOP_IMPOSSIBLE, PORTAL_IMPOSSIBLE = (
-    rates.mask(*(f"{name}-{side}" for name in (*_IMPOSSIBLE_DATES, "unknown-status", "poison-element")))
+    rates.mask(
+        *(f"{name}-{side}" for name in (*_IMPOSSIBLE_DATES, "unknown-status", "poison-surrogate", "poison-element"))
+    )
     for side in ("one-stop", "portal")
 )
 

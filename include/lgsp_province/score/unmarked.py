@@ -11,15 +11,17 @@ _TIMES = ("submitted_at", "received_at", "due_at", "finished_at", "closed_at")
 
 
 def unmarked_scores(scorer: DefectScorer) -> dict[str, DefectScore]:
-    """Scores for D10, D13, D29, D35, D38, D39 and D40."""
+    """Scores for D10, D13, D29, D35, D38, D39, D40, D43 and D44."""
     return {
         "D10": _times(scorer, "D10", in_one_stop=False, note="local times in compact form, read as local times"),
         "D13": _times(scorer, "D13", in_one_stop=True, note="times in UTC, read as UTC"),
         "D29": _amended_due_dates(scorer),
         "D35": _replaced_services(scorer),
-        "D38": _html_pages(scorer),
+        "D38": _calls(scorer, "D38", "with an HTML page"),
         "D39": _saturdays(scorer),
         "D40": DefectScore("D40", note=f"missing and surplus records of all lists: {scorer.dataset.gap_count}"),
+        "D43": _calls(scorer, "D43", "by the gateway alone, for a moment"),
+        "D44": _calls(scorer, "D44", "with a certificate of the province's own authority"),
     }
 
 
@@ -83,10 +85,11 @@ def _replaced_services(scorer: DefectScorer) -> DefectScore:
     return score
 
 
-def _html_pages(scorer: DefectScorer) -> DefectScore:
-    rate = scorer.expected.world.rates["D38"]
+def _calls(scorer: DefectScorer, name: str, how: str) -> DefectScore:
+    """A defect of the calls themselves: it changes no record."""
+    rate = scorer.expected.world.rates[name]
     answered = f"on: {rate:.1%} of the calls are answered" if rate else "off: no call is answered"
-    return DefectScore("D38", note=f"{answered} with an HTML page")
+    return DefectScore(name, note=f"{answered} {how}")
 
 
 def _saturdays(scorer: DefectScorer) -> DefectScore:

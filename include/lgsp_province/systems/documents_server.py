@@ -52,6 +52,9 @@ class Documents(System):
     def target(self, request: Request) -> str:
         return f"{request.path} {request.query.get('docId', '')}".rstrip()
 
+    def is_record_call(self, request: Request) -> bool:
+        return request.path == "/v1/getEdoc"
+
     def expire_tokens(self) -> None:
         self._tokens.clear()
 

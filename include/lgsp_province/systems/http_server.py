@@ -3,6 +3,7 @@
 import functools
 import ipaddress
 import logging
+import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -77,12 +78,26 @@ class Response:
         return cls(status, orjson.dumps(value))
 
 
+_MAINTENANCE = b"<html><body><h1>B\xe1\xba\xa3o tr\xc3\xac h\xe1\xbb\x87 th\xe1\xbb\x91ng</h1></body></html>"
+_LOGIN_PAGE = b"<html><body><form action='/login'><input type='password'></form></body></html>"
+# What a gateway answers while the service behind it is being replaced or a rule of its firewall applies (D43).
+_GATEWAY_ANSWERS = (
+    Response(404, b"default backend - 404", "text/plain"),
+    Response(403, _MAINTENANCE, HTML),
+    Response(302, b"", HTML, {"Location": "/bao-tri.html"}),
+    Response(408, b"", "text/plain"),
+    Response(200, _LOGIN_PAGE, HTML),
+    Response(425, b"", "text/plain"),
+)
+
+
 class System(ABC):
     """One of the three source systems; subclasses implement the responses to its requests."""
 
     name = ""
 
     def __init__(self, clock: Clock, html_rate: float = 0.0) -> None:
+        self.gateway_rate = 0.0
         self.clock = clock
         self.plan = Plan()
         self.hidden: frozenset[str] = frozenset()
@@ -118,10 +133,22 @@ class System(ABC):
         """The local day as of which the system responds."""
         return day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
 
-    def is_html_due(self) -> bool:
-        """Whether this request receives the proxy's error page; a fixed sequence at the configured rate."""
+    def is_record_call(self, request: Request) -> bool:
+        """Whether a request is for one record: 404 then means that the record was deleted."""
+        return False
+
+    def error_page(self, request: Request) -> Response | None:
+        """The answer of the proxy or gateway that this request receives; a fixed sequence at the configured rates.
+
+        The gateway answers only list calls: 404 for a record would say that it was deleted.
+        """
         self._calls += 1
-        return (self._calls * 2_654_435_761 % 2**32) / 2**32 < self._html_rate
+        draw = (self._calls * 2_654_435_761 % 2**32) / 2**32
+        if draw < self._html_rate:
+            return Response(200, _HTML_ERROR, HTML)
+        if draw > 1 - self.gateway_rate and not self.is_record_call(request):
+            return _GATEWAY_ANSWERS[self._calls % len(_GATEWAY_ANSWERS)]
+        return None
 
 
 def _fault_response(fault: Fault) -> Response:
@@ -196,8 +223,8 @@ class Handler(BaseHTTPRequestHandler):
             if fault.kind == "expire-token":
                 self.system.expire_tokens()
                 return self.system.unauthorised()
-        if self.system.is_html_due():
-            return Response(200, _HTML_ERROR, HTML)
+        if (page := self.system.error_page(request)) is not None:
+            return page
         try:
             return self.system.answer(request)
         except (ValueError, KeyError, TypeError) as error:
@@ -264,9 +291,13 @@ class _Listener(ThreadingHTTPServer):
         _log.debug("connection from %s closed early", client_address, exc_info=True)
 
 
-def listen(system: System, host: str, port: int) -> tuple[ThreadingHTTPServer, Callable[[], None]]:
+def listen(
+    system: System, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> tuple[ThreadingHTTPServer, Callable[[], None]]:
     """Start serving in a background thread; returns the server (with its port) and a function that stops it."""
     listener = _Listener((host, port), functools.partial(Handler, system))
+    if tls is not None:  # the handshake takes place in the thread of the connection
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,), name=system.name, daemon=True)
     thread.start()
 

@@ -21,6 +21,7 @@ LARGEST_PAGE, LARGEST_LIST = 500, 1000
 
 _TOKEN_PATH = f"/auth/realms/{REALM}/protocol/openid-connect/token"
 _DOSSIER = "/pa/dossier/"
+_LISTS = ("search", "count", "keys")
 
 
 def _page(request: Request, largest: int) -> tuple[int, int]:
@@ -73,6 +74,9 @@ class OneStopShop(System):
         self._renderer = one_stop_shop_records.Renderer()
         self._accepted: tuple[SystemView, NDArray[np.int64], NDArray[np.int64]] | None = None
         self._visible_view: tuple[View, frozenset[str], View] | None = None
+
+    def is_record_call(self, request: Request) -> bool:
+        return request.path.startswith(_DOSSIER) and request.path.removeprefix(_DOSSIER) not in _LISTS
 
     def expire_tokens(self) -> None:
         self._tokens.clear()

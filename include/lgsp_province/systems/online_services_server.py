@@ -44,6 +44,9 @@ class OnlineServices(System):
         self._by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         self._visible_view: tuple[View, frozenset[str], View] | None = None
 
+    def is_record_call(self, request: Request) -> bool:
+        return self.target(request).endswith(" TraCuuHoSo")
+
     def expire_tokens(self) -> None:
         self._sessions.clear()
 

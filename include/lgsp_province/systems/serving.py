@@ -1,11 +1,13 @@
 """Runs the three servers for one world, and returns their connections."""
 
 import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from lgsp_province.systems import documents_server, one_stop_shop_server, online_services_server
+from lgsp_province.systems import certificates, documents_server, one_stop_shop_server, online_services_server
 from lgsp_province.systems.clock import Clock
 from lgsp_province.systems.documents_server import Documents
 from lgsp_province.systems.faults import Fault
@@ -40,17 +42,17 @@ _CREDENTIALS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
 }
 
 
-def _connection(name: str, host: str, port: int) -> dict[str, Any]:
+def _connection(name: str, host: str, port: int, authority: certificates.Authority | None) -> dict[str, Any]:
     """One system's address and fake credentials, in Airflow's JSON format for connections."""
     login, password, extra = _CREDENTIALS[name]
     return {
         "conn_type": "http",
-        "schema": "http",
+        "schema": "https" if authority else "http",
         "host": host,
         "port": port,
         "login": login,
         "password": password,
-        "extra": dict(extra),
+        "extra": {**extra, **({"verify": str(authority.path)} if authority else {})},
     }
 
 
@@ -86,11 +88,16 @@ def serving(
     clock.view()
     with contextlib.ExitStack() as stack:
         connections = {}
+        authority = None
+        if world.rates["D44"]:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="province-ca-"))
+            authority = certificates.Authority.create(Path(folder))
         for system, port in zip(systems(world, clock, lifetimes or {}), ports, strict=True):
             system.plan.replace(Fault.parse(entry) for entry in (faults or {}).get(system.name, ()))
-            listener, stop = listen(system, host, port)
+            system.gateway_rate = world.rates["D43"]
+            listener, stop = listen(system, host, port, authority.server_context(host) if authority else None)
             stack.callback(stop)
-            connections[system.name] = _connection(system.name, host, listener.server_address[1])
+            connections[system.name] = _connection(system.name, host, listener.server_address[1], authority)
         yield connections
 
 

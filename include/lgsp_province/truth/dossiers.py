@@ -57,7 +57,8 @@ def quarantined(view: View, side: str) -> NDArray[np.bool_]:
     is_seen = np.arange(statuses.shape[1]) < system.visible[:, None]
     is_accepted, is_finished = (((statuses == status) & is_seen).any(axis=1) for status in (ACCEPTED, FINISHED))
     marks = view.marks
-    is_wrong = marks.has(f"unknown-status-{side}", f"poison-element-{side}") & (system.visible > 0)
+    unreadable = (f"unknown-status-{side}", f"poison-element-{side}", f"poison-surrogate-{side}")
+    is_wrong = marks.has(*unreadable) & (system.visible > 0)
     is_wrong |= marks.has(f"D25-{side}", f"D28-received-{side}") & is_accepted
     is_wrong |= marks.has(f"D26-{side}", f"D28-finished-{side}") & is_finished
     return np.asarray(is_wrong & ~is_test(view), np.bool_)

@@ -200,7 +200,8 @@ def quarantined(world: World, view: View, is_quarantined: Mapping[str, NDArray[n
     ):
         for state in view.iter_dossier_states(system, np.flatnonzero(is_quarantined[side])):
             reason = _reason(state.bits & bits)
-            rows.append((source, "?" if reason == "poison" else source_key(state, source), reason))
+            is_keyless = bool(state.bits & BIT[f"poison-element-{side}"])
+            rows.append((source, "?" if is_keyless else source_key(state, source), reason))
     data, now = world.document_data, view.as_of
     rows += [("documents", d.doc_id, d.excluded_by) for d in data.documents if d.excluded_by and d.sent_at <= now]
     rows += [("documents", f.code, "secret") for f in data.work_files if f.is_secret and f.opened_at <= now]

@@ -32,6 +32,7 @@ _NAMES = ("procedure.translate", "agency.name", "competentAgency.name", "TenTTHC
 _PLANTED: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "DOS_STATUS_MAPPED": ("unknown-status", "quarantined", ()),
     "DOS_VALUE_UNREADABLE": ("poison", "flagged", ()),
+    "DOS_DAMAGED": ("poison", "quarantined", ("applicant.data.fullname", "ChuHoSo")),
     "DOS_TEXT_GARBLED": ("D05", "flagged", _NAMES),
     "DOS_EVENT_ORDER": ("D31", "repaired", ()),
     "DOS_ID_DAMAGED": ("D41", "flagged", ()),
