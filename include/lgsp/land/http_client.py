@@ -125,15 +125,20 @@ class Caller:
                 raise  # a failed login has already been retried
             except SourceFailed as error:
                 failure, refusals = error, 0
-                log.info("%s: %s", request_name, error)
-                if isinstance(error, LoginPage) and not is_renewed:
-                    self._drop_login(login_number)
-                    is_renewed = True
-                if isinstance(error, Throttled) and error.retry_after:
-                    self._keep_pause(request_name, error.retry_after)
+                is_renewed |= self._note_failure(request_name, error, None if is_renewed else login_number)
         raise AttemptsExhausted(
             f"{request_name}: gave up after {self.manners.attempts} attempts: {failure or 'the login kept expiring'}"
         )
+
+    def _note_failure(self, request_name: str, failure: SourceFailed, login_number: int | None) -> bool:
+        """Log a failure and keep the wait that it asks for; whether the login with this number was dropped."""
+        log.info("%s: %s", request_name, failure)
+        if isinstance(failure, Throttled) and failure.retry_after:
+            self._keep_pause(request_name, failure.retry_after)
+        if isinstance(failure, LoginPage) and login_number is not None:
+            self._drop_login(login_number)
+            return True
+        return False
 
     def _drop_login(self, number: int) -> None:
         """Drop the login with this number, unless another thread has already made a newer one."""
