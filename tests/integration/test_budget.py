@@ -44,3 +44,16 @@ def test_a_run_reserves_a_quarter_of_a_second_of_calls_at_once(installation: Ins
     first, second, third = sorted(set(reserved))
     assert [reserved.count(slot) for slot in (first, second, third)] == [5, 5, 1]
     assert second[0] - first[0] >= timedelta(seconds=0.25) <= third[0] - second[0]
+
+
+def test_a_pause_holds_back_every_process(installation: Installation) -> None:
+    url, waits = store.url(installation.settings), list[float]()
+    first, second = (Budget(url, "documents", requests_per_minute=6000, sleep=waits.append) for _ in range(2))
+    first.pause(1800)
+    first.pause(5)  # a shorter one does not end it
+    second.acquire_call()
+    other = Budget(url, "one_stop_shop", requests_per_minute=6000, sleep=lambda seconds: None)
+    other.acquire_call()
+    for budget in (first, second, other):
+        budget.close()
+    assert [round(wait, -1) for wait in waits] == [1800]

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -182,3 +182,22 @@ def test_a_damaged_agency_costs_its_row(run: Run) -> None:
         SOURCES["one_stop_shop"], "agencies", lambda wire: wire.whole(wire.sound.replace(b"UBND x", b"UBND\xff x"))
     )
     assert (ended.code, ended.rules) == (0, {"LIST_DAMAGED"}), ended
+
+
+def test_a_wait_that_a_source_asks_for_is_stored(run: Run, empty_store: Installation) -> None:
+    def answer(page: wire.Wire) -> None:
+        if page.number:
+            page.whole(page.sound)
+        else:
+            page.head("429 X", 0, more="Retry-After: 2\r\n")
+
+    assert run(SOURCES["one_stop_shop"], "list", answer).code == 0
+    (pause,) = empty_store.query("select source, paused_until - requested_at as wait from ledger.request_pause")
+    assert pause["source"] == "one_stop_shop" and round(pause["wait"].total_seconds()) == 2
+
+
+def test_a_run_in_quiet_hours_makes_no_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = replace(sources.load("one_stop_shop"), quiet_hours=("00:00-12:00", "12:00-24:00"))
+    monkeypatch.setattr(sources, "load", lambda name: quiet)
+    ended = run(SOURCES["one_stop_shop"], "login", lambda page: pytest.fail("a call was made"))
+    assert (ended.code, ended.state) == (4, "failed") and "quiet hours (00:00-12:00, 12:00-00:00" in ended.stderr

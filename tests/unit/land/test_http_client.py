@@ -143,3 +143,61 @@ def test_every_answer_is_stored_before_it_is_parsed(source: Callable[[Script], E
     caller = http_client.Caller(source([_answer(500, b"broken"), _answer(200, b"whole")]), sleep=lambda _: None)
     caller.ask("GET", "/", accept=lambda answer: None, keep=lambda answer: kept.append(answer.body))
     assert kept == [b"broken", b"whole"]
+
+
+LOGIN_PAGE = b"<html><form><input type='password'></form></html>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        _answer(200, LOGIN_PAGE, Content_Type="text/html"),
+        _answer(200, LOGIN_PAGE),
+        _answer(302, b"", Location="/login?next=/"),
+    ],
+    ids=["page", "page as JSON", "redirect"],
+)
+def test_a_page_to_log_in_renews_the_login_once(
+    source: Callable[[Script], Endpoint], page: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    logins: list[int] = []
+
+    def authorise() -> http_client.Signature:
+        logins.append(1)
+        return lambda request: request
+
+    endpoint = source([page, page, page, _answer(200)])
+    caller = http_client.Caller(endpoint, authorise=authorise, sleep=lambda _: None)
+    caller.ask("GET", "/", accept=lambda answer: answer.json("list") and None)
+    assert len(logins) == 2, "the first login and one more"
+
+
+def test_a_pause_holds_back_the_other_threads(source: Callable[[Script], Endpoint]) -> None:
+    waits: list[float] = []
+    caller = http_client.Caller(source([_answer(429, Retry_After="1800"), *[_answer(200)] * 9]), sleep=waits.append)
+    caller.ask("GET", "/", accept=lambda answer: None)
+    threads = [
+        threading.Thread(target=caller.ask, args=("GET", "/"), kwargs={"accept": lambda answer: None}) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [round(wait, -2) for wait in waits] == [1800] * 9
+
+
+def test_a_record_that_is_not_found_is_not_asked_again(source: Callable[[Script], Endpoint]) -> None:
+    script = [_answer(404), _answer(200)]
+    with pytest.raises(SourceRefused, match="status 404"):
+        http_client.Caller(source(script)).ask("GET", "/", accept=lambda answer: None, is_record=True)
+    assert len(script) == 1
+
+
+def test_a_call_that_is_over_leaves_the_next_one_alone(source: Callable[[Script], Endpoint]) -> None:
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.flush()
+        handler.connection.recv(1)  # until the client ends the call
+        handler.close_connection = True
+
+    answer, _ = _ask(source([hang, _answer(200, b"[]")]), total_seconds=0.5, idle_seconds=30)
+    assert answer.body == b"[]"
