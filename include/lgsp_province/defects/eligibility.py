@@ -105,6 +105,7 @@ def _quarantined(dossiers: Dossiers) -> dict[str, Mask]:
     so it must report the same statuses.
     """
     no_delay = np.zeros(len(dossiers), np.int64)
+    is_never_test = _random_group(dossiers) % 2 == 0  # a record of a test agency would be ignored instead
     eligible: dict[str, Mask] = {}
     for side, is_stored, delay in (
         ("one-stop", dossiers.in_one_stop, no_delay),
@@ -120,8 +121,8 @@ def _quarantined(dossiers: Dossiers) -> dict[str, Mask]:
         eligible |= {f"D26-{side}": finished, f"D28-finished-{side}": finished}
         eligible |= {
             f"unknown-status-{side}": may_show,
-            f"poison-element-{side}": may_show & (_random_group(dossiers) % 2 == 0),
-            f"poison-surrogate-{side}": may_show & (_random_group(dossiers) % 2 == 1),
+            f"poison-element-{side}": may_show & is_never_test,
+            f"poison-surrogate-{side}": may_show & is_never_test,
         }
     return eligible
 
