@@ -141,18 +141,27 @@ def _insert_records(
 
     With `is_single` each body is the answer to a request for one record by its key.
     """
-    calls = [call.number for call, _ in bodies]
     sanitised = [json_sanitiser.sanitise(body, max_depth) for _, body in bodies]
     try:
-        _insert_json(con, source_list, calls, sanitised, is_single)
+        _insert_json(con, source_list, bodies, sanitised, is_single)
     except (duckdb.InvalidInputException, pa.ArrowInvalid):  # only damaged pages pay for the repair
         repaired = [json_sanitiser.repair(body, max_depth) for _, body in bodies]
-        _insert_json(con, source_list, calls, repaired, is_single)
+        _insert_json(con, source_list, bodies, repaired, is_single)
 
 
 def _insert_json(
-    con: duckdb.DuckDBPyConnection, source_list: SourceList, calls: list[int], bodies: list[bytes], is_single: bool
+    con: duckdb.DuckDBPyConnection,
+    source_list: SourceList,
+    sent: list[tuple[LandedAnswer, bytes]],
+    bodies: list[bytes],
+    is_single: bool,
 ) -> None:
+    # a page that was not changed has no mark of ours: most pages are not searched for it
+    marked = [
+        str(call.number)
+        for (call, original), body in zip(sent, bodies, strict=True)
+        if body is not original and json_sanitiser.MARK_BYTES in body
+    ]
     key = source_list.records
     if is_single:
         items = f"[body::json->{quoted(source_list.record)}]" if source_list.record else "[body::json]"
@@ -163,12 +172,12 @@ def _insert_json(
             body if not body.lstrip().startswith(b"[") else b'{"%s":%s}' % (key.encode(), body) for body in bodies
         ]
     page = pa.table({
-        "call": pa.array(calls, pa.int32()),
+        "call": pa.array([call.number for call, _ in sent], pa.int32()),
         "body": pa.array(bodies, pa.binary()).cast(pa.string()),  # raises ArrowInvalid for bytes that are not UTF-8
     })  # fmt: skip
     con.register("page", page)
-    has_mark = any(json_sanitiser.MARK_BYTES in body for body in bodies)
-    damaged = f"contains(record::varchar, '{json_sanitiser.MARK}')" if has_mark else "false"
+    has_mark = f"call in ({', '.join(marked)}) and contains(record::varchar, '{json_sanitiser.MARK}')"
+    damaged = has_mark if marked else "false"
     con.execute(
         f"insert into raw_{source_list.name} select call, ordinal, record, md5(record::varchar), false, {damaged} from ("
         f"select call, generate_subscripts(items, 1) - 1 as ordinal, coalesce(unnest(items), json 'null') as record "

@@ -35,7 +35,7 @@ _ESCAPE = re.compile(
     rb"\\\\|\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\u(?:[dD][89a-fA-F][\da-fA-F]{2}|0000|[fF][dD][dD]0)"
 )
 _LONE = 6  # bytes of a single escape, which is not a pair
-_DEEP_NESTING = (b"[" * 20, b"]" * 20, b"}" * 20)
+_DEEP_NESTING = b"]" * 20
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _NUL = b"\0"
 
@@ -63,7 +63,7 @@ def sanitise(body: bytes, max_depth: int = MAX_DEPTH) -> bytes:
     text = _utf8(body)
     if b"\\u" in text:
         text = _replace_escapes(text)
-    return _cut_depth(text, max_depth) if any(run in text for run in _DEEP_NESTING) else text
+    return _cut_depth(text, max_depth) if _DEEP_NESTING in text else text
 
 
 def repair(body: bytes, max_depth: int = MAX_DEPTH) -> bytes:
