@@ -118,7 +118,7 @@ def _is_word(word: str, is_by_font: bool = False) -> bool:
 def _is_evidence(words: list[_Word]) -> bool:
     """Whether the damaged words are more than a foreign word or a footnote mark that happens to fit."""
     damaged = [index for index, word in enumerate(words) if word.is_damaged]
-    if any(not _is_weak(words[index]) or _is_in_phrase(words, index) for index in damaged):
+    if any(not _is_weak(words[index]) or _phrases(words, index, words[index].decoded or "") for index in damaged):
         return True
     strange = sum(not word.is_intact and word.decoded is None for word in words)
     return len({words[index].sent.lower() for index in damaged}) > max(1, strange)
@@ -132,22 +132,14 @@ def _is_weak(word: _Word) -> bool:
     return not count and len(word.sent) <= 4 and "§" not in word.sent  # où; the sign of a section has a blank after it
 
 
-def _is_in_phrase(words: list[_Word], index: int) -> bool:
-    """Whether a decoded word forms a known phrase with a neighbour."""
-    decoded = words[index].decoded or ""
-    before = [] if index == 0 else [words[index - 1].sent, words[index - 1].decoded or ""]
-    after = [] if index + 1 == len(words) else [words[index + 1].sent, words[index + 1].decoded or ""]
-    return any(vocabulary.is_phrase(word, decoded) for word in before) or any(
-        vocabulary.is_phrase(decoded, word) for word in after
-    )
-
-
 def _decoded(text: str, words: list[_Word], encoding: Encoding) -> str:
     """The text with the damaged words decoded; unchanged when a doubtful word cannot be decided."""
-    is_mixed = any(word.is_surely_intact for word in words) or sum(word.is_damaged for word in words) < 2
+    damaged = sum(word.is_damaged for word in words)
+    is_mixed = damaged < 2 or any(word.is_surely_intact for word in words)
+    prior = 0.0 if is_mixed else _DAMAGED * min(damaged, _MOST_DAMAGED)
     chosen = list[str]()
     for index, word in enumerate(words):
-        is_decoded = word.is_damaged or (word.is_doubtful and _is_misread(words, index, is_mixed))
+        is_decoded = word.is_damaged or (word.is_doubtful and _is_misread(words, index, prior))
         if is_decoded is None and not _is_sign(word.sent):
             return text
         kept_damage = not word.is_intact and not is_mixed and GLUED.search(word.sent)
@@ -157,30 +149,30 @@ def _decoded(text: str, words: list[_Word], encoding: Encoding) -> str:
     return _replaced(text, words, chosen)
 
 
-def _is_misread(words: list[_Word], index: int, is_mixed: bool) -> bool | None:
-    """Whether a doubtful word is to be decoded; None when that is undecided."""
+def _is_misread(words: list[_Word], index: int, prior: float) -> bool | None:
+    """Whether a doubtful word is to be decoded; None when that is undecided.
+
+    `prior` is 0 in a text with intact words, where only a known phrase changes a word that looks intact.
+    """
     word = words[index]
-    decoded, phrases = word.decoded or "", [0, 0]
-    damaged = sum(other.is_damaged for other in words)
-    near = 0.0 if is_mixed else _DAMAGED * min(damaged, _MOST_DAMAGED)
-    for position, is_left in ((index - 1, True), (index + 1, False)):
-        if not 0 <= position < len(words):
-            continue
-        neighbour = words[position]
-        near += _NEIGHBOUR * (neighbour.is_damaged - neighbour.is_surely_intact)
-        for reading, (own, other) in enumerate(
-            ((word.sent, neighbour.sent), (decoded, neighbour.decoded or neighbour.sent))
-        ):
-            others = {other, neighbour.decoded or other} if not reading else {other}
-            phrases[reading] += any(
-                vocabulary.is_phrase(o, own) if is_left else vocabulary.is_phrase(own, o) for o in others
-            )
-    odds = near + math.log((vocabulary.occurrences(decoded) + _UNSEEN) / (vocabulary.occurrences(word.sent) + _UNSEEN))
-    odds += _PHRASE * (phrases[1] - phrases[0])
+    decoded = word.decoded or ""
+    neighbours = words[max(index - 1, 0) : index] + words[index + 1 : index + 2]
+    near = _NEIGHBOUR * sum(neighbour.is_damaged - neighbour.is_surely_intact for neighbour in neighbours)
+    as_sent, as_decoded = _phrases(words, index, word.sent), _phrases(words, index, decoded)
+    counts = vocabulary.occurrences(decoded) + _UNSEEN, vocabulary.occurrences(word.sent) + _UNSEEN
+    odds = prior + near + math.log(counts[0] / counts[1]) + _PHRASE * (as_decoded - as_sent)
     if odds <= -_DECISIVE:
         return False
-    is_known = phrases[1] > 0 or not is_mixed  # in a mixed text only a known phrase changes a word that looks intact
-    return True if odds >= _DECISIVE and is_known else None
+    return True if odds >= _DECISIVE and (as_decoded or prior) else None
+
+
+def _phrases(words: list[_Word], index: int, reading: str) -> int:
+    """With how many of its neighbours, as sent or decoded, a reading of a word forms a known phrase."""
+    before = [] if index == 0 else [words[index - 1]]
+    found = [any(vocabulary.is_phrase(other, reading) for other in (word.sent, word.decoded or "")) for word in before]
+    after = words[index + 1 : index + 2]
+    found += [any(vocabulary.is_phrase(reading, other) for other in (word.sent, word.decoded or "")) for word in after]
+    return sum(found)
 
 
 def _with_capitals(words: list[_Word], chosen: list[str]) -> Iterator[str]:
