@@ -43,13 +43,16 @@ class Store:
 
     def add_agencies(self, source: str, *agencies: str, until: date | None = None) -> None:
         """Add agencies to the list of a source; `until` is the day after their last valid day."""
-        valid_to = f'"{until}"' if until else "null"
-        versions = f'[{{"valid_from": "2016-04-01", "valid_to": {valid_to}}}]'
         with connect(self.settings) as connection:
             for agency in agencies:
                 connection.execute(
-                    "insert into record.organisation (source, source_key, source_updated_at, organisation_id, name, versions) values (%s, %s, now(), %s, %s, %s)",
-                    [source, agency, agency, f"UBND {agency}", versions],
+                    "insert into record.organisation (source, source_key, source_updated_at, content_hash, organisation_id, name) values (%s, %s, now(), '', %s, %s)",
+                    [source, agency, agency, f"UBND {agency}"],
+                )
+                connection.execute(
+                    "insert into record.organisation_version (organisation_id, valid_from, valid_to, name, level, kind) "
+                    "values (%s, '2016-04-01', %s, %s, 'commune', 'peoples_committee') on conflict (organisation_id, valid_from) do update set valid_to = excluded.valid_to",
+                    [agency, until, f"UBND {agency}"],
                 )
 
     def publish(

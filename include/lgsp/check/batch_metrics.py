@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from lgsp.check import baselines, gate, personal_data
+from lgsp.check import baselines, gate, list_losses, personal_data
 from lgsp.check.row_rules import FlaggedRows, count
 from lgsp.harmonise.profile import BATCHES_OF_HISTORY
 from lgsp.schema import records, sources
@@ -31,7 +31,7 @@ COLUMNS = {
     "personal_count": "bigint", "personal_details": "varchar", "deleted_count": "bigint", "deleted_limit": "bigint",
     "zero_count": "bigint", "zero_details": "varchar", "volume_limit": "bigint", "odd_day_count": "bigint", "odd_day_details": "varchar",
     "odd_null_count": "bigint", "odd_null_details": "varchar", "lost_field_count": "bigint", "lost_field_details": "varchar",
-    "unknown_count": "bigint", "unknown_limit": "bigint",
+    "unknown_count": "bigint", "unknown_limit": "bigint", "lost_list_count": "bigint", "lost_list_details": "varchar",
 }  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class History:
     per_working_day: float = 0.0  # records, in the newest published batches
     deleted: int = 0  # stored records that the batch deletes
     known: int = 0  # stored records of the source
+    lost_lists: Sequence[list_losses.Loss] = ()
 
 
 @dataclass
@@ -96,7 +97,8 @@ def load_history(connection: ledger.Connection, batch: ledger.Batch, accepted: P
     if batch.purpose != "window":
         return History(deleted=deleted, known=known)
     return History(
-        baselines.day_volumes(connection, batch), baselines.unusual_nulls(connection, batch), _per_working_day(connection, batch), deleted, known
+        baselines.day_volumes(connection, batch), baselines.unusual_nulls(connection, batch), _per_working_day(connection, batch), deleted, known,
+        list_losses.find(connection, batch, accepted),
     )  # fmt: skip
 
 
@@ -134,6 +136,7 @@ def compute(
     metrics.add_findings("zero", [day.description for day in history.days if day.is_suspicious_zero])
     metrics.add_findings("odd_day", [day.description for day in history.days if day.is_unusual])
     metrics.add_findings("odd_null", [null.description for null in history.nulls])
+    metrics.add_findings("lost_list", history.lost_lists)
     metrics.add_findings("lost_field", [null.description for null in history.nulls if null.is_limit])
     return metrics
 

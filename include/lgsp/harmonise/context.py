@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lgsp.errors import ContractError
 from lgsp.harmonise import dossier_columns, duckdb_functions, field_sql, parse_pages, profile
 from lgsp.harmonise.organisations import directory, review_queue
 from lgsp.harmonise.organisations.directory import Organisation, Place
+from lgsp.harmonise.organisations.known import KnownLists
 from lgsp.harmonise.organisations.matcher import Matcher
 from lgsp.land import json_sanitiser
 from lgsp.land.archive import Batch
@@ -27,7 +29,7 @@ from lgsp.schema import records
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
 from lgsp.sql import file_literal, quoted
-from lgsp.vietnam import applicant_addresses, text
+from lgsp.vietnam import applicant_addresses, personal_data, text
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,8 @@ class HarmoniseContext:
     repairs: list[tuple[str, str, str, int]] = field(default_factory=list)  # list, field, treatment, number of records
     repeated: int = 0  # listed more than once, but fetched once
     accepted: Mapping[str, str] = field(default_factory=dict)  # decisions of reviewers: spelling to agency
-    directory: list[Organisation] = field(default_factory=list)
+    known: KnownLists = field(default_factory=KnownLists)  # of lists that were published before
+    directory: list[Organisation] = field(default_factory=list)  # of the batch's list, and the known ones
     places: list[Place] = field(default_factory=list)
     is_matched: bool = False
     unmatched: list[review_queue.Unmatched] = field(default_factory=list)
@@ -118,43 +121,53 @@ class HarmoniseContext:
         return value
 
     def stage_organisations(self) -> None:
-        """Stage the agencies of `organisations.sql` (code, name, level, parent_code, raw_pointer) as the directory."""
+        """Stage the agencies of `organisations.sql` (code, name, level, parent_code, raw_pointer).
+
+        Together with the known ones they are the directory.
+        """
         query = self.source.sql("organisations")
         rows = self.con.execute(f"select * from ({query}) order by raw_pointer").fetchall()
-        self.directory = directory.directory(rows)
+        listed = directory.directory(rows)
+        ids = {o.organisation_id for o in listed}
+        self.directory = listed + [o for o in self.known.agencies if o.organisation_id not in ids]
         self.places = directory.places(self.directory)
-        self.table("organisation", directory.rows(self.directory, self.places), directory.COLUMNS)
+        self.table("organisation", directory.rows(self.directory), directory.COLUMNS)
         self.table("organisation_key", [
             {"key": key, "organisation_id": id_} for key, id_ in directory.by_name(self.directory).items()
         ], "key varchar, organisation_id varchar")  # fmt: skip
         self.table("organisation_place", [
             {"organisation_id": p.organisation_id, "admin_unit_code": p.unit.code, "admin_unit_code_now": p.now,
-             "valid_from": p.unit.valid_from, "valid_to": p.unit.valid_to} for p in self.places
+             # before its first version an agency served the territory of that version
+             "valid_from": date.min if p.organisation_id != before else p.unit.valid_from, "valid_to": p.unit.valid_to}
+            for before, p in zip([None, *(place.organisation_id for place in self.places)], self.places, strict=False)
         ], "organisation_id varchar, admin_unit_code varchar, admin_unit_code_now varchar, valid_from date, valid_to date")  # fmt: skip
         self.con.execute(
             f"insert into agency_spelling select name, code, null, 0 from ({query}) where {_is_spelling('name')}"
         )
-        self.stage(records.ORGANISATION, "select *, organisation_id as source_key from organisation")
+        listed_only = "select *, organisation_id as source_key from organisation where raw_pointer <> ''"
+        self.stage(records.ORGANISATION, listed_only)
 
     def stage_services(self) -> None:
         """Stage the procedures of `services.sql`: the batch's catalogue."""
         query = self.source.sql("services")
         self.con.execute(f"create table service as select * from ({query}) where service_code is not null")
         self.con.execute("create table known_service as select distinct service_code from service")
+        before = [{"service_code": code} for code in sorted(self.known.procedures)]
+        self.table("service_before", before, "service_code varchar")
+        self.con.execute("insert into known_service from service_before except from known_service")
         self.stage(
             records.SERVICE,
             "select *, service_code as source_key from service qualify row_number() over (partition by service_code order by raw_pointer) = 1",
         )
 
     def stage_offerings(self) -> None:
-        """Stage the offerings of `offerings.sql`: procedures at agencies."""
+        """Stage the offerings of `offerings.sql`: procedures at agencies, also at those that no list names yet."""
         query = self.source.sql("offerings")
         self.stage(records.SERVICE_OFFERING, f"""
-            select o.* exclude (organisation_source), organisation.organisation_id,
-                concat_ws('|', o.service_code, organisation.organisation_id, o.valid_from) as source_key
-            from ({query}) o join organisation on organisation.organisation_id = organisation_code(o.organisation_source)
-            where o.service_code is not null
-            qualify row_number() over (partition by o.service_code, organisation.organisation_id, o.valid_from order by o.raw_pointer) = 1
+            select o.* exclude (organisation_source), organisation_code(o.organisation_source) as organisation_id,
+                concat_ws('|', o.service_code, organisation_code(o.organisation_source), o.valid_from) as source_key
+            from ({query}) o where o.service_code is not null and organisation_code(o.organisation_source) is not null
+            qualify row_number() over (partition by o.service_code, organisation_code(o.organisation_source), o.valid_from order by o.raw_pointer) = 1
             """)  # fmt: skip
 
     def add_spellings(self, query: str) -> None:
@@ -197,9 +210,11 @@ class HarmoniseContext:
              "valid_from": meaning.valid_from, "valid_to": meaning.valid_to}
             for name, possible in meanings.items() for meaning in possible
         ], "alias varchar, organisation_id varchar, matched_by varchar, valid_from date, valid_to date")  # fmt: skip
-        self.table(
-            "spelling_key", [{"alias": name, "key": text.key(name)} for name in names], "alias varchar, key varchar"
-        )
+        # a name that no agency has and that has a person's name in it is not stored with the dossier
+        self.table("spelling_key", [
+            {"alias": name, "key": text.key(name), "stored_key": text.key(name) if possible or is_impersonal(name) else None}
+            for name, possible in meanings.items()
+        ], "alias varchar, key varchar, stored_key varchar")  # fmt: skip
         rows = self.con.execute("""
             select s.alias, any_value(k.key), min(s.seen_on), sum(s.records)::bigint from agency_spelling s join spelling_key k using (alias)
             left join organisation o on o.organisation_id = organisation_code(s.code)
@@ -233,9 +248,9 @@ class HarmoniseContext:
             """
             select concat_ws('|', key, organisation_id) as source_key, key as alias_key, min(clean(alias)) as alias, organisation_id,
                 ['code', 'exact', 'alias', 'review'][min(list_position(['code', 'exact', 'alias', 'review'], matched_by))] as matched_by,
-                min(seen_on) as first_seen_on, null::varchar as raw_pointer
+                min(seen_on) as first_seen_on, min(organisation_code(code)) as code, null::varchar as raw_pointer
             from (
-                select k.key, s.alias, s.seen_on, coalesce(by_code.organisation_id, spelling_match.organisation_id) as organisation_id,
+                select k.key, s.alias, s.code, s.seen_on, coalesce(by_code.organisation_id, spelling_match.organisation_id) as organisation_id,
                     case when by_code.organisation_id is not null then 'code' else spelling_match.matched_by end as matched_by
                 from agency_spelling s join spelling_key k using (alias)
                 left join organisation by_code on by_code.organisation_id = organisation_code(s.code)
@@ -259,7 +274,8 @@ class HarmoniseContext:
         changed_at = (
             "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
         )
-        content = [n for n in kind.columns if n not in records.IDENTITY and n not in records.ABOUT]
+        excluded = {*records.IDENTITY, *records.ABOUT, *(records.RESOLVED if kind is records.DOSSIER else ())}
+        content = [name for name in kind.columns if name not in excluded]
         hashed = ", ".join(f"coalesce(q.{name}::varchar, '\\N')" for name in content)
         extra = "epoch_us(q.source_updated_at)::varchar, " if kind in records.FACTS else ""
         exclude = "exclude (source_updated_at)" if kind in records.FACTS else ""
@@ -296,6 +312,11 @@ class HarmoniseContext:
 def _is_spelling(column: str) -> str:
     """DuckDB SQL: whether a name can become a spelling of an agency: not too long for a key, and without damage."""
     return f"strlen({column}) <= {records.KEY_BYTES} and not contains({column}, '{json_sanitiser.MARK}')"
+
+
+def is_impersonal(name: str) -> bool:
+    """Whether no part of a name looks like the name of a person."""
+    return personal_data.without_persons(name) == text.clean(name)
 
 
 def _too_long(kind: records.Kind) -> str:

@@ -8,7 +8,7 @@ import shutil
 from lgsp import store
 from lgsp.harmonise import profile, tombstones
 from lgsp.harmonise.context import HarmoniseContext, duck
-from lgsp.harmonise.organisations import review_queue
+from lgsp.harmonise.organisations import known, review_queue
 from lgsp.land.archive import Batch
 from lgsp.land.record_subset import Selection
 from lgsp.schema import sources
@@ -34,7 +34,7 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
         batch = ledger.batch(connection, batch_id)
         if batch.state == "published":  # a cleared task; `lgsp rebuild` creates a new batch
             return
-        accepted = review_queue.accepted(connection, batch.source)
+        accepted, known_lists = review_queue.accepted(connection, batch.source), known.load(connection)
         landed = _landed(settings, connection, batch)
     source = sources.load(batch.source)
     folder = settings.staging / batch_id / "harmonised"
@@ -42,8 +42,8 @@ def _harmonise(settings: Settings, batch_id: str) -> None:
     folder.mkdir(parents=True, mode=0o700)
     with duck(settings) as con:
         context = HarmoniseContext(
-            con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted
-        )
+            con, source, landed, batch_id, batch.window, folder, settings.token_key(), accepted=accepted, known=known_lists
+        )  # fmt: skip
         source.code("rows").harmonise(context)
         if batch.purpose == "sweep":
             tombstones.stage(context)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from lgsp import sql
 from lgsp.check import completeness, quarantine
-from lgsp.publish import control_totals, link_documents, link_dossiers, merge, rederive
+from lgsp.publish import agency_versions, control_totals, link_documents, link_dossiers, lists, merge, rederive, resolve
+from lgsp.publish.agency_versions import Agencies
 from lgsp.publish.context import CheckedBatch, PublishRun
 from lgsp.schema import records
 from lgsp.settings import Settings
@@ -58,14 +61,45 @@ def _why_unusable(settings: Settings, batch: CheckedBatch) -> str | None:
 def merge_batches(run: PublishRun) -> None:
     """Merge the accepted records of all batches: per record the newest version of its source wins.
 
+    The lists come first: they decide which agencies and procedures the records mean, stored ones included.
+
     Reads: the staged Parquet files, ledger.quarantine. Writes: schema `record`, restricted.applicant_token and
     phone_token, ledger.quarantine (corrected rows). Leaves the temporary tables of the link steps, with the records whose
     groups must be linked again, and `received_change`, the days on which the number of received records changes.
     """
     link_dossiers.create_scope(run.transaction)
     link_documents.create_scope(run.transaction)
+    agencies = _merge_lists(run)
     for group in _groups(run.batches):
-        _merge_group(run, [batch.batch_id for batch in group])
+        _merge_group(run, [batch.batch_id for batch in group], agencies)
+
+
+def _merge_lists(run: PublishRun) -> Agencies:
+    """Merge the lists of all batches, and resolve the stored records again whose meaning they may change."""
+    transaction = run.transaction
+    changed = {
+        kind.name for kind in lists.DATED if lists.merge_list(transaction, kind, _staged(run, kind.name), run.only)
+    }
+    aliases = list(_staged(run, records.ORGANISATION_ALIAS.name).values())
+    merge.merge_records(
+        transaction, records.ORGANISATION_ALIAS, aliases, merge.Outcomes(), run.only
+    )  # lists are not counted
+    agencies = Agencies(transaction)
+    is_first = not transaction.one("select exists (select from record.organisation_version)")
+    transaction.do("create temporary table changed_agency (organisation_id text) on commit drop")
+    is_redirected = (run.derives_all or is_first or "organisation" in changed) and agency_versions.refresh(
+        transaction, agencies
+    )
+    resolve.stage_lists(transaction, agencies)
+    is_decided = transaction.one(
+        "select exists (select from ledger.organisation_review where decided_at > (select max(published_at) from ledger.publication))"
+    )
+    if changed or is_redirected or is_decided or run.derives_all:
+        everything = "select source, source_key from record.dossier"
+        keys = everything if run.derives_all else sql.load("lgsp.publish", "resolve/waiting")
+        resolve.resolve_stored(transaction, agencies, keys)
+    resolve.resolve_aliases(transaction, agencies)
+    return agencies
 
 
 def count_records(run: PublishRun) -> None:
@@ -84,22 +118,32 @@ def _groups(batches: Sequence[CheckedBatch]) -> Iterator[list[CheckedBatch]]:
         yield group
 
 
-def _merge_group(run: PublishRun, batch_ids: list[str]) -> None:
+def _merge_group(run: PublishRun, batch_ids: list[str], agencies: Agencies) -> None:
     transaction = run.transaction
-
-    def staged(kind: str) -> list[Path]:
-        paths = [accepted_folder(run.settings, batch_id) / f"{kind}.parquet" for batch_id in batch_ids]
-        return [path for path in paths if path.exists()]
-
+    staged = {kind.name: list(_staged(run, kind.name, batch_ids).values()) for kind in records.FACTS}
     for kind in records.FACTS:
-        merge.merge_records(transaction, kind, staged(kind.name), run.outcomes, run.only)
+        prepare = partial(_resolve, agencies) if kind is records.DOSSIER else None
+        merge.merge_records(transaction, kind, staged[kind.name], run.outcomes, run.only, prepare)
+    resolve.keep_namings(transaction)
     quarantine.resolve_corrected(transaction, batch_ids)
-    for kind in records.LISTS:
-        merge.merge_records(transaction, kind, staged(kind.name), merge.Outcomes(), run.only)  # lists are not counted
-    merge.merge_tokens(transaction, staged("dossier"))
+    merge.merge_tokens(transaction, staged["dossier"])
     completeness.collect_changes(transaction)
     link_dossiers.add_changed_records(transaction)
     link_documents.add_changed_records(transaction)
+    resolve.resolve_stored(transaction, agencies, sql.load("lgsp.publish", "resolve/named_before"))
+
+
+def _resolve(agencies: Agencies, transaction: Transaction) -> None:
+    """Resolve the incoming dossier records before their versions are compared with the stored ones."""
+    resolve.stage_namings(transaction)
+    resolve.resolve_incoming(transaction, agencies)
+
+
+def _staged(run: PublishRun, kind: str, batch_ids: Sequence[str] | None = None) -> dict[str, Path]:
+    """The files with the accepted rows of a kind, by batch."""
+    ids = run.batch_ids if batch_ids is None else batch_ids
+    paths = {batch_id: accepted_folder(run.settings, batch_id) / f"{kind}.parquet" for batch_id in ids}
+    return {batch_id: path for batch_id, path in paths.items() if path.exists()}
 
 
 def accepted_folder(settings: Settings, batch_id: str) -> Path:

@@ -7,7 +7,7 @@ rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,10 +52,11 @@ class Outcomes:
 
 def merge_records(
     transaction: Transaction, kind: records.Kind, files: list[Path], outcomes: Outcomes,
-    only: Mapping[str, frozenset[tuple[str, str]]] | None = None,
+    only: Mapping[str, frozenset[tuple[str, str]]] | None = None, prepare: Callable[[Transaction], None] | None = None,
 ) -> None:  # fmt: skip
     """Merge the accepted records of some batches into schema `record`; of the batches in `only`, only these (kind, key).
 
+    `prepare` completes the incoming records before they are compared with the stored ones.
     Leaves the temporary tables `incoming_<kind>`, the records that were merged, and `before_<kind>`, the versions that they
     replaced: the link groups of both must be linked again.
     """
@@ -64,7 +65,7 @@ def merge_records(
     transaction.temporary(f"before_{kind.name}", f"record.{kind.name}")
     for file in files:
         rows = pq.read_table(file, columns=kind.names).select(kind.names)
-        transaction.load(name, rows if only is None else _chosen(rows, kind, only))
+        transaction.load(name, rows if only is None else chosen(rows, kind, only))
     transaction.do(f"create index on {name} (source, source_key)")
     transaction.do(f"analyze {name} (source, source_key)")
     if kind is records.ORGANISATION_ALIAS:
@@ -72,6 +73,8 @@ def merge_records(
         return
     if kind in records.FACTS:
         _remove_discarded(transaction, kind, outcomes)
+    if prepare:
+        prepare(transaction)
     _remove_older(transaction, kind, outcomes)
     for batch_id, count in transaction.rows(f"select batch_id, count(*) from {name} group by 1"):
         outcomes[batch_id].published += count
@@ -94,7 +97,8 @@ def merge_records(
     analyze_changed(transaction, f"record.{kind.name}", merged, kind.key)
 
 
-def _chosen(rows: pa.Table, kind: records.Kind, only: Mapping[str, frozenset[tuple[str, str]]]) -> pa.Table:
+def chosen(rows: pa.Table, kind: records.Kind, only: Mapping[str, frozenset[tuple[str, str]]]) -> pa.Table:
+    """The accepted rows of a kind; of the batches in `only`, those with these (kind, key)."""
     pairs = zip(rows["batch_id"].to_pylist(), rows["source_key"].to_pylist(), strict=True)
     return rows.filter(
         pa.array([batch not in only or (kind.name, key) in only[batch] for batch, key in pairs], pa.bool_())
@@ -147,9 +151,11 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
     """Merge spellings: the first day, the first form and the most reliable match of each, in any order of batches."""
     by_reliability = "array['code', 'exact', 'alias', 'review']"
     transaction.do(f"""
-        insert into record.organisation_alias
+        insert into record.organisation_alias (
+            source, source_key, source_updated_at, raw_hash, content_hash, raw_pointer, batch_id, alias_key, alias, organisation_id, matched_by, first_seen_on, code
+        )
         select source, source_key, max(source_updated_at), '', min(content_hash), null, (array_agg(batch_id order by right(batch_id, 6) desc))[1],
-            min(alias_key), min(alias collate "C"), min(organisation_id), ({by_reliability})[min(array_position({by_reliability}, matched_by))], min(first_seen_on)
+            min(alias_key), min(alias collate "C"), min(organisation_id), ({by_reliability})[min(array_position({by_reliability}, matched_by))], min(first_seen_on), min(code)
         from {incoming} group by source, source_key
         on conflict (source, source_key) do update set
             source_updated_at = greatest(organisation_alias.source_updated_at, excluded.source_updated_at),
@@ -158,7 +164,8 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
             organisation_id = least(organisation_alias.organisation_id, excluded.organisation_id),
             matched_by = ({by_reliability})[least(array_position({by_reliability}, organisation_alias.matched_by),
                 array_position({by_reliability}, excluded.matched_by))],
-            first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on)
+            first_seen_on = least(organisation_alias.first_seen_on, excluded.first_seen_on),
+            code = least(organisation_alias.code, excluded.code)
         """)  # fmt: skip
 
 

@@ -18,9 +18,12 @@ from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
 from lgsp.vietnam import working_days, working_time
 
-# The files of the program that derive dossiers, documents and completeness, in addition to columns, roles and calendar.
+# The files of the program that derive agencies, dossiers, documents and completeness, in addition to columns, roles and calendar.
 PROGRAM = (
     ("lgsp.publish", "link_dossiers.py"), ("lgsp.publish", "linking.yml"), ("lgsp.publish", "link_documents.py"), ("lgsp.vietnam", "working_time.py"),
+    ("lgsp.publish", "resolve.py"), ("lgsp.publish", "agency_versions.py"), ("lgsp.publish", "list_timeline.py"),
+    *(("lgsp.harmonise", f"organisations/{name}.py") for name in ("directory", "history", "matcher", "successors")),
+    ("lgsp.vietnam", "data/agency_successions.csv"), ("lgsp.vietnam", "data/crosswalk_2025.csv"),
     *(("lgsp.publish", f"sql/{name}.sql") for name in sql.names("lgsp.publish") if not name.startswith("reference/")),
     *(("lgsp.check", f"sql/completeness/{name}.sql") for name in ("feeds", "scope", "derive")),
 )  # fmt: skip

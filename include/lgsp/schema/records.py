@@ -24,7 +24,17 @@ ABOUT = ("repairs", "quality_flags")
 KEY_BYTES = 1_000
 TEXT_BYTES = 1_000_000
 # Texts that are in no key and no index. All others are ids, codes and names, which shared keys are made of.
-LONG_TEXTS = ("subject", "field_name", "events", "supplements", "versions")
+LONG_TEXTS = ("subject", "field_name", "events", "supplements")
+
+# Every content of a row of a dated list is kept; `record.list_absence` has the days without it.
+LIST_KEY = ("source", "source_key", "content_hash")
+
+# Columns of a dossier record that each publication derives from what the record names and the lists of its time. They are
+# no part of its content: a record does not become another one when a list arrives late.
+RESOLVED = (
+    "service_code", "receiving_organisation_id", "competent_organisation_id", "admin_unit_code", "admin_unit_code_now", "receipt_key",
+    "named_at",
+)  # fmt: skip
 
 # Staged with each dossier, for schema `restricted`: keyed tokens of the applicant's identity number and phone number.
 TOKENS = ("applicant_token", "phone_token")
@@ -82,7 +92,12 @@ class Kind:
 
 DOSSIER = Kind(
     "dossier",
-    head={"source_code": "text", "other_code": "text", "receipt_key": "text", "is_deleted": "boolean"},
+    head={
+        "source_code": "text", "other_code": "text", "receipt_key": "text", "is_deleted": "boolean",
+        # what the record names: codes in canonical form, names as comparison keys; and the first version that named this agency
+        "agency_code": "text", "agency_name": "text", "competent_code": "text", "competent_name": "text", "procedure_code": "text",
+        "named_at": "timestamptz", "is_applicant_unit_outdated": "boolean",
+    },
     shared="dossier",
     tail={"events": "text", "supplements": "text", "closed_at_basis": "text", "repairs": "text", "quality_flags": "text[]"},
     indexes=("(source_code)", "(other_code) where other_code is not null", "(receipt_key) where receipt_key is not null"),
@@ -119,14 +134,15 @@ ORGANISATION = Kind(
     "organisation",
     head={
         "organisation_id": "text", "code_old": "text", "code_new": "text", "name": "text", "level": "text",
-        "kind": "text", "parent_id": "text", "admin_unit_code": "text", "versions": "text",
+        "kind": "text", "parent_id": "text",
     },
+    key=LIST_KEY,
 )  # fmt: skip
 
 ORGANISATION_ALIAS = Kind(
     "organisation_alias",
     head={
-        "alias_key": "text", "alias": "text", "organisation_id": "text", "matched_by": "text", "first_seen_on": "date",
+        "alias_key": "text", "alias": "text", "organisation_id": "text", "matched_by": "text", "first_seen_on": "date", "code": "text",
     },
 )  # fmt: skip
 
@@ -137,6 +153,7 @@ SERVICE = Kind(
         "online_level": "integer", "is_integrated_national": "boolean", "integrated_on": "date",
         "standard_days": "double precision", "valid_from": "date", "valid_to": "date",
     },
+    key=LIST_KEY,
 )  # fmt: skip
 
 SERVICE_OFFERING = Kind(
@@ -145,6 +162,7 @@ SERVICE_OFFERING = Kind(
         "service_code": "text", "organisation_id": "text", "online_level": "integer",
         "is_integrated_national": "boolean", "integrated_on": "date", "valid_from": "date", "valid_to": "date",
     },
+    key=LIST_KEY,
 )  # fmt: skip
 
 # Facts are counted, checked and quarantined as single records; every batch has the complete lists.

@@ -89,6 +89,7 @@ class Source:
     overlap_minutes: int = 0  # the Dag's request begins so much earlier than its window
     unknown_field: Literal["warn", "stop"] = "warn"
     lists: Mapping[str, ListDescription] = field(default_factory=dict)
+    list_loss: float = 0.2  # the share of the rows of a list that may be gone since the reading before
     freshness: FreshnessLimit = field(default_factory=lambda: FreshnessLimit(hours=36))
     sweep: SweepDescription | None = None
     corrections: tuple[Correction, ...] = ()

@@ -1,6 +1,5 @@
 """Territories over time: units per day, the crosswalk, and the territories of agencies."""
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -166,13 +165,3 @@ def test_an_agency_of_an_unknown_territory_has_one_version() -> None:
 def test_a_commune_without_a_parent_is_found_in_its_province() -> None:
     assert _versions(("000.25.20.H47", "UBND xã Cẩm Thanh", "commune", None, ""))["H47.20.25"][0][2] == "20431"
     assert _versions(("000.25.20.H47", "UBND xã Bình An", "commune", None, ""))["H47.20.25"][0][2] == "20845"
-
-
-def test_an_agency_has_its_newest_territory_and_all_versions() -> None:
-    listed = directory.directory(LISTED)
-    rows = {row["organisation_id"]: row for row in directory.rows(listed, directory.places(listed))}
-    assert [name.split()[0] for name in directory.COLUMNS.split(", ")] == list(rows["H47"])
-    assert rows["H47"]["admin_unit_code"] == "48" and rows["H47.20.25"]["admin_unit_code"] == "20431"
-    assert json.loads(rows["H47.20.25"]["versions"]) == [
-        {"valid_from": "2016-04-01", "valid_to": "2025-07-01", "admin_unit_code": "20431", "heir_code": "20413"}
-    ]

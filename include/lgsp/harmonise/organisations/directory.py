@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -229,41 +228,13 @@ def _with_renamed(units: list[territory_versions.Unit], named: set[tuple[str, da
 
 COLUMNS = (
     "organisation_id varchar, code_old varchar, code_new varchar, name varchar, level varchar, kind varchar, "
-    "parent_id varchar, raw_pointer varchar, key varchar, admin_unit_code varchar, versions varchar"
+    "parent_id varchar, raw_pointer varchar, key varchar"
 )
 
 
-def rows(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[dict[str, Any]]:
-    """The agencies as rows of `COLUMNS`: with their newest territory, and with all their versions as JSON."""
-    organisations = list(organisations)
-    by_agency: dict[str, list[Version]] = defaultdict(list)
-    for version in versions(organisations, places):
-        by_agency[version.organisation_id].append(version)
-    return [
-        {
-            "organisation_id": o.organisation_id,
-            "code_old": o.code_old,
-            "code_new": o.code_new,
-            "name": o.name,
-            "level": o.level,
-            "kind": o.kind,
-            "parent_id": o.parent_id,
-            "raw_pointer": o.raw_pointer,
-            "key": o.key,
-            "admin_unit_code": by_agency[o.organisation_id][-1].admin_unit_code,
-            "versions": json.dumps([_as_json(version) for version in by_agency[o.organisation_id]]),
-        }
-        for o in organisations
-    ]
-
-
-def _as_json(version: Version) -> dict[str, str | None]:
-    return {
-        "valid_from": version.valid_from.isoformat(),
-        "valid_to": version.valid_to.isoformat() if version.valid_to else None,
-        "admin_unit_code": version.admin_unit_code,
-        "heir_code": version.heir_code,
-    }
+def rows(organisations: Iterable[Organisation]) -> list[dict[str, Any]]:
+    """The agencies as rows of `COLUMNS`."""
+    return [asdict(organisation) for organisation in organisations]
 
 
 def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:

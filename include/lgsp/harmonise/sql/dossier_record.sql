@@ -14,15 +14,19 @@ resolved as (  -- noqa: ST03
             coalesce(known.service_code, 'UNKNOWN') as service_code,
             -- when several agencies have this name, the agency code in the dossier number decides
             coalesce(by_code.organisation_id, by_name.organisation_id, by_number.organisation_id, 'UNKNOWN') as receiving_organisation_id,
-            coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id
+            coalesce(competent.organisation_id, competent_name.organisation_id) as competent_organisation_id,
+            competent_key.stored_key as competent_name
         ),
-        by_code.code as organisation_code
+        by_code.code as organisation_code,
+        by_code.code as agency_code, spelling_key.stored_key as agency_name, competent.code as competent_code,
+        procedure_base(r.service_source) as procedure_code, r.source_updated_at as named_at
     from placed r
     left join known_service known on known.service_code = procedure_base(r.service_source)
     left join agency_code_match by_code on by_code.sent = r.organisation_source
     left join spelling_match by_name on by_name.alias = r.organisation_name
         and (by_name.valid_from is null or r.place_on >= by_name.valid_from) and (by_name.valid_to is null or r.place_on < by_name.valid_to)
     left join spelling_key on spelling_key.alias = r.organisation_name
+    left join spelling_key competent_key on competent_key.alias = r.competent_name
     left join organisation by_number on by_number.key = spelling_key.key and by_number.organisation_id =
         case when by_code.organisation_id is null then organisation_code(regexp_extract(code_key(r.source_code), '^(.*)-\d{6}-\d+$', 1)) end
     left join agency_code_match competent on competent.sent = r.competent_source
@@ -70,6 +74,7 @@ record as (
             < list_max(list_transform(list_filter(d.events, lambda e: is_at_work(e.status)), lambda e: e.occurred_at)) as is_worked_on_after_finish,
         local_day(d.submitted_at) as submitted_on, local_day(d.received_at) as received_on,
         coalesce(place.valid_to <= d.place_on, false) or coalesce(applicant_place.is_outdated, false) as is_unit_outdated,
+        coalesce(applicant_place.is_outdated, false) as is_applicant_unit_outdated,
         (coalesce(is_test_procedure(lower(d.service_source)), false) or coalesce(is_test_service(lower(d.service_name)), false) or coalesce(is_test_agency(lower(d.organisation_source)), false)
             or coalesce(is_test_applicant(lower(d.applicant_name)), false) or coalesce(is_test_email(lower(d.email)), false)) as is_test,
         token(d.identity_number) as applicant_token,
@@ -82,7 +87,8 @@ record as (
     left join reported_twice twice on twice.source_key = d.source_key and twice.source_updated_at = d.source_updated_at
 )
 select
-    source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted, ${columns}, events, supplements, closed_at_basis, repairs,
+    source_key, source_updated_at, raw_pointer, raw_hash, source_code, other_code, receipt_key, is_deleted,
+    agency_code, agency_name, competent_code, competent_name, procedure_code, named_at, is_applicant_unit_outdated, ${columns}, events, supplements, closed_at_basis, repairs,
     is_out_of_range, is_other_code_odd, unknown_codes, is_disordered, service_source, organisation_source, is_reported_twice, is_due_on_day_off,
     is_worked_on_after_finish, is_undated, submitted_on, received_on, is_unit_outdated, is_test, applicant_token, phone_token
 from record

@@ -9,8 +9,8 @@ create temporary table agency on commit drop as
 select o.source, o.organisation_id, range_agg(daterange(v.valid_from, v.valid_to)) as in_force,
     coalesce((select range_agg(daterange(s.first_on, s.last_on, '[]')) from ledger.confirmed_silence s
         where s.source = o.source and s.organisation_id = o.organisation_id), '{}') as confirmed
-from record.organisation o join feed using (source),
-    jsonb_to_recordset(coalesce(nullif(o.versions::jsonb, '[]'), '[{"valid_from": "2016-04-01"}]')) as v(valid_from date, valid_to date)
+from (select distinct source, organisation_id from record.organisation) o join feed using (source)
+join record.organisation_version v using (organisation_id)
 group by o.source, o.organisation_id;
 
 -- The days of each feed: `nth` is the number of covered working days up to this day, `waited` the number of working days after it.

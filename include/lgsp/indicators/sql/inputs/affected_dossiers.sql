@@ -2,8 +2,8 @@
 -- Needs the temporary tables clock, period and dossier_movement_change; ${snapshot_id} is the number of the publication.
 create temporary table affected on commit drop as
 with organisation_version as (
-    select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, true as is_new from shared.organisation where snapshot_id = ${snapshot_id}
-    union all select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, false from history.organisation where snapshot_to = ${snapshot_id}
+    select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, successor_id, true as is_new from shared.organisation where snapshot_id = ${snapshot_id}
+    union all select organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, successor_id, false from history.organisation where snapshot_to = ${snapshot_id}
 ), agency as (
     select organisation_id from shared.organisation union select organisation_id from organisation_version
     union select organisation_id from record.movement where span = 'month'
@@ -16,7 +16,7 @@ with organisation_version as (
     where has_other_changes or day_on >= (as_of at time zone 'Asia/Ho_Chi_Minh')::date
     group by organisation_id, day_on
 ), changed_organisation as (
-    select organisation_id from organisation_version group by organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to having count(*) filter (where is_new) <> count(*) filter (where not is_new)
+    select organisation_id from organisation_version group by organisation_id, name, level, kind, admin_unit_code, valid_from, valid_to, successor_id having count(*) filter (where is_new) <> count(*) filter (where not is_new)
 ), service_version as (
     select service_code, valid_from, field_code, true as is_new from shared.service where snapshot_id = ${snapshot_id}
     union all select service_code, valid_from, field_code, false from history.service where snapshot_to = ${snapshot_id}
@@ -47,6 +47,10 @@ with organisation_version as (
     select organisation_id, period, period_start from changed_period cross join agency
     union
     select organisation_id, period, period_start from changed_day f join period p on p.period_end > f.day_on and (p.period_start <= f.day_on or f.is_carried_over)
+    union
+    -- dossiers of a successor from days before it existed were those of its predecessor
+    select o.organisation_id, period, period_start from changed_day f join shared.organisation o on o.successor_id = f.organisation_id
+    join period p on p.period_start <= f.day_on and p.period_end > f.day_on
     union
     select organisation_id, period, period_start from period cross join (
         select organisation_id from changed_organisation

@@ -1,0 +1,2 @@
+-- The procedures that any list ever named.
+select distinct service_code from record.service
