@@ -30,7 +30,10 @@ OBJECTS = {
         "snapshot_at",
         "held",
     },
-    "record table": {*records.KINDS, *REFERENCE, "movement", "paper_movement", "indicator_period"},
+    "record table": {
+        *records.KINDS, *REFERENCE, "movement", "paper_movement", "indicator_period", "list_reading", "list_absence", "list_run",
+        "organisation_version", "dossier_naming",
+    },
     "restricted table": set(records.TOKENS),
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "derived_agency", "derived_feed", "field_profile", "hold",

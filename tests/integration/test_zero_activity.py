@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from lgsp.indicators import compute
+from lgsp.publish import merge
+from lgsp.schema import contract
 from lgsp.store.transaction import Transaction
 from tests.integration import test_indicators_incremental as incremental
 from tests.integration.test_indicators_incremental import PLAIN, Change
@@ -78,3 +81,39 @@ def test_changed_offerings_change_the_agencies_of_their_periods(
 ) -> None:
     _publish(publish_transaction, _change(*before), _change(*after))
     assert _agencies(publish_transaction) == dict(zip(WEEKS, agencies, strict=True))
+
+
+def _states(transaction: Transaction, period: str = "week") -> dict[str, str]:
+    """The state of each agency in the first period, computed for all agencies."""
+    incremental.affect_all_groups(transaction)
+    merge.stage_query(transaction, contract.load("zero_activity"), compute.indicator_query("zero_activity"))
+    rows = transaction.rows(
+        "select organisation_id, state from new_zero_activity where channel = 'any' and period = $1::text "
+        "and period_start = (select min(period_start) from new_zero_activity where period = $1::text)", period,
+    )  # fmt: skip
+    return dict(rows)
+
+
+def test_an_agency_whose_successor_has_its_dossiers_is_not_zero(publish_transaction: Transaction) -> None:
+    at_successor = {**PLAIN, "receiving_organisation_id": "C", "received_on": 1}
+    change = Change({1: at_successor}, (28, 28), offerings=(ALWAYS, _offering("B", -90, None)))
+    incremental.publish_change(publish_transaction, change, 1)
+    assert _states(publish_transaction)["B"] == "zero"
+    publish_transaction.do("update shared.organisation set successor_id = 'C' where organisation_id = 'B'")
+    assert _states(publish_transaction)["B"] == "zero"  # the successor existed then: the dossier is its own
+    publish_transaction.do("update shared.organisation set valid_from = '2026-01-12' where organisation_id = 'C'")
+    assert _states(publish_transaction) == {"A": "zero", "B": "no_data"}
+
+
+def test_an_agency_that_received_after_its_end_has_a_row(publish_transaction: Transaction) -> None:
+    late = {**PLAIN, "receiving_organisation_id": "B", "received_on": 2}
+    change = Change({1: late}, (28, 28), ended=0, offerings=(ALWAYS, _offering("B", -90, 0)))
+    incremental.publish_change(publish_transaction, change, 1)
+    states = _states(publish_transaction)
+    assert states.keys() == {"A", "B"} and states["B"] != "zero"
+
+
+def test_an_agency_that_ended_within_a_period_has_its_row(publish_transaction: Transaction) -> None:
+    change = Change({}, (28, 28), ended=3, offerings=(ALWAYS, _offering("B", -90, 3)))
+    incremental.publish_change(publish_transaction, change, 1)
+    assert _states(publish_transaction)["B"] == "zero" and "B" in _states(publish_transaction, "year")

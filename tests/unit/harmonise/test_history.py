@@ -41,7 +41,7 @@ def _days(versions: list[AgencyVersion]) -> list[tuple[date, date | None]]:
     return [(version.valid_from, version.valid_to) for version in versions]
 
 
-def test_an_agency_of_every_list_has_the_versions_of_its_territory() -> None:
+def test_an_agency_of_every_list_has_its_territory_versions() -> None:
     (version,) = _versions(_dated())["H47.20.25"]
     assert (version.valid_from, version.valid_to) == (directory.CODES_BEGAN, date(2025, 7, 1))
     assert (version.unit_code, version.heir_code) == ("20431", "20413")
