@@ -23,7 +23,7 @@ from lgsp.window import Window
 from tests.integration.conftest import Installation, installed, set_environment
 from tests.samples import one_stop
 
-FIRST = date(2026, 8, 3)
+FIRST = date(2022, 6, 1)
 DISTRICT, A, B, C = "000.00.20.H47", "000.25.20.H47", "000.26.20.H47", "000.27.20.H47"
 NAMES = {A: "UBND xã Cẩm Thanh", B: "UBND phường Minh An", C: "UBND phường Cẩm Phô"}
 PROCEDURES = {"2.000815": "Chứng thực", "1.001193": "Đăng ký khai sinh"}
@@ -41,6 +41,7 @@ class Reading:
     dossiers: tuple[dict[str, Any], ...] = ()
     procedures: tuple[str, ...] = tuple(PROCEDURES)
     source: str = "one_stop_shop"
+    last: int | None = None  # the last day of its window, where it has several
 
 
 def _agencies(reading: Reading) -> dict[str, Any]:
@@ -77,9 +78,9 @@ def _procedures(reading: Reading) -> dict[str, Any]:
 
 def read(installation: Installation, reading: Reading, publishes: bool = True) -> list[str]:
     """Land, harmonise and check a reading as if the source had answered so; publish it by default."""
-    day = FIRST + timedelta(days=reading.day)
+    first, last = (FIRST + timedelta(days=n) for n in (reading.day, reading.last or reading.day))
     with store.connect(installation.settings) as connection:
-        batch = ledger.open_batch(connection, reading.source, Window.of_days(day, day))
+        batch = ledger.open_batch(connection, reading.source, Window.of_days(first, last))
     pack = Pack(installation.settings.landing / batch.landing_path)
     found = (
         {"content": list(reading.dossiers)}
@@ -286,6 +287,15 @@ def test_an_offering_has_the_level_of_each_time(installation: Installation) -> N
     days = [FIRST + timedelta(days=n) for n in (1, 2)]
     assert [(row["online_level"], row["valid_from"], row["valid_to"]) for row in rows][1:] == [
         (4, days[0], days[1]),
-        (3, days[1], None),
+        (3, days[1], date(2025, 7, 1)),
     ]
     assert (rows[0]["online_level"], rows[0]["valid_to"]) == (3, days[0])
+
+
+def test_a_list_is_that_of_all_days_of_its_window(installation: Installation) -> None:
+    read(installation, Reading(0, {A: NAMES[A], B: NAMES[B]}))
+    read(installation, Reading(1, {A: NAMES[A], C: NAMES[C]}, last=9))
+    rows = installation.query("select organisation_id, valid_from, valid_to from shared.organisation")
+    days = {row["organisation_id"]: (row["valid_from"], row["valid_to"]) for row in rows}
+    assert days["H47.20.26"][1] == FIRST + timedelta(days=1)
+    assert days["H47.20.27"][0] == FIRST + timedelta(days=1)

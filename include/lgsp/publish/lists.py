@@ -1,7 +1,7 @@
 """Merge reference lists: keep every content of every row, and the days on which the list was read without it.
 
-The result is a function of the set of readings. A list is read on the last local day of its window, whatever the clock
-says; two lists of one day count as one that has the rows of both.
+The result is a function of the set of readings. A list is that of the local days of its window, whatever the clock says;
+two lists of one day count as one that has the rows of both.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def merge_list(
     for name in ("read_day", "new_content", "seen", "reading", "absence"):
         transaction.do(f"drop table if exists pg_temp.{name}")
     transaction.do(
-        "create temporary table read_day on commit drop as select batch_id, source, (window_to at time zone 'Asia/Ho_Chi_Minh' - interval '1 microsecond')::date as day_on "
+        "create temporary table read_day on commit drop as select batch_id, source, daterange((window_from at time zone 'Asia/Ho_Chi_Minh')::date, "
+        "(window_to at time zone 'Asia/Ho_Chi_Minh' - interval '1 microsecond')::date, '[]') as days "
         "from ledger.batch where batch_id = any(string_to_array($1, ' '))",
         values(read),
     )

@@ -32,5 +32,5 @@ from dated
 join (
     select organisation_id, max(coalesce(valid_to, 'infinity')) as ended_on from shared.organisation group by organisation_id
 ) agency using (organisation_id)
-where is_last or stops_on > starts_on
+where is_last or least(stops_on, ended_on) > starts_on
 order by service_code, organisation_id, starts_on, source_updated_at desc, content_hash desc
