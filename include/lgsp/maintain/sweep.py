@@ -291,13 +291,10 @@ def _read_until(connection: ledger.Connection, sweep: Sweep) -> datetime:
 
 
 def _fetch_undated(sweep: Sweep, client: Client, reader: Reader) -> None:
-    """Fetch the records without a change time, or with one in the future, by their keys, and the lists that they need.
+    """Fetch the records without a change time, or with one in the future, by their keys.
 
     A record that cannot be fetched is reported; the next sweep requests it again.
     """
-    if not any(result.difference.undated for result in sweep.lists):
-        return
-    client.read_lists(reader)
     for result in sweep.lists:
         missing = []
         for key in sorted(result.difference.undated):
