@@ -65,7 +65,7 @@ def decode_legacy(text: str) -> tuple[str, str]:
     two ways.
     """
     readings = list[tuple[tuple[int, int], str, str]]()
-    for encoding in ENCODINGS:
+    for encoding in () if text.isascii() else ENCODINGS:
         words = _words(text, encoding)
         if _is_evidence(words):
             decoded = _decoded(text, words, encoding)
