@@ -68,7 +68,10 @@ class Transport:
             return SourceFailed(
                 f"no connection to {urlsplit(self._endpoint.base_url).netloc} ({_reason(chain)}); if it persists, check host and port in {self._where}"
             )
-        return SourceFailed(f"no complete answer ({type(error).__name__})")
+        is_cut = any(isinstance(cause, ConnectionError) for cause in chain) and self._endpoint.base_url.startswith(
+            "https"
+        )
+        return SourceFailed(f"no complete answer ({type(error).__name__}{self._cut_hint() if is_cut else ''})")
 
     def _explain_certificate(self, error: ssl.SSLCertVerificationError) -> str:
         code, detail = error.verify_code, str(error.verify_message).rstrip(".")
@@ -90,7 +93,11 @@ class Transport:
             )
         if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
             return SourceRefused(f"{address}: does not use TLS ({reason}): set schema to http in {self._where}")
-        return SourceFailed(f"the TLS connection failed ({reason})")
+        return SourceFailed(f"the TLS connection failed ({reason}{self._cut_hint()})")
+
+    def _cut_hint(self) -> str:
+        """What to check when the source cuts a TLS connection: its alert may be lost with the connection."""
+        return f"; if the source refuses our client certificate, or requires one: check extra.cert of {self._where}"
 
     def _ssl_context(self, verify: Any, cert: Any) -> ssl.SSLContext:
         context = create_urllib3_context()
