@@ -229,7 +229,7 @@ def test_an_unusual_document_is_published_with_quality_flags(
     post(("d1", "10:20:00", unusual))
     (row,) = installation.query("select priority, quality_flags, page_count, due_on from shared.document")
     assert row == {"priority": None, "page_count": None, "due_on": None,
-                     "quality_flags": ["DOC_PRIORITY_MAPPED", "DOC_PROFILE", "DOC_PROFILE_UNKNOWN", "DOC_RECIPIENT_UNKNOWN", "DOC_TIME_OMITTED"]}  # fmt: skip
+                     "quality_flags": ["DOC_PRIORITY_MAPPED", "DOC_PROFILE", "DOC_PROFILE_UNKNOWN", "DOC_RECIPIENT_UNKNOWN", "DOC_TIME_OMITTED", "DOC_VALUE_UNREADABLE"]}  # fmt: skip
     assert [r["recipient_organisation_id"] for r in installation.query("select * from shared.document_delivery")] == [
         "H47.20.25"
     ]

@@ -24,6 +24,7 @@ from tests.integration.conftest import Installation
 from tests.samples import DAY, LISTS, one_stop
 
 Feed = Callable[..., str]
+TIMES = ("acceptedDate", "completedDate", "modifiedDate")
 
 
 @pytest.fixture
@@ -80,12 +81,12 @@ def test_a_rule_that_misses_its_canary_refuses_the_batch(
     assert result["rule_version"] == contract.load("dossier").version
 
 
-def test_a_test_record_without_a_change_time_is_quarantined(installation: Installation, harmonised: Feed) -> None:
+def test_a_test_record_without_any_time_is_quarantined(installation: Installation, harmonised: Feed) -> None:
     test_applicant = {"data": {"fullname": "Test", "applicantType": 1}}
     batch_id = harmonised(
         one_stop(),
         one_stop(id="t1", applicant=test_applicant),
-        one_stop(id="t2", applicant=test_applicant, modifiedDate=None),
+        one_stop(id="t2", applicant=test_applicant, **dict.fromkeys(TIMES)),
     )
     check.run(installation.settings, [batch_id])
     assert [row["source_key"] for row in installation.query("select source_key from ledger.ignored_record")] == ["t1"]

@@ -140,7 +140,7 @@ def altered(installed: Installation, batch_id: str, alter: Callable[[dict[str, A
     answers = list(landed.bodies(landed.calls()))
     pack = Pack(folder)
     for call, body in answers:
-        answer = json_sanitiser.loads(body)
+        answer, _ = json_sanitiser.parse(body)
         if call.list == "dossiers":
             answer["content"] = [record for record in answer["content"] if record and "appliedDate" in record]
             for record in answer["content"]:

@@ -112,7 +112,7 @@ def test_the_class_of_a_score_does_not_depend_on_rounding(
     assert 0.57 * 100 < 57, "binary fractions would give the lower class"
     with store.connect(published_copy.settings) as connection:
         row: Any = connection.execute(
-            "update indicator.index_766 set points = %(points)s, maximum = 100, value = %(points)s / 100::double precision "
+            "update indicator.index_766 set points = %(points)s, maximum = 100, coverage = 1, value = %(points)s / 100::double precision "
             "where component = 'total' and period = 'month' and period_start = '2026-08-01' and organisation_id <> 'ALL' "
             "and organisation_id = (select min(organisation_id) from shared.index_766 where value is not null and component = 'total' "
             "and period = 'month' and period_start = '2026-08-01' and organisation_id <> 'ALL') returning organisation_id",

@@ -186,7 +186,7 @@ def test_batches_checked_by_an_older_version_are_refused(old_store: Installation
     refused = old_store.query("select source, why from ledger.batch where state = 'refused' order by source")
     assert [row["source"] for row in refused] == sorted(SOURCES)
     for row in refused:
-        assert "organisation.versions" in row["why"] and f"lgsp rebuild {row['source']}" in row["why"]
+        assert "an older version harmonised it" in row["why"] and f"lgsp rebuild {row['source']}" in row["why"]
     _rebuild_all(old_store, WAITING)
     publication = old_store.publish()
     assert publication is not None and len(publication.batches) >= 3

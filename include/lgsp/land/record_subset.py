@@ -39,7 +39,7 @@ class Selection(Batch):
 
     def positions(self, list_name: str) -> list[tuple[int, int]]:
         """The picked records of one list; empty when the list stays complete."""
-        numbers = {call.number for name in (list_name, by_key(list_name)) for call in super().calls(name)}
+        numbers = {call.number for name in (list_name, by_key(list_name)) for call in Batch.calls(self, name)}
         return sorted(position for position in self.picked if position[0] in numbers)
 
     def pointers(self, batch_id: str) -> list[str]:

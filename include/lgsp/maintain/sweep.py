@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 
 from lgsp import check, harmonise, install, land, store
 from lgsp.check import batch_metrics
@@ -25,6 +23,7 @@ from lgsp.land.reader import Reader
 from lgsp.land.source_client import Client
 from lgsp.maintain import compare_keys
 from lgsp.maintain.compare_keys import Absent, ComparedList, Difference
+from lgsp.maintain.narrowest_windows import narrowest_windows
 from lgsp.schema import sources
 from lgsp.schema.sources import Source, SweepDescription
 from lgsp.settings import Settings
@@ -39,11 +38,6 @@ log = logging.getLogger(__name__)
 # With this many times the deletion limit absent, the list itself is broken: requesting each record would take days.
 BROKEN_LIST_TIMES = 10
 
-# Each window that is read again costs a login, the source's lists and a check: better a few, slightly wider windows.
-MAX_WINDOWS = 8
-CLOSE = timedelta(minutes=5)
-# No source reports times more exactly than a second, so a window must end at least a second after its last change.
-INSTANT = timedelta(seconds=1)
 SAMPLE = 20
 
 # No sweep takes a day: one that still runs after a day was killed.
@@ -349,23 +343,6 @@ def _read_again(sweep: Sweep) -> None:
     with store.connect(sweep.settings) as connection:
         for result in sweep.lists:
             compare_keys.record_reading(connection, _compared_list(sweep.source, result.name), result.difference, read)
-
-
-def narrowest_windows(
-    moments: Iterable[datetime], *, is_whole_days: bool = False, most: int = MAX_WINDOWS
-) -> list[Window]:
-    """At most `most` windows that contain these instants, each as narrow as its instants; close ones are joined."""
-    exact = [Window(moment, moment + INSTANT) for moment in sorted(moments)]
-    windows = [window.whole_days() for window in exact] if is_whole_days else exact
-    for doublings in count():
-        joined: list[Window] = []
-        for window in windows:
-            if joined and window.start - joined[-1].end <= CLOSE * 2**doublings:
-                window = Window(joined.pop().start, window.end)
-            joined.append(window)
-        if len(joined) <= most:
-            return joined
-    raise AssertionError("a gap that doubles joins all windows in the end")
 
 
 def _compared_list(source: Source, name: str) -> ComparedList:

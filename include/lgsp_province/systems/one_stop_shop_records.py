@@ -284,7 +284,7 @@ class Renderer:
         """
         steps = [status for _, status in state.events[1:]]
         ends = [f'"{at}"' for at in times[1:]]
-        if state.events[-1][1] in _IN_PROGRESS:
+        if state.events[-1][1] in _IN_PROGRESS and not state.bits & BIT["D31"]:  # which rotates completed steps
             steps, ends = [*steps, PROCESSING], [*ends, "null"]
         entries = [
             f'{{"id":"{state.row:016x}{slot:08x}",{_TASK_TEXTS[status]},"agency":{{"code":"{code}"}},'

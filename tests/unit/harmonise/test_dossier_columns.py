@@ -49,8 +49,8 @@ def test_a_column_of_one_source_is_null_for_the_others(monkeypatch: pytest.Monke
     monkeypatch.setattr(sources.Source, "sql", with_column)
     assert "applicant_age_group" not in dossier_columns.read_query(sources.load("one_stop_shop")).split(" from (")[0]
     assert "null::varchar as applicant_age_group" in dossier_columns.read_query(sources.load("online_services"))
-    assert "applicant_age_group" in dossier_columns.record_query()
+    assert "applicant_age_group" in dossier_columns.record_query(None)
 
 
 def test_the_record_query_is_valid_sql() -> None:
-    assert duckdb.extract_statements(dossier_columns.record_query())
+    assert duckdb.extract_statements(dossier_columns.record_query(None))
