@@ -26,8 +26,8 @@ NOTHING = (0, 0, 0)
 
 @pytest.fixture(scope="module")
 def small() -> World:
-    """A world of 200 dossiers and 40 documents."""
-    return World.generate("tiny", 12, FIRST, date(2026, 8, 10), dossiers_count=200, documents_count=40)
+    """A world of 280 dossiers and 40 documents."""
+    return World.generate("tiny", 11, FIRST, date(2026, 8, 10), dossiers_count=280, documents_count=40)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lgsp.land.reader import Keys
+from lgsp.maintain import sweep
 from lgsp.maintain.narrowest_windows import MAX_WINDOWS, narrowest_windows
 from lgsp.window import LOCAL, Window
 

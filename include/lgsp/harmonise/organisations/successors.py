@@ -61,11 +61,12 @@ def _by_territory(versions: Iterable[AgencyVersion]) -> dict[str, Successor]:
         if version.heir_code is None or version.unit_until is None:
             continue
         id_, until = version.organisation.organisation_id, version.unit_until
+        # a territory that kept its code may have another committee later: the first to end after that day was there then
         heirs = [
-            heir.organisation.organisation_id
+            (heir.unit_until or date.max, heir.organisation.organisation_id)
             for heir in by_unit[version.heir_code]
             if heir.organisation.organisation_id != id_ and (heir.unit_until is None or heir.unit_until > until)
         ]
         if heirs:
-            found[id_] = Successor(min(heirs), until)
+            found[id_] = Successor(min(heirs)[1], until)
     return found
