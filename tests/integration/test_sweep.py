@@ -217,7 +217,8 @@ def test_a_failed_sweep_records_the_batches_that_it_landed(
 def test_a_sweep_of_portal_and_documents_repairs_each_list(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]], small: World
 ) -> None:
-    late, gone, installation = *sound["online_services"][:2], install(connections)
+    # of different days: the portal's days with the number of records that we know are not compared
+    late, gone, installation = sound["online_services"][0], sound["online_services"][-1], install(connections)
     messages = [m for m in small.document_data.messages if m.status is None and m.created_at < instant(MIDNIGHT)]
     document, status = messages[3].doc_id, next(m for m in small.document_data.messages if m.status is not None).doc_id
     hide(connections, "online_services", late)
