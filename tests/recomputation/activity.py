@@ -39,7 +39,7 @@ def form_06a(facts: Facts, definitions: Definitions) -> Iterator[Row]:
         for (agency, field_code), counts in counts_by_key.items():
             values: dict[str, object] = {name: counts[name] for name in FORM}
             version = definitions.version("form_06a", period.last_day)
-            values |= {"definition_version": version, "as_of": period.as_of, "is_complete": period.is_covered}
+            values |= {"definition_version": version, "as_of": period.as_of}
             yield (agency, field_code, period.name, period.start), values
 
 
@@ -107,5 +107,5 @@ def _activity(
     state = "no_data" if not is_complete else "zero" if not count else "low" if count < threshold else "ok"
     return (agency.id, period.name, period.start, channel), {
         "dossier_count": count, "threshold": threshold, "state": state,
-        "definition_version": definitions.version("zero_activity", period.last_day), "as_of": period.as_of, "is_complete": period.is_covered,
+        "definition_version": definitions.version("zero_activity", period.last_day), "as_of": period.as_of,
     }  # fmt: skip

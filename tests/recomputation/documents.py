@@ -108,7 +108,7 @@ def document_kpi(facts: Facts, definitions: Definitions) -> Iterator[Row]:
                     "is_plausible": limit is None or value is None or value <= float(limit),
                     "excluded_count": counts["out_of_force"] if definitions.excludes(kpi_id, period.last_day) else 0,
                     "quarantined_count": counts["quarantined"],
-                    "definition_version": definitions.version(kpi_id, period.last_day), "as_of": period.as_of, "is_complete": period.is_covered,
+                    "definition_version": definitions.version(kpi_id, period.last_day), "as_of": period.as_of,
                 }  # fmt: skip
 
 

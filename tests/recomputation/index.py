@@ -169,5 +169,5 @@ def _map_row(
     return {
         "organisation_id": agency, "numerator": numerator, "denominator": denominator, "value": value, "class": name,
         "colour": colour, "coverage": coverage, "excluded_count": row["excluded_count"], "quarantined_count": row["quarantined_count"],
-        "definition_version": definitions.version("institution_map", period.last_day), "as_of": period.as_of, "is_complete": period.is_covered,
+        "definition_version": definitions.version("institution_map", period.last_day), "as_of": period.as_of,
     }  # fmt: skip

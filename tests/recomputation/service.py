@@ -223,5 +223,5 @@ def service_kpi(facts: Facts, definitions: Definitions) -> Iterator[tuple[tuple[
                     yield (kpi_id, agency, level, period.name, period.start, version), {
                         "numerator": numerator, "denominator": denominator,
                         "value": numerator / denominator if denominator else None,
-                        "excluded_count": excluded, "quarantined_count": quarantined, "as_of": period.as_of, "is_complete": period.is_covered,
+                        "excluded_count": excluded, "quarantined_count": quarantined, "as_of": period.as_of,
                     }  # fmt: skip

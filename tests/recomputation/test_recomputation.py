@@ -24,12 +24,13 @@ from lgsp.schema import contract
 from lgsp.settings import Settings
 from lgsp.store.embedded_postgres import Server
 from lgsp_province import World, serving
+from lgsp_province.defects import broken_feeds
 from lgsp_province.score import feeds
 from tests.recomputation import activity, documents, index, service
 from tests.recomputation.comparing import differences, summary
 from tests.recomputation.definitions import Definitions
 from tests.recomputation.facts import Facts
-from tests.recomputation.periods import LOCAL
+from tests.recomputation.periods import LOCAL, reached
 
 pytestmark = pytest.mark.slow
 Row = tuple[tuple[Any, ...], dict[str, Any]]
@@ -65,8 +66,22 @@ class Recomputation:
     def index_766(self) -> list[Row]:
         return list(index.index_766(self.ratios, self.definitions))
 
+    @cached_property
+    def covered_periods(self) -> dict[tuple[str, date], bool]:
+        """The periods that are over, and whether the dossier feeds were read on all of their days."""
+        world = self.facts.world
+        unread = {day for _, agency, day in broken_feeds.missing_days(world.feeds, world.calendar) if agency is None}
+        periods = reached(self.facts.first, self.facts.until)
+        return {(p.name, p.start): not any(map(p.contains, unread)) for p in periods if p.is_covered}
+
+    def _is_complete(self, table: str, key: tuple[Any, ...]) -> bool:
+        start = next(n for n, value in enumerate(key) if isinstance(value, date))
+        is_read = self.covered_periods.get((key[start - 1], key[start]))
+        return is_read is not None and (is_read or table == "document_kpi")  # only dossier feeds break
+
     def differences(self, table: str, computed: list[Row]) -> list[str]:
         """One line for each row that differs between the computed and the published table."""
+        computed = [(key, values | {"is_complete": self._is_complete(table, key)}) for key, values in computed]
         with store.connect(self.settings) as connection:
             rows = connection.execute(f"select * from shared.{table}".encode()).fetchall()
         return differences(table, tuple(contract.load(table).key), computed, rows)
