@@ -93,7 +93,8 @@ def zero_activity(facts: Facts, definitions: Definitions) -> Iterator[Row]:
                 max(offering.valid_from, period.start) < min(offering.valid_to or period.until, period.until)
                 for offering in offered[agency.id]
             )
-            if not is_in_force(agency, period) or not is_offering:
+            has_ended = agency.valid_to is not None and agency.valid_to <= period.start
+            if not (has_ended and received[agency.id, "any"]) and not (is_in_force(agency, period) and is_offering):
                 continue
             is_complete = period.is_covered and not any(map(period.contains, incomplete[None] | incomplete[agency.id]))
             for channel in ("any", "online"):
