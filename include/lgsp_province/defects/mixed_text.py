@@ -44,4 +44,6 @@ def mixed(text: str, damage: Callable[[str], str], bits: int) -> str:
 
 
 def _changed_words(text: str, changed: str) -> list[str]:
-    return [after for before, after in zip(text.split(" "), changed.split(" "), strict=True) if before != after]
+    """The words that are not in the text any more; a damage may also change the blanks between words."""
+    unchanged = set(text.split())
+    return [word for word in changed.split() if word not in unchanged]

@@ -40,3 +40,9 @@ def test_a_mixed_text_is_repaired_or_flagged(name: str, bits: int) -> None:
 def test_lost_letters_are_always_flagged(name: str, bits: int) -> None:
     sent = mixed_text.lost(name, bits)
     assert sent == name or text.repair(sent).is_garbled
+
+
+@given(st.text(st.sampled_from([" ", "\u00a0", "\t", ".", "Đ", "ấ", "a"]), max_size=12), BITS)
+def test_a_text_with_any_blanks_can_be_damaged(name: str, bits: int) -> None:
+    assert isinstance(mixed_text.damaged(name, bits), str)
+    assert isinstance(mixed_text.lost(name, bits), str)
