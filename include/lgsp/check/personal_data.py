@@ -68,15 +68,11 @@ def find_values(
     con: duckdb.DuckDBPyConnection, rows: str, kind: records.Kind
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """The distinct texts with personal data in a table (or a file, as `sql.parquet` writes it): (column, text, categories)."""
-    for column, type_ in kind.columns.items():
-        if column in UNSHARED or not type_.startswith("text"):
-            continue
-        spared = (KINDS_ALLOWED_IN_KEYS if column == "source_key" else frozenset()) | (
-            OFFICIAL_NAMES if kind.name in OFFICIAL else frozenset()
-        )
-        for value in _suspicious(con, rows, column, type_):
-            if categories := tuple(category for category in personal_data.persons_in(value) if category not in spared):
-                yield column, value, categories
+    names = OFFICIAL_NAMES if kind.name in OFFICIAL else frozenset()
+    for column, value in _suspicious(con, rows, kind):
+        spared = names | (KINDS_ALLOWED_IN_KEYS if column == "source_key" else frozenset())
+        if categories := tuple(category for category in personal_data.persons_in(value) if category not in spared):
+            yield column, value, categories
 
 
 def mark_rows(con: duckdb.DuckDBPyConnection, table: str, kind: records.Kind) -> None:
@@ -97,10 +93,16 @@ def _is_in(column: str, type_: str) -> str:
     return f"coalesce({condition}, false)"
 
 
-def _suspicious(con: duckdb.DuckDBPyConnection, rows: str, column: str, type_: str) -> list[str]:
-    value = f"unnest({column})" if type_ == "text[]" else column
-    result = con.execute(
-        f"select distinct value from (select {value} as value from {rows}) where regexp_matches(value, {quoted(_SUSPICIOUS)}) "
+def _suspicious(con: duckdb.DuckDBPyConnection, rows: str, kind: records.Kind) -> list[tuple[str, str]]:
+    """The distinct texts of the shared columns that could hold personal data: (column, text)."""
+    values = [
+        f"select {quoted(column)}, {f'unnest({column})' if type_ == 'text[]' else column} from {rows}"
+        for column, type_ in kind.columns.items()
+        if column not in UNSHARED and type_.startswith("text")
+    ]
+    if not values:
+        return []
+    return con.execute(
+        f"select distinct place, value from ({' union all '.join(values)}) s(place, value) where regexp_matches(value, {quoted(_SUSPICIOUS)}) "
         f"and not regexp_full_match(value, {quoted(_GENERATED)})"
     ).fetchall()
-    return [str(row[0]) for row in result]

@@ -89,12 +89,13 @@ def apply(
     canaries.insert(con, "staged", kind.name, end)
     personal_data.mark_rows(con, "staged", kind)
     _flag(con, rules)
-    _load_decisions(con, kind, decisions, rules)
+    accepted_ids = _load_decisions(con, kind, decisions, rules)
     quarantining = [rule for rule in rules if rule.is_blocking]
-    _mark_quarantined(con, quarantining)
-    flagged = FlaggedRows(kind, rules, *_failures(con, rules), test_records=test_records, duplicates=duplicates)
+    _mark_quarantined(con, quarantining, accepted_ids)
+    failures = _failures(con, rules, accepted_ids)
+    flagged = FlaggedRows(kind, rules, *failures, test_records=test_records, duplicates=duplicates)
     flagged.missed_canaries = _missed_canaries(con, rules)
-    flagged.quarantine = [row for rule in quarantining for row in _quarantine_rows(con, kind, columns, rule)]
+    flagged.quarantine = _quarantine_rows(con, kind, columns, quarantining)
     flagged.quarantined = count(con, "select count(*) from flag where is_quarantined and canary is null")
     secret_rules = [rule.id for rule in rules if rule.severity == "blocker"]
     if secret_rules:
@@ -169,21 +170,29 @@ def _remove_test_records(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]
 
 def _flag(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
     """Make the table `flag`: one boolean column for each rule, true if the row passes; `number` is the row id in `staged`."""
+    flags = "".join(f', not coalesce({rule.bad}, false) as "{rule.id}"' for rule in rules)
+    try:
+        con.execute(
+            f"create or replace table flag as select rowid as number, source_key, source_updated_at, canary, raw_hash{flags} from staged"
+        )
+    except duckdb.Error:
+        _compile_each(con, rules)
+        raise
+
+
+def _compile_each(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> None:
+    """Raise ContractError for the first rule that cannot be compiled."""
     for rule in rules:
         try:
             con.execute(f"select {rule.bad} from staged limit 0")
         except duckdb.Error as error:
             raise ContractError(f"rule {rule.id} of kind {rule.kind} cannot be compiled: {error}") from error
-    flags = "".join(f', not coalesce({rule.bad}, false) as "{rule.id}"' for rule in rules)
-    con.execute(
-        f"create or replace table flag as select rowid as number, source_key, source_updated_at, canary, raw_hash{flags} from staged"
-    )
 
 
 def _load_decisions(
     con: duckdb.DuckDBPyConnection, kind: records.Kind, decisions: Decisions, rules: tuple[Rule, ...]
-) -> None:
-    """Make the tables `accepted` and `discarded` from the decisions about records of a kind."""
+) -> set[str]:
+    """Make the tables `accepted` and `discarded` from the decisions about records of a kind; the ids of the rules in `accepted`."""
     acceptable = {rule.id for rule in rules if rule.is_acceptable}
     for name, versions in (("accepted", decisions.accepted), ("discarded", decisions.discarded)):
         con.execute(f"create or replace table {name} (source_key varchar, raw_hash varchar, rule_id varchar)")
@@ -191,53 +200,68 @@ def _load_decisions(
         rows = [row for row in rows if name == "discarded" or row[2] in acceptable]
         if rows:
             con.executemany(f"insert into {name} values (?, ?, ?)", rows)
+    return {rule_id for (rule_id,) in con.execute("select distinct rule_id from accepted").fetchall()}
 
 
-def _mark_quarantined(con: duckdb.DuckDBPyConnection, quarantining: Iterable[Rule]) -> None:
+def _mark_quarantined(con: duckdb.DuckDBPyConnection, quarantining: Iterable[Rule], accepted_ids: set[str]) -> None:
     """Add `is_quarantined` to `flag`: the row breaks a rule that sends rows to quarantine, or an operator discarded it."""
-    conditions = [f'not "{rule.id}" and not {_is_accepted(con, rule)}' for rule in quarantining]
+    conditions = [f'not "{rule.id}" and not {_is_accepted(rule, accepted_ids)}' for rule in quarantining]
     conditions.append(f"exists (select 1 from discarded d where {SAME_VERSION})")
     con.execute(f"create or replace table flag as select *, ({') or ('.join(conditions)}) as is_quarantined from flag")
 
 
-def _is_accepted(con: duckdb.DuckDBPyConnection, rule: Rule) -> str:
+def _is_accepted(rule: Rule, accepted_ids: set[str]) -> str:
     """DuckDB SQL: whether a row of `flag` was accepted although it breaks the rule."""
-    if not count(con, f"select count(*) from accepted where rule_id = {quoted(rule.id)}"):
+    if rule.id not in accepted_ids:
         return "false"
     return f"exists (select 1 from accepted d where d.rule_id = {quoted(rule.id)} and {SAME_VERSION})"
 
 
 def _failures(
-    con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]
+    con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], accepted_ids: set[str]
 ) -> tuple[int, dict[str, int], dict[str, list[str]]]:
     """The number of rows, the number of those that break each rule, and a few of their keys.
 
     An accepted row counts as passing: a person has already checked it.
     """
-    counts = ", ".join(f'count(*) filter (where not ("{rule.id}" or {_is_accepted(con, rule)}))' for rule in rules)
-    rows, *failures = one_row(con.execute(f"select count(*), {counts} from flag where canary is null"))
-    failed = {rule.id: int(count) for rule, count in zip(rules, failures, strict=True)}
+    rows = count(con, "select count(*) from flag where canary is null")
+    breaking = {rule.id: f'not ("{rule.id}" or {_is_accepted(rule, accepted_ids)})' for rule in rules}
+    failed = _counts(con, {rule_id: f"canary is null and {broken}" for rule_id, broken in breaking.items()})
     keys = {
         rule.id: [mask_key(str(key or "?")) for (key,) in con.execute(
             f'select source_key from flag where canary is null and not "{rule.id}" order by source_key limit {SHOWN_KEYS}'
         ).fetchall()]
         for rule in rules if failed[rule.id]
     }  # fmt: skip
-    return int(rows), failed, keys
+    return rows, failed, keys
+
+
+def _counts(con: duckdb.DuckDBPyConnection, conditions: dict[str, str]) -> dict[str, int]:
+    """By name, the number of rows of `flag` that meet a condition, counted in one pass."""
+    if not conditions:
+        return {}
+    columns = ", ".join(f"count(*) filter (where {condition})" for condition in conditions.values())
+    return dict(zip(conditions, one_row(con.execute(f"select {columns} from flag")), strict=True))
 
 
 def _missed_canaries(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> list[str]:
     """The ids of the rules whose canary was not flagged, or not quarantined where the rule quarantines rows."""
-    missed = []
-    for rule in rules:
-        condition = " and is_quarantined" if rule.is_blocking else ""
-        query = f'select count(*) from flag where canary = {quoted(rule.id)} and not "{rule.id}"{condition}'
-        if count(con, query) != 1:
-            missed.append(rule.id)
-    return missed
+    found = _counts(con, {
+        rule.id: f'canary = {quoted(rule.id)} and not "{rule.id}"{" and is_quarantined" if rule.is_blocking else ""}'
+        for rule in rules
+    })  # fmt: skip
+    return [rule_id for rule_id, canaries_found in found.items() if canaries_found != 1]
 
 
 def _quarantine_rows(
+    con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rules: list[Rule]
+) -> list[dict[str, Any]]:
+    """One row of `ledger.quarantine` for each record in quarantine and each rule it breaks."""
+    numbers = _counts(con, {rule.id: f'canary is null and is_quarantined and not "{rule.id}"' for rule in rules})
+    return [row for rule in rules if numbers[rule.id] for row in _rows_breaking(con, kind, columns, rule)]
+
+
+def _rows_breaking(
     con: duckdb.DuckDBPyConnection, kind: records.Kind, columns: set[str], rule: Rule
 ) -> list[dict[str, Any]]:
     """One row of `ledger.quarantine` for each record that breaks a rule; only the columns in `shows` are quoted."""

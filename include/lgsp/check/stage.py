@@ -79,16 +79,15 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     checked = BatchCheck(batch)
     checked.counts.duplicates = int((folder / "harmonised" / "repeated").read_text(encoding="utf-8"))
     checked.counts.fetched = batch.counts["fetched_count"]
-    for kind in records.FACTS:
-        if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
-            with duck(settings) as con:
+    with duck(settings) as con:
+        for kind in records.FACTS:
+            if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
                 check_rows(con, checked, kind, staged, accepted, decisions)
-    for kind in records.LISTS:
-        if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
-            with duck(settings) as con:
+        for kind in records.LISTS:
+            if (staged := folder / "harmonised" / f"{kind.name}.parquet").exists():
                 checked.list_quarantine += row_rules.copy_list(con, kind, staged, accepted / staged.name)
-    with store.connect(settings) as connection, duck(settings) as con:
-        _evaluate_rules(con, connection, checked, accepted)
+        with store.connect(settings) as connection:
+            _evaluate_rules(con, connection, checked, accepted)
     shutil.rmtree(final, ignore_errors=True)
     if checked.refusal:
         shutil.rmtree(accepted)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from lgsp.schema import codelists
@@ -147,6 +147,7 @@ def _without_currency(sent: str) -> str:
     return _CURRENCY.sub("", text.clean(sent) or "")
 
 
+@lru_cache(maxsize=1024)  # the same text is asked for its instant and for its oddity
 def _parse_instant(sent: str) -> datetime | None:
     cleaned = text.clean(sent) or ""
     return time_formats.YEAR_ONE if _ZERO.fullmatch(cleaned) else time_formats.parse(cleaned)

@@ -98,3 +98,16 @@ def test_messages_of_one_shape_are_validated_once() -> None:
             )
         )
     assert edxml_schema.validate_shape.cache_info().misses <= 2
+
+
+def test_messages_that_differ_in_how_a_value_is_wrong_are_validated_once() -> None:
+    edxml_schema.validate_shape.cache_clear()
+    good = edoc()
+    end = good.index("</PromulgationDate>")
+    start = good.rindex(">", 0, end) + 1
+    reasons = {
+        read(good[:start] + day + good[end:])["profile_violation"]
+        for day in ("18/06/2021", "18.06.21", "June", "2021-6-18", "20210618")
+    }
+    assert len(reasons) == 1 and None not in reasons
+    assert edxml_schema.validate_shape.cache_info().misses == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from lgsp.schema import codelists
 from lgsp.vietnam import personal_data, text, times_and_numbers
@@ -62,6 +62,7 @@ def time_oddity(value: str | None) -> str | None:
     return None if oddity == times_and_numbers.FORMAT and _USUAL_FORMAT.fullmatch(value or "") else oddity
 
 
+@lru_cache(maxsize=4096)
 def displayable(value: str | None) -> str | None:
     """An unknown value as an operator may see it: NOT_SHOWN when it is long or has personal data."""
     cleaned = text.clean(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lxml import etree
 
@@ -84,10 +85,9 @@ def _why(error: etree.XMLSyntaxError) -> str:
 def _to_node(element: etree._Element, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise Unreadable("is nested too deeply")
-    namespace, _, local = str(element.tag).rpartition("}")
-    name = canonical(local)
+    namespace, name = _names(str(element.tag))
     if name == ATTACHMENT_CONTENT:
-        return Node(name, namespace[1:], "", (), ())
+        return Node(name, namespace, "", (), ())
     texts, children, has_comment = [element.text or ""], [], False
     for child in element:
         if child.tag is etree.Comment:
@@ -100,8 +100,15 @@ def _to_node(element: etree._Element, depth: int) -> Node:
     value = "".join(texts).strip()
     if has_comment and value:
         raise Unreadable("holds a comment inside a value")
-    attributes = tuple((str(key).rpartition("}")[2], str(value)) for key, value in element.attrib.items())
-    return Node(name, namespace[1:], value, tuple(children), attributes)
+    attributes = tuple((str(key).rpartition("}")[2], str(value)) for key, value in element.items())
+    return Node(name, namespace, value, tuple(children), attributes)
+
+
+@lru_cache(maxsize=4096)
+def _names(tag: str) -> tuple[str, str]:
+    """The namespace and the canonical name in the tag of an element."""
+    namespace, _, local = tag.rpartition("}")
+    return namespace[1:], canonical(local)
 
 
 def header(root: Node) -> Node:
@@ -135,6 +142,7 @@ def is_signed(root: Node, attachment_names: list[str]) -> bool:
     return has_signature or any(re.search(r"_signed\.", name, re.IGNORECASE) for name in attachment_names)
 
 
+@lru_cache(maxsize=65536)  # most messages are answers to a few documents
 def document_id(sent_id: str | None, organ: str | None, day: str | None, code: str | None) -> str | None:
     """The shared key of a document: `<canonical agency code>,<YYYY/MM/DD>,<number/notation>`; None when it is unknown.
 

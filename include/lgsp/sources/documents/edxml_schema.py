@@ -69,9 +69,24 @@ def _value_form(name: str, value: str) -> str:
         return "x" * (1 if len(value) <= 35 else 36 if len(value) <= 500 else 501)
     if types <= {"whole"}:
         return "9" if WHOLE.fullmatch(value) else "x"
-    if name == "StatusCode" or len(value) == 1:
-        return value[:60]
-    return DIGIT.sub("9", value[:60])
+    kept = value[:60] if name == "StatusCode" or len(value) == 1 else DIGIT.sub("9", value[:60])
+    return _first_alike(types, kept)
+
+
+@lru_cache(maxsize=CACHED_SHAPES)
+def _first_alike(types: frozenset[str], value: str) -> str:
+    """The first value that broke the same facets of these types: messages that differ only in such values have one shape."""
+    broken = tuple(
+        (name, type(error.validator).__name__)
+        for name in sorted(types)
+        for error in schema().types[name].iter_errors(value)
+    )
+    return _alike().setdefault((types, broken), value)
+
+
+@cache
+def _alike() -> dict[tuple[frozenset[str], tuple[tuple[str, str], ...]], str]:
+    return {}
 
 
 @lru_cache(maxsize=CACHED_SHAPES)
