@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SHARES = 4  # of the files with exhaustive tests: after so many days each has run
+SHARES = 7  # of the files with exhaustive tests: after so many days each has run
 # Set once for all worker processes, which must select the same tests also at midnight.
 TODAY = int(os.environ.setdefault("TESTED_DAY", str(date.today().toordinal())))
 

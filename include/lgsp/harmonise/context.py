@@ -6,7 +6,7 @@ A source's `rows.py` calls the methods of HarmoniseContext; the queries are the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lgsp.errors import ContractError
 from lgsp.harmonise import dossier_columns, duckdb_functions, field_sql, parse_pages, profile
@@ -180,7 +181,7 @@ class HarmoniseContext:
     def stage_dossiers(self) -> None:
         """Stage the dossiers of `dossiers.sql`, and the agency spellings that they use."""
         self._match()
-        self.con.execute(f"create view source_dossier as {dossier_columns.read_query(self.source)}")
+        self.con.execute(f"create table source_dossier as {dossier_columns.read_query(self.source)}")
         self.con.execute("""
             create table agency_code_match as select sent, organisation_code(sent) as code, o.organisation_id
             from (select distinct unnest([organisation_source, competent_source]) as sent from source_dossier)
@@ -270,7 +271,6 @@ class HarmoniseContext:
         Two versions with the same change time are ordered by the hash of the sent bytes. Rows of lists have no such hash:
         the later batch wins. Raises ContractError when the query lacks a column of the kind.
         """
-        self._check_columns(kind, query)
         changed_at = (
             "source_updated_at" if kind in records.FACTS else f"timestamptz {quoted(self.window.end.isoformat())}"
         )
@@ -283,15 +283,21 @@ class HarmoniseContext:
         selected = ""
         if isinstance(self.batch, Selection) and kind in records.FACTS:
             selected = f" where q.raw_pointer in ({', '.join(map(quoted, self.batch.pointers(self.batch_id)))})"
-        self.con.execute(
+        file = self.folder / f"{kind.name}.parquet"
+        statement = (
             f"copy (select q.* {exclude}, {quoted(self.source.name)} as source, {quoted(self.batch_id)} as batch_id, "
             f"{changed_at} as source_updated_at, {raw}md5(concat_ws(chr(31), {extra}{hashed})) as content_hash, "
             f"{_too_long(kind)} as too_long, q.raw_pointer in (select raw_pointer from damaged_record) as is_damaged "
-            f"from ({query}) q{selected}) to {file_literal(self.folder / f'{kind.name}.parquet')} (format parquet, compression zstd)"
+            f"from ({query}) q{selected}) to {file_literal(file)} (format parquet, compression zstd)"
         )
+        try:
+            self.con.execute(statement)
+        except duckdb.BinderException:
+            self._check_columns(kind, [name for (name, *_) in self.con.execute(f"describe {query}").fetchall()])
+            raise
+        self._check_columns(kind, pq.read_schema(file).names)
 
-    def _check_columns(self, kind: records.Kind, query: str) -> None:
-        provided = {name for (name, *_) in self.con.execute(f"describe {query}").fetchall()}
+    def _check_columns(self, kind: records.Kind, provided: Collection[str]) -> None:
         needed = [name for name in kind.columns if name not in (*records.IDENTITY, *records.ABOUT)]
         if missing := [name for name in needed if name not in provided]:
             raise ContractError(

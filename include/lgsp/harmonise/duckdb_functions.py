@@ -29,7 +29,10 @@ def calendar_sql() -> str:
 
 
 def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
-    """Register all macros and functions in a connection, with the codes of one source."""
+    """Register all macros and functions in a connection, with the codes of one source.
+
+    Code lists are variables: a list written out in a macro would be planned again wherever the macro is used.
+    """
     for name in codelists.names():
         code_list = codelists.load(name)
         if name == "test_records":
@@ -44,14 +47,15 @@ def load(con: duckdb.DuckDBPyConnection, source: str, token_key: bytes) -> None:
                 pattern = "|".join(f"({form})" for form in forms)
                 con.execute(f"create macro is_test_{kind}(x) as regexp_matches(x, {quoted(pattern)})")
         elif isinstance(code_list.get("any"), list):
-            listed = [str(item) for item in code_list["any"]]
-            longest, texts = max(map(len, listed)), ", ".join(map(quoted, listed))
-            con.execute(f"create macro is_{name}(x) as length(x) <= {longest} and list_contains([{texts}], x)")
+            texts = ", ".join(quoted(str(item)) for item in code_list["any"])
+            con.execute(f"set variable {name} = [{texts}]")
+            con.execute(f"create macro is_{name}(x) as list_contains(getvariable('{name}'), x)")
         else:
             known = codelists.meanings(name, source)
             pairs = {normalize(form, code): meaning for form in ("NFD", "NFC") for code, meaning in known.items()}
             codes, meanings = ", ".join(map(quoted, pairs)), ", ".join(map(quoted, pairs.values()))
-            con.execute(f"create macro {name}(x) as (map([{codes}]::varchar[], [{meanings}]::varchar[]))[x]")
+            con.execute(f"set variable {name} = map([{codes}]::varchar[], [{meanings}]::varchar[])")
+            con.execute(f"create macro {name}(x) as getvariable('{name}')[x]")
     functions: dict[str, tuple[Callable[[str], str | float | None], str]] = {
         "clean": (text.clean, "VARCHAR"), "text_key": (text.key, "VARCHAR"), "without_persons": (personal_data.without_persons, "VARCHAR"),
         "token": (_tokeniser(token_key), "VARCHAR"), "phone_token": (_tokeniser(token_key, "phone:"), "VARCHAR"), "phone_number": (phones.to_e164, "VARCHAR"), "instant_us": (_instant_us, "BIGINT"), "instant_oddity": (times_and_numbers.instant_oddity, "VARCHAR"),

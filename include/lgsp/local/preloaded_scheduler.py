@@ -46,7 +46,7 @@ def preload() -> None:
     gate.evaluate(
         "preload", gate.count_flags("preload", {rule.id: True for rule in rules}, rules, {})
     )  # compiles the templates of pages
-    dossier_columns.computed_columns()
+    dossier_columns.check_filled()
     territories.current_codes()
     personal_data.persons_in("UBND xã Cẩm Thanh")
     for source in sources.names():

@@ -26,9 +26,8 @@ create macro read_time_compact(x) as case when x is null or x = '' then null whe
 create macro repair_time_compact(x) as case when x is null or x = '' or is_compact_time(x) then null else instant_oddity(x) end;
 
 -- dd/MM/yyyy HH:mm:ss, yyyy/MM/dd HH:mm:ss, and both without a time
-create macro parse_local(x) as case
-    when x[3] = '/' and length(x) = 19 then try_strptime(x, '%d/%m/%Y %H:%M:%S') when x[3] = '/' and length(x) = 10 then try_strptime(x, '%d/%m/%Y')
-    when x[5] = '/' and length(x) = 19 then try_strptime(x, '%Y/%m/%d %H:%M:%S') when x[5] = '/' and length(x) = 10 then try_strptime(x, '%Y/%m/%d') end;
+create macro parse_local(x) as case when length(x) in (10, 19)
+    then try_strptime(x, ['%d/%m/%Y %H:%M:%S', '%Y/%m/%d %H:%M:%S', '%d/%m/%Y', '%Y/%m/%d']) end;
 create macro is_local_time(x) as year(parse_local(x)) between 1971 and 2999;
 create macro read_time_local(x) as case when x is null or x = '' then null when is_local_time(x) then from_local_time(parse_local(x)) else from_epoch_us(instant_us(x)) end;
 create macro repair_time_local(x) as case when x is null or x = '' or is_local_time(x) then null else nullif(instant_oddity(x), 'format') end;

@@ -1,8 +1,9 @@
 -- Macros that read the values of all sources. Each gives NULL for a value that it cannot read; rules report such values.
+-- Constants are variables, and an argument is repeated as little as possible: every use of a macro is planned on its own.
 
--- A text without surrounding whitespace and invisible characters.
-create macro stripped(x) as case when strlen(x) = length(x) then trim(x)
-    else trim(translate(x, chr(160) || chr(173) || chr(8203) || chr(8204) || chr(8205) || chr(8288) || chr(65279), ' ')) end;
+-- A text without surrounding whitespace and invisible characters. The first of these becomes a blank, the others nothing.
+set variable invisible = chr(160) || chr(173) || chr(8203) || chr(8204) || chr(8205) || chr(8288) || chr(65279);
+create macro stripped(x) as trim(translate(x, getvariable('invisible'), ' '));
 
 -- A code that may be logged and published: it cannot contain a name, a phone number or an identity number of a person.
 create macro displayable(x) as case when x is null then null when regexp_full_match(x, '[\w./-]{1,24}') and not regexp_matches(x, '\d{8}') then x else '(not shown)' end;
@@ -10,9 +11,9 @@ create macro displayable(x) as case when x is null then null when regexp_full_ma
 create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
 create macro nonempty(x) as nullif(trim(x), '');
 
-create macro to_boolean(x) as case
-    when lower(trim(x)) in ('1', 'true', 'có', 'x', 'yes', 'y') then true
-    when lower(trim(x)) in ('0', 'false', 'không', 'no', 'n') then false end;
+set variable truth = map {'1': true, 'true': true, 'có': true, 'x': true, 'yes': true, 'y': true,
+    '0': false, 'false': false, 'không': false, 'no': false, 'n': false};
+create macro to_boolean(x) as getvariable('truth')[lower(trim(x))];
 
 -- The Vietnamese name (languageId 228) in a field that is a list, an object or a text.
 create macro name_vi(x) as case json_type(x)
