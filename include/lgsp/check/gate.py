@@ -192,21 +192,13 @@ def _validate(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Any:
     stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores))
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    definition = (
-        context.data_sources.add_pandas("staged").add_dataframe_asset(suite).add_batch_definition_whole_dataframe("all")
-    )
-    validation = context.validation_definitions.add(
-        gx.ValidationDefinition(
-            name=suite,
-            data=definition,
-            suite=context.suites.add(gx.ExpectationSuite(name=suite, expectations=expectations)),
-        )
-    )
+    asset = context.data_sources.add_pandas("staged").add_dataframe_asset(suite)
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own use of pandas
         # the result must contain no values: they may be personal data
-        return validation.run(
-            batch_parameters={"dataframe": frame},
+        return batch.validate(
+            gx.ExpectationSuite(name=suite, expectations=expectations),
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
         )
 

@@ -122,21 +122,15 @@ def _merge_group(run: PublishRun, batch_ids: list[str], agencies: Agencies) -> N
     transaction = run.transaction
     staged = {kind.name: list(_staged(run, kind.name, batch_ids).values()) for kind in records.FACTS}
     for kind in records.FACTS:
-        prepare = partial(_resolve, agencies) if kind is records.DOSSIER else None
+        prepare = partial(resolve.complete_incoming, agencies=agencies) if kind is records.DOSSIER else None
         merge.merge_records(transaction, kind, staged[kind.name], run.outcomes, run.only, prepare)
-    resolve.keep_namings(transaction)
+    resolve.keep_versions(transaction)
     quarantine.resolve_corrected(transaction, batch_ids)
     merge.merge_tokens(transaction, staged["dossier"])
     completeness.collect_changes(transaction)
     link_dossiers.add_changed_records(transaction)
     link_documents.add_changed_records(transaction)
-    resolve.resolve_stored(transaction, agencies, sql.load("lgsp.publish", "resolve/named_before"))
-
-
-def _resolve(agencies: Agencies, transaction: Transaction) -> None:
-    """Resolve the incoming dossier records before their versions are compared with the stored ones."""
-    resolve.stage_namings(transaction)
-    resolve.resolve_incoming(transaction, agencies)
+    resolve.resolve_stored(transaction, agencies, sql.load("lgsp.publish", "resolve/older_version"))
 
 
 def _staged(run: PublishRun, kind: str, batch_ids: Sequence[str] | None = None) -> dict[str, Path]:

@@ -34,11 +34,18 @@ def stage_lists(transaction: Transaction, agencies: Agencies) -> None:
         transaction.do(f"analyze {name}")
 
 
-def resolve_incoming(transaction: Transaction, agencies: Agencies) -> None:
-    """Set the resolved columns and flags of the temporary table `incoming_dossier`, also from what earlier versions named.
+def complete_incoming(transaction: Transaction, agencies: Agencies) -> None:
+    """Complete the temporary table `incoming_dossier` by what lists and the other versions of its records say.
 
-    Needs the temporary tables of `stage_lists` and `naming`.
+    Needs the temporary tables of `stage_lists`. Leaves `naming` and `closing`, which `keep_versions` stores.
     """
+    _stage_namings(transaction)
+    _stage_closings(transaction)
+    _resolve_incoming(transaction, agencies)
+
+
+def _resolve_incoming(transaction: Transaction, agencies: Agencies) -> None:
+    """Set the resolved columns and flags of `incoming_dossier`."""
     _stage_meanings(transaction, agencies)
     transaction.do("drop table if exists pg_temp.resolution")
     transaction.do(
@@ -71,7 +78,7 @@ def stage_meanings(transaction: Transaction, agencies: Agencies, names: list[tup
     transaction.load("agency_meaning", pa.Table.from_pylist(found, schema=MEANING))
 
 
-def stage_namings(transaction: Transaction) -> None:
+def _stage_namings(transaction: Transaction) -> None:
     """Create `naming`: the agencies that the versions of each incoming record named, those read before included."""
     transaction.do("drop table if exists pg_temp.naming")
     with by_key(transaction):
@@ -80,10 +87,19 @@ def stage_namings(transaction: Transaction) -> None:
     transaction.do("analyze naming (source, source_key)")
 
 
-def keep_namings(transaction: Transaction) -> None:
-    """Store what `naming` has about the records that were just merged: the first version of each name."""
+def _stage_closings(transaction: Transaction) -> None:
+    """Create `closing`: the first change that showed each closing without a reported day, and date the records by it."""
+    transaction.do("drop table if exists pg_temp.closing")
     with by_key(transaction):
-        for name in ("first_named", "forget_namings", "keep_namings"):
+        transaction.do(f"create temporary table closing on commit drop as {sql.load('lgsp.publish', 'resolve/closing')}")
+    transaction.do("analyze closing (source, source_key)")
+    transaction.do(sql.load("lgsp.publish", "resolve/first_closed"))
+
+
+def keep_versions(transaction: Transaction) -> None:
+    """Store what `naming` and `closing` have about the records that were just merged: the first version of each."""
+    with by_key(transaction):
+        for name in ("first_named", "forget_namings", "keep_namings", "keep_closings"):
             transaction.do(sql.load("lgsp.publish", f"resolve/{name}"))
 
 
@@ -103,8 +119,7 @@ def resolve_stored(transaction: Transaction, agencies: Agencies, keys: str) -> i
         transaction.do(f"insert into {name} select d.* from record.dossier d join again using (source, source_key)")
         transaction.do(f"create index on {name} (source, source_key)")
         transaction.do(f"analyze {name} (source, source_key)")
-    stage_namings(transaction)
-    resolve_incoming(transaction, agencies)
+    complete_incoming(transaction, agencies)
     transaction.do(sql.load("lgsp.publish", "resolve/unchanged"))
     transaction.do(
         "delete from before_dossier b where not exists (select from incoming_dossier i where (i.source, i.source_key) = (b.source, b.source_key))"
