@@ -31,7 +31,7 @@ def root() -> Path:
 
 
 # No deadline: how long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("short", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("short", max_examples=15, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=400, deadline=None)
 
 

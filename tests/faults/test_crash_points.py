@@ -55,7 +55,7 @@ def interruptions(store: Store, commands: Commands) -> Interruptions:
 
 
 def test_f26_a_killed_publication_is_complete_or_did_not_happen(interruptions: Interruptions) -> None:
-    assert interruptions.problems("publish", 4) == []
+    assert interruptions.problems("publish", 2) == []
 
 
 @pytest.mark.parametrize("name", ["recover", "rollback", "retire"])

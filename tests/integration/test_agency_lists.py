@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,16 @@ from lgsp.window import Window
 from tests.integration.conftest import Installation, installed, set_environment
 from tests.integration.readings import FIRST, NAMES, PROCEDURES, A, B, C, Reading, dossier, named, read
 
-DAYS = 3
 TABLES = (
     "organisation", "organisation_alias", "service", "service_offering", "dossier", "dossier_event", "service_kpi", "zero_activity", "form_06a",
 )  # fmt: skip
 
 
-def _world(seed: int) -> list[Reading]:
-    """Random lists of one-stop-shop and portal over five days, with dossiers that name agencies by code or by name."""
+def _world(seed: int, days: int) -> list[Reading]:
+    """Random lists of one-stop-shop and portal over some days, with dossiers that name agencies by code or by name."""
     rng = random.Random(seed)
     readings = []
-    for day in range(DAYS):
+    for day in range(days):
         listed = {code: name for code, name in NAMES.items() if rng.random() < 0.7} or {A: NAMES[A]}
         if rng.random() < 0.4 and B in listed:
             listed[B] = "UBND phường Sơn Phong"
@@ -53,10 +53,10 @@ def _published(server: Server, home: Path, readings: Iterable[Reading], publishe
 
 
 @pytest.mark.parametrize(
-    "seed", [8, pytest.param(3, marks=pytest.mark.exhaustive), pytest.param(21, marks=pytest.mark.exhaustive)]
+    ("seed", "days"), [(8, 2), *(pytest.param(seed, 4, marks=pytest.mark.exhaustive) for seed in (3, 8, 21))]
 )
-def test_lists_read_in_any_order_publish_the_same_rows(server: Server, tmp_path: Path, seed: int) -> None:
-    readings = _world(seed)
+def test_lists_read_in_any_order_publish_the_same_rows(server: Server, tmp_path: Path, seed: int, days: int) -> None:
+    readings = _world(seed, days)
     shuffled = [*readings, *random.Random(seed).sample(readings, 2)]
     random.Random(seed).shuffle(shuffled)
     forwards = _published(server, tmp_path, readings, publishes_each=True)
@@ -129,7 +129,9 @@ HANDED_OVER = (
 )
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (3, 0)], ids=str)
+@pytest.mark.parametrize(
+    "order", [(3, 0), *(pytest.param(order, marks=pytest.mark.exhaustive) for order in permutations(range(4)))], ids=str
+)
 def test_the_receiving_agency_is_the_first_that_is_named(installation: Installation, order: Sequence[int]) -> None:
     for number in order:
         read(installation, HANDED_OVER[number])

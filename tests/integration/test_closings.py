@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -28,11 +29,15 @@ def _closed_at(installation: Installation) -> Any:
     return row["closed_at"]
 
 
-VERSIONS = (OPEN, _closed(1, 1), _closed(2, 2), _closed(3, 3))
+VERSIONS = (OPEN, _closed(1, 1), _closed(2, 2))
 FIRST_SEEN = datetime(FIRST.year, FIRST.month, FIRST.day, 11, tzinfo=LOCAL) + timedelta(days=1)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (3, 1)], ids=str)
+@pytest.mark.parametrize(
+    "order",
+    [(0, 2, 1), *(pytest.param(order, marks=pytest.mark.exhaustive) for order in permutations(range(3)))],
+    ids=str,
+)
 def test_the_first_change_that_shows_it_closes_a_dossier(installation: Installation, order: Sequence[int]) -> None:
     for number in order:
         read(installation, VERSIONS[number])
@@ -42,7 +47,7 @@ def test_the_first_change_that_shows_it_closes_a_dossier(installation: Installat
 def test_the_first_change_survives_a_rebuild(installation: Installation) -> None:
     for reading in VERSIONS:
         read(installation, reading)
-    installation.rebuild("one_stop_shop", Window.of_days(FIRST, FIRST + timedelta(days=3)))
+    installation.rebuild("one_stop_shop", Window.of_days(FIRST, FIRST + timedelta(days=2)))
     installation.publish()
     assert _closed_at(installation) == FIRST_SEEN
 

@@ -31,7 +31,13 @@ def _key(installation: Installation, kind: str, place: int) -> str:
     return keys[place % len(keys)]
 
 
-@pytest.mark.parametrize(("kind", "place"), [("dossier", 0), ("dossier", 311), ("document", -1)])
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("dossier", 311),
+        *(pytest.param(*each, marks=pytest.mark.exhaustive) for each in (("dossier", 0), ("document", -1))),
+    ],
+)
 def test_a_record_that_the_store_refuses_stops_no_other(
     kind: str, place: int, checked_copy: Installation, published: Installation
 ) -> None:

@@ -244,7 +244,9 @@ def test_a_sweep_of_portal_and_documents_repairs_each_list(
     assert len(installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"])) == 1
 
 
-@pytest.mark.parametrize("fault", ["404", "500", "html-200"])
+@pytest.mark.parametrize(
+    "fault", ["404", *(pytest.param(fault, marks=pytest.mark.exhaustive) for fault in ("500", "html-200"))]
+)
 def test_a_document_that_is_not_delivered_is_requested_again(
     fault: str, install: Callable[..., Installation], connections: Connections
 ) -> None:
