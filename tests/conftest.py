@@ -1,7 +1,7 @@
 """Shared by all tests: the root folder of the project, an environment without the developer's settings, exhaustive tests.
 
 Tests marked `exhaustive` take minutes and repeat on a larger world, or in more ways, what other tests prove. They run with
-`--exhaustive=all`, which also tries ten times as many examples of each property; with `--exhaustive=today` those of some files run, others on every day.
+`--exhaustive=all`, which also tries many more examples of each property; with `--exhaustive=today` those of some files run, others on every day.
 """
 
 from __future__ import annotations
