@@ -91,7 +91,9 @@ def _stage_closings(transaction: Transaction) -> None:
     """Create `closing`: the first change that showed each closing without a reported day, and date the records by it."""
     transaction.do("drop table if exists pg_temp.closing")
     with by_key(transaction):
-        transaction.do(f"create temporary table closing on commit drop as {sql.load('lgsp.publish', 'resolve/closing')}")
+        transaction.do(
+            f"create temporary table closing on commit drop as {sql.load('lgsp.publish', 'resolve/closing')}"
+        )
     transaction.do("analyze closing (source, source_key)")
     transaction.do(sql.load("lgsp.publish", "resolve/first_closed"))
 

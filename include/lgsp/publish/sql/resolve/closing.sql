@@ -4,8 +4,8 @@ with seen as (
 )
 select source, source_key, status, min(closed_at) as closed_at
 from (
-    table seen
+    select source, source_key, status, closed_at from seen
     union all
-    select c.* from record.dossier_closing c where (c.source, c.source_key) in (select source, source_key from seen)
+    select c.source, c.source_key, c.status, c.closed_at from record.dossier_closing c where (c.source, c.source_key) in (select source, source_key from seen)
 ) versions
 group by source, source_key, status
