@@ -100,7 +100,7 @@ def test_messages_of_one_shape_are_validated_once() -> None:
     assert edxml_schema.validate_shape.cache_info().misses <= 2
 
 
-def test_messages_that_differ_in_how_a_value_is_wrong_are_validated_once() -> None:
+def test_messages_with_values_wrong_alike_are_validated_once() -> None:
     edxml_schema.validate_shape.cache_clear()
     good = edoc()
     end = good.index("</PromulgationDate>")

@@ -11,8 +11,9 @@ create macro displayable(x) as case when x is null then null when regexp_full_ma
 create macro local_day(t) as (t at time zone 'Asia/Ho_Chi_Minh')::date;
 create macro nonempty(x) as nullif(trim(x), '');
 
-set variable truth = map {'1': true, 'true': true, 'có': true, 'x': true, 'yes': true, 'y': true,
-    '0': false, 'false': false, 'không': false, 'no': false, 'n': false};
+set variable truth = map(
+    ['1', 'true', 'có', 'x', 'yes', 'y', '0', 'false', 'không', 'no', 'n'],
+    [true, true, true, true, true, true, false, false, false, false, false]);
 create macro to_boolean(x) as getvariable('truth')[lower(trim(x))];
 
 -- The Vietnamese name (languageId 228) in a field that is a list, an object or a text.
