@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -31,6 +32,15 @@ from lgsp.window import midnight
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Written:
+    """A part of a table that was written again: its file (None without rows), and the rows and content hash that SQL has."""
+
+    part: str
+    file: File | None
+    in_sql: tuple[int, int]
+
+
 def write(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes) -> list[File]:
     """Write the changed parts from inside the transaction and reuse the others; all files of the snapshot.
 
@@ -47,13 +57,17 @@ def _files(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes,
         previous = {part: file for (table, part), file in previous_files.items() if table == shared.name}
         changed = changes.parts.get(shared.name, set())
         files: list[File] = []
+        written: list[Written] = []
         for part in sorted((previous.keys() | changed) - {writer.EMPTY}):
             before = previous.get(part)
             file = snapshot.reuse(before, snapshot.snapshot_id - 1) if before and part not in changed else None
-            if file := file or _write_part(snapshot, transaction, shared, part, before, executor):
+            if file:
                 files.append(file)
+            else:
+                written.append(_write_part(snapshot, transaction, shared, part, before, executor))
+        files += _verified(snapshot, written)
         if not files:
-            files.append(snapshot.write(shared, writer.EMPTY, shared.arrow_schema().empty_table()))
+            files = snapshot.read_back([snapshot.write(shared, writer.EMPTY, shared.arrow_schema().empty_table())])
         yield from snapshot.close_table(files)
 
 
@@ -76,19 +90,27 @@ def _write_part(
     part: str,
     before: File | None,
     executor: Executor,
-) -> File | None:
+) -> Written:
     where = part_condition(shared, part)
     rows = _updated_rows(snapshot, transaction, shared, part, before) if before else None
     if rows is None:
         rows = transaction.arrow(f"select {', '.join(shared.names)} from shared.{shared.name} where {where}")
     counted = executor.submit(_count_and_hash, transaction, shared, f"shared.{shared.name} where {where}")
-    written = snapshot.write(shared, part, rows) if rows.num_rows else None
-    in_file, in_sql = written.sums if written else readback.NO_ROWS, counted.result()
-    if (in_file.rows, in_file.content_hash) != in_sql:
-        raise PublicationFailed(
-            f"{shared.name} {part}: the file read back has {in_file}, SQL has {in_sql}; nothing was published"
-        )
-    return written
+    file = snapshot.write(shared, part, rows) if rows.num_rows else None
+    return Written(f"{shared.name} {part}", file, counted.result())
+
+
+def _verified(snapshot: SnapshotWriter, written: list[Written]) -> list[File]:
+    """The written files of a table, each with the sums that are read back from it; raises PublicationFailed when SQL has others."""
+    files = iter(snapshot.read_back([each.file for each in written if each.file]))
+    verified = [next(files) if each.file else None for each in written]
+    for each, file in zip(written, verified, strict=True):
+        in_file = file.sums if file else readback.NO_ROWS
+        if (in_file.rows, in_file.content_hash) != each.in_sql:
+            raise PublicationFailed(
+                f"{each.part}: the file read back has {in_file}, SQL has {each.in_sql}; nothing was published"
+            )
+    return [file for file in verified if file]
 
 
 def _updated_rows(

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lgsp.schema.contract import Column, Contract
-from lgsp.sql import one_row
 
 ARROW_TYPES = {
     "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",
@@ -51,10 +50,16 @@ def _type(arrow: pa.DataType) -> str:
 
 def read_sums(paths: list[Path]) -> Sums:
     """The sums over all rows of some files, read back with DuckDB, each over the columns it was written with."""
+    return sum(read_sums_of_each(paths).values(), NO_ROWS)
+
+
+def read_sums_of_each(paths: list[Path]) -> dict[Path, Sums]:
+    """The sums over the rows of each file; files with the same columns are read by one query."""
     by_contract: dict[Contract, list[str]] = {}
     for path in paths:
         by_contract.setdefault(contract_of(path), []).append(str(path))
-    return sum((_sums(table, group) for table, group in by_contract.items()), NO_ROWS)
+    found = {name: sums for table, group in by_contract.items() for name, sums in _sums(table, group).items()}
+    return {path: found.get(str(path), NO_ROWS) for path in paths}
 
 
 @cache
@@ -65,16 +70,15 @@ def _reader() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def _sums(table: Contract, paths: list[str]) -> Sums:
+def _sums(table: Contract, paths: list[str]) -> dict[str, Sums]:
     con = _reader().cursor()
     try:
         con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         whole, data = table.hash_sql("duckdb", table.names), table.hash_sql("duckdb", table.data_names)
-        cursor = con.execute(
-            f"select count(*), coalesce(sum({whole}), 0), coalesce(sum({data}), 0) from read_parquet(?, hive_partitioning = false)",
+        rows = con.execute(
+            f"select filename, count(*), sum({whole}), sum({data}) from read_parquet(?, hive_partitioning = false, filename = true) group by 1",
             [[glob.escape(path) for path in paths]],
-        )
-        row = one_row(cursor)
+        ).fetchall()
     finally:
         con.close()
-    return Sums(int(row[0]), int(row[1]), int(row[2]))
+    return {name: Sums(count, int(content), int(data)) for name, count, content, data in rows}

@@ -31,7 +31,7 @@ from lgsp.schema.contract import Contract
 from lgsp.snapshots import dcat, pointer
 from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, ManifestFile, ManifestTable
 from lgsp.snapshots.manifest import encode as encode_manifest
-from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums
+from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums_of_each
 from lgsp.snapshots.signing import SigningKey
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,18 @@ class SnapshotWriter:
         return self.root / "snapshots" / f".{self.snapshot_id}.{self.token}"
 
     def write(self, contract: Contract, part: str, rows: pa.Table) -> File:
-        """Write one part of a table; the same rows give the same bytes and the same file name."""
+        """Write one part of a table; the same rows give the same bytes and the same file name. Its sums are not yet known."""
         content = encode(contract, rows)
         digest = hashlib.sha256(content).hexdigest()
         folder = contract.name if part in ("all", EMPTY) else f"{contract.name}/{OPEN}/month={part}"
         file = File(contract.name, part, f"{folder}/{digest[:32]}.parquet", content.size, digest, NO_ROWS)
-        path = self._path(file)
-        durable.write(path, content)
-        return replace(file, sums=read_sums([path]))
+        durable.write(self._path(file), content)
+        return file
+
+    def read_back(self, written: list[File]) -> list[File]:
+        """The same files with the sums of the rows that are read from them."""
+        sums = read_sums_of_each([self._path(file) for file in written])
+        return [replace(file, sums=sums[self._path(file)]) for file in written]
 
     def reuse(self, file: File, previous_id: int) -> File | None:
         """Link a file of the previous snapshot into this one; None when it is missing or cannot be linked."""
