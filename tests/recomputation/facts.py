@@ -126,10 +126,10 @@ class Facts:
     @cached_property
     def offerings(self) -> list[Offering]:
         """Every procedure at every agency that offers or offered it."""
-        offerings = []
-        for service, agency in services.offerings():
+        offerings, catalogue = [], services.default_catalogue()
+        for service, agency in catalogue.offerings:
             ends = [end for end in (service.valid_to, agency.valid_to) if end is not None]
-            start = max(service.valid_from, agency.valid_from)
+            start = catalogue.offered_from(service, agency)
             integrated_on = service.integrated_on if service.is_integrated else None
             offering = Offering(
                 service.code, agency.new_code, service.online_level, integrated_on, start, min(ends, default=None)

@@ -31,7 +31,7 @@ RATES: Mapping[str, float] = {
     "D17": 0.003,  # HTML in titles
     "D18": 0.01,  # record listed twice
     "D19": 0.05,  # a second code minted by the portal (rate of the online dossiers)
-    "D20": 0.05,  # agency code in the new style
+    "D20": 0.05,  # agency code in the other style
     "D21": 0.005,  # agency code missing; a test agency in a tenth as many records
     "D22": 0.02,  # dummy identity numbers
     "D23": 0.01,  # filler text

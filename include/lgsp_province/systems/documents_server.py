@@ -159,7 +159,7 @@ class Documents(System):
                 "orgCode": a.code,
                 "orgName": a.name,
                 "parentCode": "" if a.parent is None else all_agencies[a.parent].code,
-                "address": "Tỉnh Quảng Nam",
+                "address": agencies.seat(a),
                 "email": "van-thu@example.gov.vn",
                 "phone": "0235 000 0000",
             }

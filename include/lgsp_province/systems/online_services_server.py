@@ -108,7 +108,10 @@ class OnlineServices(System):
         if self._offered is None or self._offered[0] != today:
             self._offered = (
                 today,
-                [online_services_records.offering(*pair, today) for pair in self._catalogue.offered(today)],
+                [
+                    online_services_records.offering(*pair, self._catalogue.offered_from(*pair), today)
+                    for pair in self._catalogue.offered(today)
+                ],
             )
         catalogue = self._offered[1]
         result = catalogue[(page - 1) * size : page * size]

@@ -149,13 +149,14 @@ def _is_submitted_too_late(state: DossierState) -> bool:
 def _has_unit_not_valid(state: DossierState, has_home: bool) -> bool:
     """Whether the agency had ended by the day of receipt, or the applicant's commune was then merged or renamed.
 
+    A department that ended is still listed, so it counts as valid: only the end of a territory is known by its name.
     An address uses the units valid before the merger or those valid after it. A commune that became a ward kept its
     name, so it does not count.
     """
     accepted = state.reached_at(ACCEPTED)
     day = day_date(int(local_days(np.array([state.submitted if accepted is None else accepted]))[0]))
     agency, home = agencies.load()[state.agency], agencies.load()[state.home]
-    if agency.valid_to is not None and agency.valid_to <= day:
+    if agency.level != agencies.PROVINCE and agency.valid_to is not None and agency.valid_to <= day:
         return True
     in_address, on_day = (territory_versions.unit_at(home.unit_code, on) for on in (home.valid_from, day))
     return has_home and in_address is not None and (on_day is None or _identity(on_day) != _identity(in_address))
