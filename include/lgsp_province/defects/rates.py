@@ -53,6 +53,9 @@ RATES: Mapping[str, float] = {
     "D44": 0.0,  # HTTPS with a certificate from the province's own authority (all calls, at any rate)
     "D46": 0.01,  # a code in another style where one system names the other's (rate of the dossiers in both), and in a reference to a document
     "D47": 0.003,  # a part of a text in TCVN3, VNI or misread UTF-8; letters are lost in a fifth of them
+    "D48": 0.0,  # lists without the agencies that ended, and without what they offered (a switch: all lists, at any rate)
+    "D49": 0.0,  # one value as the other system's code in many dossiers: a default code, or what a counter enters
+    "D50": 0.0,  # a document that the gateway lists and never delivers: 404, 500, too large, or cut
     "redelivered": 0.03,  # a document listed on two days, or under two ids
     "uuid-document-id": 0.03,
     "secret": 0.002,  # secret documents and work files, which the sources must not send
@@ -73,6 +76,9 @@ _RATES_WHEN_NAMED = {
     "D38": 0.01,
     "D43": 0.01,
     "D44": 1.0,
+    "D48": 1.0,
+    "D49": 0.2,
+    "D50": 0.02,
     "schema-drift": 0.005,
 }  # rates of the defects that are off unless requested by id
 
@@ -89,6 +95,8 @@ _OUTCOMES: Mapping[str, str] = {
     "D30": "reconciled",
     "D37": "quarantined",
     "D46": "linked",
+    "D49": "flagged",
+    "D50": "quarantined",
     "secret": "quarantined",
     "channel-conflict": "reconciled",
     "submitted-overwritten": "reconciled",
@@ -140,6 +148,7 @@ _MARKS = (
     Mark("D46", "D46"),
     Mark("D47", "D47", 0.8, is_of_all_dossiers=True),
     Mark("D47-lost", "D47", 0.2, is_of_all_dossiers=True),
+    Mark("D49", "D49"),
 )
 DEFECT: Mapping[str, str] = {mark.name: mark.defect for mark in _MARKS}
 BIT: Mapping[str, int] = {mark.name: 1 << position for position, mark in enumerate(_MARKS)}

@@ -111,13 +111,20 @@ def _successors() -> dict[int, tuple[int, int]]:
 def competent_agency(state: DossierState) -> int:
     """The index of the agency that decides: the receiving agency, its successor by then, or its district for some services."""
     agency = agencies.load()[state.agency]
-    handovers, index = _successors(), state.agency
-    while index in handovers and state.modified >= handovers[index][0]:
-        index = handovers[index][1]
-    if index != state.agency:
-        return index
+    successor = _successor_at(state.agency, state.modified)
     is_decided_by_district = agency.district_code and agency.level == agencies.COMMUNE and state.service % 5 == 0
-    return agency.parent if agency.parent and is_decided_by_district else state.agency
+    if successor != state.agency or agency.parent is None or not is_decided_by_district:
+        return successor
+    is_successor_named = state.modified >= midnight(agencies.SUCCESSORS_NAMED_FROM)
+    return _successor_at(agency.parent, state.modified) if is_successor_named else agency.parent
+
+
+def _successor_at(index: int, instant: int) -> int:
+    """The agency that has the open dossiers of another at an instant."""
+    handovers = _successors()
+    while index in handovers and instant >= handovers[index][0]:
+        index = handovers[index][1]
+    return index
 
 
 def agency_name(state: DossierState, index: int) -> str:

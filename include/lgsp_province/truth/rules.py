@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from lgsp.vietnam import territory_versions
-from lgsp_province.defects import rates
+from lgsp_province.defects import rates, record_damage
 from lgsp_province.defects.rates import BIT
 from lgsp_province.systems import one_stop_shop_records, online_services_records
 from lgsp_province.truth.ledger import source_key
@@ -64,6 +64,8 @@ def violations(world: World, view: View, defects: Iterable[Mapping[str, Any]]) -
     for rule, (defect, outcome, fields) in _PLANTED.items():
         violating[rule] |= _records_with_defect(visible_defects, defect, outcome, fields)
     violating["DOS_TEXT_GARBLED"] |= _records_with_defect(visible_defects, "D47", "flagged", _NAMES)
+    shared = _records_with_defect(visible_defects, "D49", "flagged", ())
+    violating["DOS_OTHER_CODE"] |= {r for r in shared if record_damage.shared_code(states[r]) != record_damage.HUB_CODE}
     keyless = _records_with_defect(visible_defects, "poison", "quarantined", ("",))
     for rule in _KEYLESS_RULES:
         violating[rule] |= _numbered({record: states[record] for record in keyless})

@@ -41,6 +41,8 @@ _OFFLINE_DISTRICTS = {"510", "512", "519", "511", "504", "505", "506"}
 _SILENT_COMMUNES = {"505": 7, "510": 8, "504": 7, "511": 2}
 _FIRST_NEW_NUMBER = 101  # H17.101 to H17.178
 CODES_VALID_FROM = date(2016, 4, 1)
+# Until this day some records still name agencies that ended in January 2025, so that earlier worlds stay the same.
+SUCCESSORS_NAMED_FROM = date(2025, 3, 1)
 CITY = "H17"  # the code of Đà Nẵng
 
 

@@ -26,9 +26,6 @@ _TYPES = (
     (3, "Chỉ thị", "CT", 1),
 )
 _OFFICES = ("VP", "CNTT", "KTN", "KSTT", "KHTC", "TH", "NC", "VX")
-_SUCCESSORS_KNOWN_FROM = date(
-    2025, 3, 1
-)  # before, mail still goes to agencies that ended: earlier worlds stay the same
 _SUBJECTS = (
     "báo cáo số liệu chuyển đổi số tuần {week} năm {year}",
     "đôn đốc giải quyết hồ sơ thủ tục hành chính quá hạn",
@@ -58,7 +55,7 @@ def _weights(day: date) -> tuple[float, ...]:
 
 def _successor_on(index: int, day: date) -> int | None:
     """The agency that corresponds in place of another on a day; None if there is none."""
-    return index if day < _SUCCESSORS_KNOWN_FROM else agencies.successor_on(index, day)
+    return index if day < agencies.SUCCESSORS_NAMED_FROM else agencies.successor_on(index, day)
 
 
 class Registry:
