@@ -208,3 +208,4 @@ def test_an_impossible_record_is_quarantined_on_every_day(defect):
 def test_drift_and_error_pages_are_off_unless_requested():
     assert parse_rates("all")["schema-drift"] == parse_rates("all")["D38"] == 0
     assert parse_rates("schema-drift")["schema-drift"] > 0 and parse_rates("D38")["D38"] > 0
+    assert parse_rates("all,D48") == {**parse_rates("all"), "D48": 1.0}

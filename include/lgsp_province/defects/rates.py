@@ -174,20 +174,22 @@ def is_repairable(outcome: str) -> bool:
 def parse_rates(spec: Mapping[str, float] | str | None) -> dict[str, float]:
     """Rates by defect id, from `none`, `all`, a comma-separated list of ids, or a mapping of changed rates.
 
-    Raises ValueError when a defect id is unknown.
+    `all` stands for every defect that is on by default: `all,D48` adds one that is off. Raises ValueError when a defect id is unknown.
     """
     if spec is None or spec == "all":
         return dict(RATES)
     if spec == "none":
         return dict.fromkeys(RATES, 0.0)
-    default_rates = {**RATES, **_RATES_WHEN_NAMED}
-    requested = (
-        dict(spec) if isinstance(spec, Mapping) else {name: default_rates.get(name, -1.0) for name in spec.split(",")}
-    )
-    unknown = sorted(name for name in requested if name not in RATES)
+    if isinstance(spec, Mapping):
+        rest, requested = dict(RATES), dict(spec)
+    else:
+        names = spec.split(",")
+        rest = dict(RATES) if "all" in names else dict.fromkeys(RATES, 0.0)
+        default_rates = {**RATES, **_RATES_WHEN_NAMED}
+        requested = {name: default_rates.get(name, 0.0) for name in names if name != "all"}
+    unknown = sorted(requested.keys() - RATES.keys())
     if unknown:
         raise ValueError(f"unknown defects {unknown}; known defects: {', '.join(RATES)}")
-    rest = dict(RATES) if isinstance(spec, Mapping) else dict.fromkeys(RATES, 0.0)
     return rest | requested
 
 
