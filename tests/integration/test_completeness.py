@@ -256,7 +256,7 @@ def test_an_agency_has_states_while_it_is_in_force_and_listed(store: Store) -> N
     assert store.states(ONE_STOP, "H47.03") == {}
 
 
-def test_an_agency_is_not_missing_after_its_last_offering(store: Store) -> None:
+def test_an_agency_is_not_missing_after_it_handed_over(store: Store) -> None:
     days, ends_on = _working(FIRST, 40), _working(FIRST, 40)[25]
     with connect(store.settings) as connection:
         connection.execute(
@@ -265,6 +265,10 @@ def test_an_agency_is_not_missing_after_its_last_offering(store: Store) -> None:
             "('1.000002', %(busy)s, %(end)s), ('1.000001', %(quiet)s, %(end)s), ('1.000002', %(quiet)s, null)) "
             "as o (code, organisation_id, valid_to)",
             {"busy": BUSY, "quiet": QUIET, "end": ends_on},
+        )
+        connection.execute(
+            "update record.organisation_version set succeeded_by = 'H47.99' where organisation_id = any(%s)",
+            [[BUSY, QUIET]],
         )
     past = [*_dossiers(days[:25], 9), *_dossiers(days[:25], 9, agency=QUIET)]
     store.publish(past, [(ONE_STOP, FIRST, days[-1]), (PORTAL, FIRST, days[-1])])

@@ -32,7 +32,7 @@ OBJECTS = {
     },
     "record table": {
         *records.KINDS, *REFERENCE, "movement", "paper_movement", "indicator_period", "list_reading", "list_absence", "list_run",
-        "organisation_version", "dossier_naming",
+        "organisation_version", "dossier_naming", "dossier_closing",
     },
     "restricted table": set(records.TOKENS),
     "ledger table": {

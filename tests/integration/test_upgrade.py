@@ -148,7 +148,7 @@ def test_the_first_publication_rewrites_every_row_and_file(old_store: Installati
 
 
 def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> None:
-    installation.ingest("documents", BEFORE)
+    installation.ingest("documents")
     installation.publish()
     flags = "select document_id, quality_flags from shared.document order by 1"
     expected = installation.query(flags)
@@ -158,7 +158,7 @@ def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> No
         connection.execute("update ledger.installation set derived_by = 'an older version'")
     installation.publish()
     assert installation.query(flags) != expected
-    installation.rebuild("documents", BEFORE)
+    installation.rebuild("documents")
     installation.publish()
     assert installation.query(flags) == expected
 

@@ -1,6 +1,6 @@
 -- The first change in which each incoming record was seen withdrawn or refused, where no version reports the day.
 with seen as (
-    select source, source_key, status, closed_at from incoming_dossier where closed_at_basis = 'change'
+    select source, source_key, status, closed_at from incoming_dossier where closed_at_basis = 'change' and closed_at is not null
 )
 select source, source_key, status, min(closed_at) as closed_at
 from (
