@@ -267,7 +267,7 @@ def test_an_agency_is_not_missing_after_it_handed_over(store: Store) -> None:
             {"busy": BUSY, "quiet": QUIET, "end": ends_on},
         )
         connection.execute(
-            "update record.organisation_version set succeeded_by = 'H47.99' where organisation_id = any(%s)",
+            "update record.organisation_version set succeeded_by = 'H47.99', succeeded_on = '2020-01-01' where organisation_id = any(%s)",
             [[BUSY, QUIET]],
         )
     past = [*_dossiers(days[:25], 9), *_dossiers(days[:25], 9, agency=QUIET)]
