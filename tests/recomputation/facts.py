@@ -112,17 +112,11 @@ class Facts:
 
     @cached_property
     def agencies(self) -> list[Agency]:
-        """Every agency that the lists contain on that day, in force as long as its territory: lists have no other days."""
-        begin = agencies.CODES_VALID_FROM
-        days = [(begin, None) if a.level == agencies.PROVINCE else (a.valid_from, a.valid_to) for a in self._listed]
+        """Every agency that the lists contain on that day."""
         return [
-            Agency(a.new_code, agencies.LEVELS[a.level], a.kind, a.unit_code, *of_agency)
-            for a, of_agency in zip(self._listed, days, strict=True)
+            Agency(a.new_code, agencies.LEVELS[a.level], a.kind, a.unit_code, a.valid_from, a.valid_to)
+            for a in agencies.listed(self.until)
         ]
-
-    @property
-    def _listed(self) -> tuple[agencies.Agency, ...]:
-        return agencies.listed(self.until)
 
     @cached_property
     def levels(self) -> list[str]:
@@ -132,10 +126,10 @@ class Facts:
     @cached_property
     def offerings(self) -> list[Offering]:
         """Every procedure at every agency that offers or offered it."""
-        offerings, catalogue = [], services.default_catalogue()
-        for service, agency in catalogue.offerings:
+        offerings = []
+        for service, agency in services.offerings():
             ends = [end for end in (service.valid_to, agency.valid_to) if end is not None]
-            start = catalogue.offered_from(service, agency)
+            start = max(service.valid_from, agency.valid_from)
             integrated_on = service.integrated_on if service.is_integrated else None
             offering = Offering(
                 service.code, agency.new_code, service.online_level, integrated_on, start, min(ends, default=None)
