@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -68,17 +69,28 @@ def _procedures(reading: Reading) -> dict[str, Any]:
 def read(installation: Installation, reading: Reading, publishes: bool = True) -> list[str]:
     """Land, harmonise and check a reading as if the source had answered so; publish it by default."""
     first, last = (FIRST + timedelta(days=n) for n in (reading.day, reading.last or reading.day))
-    with store.connect(installation.settings) as connection:
-        batch = ledger.open_batch(connection, reading.source, Window.of_days(first, last))
-    pack = Pack(installation.settings.landing / batch.landing_path)
     found = (
         {"content": list(reading.dossiers)}
         if reading.source == "one_stop_shop"
         else {"error_code": "0", "result": list(reading.dossiers)}
     )
-    for name, answer in {"agencies": _agencies(reading), "procedures": _procedures(reading), "dossiers": found}.items():
-        pack.annotate(pack.append(name, name, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
-    pack.seal({"declared": len(reading.dossiers), "read": len(reading.dossiers), "gap": 0})
+    answers = {"agencies": _agencies(reading), "procedures": _procedures(reading), "dossiers": found}
+    return read_answers(
+        installation, reading.source, Window.of_days(first, last),
+        [(name, name, answer) for name, answer in answers.items()], len(reading.dossiers), publishes,
+    )  # fmt: skip
+
+
+def read_answers(
+    installation: Installation, source: str, window: Window, answers: Iterable[tuple[str, str, Any]], count: int, publishes: bool,
+) -> list[str]:  # fmt: skip
+    """Land answers (list, request, content) with `count` records, harmonise, check and, if asked, publish them; the batch."""
+    with store.connect(installation.settings) as connection:
+        batch = ledger.open_batch(connection, source, window)
+    pack = Pack(installation.settings.landing / batch.landing_path)
+    for name, request, content in answers:
+        pack.annotate(pack.append(name, request, 200, orjson.dumps(content), 0.0, True), is_whole=True)
+    pack.seal({"declared": count, "read": count, "gap": 0})
     with store.connect(installation.settings) as connection:
         ledger.advance(connection, batch.batch_id, "landed")
     batch_ids = installation.process([batch.batch_id])

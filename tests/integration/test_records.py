@@ -10,19 +10,16 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-import orjson
 import pytest
 from click.testing import CliRunner
 
-from lgsp import store
 from lgsp.check import gate
 from lgsp.cli.main import main
-from lgsp.land.archive import Pack
 from lgsp.publish import link_dossiers
 from lgsp.schema import codelists
-from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import Installation, installed, set_environment
+from tests.integration.readings import read_answers
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 
 Send = Callable[..., list[str]]
@@ -31,26 +28,18 @@ Send = Callable[..., list[str]]
 def _send(
     installation: Installation, source: str, *rows: dict[str, Any], publishes: bool = True, **lists: Any
 ) -> list[str]:
-    with store.connect(installation.settings) as connection:
-        batch = ledger.open_batch(connection, source, DAY)
-    pack = Pack(installation.settings.landing / batch.landing_path)
     dossiers = {"content": list(rows)} if source == "one_stop_shop" else {"error_code": "0", "result": list(rows)}
-    answers: dict[str, Any] = {
+    contents: dict[str, Any] = {
         **copy.deepcopy(LISTS[source]),
         **({} if source == "documents" else {"dossiers": dossiers}),
         **lists,
     }
-    for name, content in answers.items():
-        for request, answer in content if name == "edocs" else [(name, content)]:
-            pack.annotate(pack.append(name, request, 200, orjson.dumps(answer), 0.0, True), is_whole=True)
-    count = len(rows)
-    pack.seal({"declared": count, "read": count, "gap": 0})
-    with store.connect(installation.settings) as connection:
-        ledger.advance(connection, batch.batch_id, "landed")
-    batch_ids = installation.process([batch.batch_id])
-    if publishes:
-        installation.publish()
-    return batch_ids
+    answers = [
+        (name, request, answer)
+        for name, content in contents.items()
+        for request, answer in (content if name == "edocs" else [(name, content)])
+    ]
+    return read_answers(installation, source, DAY, answers, len(rows), publishes)
 
 
 @pytest.fixture
