@@ -44,7 +44,12 @@ _OPTIONS = (
     click.option("--days", type=click.IntRange(min=1), help="Length of the world in days, instead of --from."),
     click.option("--dossiers", type=click.IntRange(min=0), help="Number of dossiers, instead of the size's default."),
     click.option("--documents", type=click.IntRange(min=0), help="Number of documents, instead of the size's default."),
-    click.option("--defects", default="all", show_default=True, help="none, all, or ids such as D01,D08."),
+    click.option(
+        "--defects",
+        default="all",
+        show_default=True,
+        help="none, all, ids such as D01,D08, or all with ids that are off by default: all,D48.",
+    ),
     click.option(
         "--scenario",
         "scenario_name",

@@ -155,11 +155,12 @@ def _fill_reference_tables(transaction: Transaction) -> None:
         {"service_code": s.code, "valid_from": date(2016, 4, 1), "name": s.name, "field_code": s.field_code, "is_integrated_national": False}
         for s in services.load()
     ]  # fmt: skip
+    catalogue = services.default_catalogue()
     offering_rows = [
-        {"service_code": s.code, "organisation_id": a.new_code, "valid_from": max(s.valid_from, a.valid_from), "valid_to": a.valid_to,
+        {"service_code": s.code, "organisation_id": a.new_code, "valid_from": catalogue.offered_from(s, a), "valid_to": a.valid_to,
          "online_level": s.online_level, "online_mode": MODES[s.online_level], "is_integrated_national": s.is_integrated,
          "integrated_on": s.integrated_on}
-        for s, a in services.offerings()
+        for s, a in catalogue.offerings
     ]  # fmt: skip
     reference_tables.merge_tables(transaction, 1, Changes(), definitions.NAMES)
     for name, rows in (

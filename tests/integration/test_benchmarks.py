@@ -25,7 +25,7 @@ SPAN = ("--from", str(FIRST), "--to", "2026-08-10")
 def environment() -> Iterator[dict[str, str]]:
     """The variables for an empty store, and for a province with a NUL in a message, without the defects that a plain loop cannot read."""
     world = World.generate(
-        "tiny", 26, FIRST, date(2026, 8, 10),
+        "tiny", 61, FIRST, date(2026, 8, 10),
         dossiers_count=300, documents_count=40, defects_chosen={"poison": 0, "D42": 0, "D37": 0.1},
     )  # fmt: skip
     with serving(world, as_of=MIDNIGHT) as connections, throughput.store_of(connections) as variables:

@@ -256,6 +256,26 @@ def test_an_agency_has_states_while_it_is_in_force_and_listed(store: Store) -> N
     assert store.states(ONE_STOP, "H47.03") == {}
 
 
+def test_an_agency_is_not_missing_after_it_handed_over(store: Store) -> None:
+    days, ends_on = _working(FIRST, 40), _working(FIRST, 40)[25]
+    with connect(store.settings) as connection:
+        connection.execute(
+            "insert into shared.service_offering (service_code, organisation_id, valid_from, valid_to, snapshot_id) "
+            "select code, organisation_id, '2018-07-01', valid_to, 1 from (values ('1.000001', %(busy)s, %(end)s), "
+            "('1.000002', %(busy)s, %(end)s), ('1.000001', %(quiet)s, %(end)s), ('1.000002', %(quiet)s, null)) "
+            "as o (code, organisation_id, valid_to)",
+            {"busy": BUSY, "quiet": QUIET, "end": ends_on},
+        )
+        connection.execute(
+            "update record.organisation_version set succeeded_by = 'H47.99', succeeded_on = '2020-01-01' where organisation_id = any(%s)",
+            [[BUSY, QUIET]],
+        )
+    past = [*_dossiers(days[:25], 9), *_dossiers(days[:25], 9, agency=QUIET)]
+    store.publish(past, [(ONE_STOP, FIRST, days[-1]), (PORTAL, FIRST, days[-1])])
+    assert max(store.states()) == ends_on - timedelta(days=1) and set(store.states().values()) <= {"received", "zero"}
+    assert store.states(agency=QUIET)[days[-1]] == "missing", "it still offers one procedure"
+
+
 def test_quarantined_records_count_as_received(store: Store) -> None:
     store.publish(covers=[(ONE_STOP, FIRST, FIRST)])
     with connect(store.settings) as connection:

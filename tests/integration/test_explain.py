@@ -181,7 +181,7 @@ def test_a_territory_of_the_map_is_explained_by_its_metric(published: Installati
     (("on_tme", "ALL", MONTH), "similar: on_time"),
     (("on_time", "UBND xã Tam Dan", MONTH), "UBND xã Tam Dân"),
     (("on_time", "ALL", "2025-08"), "published for 2026-07, 2026-08"),
-    (("form_06a.open_lat", "H47.161", MONTH), "similar: open_late"),
+    (("form_06a.open_lat", "H17.161", MONTH), "similar: open_late"),
     (("on_time.online", "ALL", MONTH), "it is a single number"),
     (("on_time", "ALL", "2026-08/1"), "only for half_year, month"),
 ])  # fmt: skip
@@ -250,7 +250,7 @@ def test_versions_are_compared_by_column_name_not_by_position(published_copy: In
 
 
 def test_an_unknown_key_is_refused_with_similar_keys(published: Installation) -> None:
-    (row,) = published.query("select min(dossier_id) as key from shared.dossier where dossier_id like 'H47.%%'")
+    (row,) = published.query("select min(dossier_id) as key from shared.dossier where dossier_id like 'H17.%%'")
     with pytest.raises(LgspError, match=row["key"]):
         _trace(published, "dossier", row["key"][:-1] + "x")
 
@@ -351,16 +351,17 @@ def test_an_id_is_found_as_it_is_pasted(published: Installation, kind: str, styl
 
 
 def test_an_id_is_found_with_an_agency_in_the_old_style(published: Installation) -> None:
-    query = "select {0} as key from shared.{1} where {0} ~ '^H47[.][0-9]{{2}}[.][0-9]{{2}}[-,]' limit 1"
+    query = "select {0} as key from shared.{1} where {0} ~ '^H17[.][0-9]{{2}}[-,]' limit 1"
     for kind, separator in (("dossier", "-"), ("document", ",")):
         rows = published.query(query.format(lineage.KEYS[kind], kind))
+        assert rows
         for key in (row["key"] for row in rows):
             agency, _, rest = key.partition(separator)
-            old = ".".join(["000", *reversed(agency.split("."))])
+            old = ".".join(["000", "00", *reversed(agency.split("."))])
             assert _trace(published, kind, f"{old}{separator}{rest}").key == key
 
 
 def test_a_number_is_found_by_pasted_codes(published: Installation) -> None:
-    plain = _explain(published, "on_time", "H47.07", MONTH)
-    pasted = _explain(published, " On_Time\u200b", "000.00.07.h47 ", MONTH.replace("-", "\u2011"))
+    plain = _explain(published, "on_time", "H17.14", MONTH)
+    pasted = _explain(published, " On_Time\u200b", "000.00.14.h17 ", MONTH.replace("-", "\u2011"))
     assert pasted.question.row == plain.question.row

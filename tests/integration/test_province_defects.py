@@ -20,8 +20,18 @@ from lgsp_province.world.calendar import midnight
 START, END, SEED = date(2026, 6, 1), date(2026, 6, 10), 5
 AS_OF = midnight(date(2026, 6, 11))
 ONE_STOP, PORTAL = "one_stop_shop", "online_services"
-OF_DOCUMENTS = {"D32", "D36", "D37", "redelivered", "uuid-document-id", "secret", "status-form", "private-subject"}
-OF_CALLS = {"D38", "D43", "D44"}
+OF_DOCUMENTS = {
+    "D32",
+    "D36",
+    "D37",
+    "D50",
+    "redelivered",
+    "uuid-document-id",
+    "secret",
+    "status-form",
+    "private-subject",
+}
+OF_CALLS = {"D38", "D43", "D44", "D48"}
 OF_LISTS = {"D18", "D19"}  # these change the lists and the keys, not a field
 DEFECTS = sorted(RATES.keys() - OF_DOCUMENTS - OF_CALLS)
 UNMARKED = {"D30", "closed-at-receipt"}  # the portal reports so in every world
@@ -106,7 +116,7 @@ def test_a_second_code_is_only_in_the_portal():
 
 @cache
 def everything_marked():
-    return draw_marks(SEED, world().dossiers, RATES | {"schema-drift": 0.005})
+    return draw_marks(SEED, world().dossiers, RATES | {"schema-drift": 0.005, "D49": 0.2})
 
 
 @pytest.mark.parametrize("mark", sorted(BIT))
@@ -198,3 +208,4 @@ def test_an_impossible_record_is_quarantined_on_every_day(defect):
 def test_drift_and_error_pages_are_off_unless_requested():
     assert parse_rates("all")["schema-drift"] == parse_rates("all")["D38"] == 0
     assert parse_rates("schema-drift")["schema-drift"] > 0 and parse_rates("D38")["D38"] > 0
+    assert parse_rates("all,D48") == {**parse_rates("all"), "D48": 1.0}

@@ -81,7 +81,8 @@ def test_s22_f43_an_altered_row_file_or_signature_is_refused(store: Installation
 
     with connect(settings) as connection:
         connection.execute(
-            "update shared.dossier set extension_count = coalesce(extension_count, 0) + 1 where dossier_id = (select min(dossier_id) from shared.dossier)"
+            "update shared.dossier set extension_count = coalesce(extension_count, 0) + 1 "
+            "where dossier_id = (select min(dossier_id) from shared.dossier where snapshot_id = 1)"
         )
         connection.execute("delete from history.dossier where ctid = (select min(ctid) from history.dossier)")
     for snapshot_id in (1, 2):

@@ -41,6 +41,9 @@ NEVER_PLANTED = {
     "D40",
     "D43",
     "D44",
+    "D48",
+    "D49",
+    "D50",
 }  # in fields that the platform ignores, or off
 
 Change = Callable[[str, str, str, object], None]  # table, condition, column, value

@@ -148,17 +148,17 @@ def test_the_first_publication_rewrites_every_row_and_file(old_store: Installati
 
 
 def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> None:
-    installation.ingest("documents", BEFORE)
+    installation.ingest("one_stop_shop")
     installation.publish()
-    flags = "select document_id, quality_flags from shared.document order by 1"
+    flags = "select dossier_id, quality_flags from shared.dossier order by 1"
     expected = installation.query(flags)
     assert any(row["quality_flags"] for row in expected)
     with store.connect(installation.settings) as connection:
-        connection.execute("update record.document set quality_flags = null")
+        connection.execute("update record.dossier set quality_flags = null")
         connection.execute("update ledger.installation set derived_by = 'an older version'")
     installation.publish()
     assert installation.query(flags) != expected
-    installation.rebuild("documents", BEFORE)
+    installation.rebuild("one_stop_shop")
     installation.publish()
     assert installation.query(flags) == expected
 

@@ -112,11 +112,17 @@ class Facts:
 
     @cached_property
     def agencies(self) -> list[Agency]:
-        """Every agency that the lists contain on that day."""
+        """Every agency that the lists contain on that day, in force as long as its territory: lists have no other days."""
+        begin = agencies.CODES_VALID_FROM
+        days = [(begin, None) if a.level == agencies.PROVINCE else (a.valid_from, a.valid_to) for a in self._listed]
         return [
-            Agency(a.new_code, agencies.LEVELS[a.level], a.kind, a.unit_code, a.valid_from, a.valid_to)
-            for a in agencies.listed(self.until)
+            Agency(a.new_code, agencies.LEVELS[a.level], a.kind, a.unit_code, *of_agency)
+            for a, of_agency in zip(self._listed, days, strict=True)
         ]
+
+    @property
+    def _listed(self) -> tuple[agencies.Agency, ...]:
+        return agencies.listed(self.until)
 
     @cached_property
     def levels(self) -> list[str]:
@@ -126,10 +132,10 @@ class Facts:
     @cached_property
     def offerings(self) -> list[Offering]:
         """Every procedure at every agency that offers or offered it."""
-        offerings = []
-        for service, agency in services.offerings():
+        offerings, catalogue = [], services.default_catalogue()
+        for service, agency in catalogue.offerings:
             ends = [end for end in (service.valid_to, agency.valid_to) if end is not None]
-            start = max(service.valid_from, agency.valid_from)
+            start = catalogue.offered_from(service, agency)
             integrated_on = service.integrated_on if service.is_integrated else None
             offering = Offering(
                 service.code, agency.new_code, service.online_level, integrated_on, start, min(ends, default=None)

@@ -97,7 +97,9 @@ def figures_merger(dossiers: Dossiers) -> dict[str, int]:
 def half_month_counts(dossiers: Dossiers) -> list[int]:
     """The dossiers that each new commune received in the first half of July 2025."""
     counts = counts_by_agency(dossiers, received_within(dossiers, date(2025, 7, 1), date(2025, 7, 16)))
-    return [int(counts[a.index]) for a in ALL_AGENCIES if a.valid_from == date(2025, 7, 1)]
+    return [
+        int(counts[a.index]) for a in ALL_AGENCIES if a.level == agencies.COMMUNE and a.valid_from == date(2025, 7, 1)
+    ]
 
 
 @pytest.mark.parametrize(("name", "figure", "value"), FIGURES)

@@ -13,6 +13,8 @@ from lgsp.settings import connection_variable
 from lgsp.window import Window
 
 CALLS_PER_MINUTE = "60000"
+# Its lists have no agencies that ended (D48): a list of November 2026 has no district.
+DEFECTS = "all,D48"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Simulation:
         ready.unlink(missing_ok=True)
         return [
             str(Path(sys.executable).with_name("lgsp")), "province", "serve",
-            "--size", self.size, "--days", str(self.days), "--port-base", "0",
+            "--size", self.size, "--days", str(self.days), "--defects", DEFECTS, "--port-base", "0",
             "--ready-file", str(ready),
         ]  # fmt: skip
 

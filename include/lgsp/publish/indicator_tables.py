@@ -34,7 +34,7 @@ def update_completeness(run: PublishRun) -> None:
     """Update the completeness of the data by source, agency and day, where it may have changed.
 
     Reads: ledger.batch, ledger.source, ledger.quarantine, ledger.confirmed_silence, record.organisation, record.dossier,
-    shared.working_day, the temporary table received_change. Writes: ledger.received_day, online_procedure, derived_feed,
+    shared.working_day, shared.service_offering, the temporary table received_change. Writes: ledger.received_day, online_procedure, derived_feed,
     derived_agency, completeness.
     """
     completeness.refresh(run.transaction, run.batch_ids, run.derives_all)

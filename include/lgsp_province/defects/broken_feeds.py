@@ -53,7 +53,7 @@ def plan_feeds(spec: str, dossiers: Dossiers, calendar: WorkCalendar, start: dat
             f"{len(working_days)} working days are too few for broken feeds; at least {2 * SILENT_DAYS} are needed"
         )
     silent_days, days_before = working_days[-SILENT_DAYS:], working_days[-SILENT_DAYS - 2 * SYSTEM_OUTAGE_DAYS - 1 :]
-    in_one_stop, in_both = _busiest_agencies(dossiers, silent_days, end)
+    in_one_stop, in_both = _busiest_agencies(dossiers, silent_days, start, end)
     down_days, empty_days = days_before[:SYSTEM_OUTAGE_DAYS], days_before[SYSTEM_OUTAGE_DAYS : 2 * SYSTEM_OUTAGE_DAYS]
     return (
         BrokenFeed(ONE_STOP, in_one_stop, day_date(silent_days[0]), end),
@@ -64,14 +64,17 @@ def plan_feeds(spec: str, dossiers: Dossiers, calendar: WorkCalendar, start: dat
     )
 
 
-def _busiest_agencies(dossiers: Dossiers, days: list[int], end: date) -> tuple[int, int]:
-    """The agency with the most online dossiers received on some days, and another with the most dossiers in both systems."""
+def _busiest_agencies(dossiers: Dossiers, days: list[int], start: date, end: date) -> tuple[int, int]:
+    """The agency with the most online dossiers received on some days, and another with the most dossiers in both systems.
+
+    No list has the first day of a department, so one that began after `start` seems to have been silent before.
+    """
     is_in_period = np.isin(received_on(dossiers), days) & dossiers.in_one_stop
     is_online = is_in_period & (dossiers.channel == ONLINE)
     count = len(agencies.load())
     online = np.bincount(dossiers.agency[is_online], minlength=count)
     in_both_count = np.bincount(dossiers.agency[is_in_period & dossiers.in_portal], minlength=count)
-    in_force = [agency.index for agency in agencies.in_force(end)]
+    in_force = [a.index for a in agencies.in_force(end) if a.valid_from <= start or a.level != agencies.PROVINCE]
     first = max(in_force, key=lambda index: (int(online[index]), -index))
     second = max((index for index in in_force if index != first), key=lambda index: (int(in_both_count[index]), -index))
     if online[first] < SILENT_DAYS or in_both_count[second] < 2 * SILENT_DAYS:

@@ -9,6 +9,7 @@ from lgsp_province.world.document_data import NEW, PROFILES, REPLACEMENT, REVOCA
 
 # A subject shows at most one of these: the first one drawn.
 _SUBJECT_DEFECTS = ("private-subject", "D23", "D02", "D03", "D04", "D05", "D07", "D17", "D01", "D47")
+_EXCLUDING = ("secret", "D37", "D50")  # they keep a document out of every dataset
 _MAX_LISTING_DELAY = 5 * 3600
 
 
@@ -40,6 +41,7 @@ def mark_documents(seed: int, documents: list[Document], rates: Mapping[str, flo
     eligible: dict[str, Callable[[Document], bool]] = {
         "secret": is_standalone,
         "D37": lambda d: is_standalone(d) and d.index not in excluded,
+        "D50": lambda d: is_standalone(d) and d.index not in excluded,
         **dict.fromkeys(_SUBJECT_DEFECTS, has_content),
         "D06": has_content,
         "D08": lambda d: True,
@@ -54,7 +56,7 @@ def mark_documents(seed: int, documents: list[Document], rates: Mapping[str, flo
     defects: dict[int, set[str]] = {d.index: set() for d in documents}
     for name, is_eligible in eligible.items():
         drawn = _draw(seed, name, rates.get(name, 0.0), documents, is_eligible)
-        if name in ("secret", "D37"):
+        if name in _EXCLUDING:
             excluded |= drawn
         for index in drawn:
             if name not in _SUBJECT_DEFECTS or not defects[index].intersection(_SUBJECT_DEFECTS):

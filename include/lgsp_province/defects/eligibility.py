@@ -166,7 +166,7 @@ def by_mark(dossiers: Dossiers) -> dict[str, Mask]:
         "D18-one-stop": dossiers.in_one_stop,
         "D18-portal": dossiers.in_portal,
         "D19": in_both & is_online & facts.is_accepted,
-        "D20": _of_agencies(dossiers, (agency.index for agency in all_agencies if agency.code != agency.new_code)),
+        "D20": _of_agencies(dossiers, (agency.index for agency in all_agencies if agency.code != agency.other_code)),
         "D21": _of_agencies(dossiers, _with_unique_name()) & ~is_unreadable,
         "D21-test": facts.is_not_deleted & (_random_group(dossiers) % 2 == 1),
         "D24": facts.is_not_deleted,

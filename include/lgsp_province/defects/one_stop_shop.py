@@ -100,6 +100,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
         damaged.replace("D16", "digitizedComponents", str(damaged.value("digitizedComponents")))
     if damaged.has("D31"):
         record_damage.rotate_list(damaged, "task")
+    if damaged.has("D49") and state.link == NOT_LINKED:
+        record_damage.share_code(damaged, "nationCode")
     if damaged.has("D46") and state.link in (NOT_LINKED, BY_NATION_CODE):
         record_damage.restyle_code(damaged, "nationCode", state.portal_code)
     if damaged.has("schema-drift"):

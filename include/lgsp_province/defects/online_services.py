@@ -65,6 +65,8 @@ def _damage_values(damaged: DamagedRecord) -> None:
             damaged.replace("D16", "DanhSachLePhi.Gia", record_damage.vietnamese_number(int(fee), variant))
     if damaged.has("D31"):
         record_damage.rotate_list(damaged, "TienDo")
+    if damaged.has("D49") and damaged.state.link == NOT_LINKED:
+        record_damage.share_code(damaged, "MaHoSoKhac")
     if damaged.has("D46") and damaged.state.link in (NOT_LINKED, BY_OTHER_CODE):
         record_damage.restyle_code(damaged, "MaHoSoKhac", damaged.state.code)
     if damaged.has("schema-drift"):

@@ -31,7 +31,7 @@ RATES: Mapping[str, float] = {
     "D17": 0.003,  # HTML in titles
     "D18": 0.01,  # record listed twice
     "D19": 0.05,  # a second code minted by the portal (rate of the online dossiers)
-    "D20": 0.05,  # agency code in the new style
+    "D20": 0.05,  # agency code in the other style
     "D21": 0.005,  # agency code missing; a test agency in a tenth as many records
     "D22": 0.02,  # dummy identity numbers
     "D23": 0.01,  # filler text
@@ -53,6 +53,9 @@ RATES: Mapping[str, float] = {
     "D44": 0.0,  # HTTPS with a certificate from the province's own authority (all calls, at any rate)
     "D46": 0.01,  # a code in another style where one system names the other's (rate of the dossiers in both), and in a reference to a document
     "D47": 0.003,  # a part of a text in TCVN3, VNI or misread UTF-8; letters are lost in a fifth of them
+    "D48": 0.0,  # lists without the agencies that ended, and without what they offered (a switch: all lists, at any rate)
+    "D49": 0.0,  # one value as the other system's code in many dossiers: a default code, or what a counter enters
+    "D50": 0.0,  # a document that the gateway lists and never delivers: 404, 500, too large, or cut
     "redelivered": 0.03,  # a document listed on two days, or under two ids
     "uuid-document-id": 0.03,
     "secret": 0.002,  # secret documents and work files, which the sources must not send
@@ -73,6 +76,9 @@ _RATES_WHEN_NAMED = {
     "D38": 0.01,
     "D43": 0.01,
     "D44": 1.0,
+    "D48": 1.0,
+    "D49": 0.2,
+    "D50": 0.02,
     "schema-drift": 0.005,
 }  # rates of the defects that are off unless requested by id
 
@@ -89,6 +95,8 @@ _OUTCOMES: Mapping[str, str] = {
     "D30": "reconciled",
     "D37": "quarantined",
     "D46": "linked",
+    "D49": "flagged",
+    "D50": "quarantined",
     "secret": "quarantined",
     "channel-conflict": "reconciled",
     "submitted-overwritten": "reconciled",
@@ -140,6 +148,7 @@ _MARKS = (
     Mark("D46", "D46"),
     Mark("D47", "D47", 0.8, is_of_all_dossiers=True),
     Mark("D47-lost", "D47", 0.2, is_of_all_dossiers=True),
+    Mark("D49", "D49"),
 )
 DEFECT: Mapping[str, str] = {mark.name: mark.defect for mark in _MARKS}
 BIT: Mapping[str, int] = {mark.name: 1 << position for position, mark in enumerate(_MARKS)}
@@ -165,20 +174,22 @@ def is_repairable(outcome: str) -> bool:
 def parse_rates(spec: Mapping[str, float] | str | None) -> dict[str, float]:
     """Rates by defect id, from `none`, `all`, a comma-separated list of ids, or a mapping of changed rates.
 
-    Raises ValueError when a defect id is unknown.
+    `all` stands for every defect that is on by default: `all,D48` adds one that is off. Raises ValueError when a defect id is unknown.
     """
     if spec is None or spec == "all":
         return dict(RATES)
     if spec == "none":
         return dict.fromkeys(RATES, 0.0)
-    default_rates = {**RATES, **_RATES_WHEN_NAMED}
-    requested = (
-        dict(spec) if isinstance(spec, Mapping) else {name: default_rates.get(name, -1.0) for name in spec.split(",")}
-    )
-    unknown = sorted(name for name in requested if name not in RATES)
+    if isinstance(spec, Mapping):
+        rest, requested = dict(RATES), dict(spec)
+    else:
+        names = spec.split(",")
+        rest = dict(RATES) if "all" in names else dict.fromkeys(RATES, 0.0)
+        default_rates = {**RATES, **_RATES_WHEN_NAMED}
+        requested = {name: default_rates.get(name, 0.0) for name in names if name != "all"}
+    unknown = sorted(requested.keys() - RATES.keys())
     if unknown:
         raise ValueError(f"unknown defects {unknown}; known defects: {', '.join(RATES)}")
-    rest = dict(RATES) if isinstance(spec, Mapping) else dict.fromkeys(RATES, 0.0)
     return rest | requested
 
 

@@ -23,7 +23,7 @@ POISON = rates.mask(*_POISON, *SURROGATE)
 
 def value_bits(side: str) -> int:
     """The bits of the marks that damage values other than dates and texts; `side` is `one-stop` or `portal`."""
-    names = ("D16", "D21", "D46", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}")
+    names = ("D16", "D21", "D46", "D49", "D21-test", "D23", "D31", "D41", "schema-drift", f"unknown-status-{side}")
     return rates.mask(*_POISON, f"poison-surrogate-{side}", *names)
 
 
@@ -48,6 +48,9 @@ LONE_SURROGATE = orjson.Fragment(b'"Nguy\\u1ec5n \\ud800 An"')
 LONG_NUMBER = "9" * 400
 DEEP_LIST = orjson.Fragment(b"[" * 200 + b"]" * 200)
 UNKNOWN_STATUS = 99
+HUB_CODE = "000.00.00.H47-200101-0001"  # a default of the software, in the form of a dossier code
+NO_CODE = "Không có"
+_COUNTER_VALUES = ("1", "0000", "BN-01", NO_CODE)
 FILLERS = (".", "-", "Dinhkem")
 _SPACES = ("\u00a0", "\u200b")
 _LETTERS = re.compile(r"[^\x00-\x7f]{2,}")
@@ -182,6 +185,18 @@ def damage_texts(damaged: DamagedRecord, texts: tuple[str, ...], codes: tuple[st
 def restyle_code(damaged: DamagedRecord, field: str, code: str) -> None:
     """Name a dossier of the other system by its code in another style (D46)."""
     damaged.replace("D46", field, code_styles.restyled(code, pick(damaged.state, 36, 6)))
+
+
+def shared_code(state: DossierState) -> str:
+    """The value that many dossiers have as the code in the other system (D49): half of them the same code."""
+    variant = pick(state, 30, 2 * len(_COUNTER_VALUES))
+    return _COUNTER_VALUES[variant] if variant < len(_COUNTER_VALUES) else HUB_CODE
+
+
+def share_code(damaged: DamagedRecord, field: str) -> None:
+    """Name no dossier of the other system, but a value that many dossiers share (D49); a word for nothing is no code."""
+    value = shared_code(damaged.state)
+    damaged.replace("D49", field, value, "repaired" if value == NO_CODE else None)
 
 
 def rotate_list(damaged: DamagedRecord, field: str) -> None:

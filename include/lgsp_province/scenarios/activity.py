@@ -27,12 +27,13 @@ _ONLINE_EVERY = 3
 def catalogue() -> Catalogue:
     """The default catalogue, with the services of the province's office added where an agency offers none online."""
     default = services.default_catalogue()
-    office = [service for service, agency in default.offerings if agency.code == "000.00.01.H47"]
-    with_online = {
-        agency.index for service, agency in default.offerings if service.online_level >= 3 and not service.is_vertical
-    }
-    without = [a for a in agencies.before_merger() if a.index not in with_online and not a.is_offline]
-    return Catalogue(default.services, (*default.offerings, *((s, a) for a in without for s in office)))
+    own = [(s, a) for s, a in default.offerings if (s.index, a.index) not in default.taken_over]
+    office = [service for service, agency in own if agency.code == "000.00.01.H47"]
+    with_online = {agency.index for service, agency in own if service.online_level >= 3 and not service.is_vertical}
+    without = [a for a in agencies.in_force(LAST_ON) if a.index not in with_online and not a.is_offline]
+    return Catalogue(
+        default.services, (*default.offerings, *((s, a) for a in without for s in office)), default.taken_over
+    )
 
 
 def generate_dossiers(seed: int, calendar: WorkCalendar, start: date, end: date) -> Dossiers:

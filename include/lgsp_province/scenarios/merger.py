@@ -30,7 +30,7 @@ def generate_dossiers(seed: int, calendar: WorkCalendar, start: date, end: date)
 
 def _counts(rng: np.random.Generator) -> dict[int, int]:
     """The number of dossiers that each new commune receives in the first half of July: at least two each."""
-    new = [a for a in agencies.load() if a.valid_from == territory_versions.MERGER]
+    new = [a for a in agencies.load() if a.valid_from == territory_versions.MERGER and a.level == agencies.COMMUNE]
     not_silent = [a.index for a in new if not a.is_silent]
     busy = rng.choice(not_silent, BUSY_COMMUNES, replace=False).tolist()
     counts = {a.index: int(rng.integers(2, 6) if a.is_silent else rng.integers(8, 30)) for a in new}

@@ -70,7 +70,9 @@ def services_by_agency(catalogue: Catalogue, day: date) -> dict[int, list[Servic
     """The services offered on a day, by agency index; services that only the portal handles are left out."""
     offered: dict[int, list[Service]] = {}
     for service, agency in catalogue.offerings:
-        is_valid = service.valid_from <= day and (service.valid_to is None or day < service.valid_to)
+        is_valid = catalogue.offered_from(service, agency) <= day and (
+            service.valid_to is None or day < service.valid_to
+        )
         if is_valid and not service.is_vertical:
             offered.setdefault(agency.index, []).append(service)
     return offered

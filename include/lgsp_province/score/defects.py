@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from lgsp.vietnam import text
 from lgsp_province.defects.rates import RATES
+from lgsp_province.defects.record_damage import HUB_CODE
 from lgsp_province.score.dataset import Dataset, Key, fields_read
 from lgsp_province.score.world import ExpectedDataset
 
@@ -36,6 +37,7 @@ _TREATMENTS: Mapping[str, frozenset[str]] = {
         "D41": ("filler", "damaged", "unreadable_phone", "format"),
         "D42": ("key_case",),
         "D46": ("invisible",),
+        "D49": ("filler",),
         "D47": ("cp1258", "look_alike", "invisible", "mojibake", "tcvn3", "vni", "garbled", "nfc"),
         "misprint": ("corrected",),
         "poison": ("unreadable_value",),
@@ -52,6 +54,7 @@ _FLAG_OF_DEFECT = {
     "D22": "DOS_ID_DUMMY", "D27": "DOS_ONLINE_LEVEL2", "D05": "DOS_TEXT_GARBLED", "D47": "DOS_TEXT_GARBLED", "D41": "DOS_ID_DAMAGED",
     "poison": "DOS_VALUE_UNREADABLE", "D31": "DOS_EVENT_ORDER",
 }  # fmt: skip
+_ODD_CODE, _HUB = "DOS_OTHER_CODE", "DOS_HUB_CODE"  # D49: the second is a flag of the dossier, not of one record
 # The attributes in which the two systems differ.
 _CONFLICTING = {
     "D30": {"status"}, "channel-conflict": {"channel"}, "submitted-overwritten": {"submitted_at"},
@@ -150,6 +153,8 @@ class DefectScorer:
             return not conflicts.isdisjoint(attributes) if is_linked else None
         if defect == "D19":
             return is_linked if self.expected.dossier_of[record] != record[1] else None
+        if defect == "D49" and planted.outcome == "flagged":
+            return self._flag_problem(planted) is None
         if defect == "D31" or defect == "D27":
             return _FLAG_OF_DEFECT[defect] in self.dataset.flags[record] if record[0] != "documents" else None
         treatments = _TREATMENTS.get(defect)
@@ -184,10 +189,11 @@ class DefectScorer:
     def _flag_problem(self, planted: PlantedDefect) -> str | None:
         if planted.defect == "schema-drift":
             return None if planted.path in self.dataset.drifted_fields else "the batch reports no drift of the field"
-        flags = self.dataset.flags.get(planted.record)
-        if flags is None or _FLAG_OF_DEFECT[planted.defect] in flags:
-            return None
-        return f"has no flag {_FLAG_OF_DEFECT[planted.defect]}"
+        flags, flag = self.dataset.flags.get(planted.record), _FLAG_OF_DEFECT.get(planted.defect, _ODD_CODE)
+        if planted.defect == "D49" and self.expected.sent(planted.record, planted.path) == HUB_CODE:
+            dossier = self.dataset.dossiers.get(self.expected.dossier_of[planted.record])
+            flags, flag = (dossier["quality_flags"] if dossier else None), _HUB
+        return None if flags is None or flag in flags else f"has no flag {flag}"
 
     def _text_problem(self, planted: PlantedDefect) -> str | None:
         if planted.record[0] == "documents":

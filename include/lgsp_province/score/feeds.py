@@ -41,6 +41,28 @@ class FeedScore:
         return self.missing / self.broken if self.broken else 1.0
 
 
+def readings(world: World) -> Iterator[tuple[date, list[Windows]]]:
+    """The days on which the systems are read, each with the windows to read before each publication.
+
+    One reading after the end; with lists that drop the agencies that ended (D48), also one on the day before each day of
+    change. An agency that no list ever had is unknown.
+    """
+    after, first = world.end + timedelta(days=1), world.start
+    if not world.rates["D48"]:
+        yield after, list(windows_by_publication(world))
+        return
+    for change in agencies.days_of_change():
+        day = change - timedelta(days=1)  # its list still has the agencies that end
+        if first < day < world.end:
+            yield day, [_windows(first, day - timedelta(days=1))]
+            first = day
+    yield after, [_windows(first, world.end)]
+
+
+def _windows(first: date, last: date) -> Windows:
+    return [(source, Window.of_days(first, last)) for source in sources.names()]
+
+
 def windows_by_publication(world: World) -> Iterator[Windows]:
     """The windows to read before each publication.
 
@@ -49,16 +71,16 @@ def windows_by_publication(world: World) -> Iterator[Windows]:
     """
     of_systems = [feed for feed in world.feeds if feed.agency is None]
     if not of_systems:
-        yield [(source, Window.of_days(world.start, world.end)) for source in sources.names()]
+        yield _windows(world.start, world.end)
         return
     first, last = min(feed.first_on for feed in of_systems), max(feed.last_on for feed in of_systems)
-    yield [(source, Window.of_days(world.start, first - timedelta(days=1))) for source in sources.names()]
+    yield _windows(world.start, first - timedelta(days=1))
     windows: Windows = []
     for source in sources.names():
         feeds = [feed for feed in of_systems if feed.system == source]
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         windows += [(source, Window.of_days(day, day)) for day in days if not _is_down(feeds, day)]
-    yield [*windows, *((source, Window.of_days(last + timedelta(days=1), world.end)) for source in sources.names())]
+    yield [*windows, *_windows(last + timedelta(days=1), world.end)]
 
 
 def _is_down(feeds: list[BrokenFeed], day: date) -> bool:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from lgsp.store.embedded_postgres import Server
 from lgsp_province.score import links, privacy, rows, rules
 from lgsp_province.score.dataset import read, texts
 from lgsp_province.score.defects import TEXTS, DefectScore, DefectScorer, defect_scores
-from lgsp_province.score.feeds import FeedScore, ingest, score_feeds, windows_by_publication
+from lgsp_province.score.feeds import FeedScore, Windows, ingest, readings, score_feeds
 from lgsp_province.score.links import Measure
 from lgsp_province.score.privacy import PersonalDataFinding
 from lgsp_province.score.rows import TableScore
@@ -194,20 +194,26 @@ def published_installation(world: World, as_of: datetime, home: Path | None = No
     folder = home or Path(tempfile.mkdtemp(prefix="lgsp-score-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        *earlier, (_, publications) = readings(world)
+        for before, windows in earlier:
+            with serving(world, as_of=datetime.combine(before, datetime.min.time(), LOCAL)) as connections:
+                _publish(folder, connections, world, windows)
         with serving(world, as_of=as_of) as connections:
-            yield _publish(folder, connections, world)
+            yield _publish(folder, connections, world, publications)
     finally:
         Server(folder).stop()
         if home is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _publish(home: Path, connections: Mapping[str, Mapping[str, Any]], world: World) -> Settings:
+def _publish(
+    home: Path, connections: Mapping[str, Mapping[str, Any]], world: World, publications: Iterable[Windows]
+) -> Settings:
     environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(values) for name, values in connections.items()}
     environment |= {f"LGSP_REQUESTS_PER_MINUTE_{name.upper()}": _UNLIMITED for name in connections}
     settings = Settings.from_env({**environment, "LGSP_HOME": str(home)})
     install.ensure(settings)
-    for windows in windows_by_publication(world):
+    for windows in publications:
         for source, window in windows:
             ingest(settings, source, window, world)
         publish.run(settings)

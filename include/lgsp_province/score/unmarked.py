@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lgsp_province.score.dataset import Key
 from lgsp_province.score.defects import DefectScore, DefectScorer
+from lgsp_province.world import agencies
+from lgsp_province.world.calendar import day_date, local_days
 from lgsp_province.world.view import DossierState
 
 _SATURDAY = 5  # as in date.weekday()
@@ -11,7 +15,7 @@ _TIMES = ("submitted_at", "received_at", "due_at", "finished_at", "closed_at")
 
 
 def unmarked_scores(scorer: DefectScorer) -> dict[str, DefectScore]:
-    """Scores for D10, D13, D29, D35, D38, D39, D40, D43 and D44."""
+    """Scores for D10, D13, D29, D35, D38, D39, D40, D43, D44 and D48."""
     return {
         "D10": _times(scorer, "D10", in_one_stop=False, note="local times in compact form, read as local times"),
         "D13": _times(scorer, "D13", in_one_stop=True, note="times in UTC, read as UTC"),
@@ -22,6 +26,7 @@ def unmarked_scores(scorer: DefectScorer) -> dict[str, DefectScore]:
         "D40": DefectScore("D40", note=f"missing and surplus records of all lists: {scorer.dataset.gap_count}"),
         "D43": _calls(scorer, "D43", "by the gateway alone, for a moment"),
         "D44": _calls(scorer, "D44", "with a certificate of the province's own authority"),
+        "D48": _lists(scorer),
     }
 
 
@@ -90,6 +95,23 @@ def _calls(scorer: DefectScorer, name: str, how: str) -> DefectScore:
     rate = scorer.expected.world.rates[name]
     answered = f"on: {rate:.1%} of the calls are answered" if rate else "off: no call is answered"
     return DefectScore(name, note=f"{answered} {how}")
+
+
+def _lists(scorer: DefectScorer) -> DefectScore:
+    """Dossiers received by agencies that ended before the lists were read: all have their receiving agency."""
+    if not scorer.expected.world.rates["D48"]:
+        return DefectScore("D48", note="off: the lists have the agencies that ended")
+    score = DefectScore("D48", note="agencies that the lists do not have any more")
+    as_of = day_date(int(local_days(np.array([scorer.expected.view.as_of]))[0]))
+    in_force = {agency.new_code for agency in agencies.in_force(as_of)}
+    published = scorer.dataset.dossiers
+    for true in scorer.expected.dossiers:
+        if (code := true["receiving_organisation_id"]) not in in_force:
+            row = published.get(true["dossier_id"])
+            observed = row["receiving_organisation_id"] if row else None
+            record = scorer.expected.primary_record[true["dossier_id"]]
+            _count(score, record, "", None if observed == code else f"is {observed}, in truth {code}")
+    return score
 
 
 def _saturdays(scorer: DefectScorer) -> DefectScore:

@@ -36,22 +36,22 @@ def _organisation(
     index: int, spelling: int | None = None, *, code: str | None = None, has_new_tones: bool = False
 ) -> str:
     agency = agencies.load()[index]
-    parent_name = agencies.load()[agency.parent or 0].name
+    parent_name = agency.name if agency.parent is None else agencies.load()[agency.parent].name
     name = agency.name
     if spelling is not None:
         variants = agencies.name_variants(agency)
         name = variants[spelling % len(variants)]
     if has_new_tones:
         name = text_damage.to_new_tones(name.replace("UBND", "Ủy ban nhân dân"))
-    return _party(agency.code if code is None else code, name, parent_name)
+    return _party(agency.code if code is None else code, name, parent_name, agencies.seat(agency))
 
 
-def _party(code: str, name: str, parent_name: str) -> str:
+def _party(code: str, name: str, parent_name: str, seat: str = "Tỉnh Quảng Nam") -> str:
     return (
         _text("OrganId", code)
         + _text("OrganizationInCharge", parent_name)
         + _text("OrganName", name)
-        + _text("OrganAdd", "Tỉnh Quảng Nam")
+        + _text("OrganAdd", seat)
         + _text("Email", "van-thu@example.gov.vn")
         + _text("Telephone", "0235 000 0000")
         + "<edXML:Fax/>"

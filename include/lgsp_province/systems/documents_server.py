@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from lgsp_province.defects import hostile_edxml
-from lgsp_province.systems import documents_edxml
+from lgsp_province.systems import documents_edxml, undelivered
 from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
 from lgsp_province.world import agencies, wording
@@ -127,6 +127,8 @@ class Documents(System):
             return Response.json({"success": False, "message": "Không tìm thấy văn bản", "data": None})
         documents = self._data.documents
         document, status = documents[message.document], message.status
+        if status is None and (failure := undelivered.answer(document)):
+            return failure
         sender = agencies.load()[document.issuer if status is None else status.recipient]
         xml = _document(document, documents) if status is None else documents_edxml.status_xml(status, documents)
         names = documents_edxml.file_names(document) if status is None else []
@@ -153,17 +155,16 @@ class Documents(System):
 
     def _agencies(self, request: Request) -> Response:
         all_agencies = agencies.load()
-        today = day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
         rows = [
             {
                 "orgCode": a.code,
                 "orgName": a.name,
                 "parentCode": "" if a.parent is None else all_agencies[a.parent].code,
-                "address": "Tỉnh Quảng Nam",
+                "address": agencies.seat(a),
                 "email": "van-thu@example.gov.vn",
                 "phone": "0235 000 0000",
             }
-            for a in agencies.listed(today)
+            for a in self.agencies()
         ]
         variants: tuple[Any, ...] = (rows, {"code": "200", "data": rows}, {"success": True, "data": rows})
         return Response.json(variants[self._build])
@@ -191,7 +192,8 @@ class Documents(System):
 def _document(document: Document, documents: list[Document]) -> str:
     if "D37" in document.defects:
         return hostile_edxml.message(document.bits)
-    return documents_edxml.document_xml(document, documents)
+    xml = documents_edxml.document_xml(document, documents)
+    return xml[: len(xml) // 2] if undelivered.is_cut(document) else xml
 
 
 def _total(request: Request, count: int) -> int:

@@ -21,7 +21,8 @@ import orjson
 
 from lgsp_province.systems.clock import Clock
 from lgsp_province.systems.faults import Fault, Plan
-from lgsp_province.world import wording
+from lgsp_province.world import agencies, wording
+from lgsp_province.world.agencies import Agency
 from lgsp_province.world.calendar import DAY, LOCAL_OFFSET, day_date
 
 _log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class System(ABC):
 
     def __init__(self, clock: Clock, html_rate: float = 0.0) -> None:
         self.gateway_rate = 0.0
+        self.lists_ended = True
         self.clock = clock
         self.plan = Plan()
         self.hidden: frozenset[str] = frozenset()
@@ -132,6 +134,10 @@ class System(ABC):
     def today(self) -> date:
         """The local day as of which the system responds."""
         return day_date((self.clock.now() + LOCAL_OFFSET) // DAY)
+
+    def agencies(self) -> tuple[Agency, ...]:
+        """The agencies in the system's list: those in force and, unless it drops them (D48), those that ended."""
+        return agencies.listed(self.today()) if self.lists_ended else agencies.in_force(self.today())
 
     def is_record_call(self, request: Request) -> bool:
         """Whether a request is for one record: 404 then means that the record was deleted."""

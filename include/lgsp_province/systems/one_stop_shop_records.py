@@ -77,7 +77,7 @@ _DUMMIES = ("000000001", "111111111", "012345678912", "000000000")
 _FIRST_LISTED = date(2022, 1, 4)
 _ID_TAG = "e4b0a1b2c3"
 _SUFFIXES = ("", ".000.00.00.H47", ".H47", ".000.00.00.H47.02")
-_OBJECT, _NEW_TONES, _NEW_CODE, _MISPRINT = BIT["name-as-object"], BIT["D06"], BIT["D20"], BIT["misprint"]
+_OBJECT, _NEW_TONES, _OTHER_CODE, _MISPRINT = BIT["name-as-object"], BIT["D06"], BIT["D20"], BIT["misprint"]
 _SPELLING_COUNT = 12  # maximum number of spellings used for an agency
 MISPRINT = "2.000848"  # instead of 2.000884
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
@@ -100,7 +100,7 @@ def dossier_row(wire_id: str) -> int | None:
 
 @functools.cache
 def _successors() -> dict[int, tuple[int, int]]:
-    """For each agency that ended: the instant at which it handed over its open dossiers, and its successor."""
+    """For each agency that ended: the instant at which it handed over its open dossiers, and its direct successor."""
     return {
         agency.index: (midnight(agency.valid_to), agency.successor)
         for agency in agencies.load()
@@ -109,13 +109,22 @@ def _successors() -> dict[int, tuple[int, int]]:
 
 
 def competent_agency(state: DossierState) -> int:
-    """The index of the agency that decides: the receiving agency, its successor, or its district for some services."""
+    """The index of the agency that decides: the receiving agency, its successor by then, or its district for some services."""
     agency = agencies.load()[state.agency]
-    handed_over_at, successor = _successors().get(state.agency, (NEVER, state.agency))
-    if state.modified >= handed_over_at:
+    successor = _successor_at(state.agency, state.modified)
+    is_decided_by_district = agency.district_code and agency.level == agencies.COMMUNE and state.service % 5 == 0
+    if successor != state.agency or agency.parent is None or not is_decided_by_district:
         return successor
-    is_decided_by_district = agency.level == agencies.COMMUNE and state.service % 5 == 0
-    return agency.parent if agency.parent and is_decided_by_district else state.agency
+    is_successor_named = state.modified >= midnight(agencies.SUCCESSORS_NAMED_FROM)
+    return _successor_at(agency.parent, state.modified) if is_successor_named else agency.parent
+
+
+def _successor_at(index: int, instant: int) -> int:
+    """The agency that has the open dossiers of another at an instant."""
+    handovers = _successors()
+    while index in handovers and instant >= handovers[index][0]:
+        index = handovers[index][1]
+    return index
 
 
 def agency_name(state: DossierState, index: int) -> str:
@@ -219,7 +228,7 @@ class Renderer:
 
     def _agency(self, state: DossierState, index: int, role: str) -> orjson.Fragment:
         spelling = 1 + (state.traits >> 8 & 63) % _SPELLING_COUNT if state.bits & BIT["D08"] else 0
-        key = (role, index, spelling, state.bits & (_OBJECT | _NEW_TONES | _NEW_CODE))
+        key = (role, index, spelling, state.bits & (_OBJECT | _NEW_TONES | _OTHER_CODE))
         if part := self._parts.get(key):
             return part
         agency, name = agencies.load()[index], agency_name(state, index)
@@ -227,7 +236,7 @@ class Renderer:
             name = text_damage.to_new_tones(name)
         value: dict[str, Any] = {
             "id": agency.wire_id,
-            "code": agency.new_code if state.bits & _NEW_CODE else agency.code,
+            "code": agency.other_code if state.bits & _OTHER_CODE else agency.code,
             "name": _named(name, bool(state.bits & _OBJECT)),
         }
         if role == "agency" and agency.parent is not None:

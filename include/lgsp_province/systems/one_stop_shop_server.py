@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lgsp_province.systems import one_stop_shop_records
 from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
-from lgsp_province.world import agencies, wording
+from lgsp_province.world import wording
 from lgsp_province.world.lifecycles import ACCEPTED
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import SystemView, View
@@ -100,9 +100,7 @@ class OneStopShop(System):
             return routes[request.path](request)
         today = self.today()
         if request.path == "/ba/agency":
-            return _list_response(
-                [one_stop_shop_records.agency_entry(a.index) for a in agencies.listed(today)], request
-            )
+            return _list_response([one_stop_shop_records.agency_entry(a.index) for a in self.agencies()], request)
         if request.path == "/bd/procedure":
             return _list_response(
                 [one_stop_shop_records.procedure_entry(s, today) for s in self._catalogue.listed(today)], request

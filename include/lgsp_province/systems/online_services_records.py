@@ -46,8 +46,8 @@ _SUFFIXES = (".000.00.00.H47", ".H47", ".000.00.00.H47.02")
 _TEST_PROCEDURE = "thoaitestthutuc16022022-TH2"
 
 
-def offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
-    """A procedure at an agency in the format of `LayDanhSachTTHC`, as of a day; with its end date if it ended by then."""
+def offering(service: Service, agency: Agency, since: date, day: date) -> dict[str, str]:
+    """A procedure that an agency offers since a day, in the format of `LayDanhSachTTHC`; with its end if it ended by `day`."""
     ends = [end for end in (service.valid_to, agency.valid_to) if end is not None and end <= day]
     integrated = f"{service.integrated_on:%Y%m%d}000000" if service.is_integrated else ""
     return {
@@ -60,7 +60,7 @@ def offering(service: Service, agency: Agency, day: date) -> dict[str, str]:
         "TENDONVI": agency.name,
         "TICHHOPDVCQG": str(int(service.is_integrated)),
         "NGAYTICHHOP": integrated,
-        "NGAYHIEULUC": f"{max(service.valid_from, agency.valid_from):%Y%m%d}000000",
+        "NGAYHIEULUC": f"{since:%Y%m%d}000000",
         "NGAYHETHIEULUC": f"{min(ends):%Y%m%d}000000" if ends else "",
     }
 
@@ -242,7 +242,7 @@ def _record(state: DossierState) -> dict[str, Any]:
         "TrangThaiHoSo": status,
         "HinhThuc": str(int(traits >> 20 & 7 == 0)),
         "DonViXuLy": unit,
-        "MaDonViXuLy": agency.new_code if state.bits & BIT["D20"] else agency.code,
+        "MaDonViXuLy": agency.other_code if state.bits & BIT["D20"] else agency.code,
         "NoiNopHoSo": "1" if state.channel == ONLINE and traits >> 36 & 3 == 0 else "2",
         "HoSoCoThanhPhanSoHoa": _flag(state, bool(traits >> 26 & 3), 38),
         "TaiKhoanDuocXacThucVoiVNeID": _flag(state, state.channel == ONLINE and bool(traits >> 40 & 3), 42),

@@ -11,7 +11,7 @@ from lgsp_province.systems import online_services_records
 from lgsp_province.systems.clock import Clock, Tokens
 from lgsp_province.systems.http_server import Request, Response, System
 from lgsp_province.systems.one_stop_shop_server import change_instant
-from lgsp_province.world import agencies, wording
+from lgsp_province.world import wording
 from lgsp_province.world.services import Catalogue
 from lgsp_province.world.view import View
 
@@ -106,16 +106,21 @@ class OnlineServices(System):
         page, size = _page(body)
         today = self.today()
         if self._offered is None or self._offered[0] != today:
+            listed = {agency.index for agency in self.agencies()}
             self._offered = (
                 today,
-                [online_services_records.offering(*pair, today) for pair in self._catalogue.offered(today)],
+                [
+                    online_services_records.offering(*pair, self._catalogue.offered_from(*pair), today)
+                    for pair in self._catalogue.offered(today)
+                    if pair[1].index in listed
+                ],
             )
         catalogue = self._offered[1]
         result = catalogue[(page - 1) * size : page * size]
         return _success(result, tongso=_total(request, len(catalogue)), trang=str(page))
 
     def _agencies(self, request: Request, body: dict[str, Any]) -> Response:
-        return _success([online_services_records.agency_entry(a.index) for a in agencies.listed(self.today())])
+        return _success([online_services_records.agency_entry(a.index) for a in self.agencies()])
 
     def _dossier(self, request: Request, body: dict[str, Any]) -> Response:
         view = self._view()

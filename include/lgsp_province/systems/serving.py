@@ -95,6 +95,7 @@ def serving(
         for system, port in zip(systems(world, clock, lifetimes or {}), ports, strict=True):
             system.plan.replace(Fault.parse(entry) for entry in (faults or {}).get(system.name, ()))
             system.gateway_rate = world.rates["D43"]
+            system.lists_ended = not world.rates["D48"]
             listener, stop = listen(system, host, port, authority.server_context(host) if authority else None)
             stack.callback(stop)
             connections[system.name] = _connection(system.name, host, listener.server_address[1], authority)

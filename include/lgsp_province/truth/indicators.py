@@ -144,7 +144,7 @@ def zero_activity(
 def _offered(catalogue: Catalogue) -> set[tuple[int, date, date]]:
     """Agency index, first day and end day (exclusive) of every offering."""
     return {
-        (a.index, max(s.valid_from, a.valid_from), min(s.valid_to or date.max, a.valid_to or date.max))
+        (a.index, catalogue.offered_from(s, a), min(s.valid_to or date.max, a.valid_to or date.max))
         for s, a in catalogue.offerings
     }
 

@@ -88,7 +88,7 @@ def _one_stop_flaws(state: DossierState) -> list[Flaw]:
         flaws += [
             flaw("D20", f"{role}.code")
             for role, index in roles.items()
-            if all_agencies[index].code != all_agencies[index].new_code
+            if all_agencies[index].code != all_agencies[index].other_code
         ]
     if state.bits & BIT["due-null"] and state.reached_at(ACCEPTED) is not None:
         flaws.append(flaw("due-null", "dueDate"))

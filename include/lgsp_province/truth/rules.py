@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from lgsp.vietnam import territory_versions
-from lgsp_province.defects import rates
+from lgsp_province.defects import rates, record_damage
 from lgsp_province.defects.rates import BIT
 from lgsp_province.systems import one_stop_shop_records, online_services_records
 from lgsp_province.truth.ledger import source_key
@@ -64,6 +64,8 @@ def violations(world: World, view: View, defects: Iterable[Mapping[str, Any]]) -
     for rule, (defect, outcome, fields) in _PLANTED.items():
         violating[rule] |= _records_with_defect(visible_defects, defect, outcome, fields)
     violating["DOS_TEXT_GARBLED"] |= _records_with_defect(visible_defects, "D47", "flagged", _NAMES)
+    shared = _records_with_defect(visible_defects, "D49", "flagged", ())
+    violating["DOS_OTHER_CODE"] |= {r for r in shared if record_damage.shared_code(states[r]) != record_damage.HUB_CODE}
     keyless = _records_with_defect(visible_defects, "poison", "quarantined", ("",))
     for rule in _KEYLESS_RULES:
         violating[rule] |= _numbered({record: states[record] for record in keyless})
@@ -149,13 +151,14 @@ def _is_submitted_too_late(state: DossierState) -> bool:
 def _has_unit_not_valid(state: DossierState, has_home: bool) -> bool:
     """Whether the agency had ended by the day of receipt, or the applicant's commune was then merged or renamed.
 
+    A department that ended is still listed, so it counts as valid: only the end of a territory is known by its name.
     An address uses the units valid before the merger or those valid after it. A commune that became a ward kept its
     name, so it does not count.
     """
     accepted = state.reached_at(ACCEPTED)
     day = day_date(int(local_days(np.array([state.submitted if accepted is None else accepted]))[0]))
     agency, home = agencies.load()[state.agency], agencies.load()[state.home]
-    if agency.valid_to is not None and agency.valid_to <= day:
+    if agency.level != agencies.PROVINCE and agency.valid_to is not None and agency.valid_to <= day:
         return True
     in_address, on_day = (territory_versions.unit_at(home.unit_code, on) for on in (home.valid_from, day))
     return has_home and in_address is not None and (on_day is None or _identity(on_day) != _identity(in_address))

@@ -1,4 +1,15 @@
-"""Lists the agencies of the simulated province: departments, districts and communes, before and after the 2025 merger."""
+"""Lists the agencies of the simulated province: departments, districts and communes, before and after the mergers of 2025.
+
+In March 2025 departments were merged; on 1 July 2025 the province became a part of the city of Đà Nẵng. Names and
+successors follow the platform's list of successions. These are assumptions, because no source has them:
+
+* the codes of new agencies; a department of the city has the number of the province's department of the same name;
+* pairs and days that are marked as not verified in that list, for example a department of the city and its day;
+* the new name of the board of Chu Lai in March 2025, so that earlier worlds stay the same; it had it since July 2021;
+* the land registration branch of Tam Kỳ, which becomes a part of the city's registration office.
+
+A department hands over all its duties to one successor: splits are not simulated.
+"""
 
 import csv
 import functools
@@ -10,7 +21,7 @@ from pathlib import Path
 
 from lgsp.vietnam import territories, territory_versions
 
-_DATA = Path(str(files("lgsp_province"))) / "data" / "agencies.csv"
+_DATA = Path(str(files("lgsp_province"))) / "data"
 _UNITS = territory_versions.FOLDER / "admin_units_2024_to_2025.csv"
 
 PROVINCE, DISTRICT, COMMUNE = "TINH", "HUYEN", "XAPHUONG"
@@ -28,8 +39,11 @@ _FIRST_DISTRICT_NUMBER = 20
 _FIRST_COMMUNE_NUMBER = 14  # gives xã Cẩm Thanh, the twelfth commune of Hội An, the code 000.25.20.H47
 _OFFLINE_DISTRICTS = {"510", "512", "519", "511", "504", "505", "506"}
 _SILENT_COMMUNES = {"505": 7, "510": 8, "504": 7, "511": 2}
-_FIRST_NEW_NUMBER = 101  # H47.101 to H47.178
+_FIRST_NEW_NUMBER = 101  # H17.101 to H17.178
 CODES_VALID_FROM = date(2016, 4, 1)
+# Until this day some records still name agencies that ended in January 2025, so that earlier worlds stay the same.
+SUCCESSORS_NAMED_FROM = date(2025, 3, 1)
+CITY = "H17"  # the code of Đà Nẵng
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,8 @@ class Agency:
     """One agency; `index` is its position in `load()`, and dossiers and documents refer to the agency by it.
 
     It receives dossiers from `valid_from` to the day before `valid_to`. `region` is the code of the district
-    that contains its territory, or contained it before the merger.
+    that contains its territory, or contained it before the merger. An agency that `is_offline` receives online dossiers
+    only of procedures that it took over from an agency that does.
     """
 
     index: int
@@ -61,9 +76,19 @@ class Agency:
     @property
     def new_code(self) -> str:
         """The new-style identifier: the highest level first, without zero groups."""
-        if self.code.startswith("H47"):
+        if not self.code.startswith("000."):
             return self.code
         return "H47" + "".join(f".{part}" for part in self.code.split(".")[2:0:-1] if part != "00")
+
+    @property
+    def other_code(self) -> str:
+        """The code in the style that is not the usual one; a code with three digits in a group has no old style."""
+        if self.code.startswith("000."):
+            return self.new_code
+        province, *groups = self.code.split(".")
+        if any(len(group) != 2 for group in groups):
+            return self.code
+        return ".".join(("000", *(["00"] * (2 - len(groups))), *reversed(groups), province))
 
     @property
     def wire_id(self) -> str:
@@ -71,9 +96,13 @@ class Agency:
         return f"5f39f4a9{self.index:016x}"
 
 
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def _departments() -> list[Agency]:
-    with _DATA.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows("agencies")
     positions = {row["number"]: index for index, row in enumerate(rows)}
     return [
         Agency(
@@ -173,12 +202,38 @@ def before_merger() -> tuple[Agency, ...]:
 
 @functools.cache
 def load() -> tuple[Agency, ...]:
-    """All agencies of all times: those before the merger in their order, then the communes of July 2025."""
+    """All agencies of all times: those before the mergers in their order, the communes of July 2025, the departments of 2025."""
     old = before_merger()
     new = _new_communes(old)
-    index_by_unit = {(agency.unit_code, agency.valid_from): agency.index for agency in new}
+    new += _new_departments(old, len(old) + len(new))
+    city = next(agency.index for agency in new if agency.code == CITY)
+    new = [replace(agency, parent=city) if agency.level == COMMUNE else agency for agency in new]
+    index_by_code = {agency.new_code: agency.index for agency in (*old, *new)}
+    handovers = {row.predecessor: (row.day, index_by_code[row.successor]) for row in successions()}
+    index_by_unit = {(agency.unit_code, agency.valid_from): agency.index for agency in new if agency.level != PROVINCE}
     index_by_unit |= {(agency.unit_code, CODES_VALID_FROM): agency.index for agency in old if agency.level != PROVINCE}
-    return tuple(_with_end(agency, index_by_unit) for agency in (*old, *new))
+    return tuple(
+        replace(agency, valid_to=handovers[agency.new_code][0], successor=handovers[agency.new_code][1])
+        if agency.new_code in handovers
+        else _with_end(agency, index_by_unit)
+        for agency in (*old, *new)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """One agency that hands over all its duties to another on a day; both by their code in the new style."""
+
+    predecessor: str
+    successor: str
+    day: date
+
+
+@functools.cache
+def successions() -> tuple[Succession, ...]:
+    """The successions of departments, in order of time."""
+    rows = _rows("agency_successions")
+    return tuple(Succession(r["predecessor"], r["successor"], date.fromisoformat(r["effective_on"])) for r in rows)
 
 
 def _with_end(agency: Agency, index_by_unit: dict[tuple[str, date], int]) -> Agency:
@@ -198,7 +253,7 @@ def _with_end(agency: Agency, index_by_unit: dict[tuple[str, date], int]) -> Age
 
 
 def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
-    """The communes of July 2025, directly under the province.
+    """The communes of July 2025, directly under the city; the parent is not set.
 
     A commune is silent if more than half of its predecessors were. In each district that accepted no online dossiers,
     one commune is offline, provided that the district has another active commune for online applicants.
@@ -217,13 +272,13 @@ def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
     return [
         Agency(
             len(old) + n,
-            f"H47.{_FIRST_NEW_NUMBER + n}",
+            f"{CITY}.{_FIRST_NEW_NUMBER + n}",
             f"UBND {_unit_name(names[code])}",
             f"UBND {_abbreviated(names[code])}",
             "UBND",
             COMMUNE,
             "peoples_committee",
-            0,
+            None,
             1.0,
             code in offline_codes and regions[code] in _OFFLINE_DISTRICTS,
             code in silent_codes,
@@ -233,6 +288,35 @@ def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
             territory_versions.MERGER,
         )
         for n, code in enumerate(sorted(names))
+    ]
+
+
+def _new_departments(old: tuple[Agency, ...], first: int) -> list[Agency]:
+    """The departments of 2025 and the city's committee; one is offline if all its predecessors were, and theirs."""
+    rows = _rows("agencies_2025")
+    positions = {agency.new_code: agency.index for agency in old} | {r["code"]: first + n for n, r in enumerate(rows)}
+    offline = {agency.new_code for agency in old if agency.is_offline} | {row["code"] for row in rows}
+    for each in successions():
+        if each.predecessor not in offline:
+            offline.discard(each.successor)
+    return [
+        Agency(
+            first + n,
+            row["code"],
+            row["name"],
+            row["short_name"],
+            row["notation"],
+            PROVINCE,
+            row["kind"],
+            positions.get(row["parent"]),
+            1.0,
+            row["code"] in offline,
+            False,
+            "48" if row["code"].startswith(CITY) else "49",
+            "",
+            valid_from=date.fromisoformat(row["valid_from"]),
+        )
+        for n, row in enumerate(rows)
     ]
 
 
@@ -255,6 +339,27 @@ def listed(day: date) -> tuple[Agency, ...]:
 def in_force(day: date) -> tuple[Agency, ...]:
     """The agencies that receive dossiers and issue documents on a day."""
     return tuple(agency for agency in listed(day) if agency.valid_to is None or day < agency.valid_to)
+
+
+@functools.cache
+def days_of_change() -> tuple[date, ...]:
+    """The days on which agencies were succeeded by others, in order."""
+    return tuple(sorted({agency.valid_to for agency in load() if agency.valid_to is not None}))
+
+
+def successor_on(index: int, day: date) -> int | None:
+    """The agency that has the duties of another on a day: itself while it is in force; None if it has no successor."""
+    agency = load()[index]
+    while agency.valid_to is not None and agency.valid_to <= day:
+        if agency.successor is None:
+            return None
+        agency = load()[agency.successor]
+    return agency.index
+
+
+def seat(agency: Agency) -> str:
+    """The province or city of an agency, as its address in the document system."""
+    return "Thành phố Đà Nẵng" if agency.code.startswith(CITY) else "Tỉnh Quảng Nam"
 
 
 def address(agency: Agency) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,8 @@ import holidays
 import numpy as np
 from numpy.typing import NDArray
 
+from lgsp.vietnam import holiday_overrides
+
 Seconds = NDArray[np.int64]
 
 LOCAL = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
@@ -57,9 +59,12 @@ class WorkCalendar:
         count = (last - first).days
         official = holidays.country_holidays("VN", years=range(first.year, last.year + 1))
         makeup_days = set(official.weekend_workdays)
+        swapped = {day.day_on: day.is_working_day for day in holiday_overrides.load().days.values()}
         days = [first + timedelta(days=n) for n in range(count)]
-        self.is_holiday = np.array([day in official for day in days])
-        self.is_working = np.array([(day.weekday() < 5 and day not in official) or day in makeup_days for day in days])
+        self.is_holiday = np.array([not swapped.get(day, day not in official) for day in days])
+        self.is_working = np.array(
+            [swapped.get(day, (day.weekday() < 5 and day not in official) or day in makeup_days) for day in days]
+        )
         self.working_days = np.flatnonzero(self.is_working).astype(np.int64) + self.first
         self._worked_before = np.concatenate([[0], np.cumsum(self.is_working)]).astype(np.int64)
 

@@ -68,7 +68,7 @@ class Document:
     @property
     def excluded_by(self) -> str | None:
         """The defect that excludes it from every dataset; None if there is none."""
-        return "secret" if self.is_secret else "D37" if "D37" in self.defects else None
+        return "secret" if self.is_secret else next((name for name in ("D37", "D50") if name in self.defects), None)
 
     @property
     def code(self) -> str:

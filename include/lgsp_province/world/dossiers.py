@@ -103,7 +103,12 @@ def _offering_columns(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Services, agencies and shares of all offerings of the years before 2025; later years use the same shares."""
-    pairs = [(s, a) for s, a in services.offerings() if s.replaces is None and a.index < len(agencies.before_merger())]
+    catalogue, count = services.default_catalogue(), len(agencies.before_merger())
+    pairs = [
+        (s, a)
+        for s, a in catalogue.offerings
+        if s.replaces is None and a.index < count and (s.index, a.index) not in catalogue.taken_over
+    ]
     service = np.array([s.index for s, _ in pairs])
     agency = np.array([a.index for _, a in pairs])
     weight = np.array([s.weight for s, _ in pairs])

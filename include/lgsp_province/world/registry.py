@@ -50,7 +50,12 @@ def _active_agencies(day: date) -> tuple[Agency, ...]:
 @cache
 def _weights(day: date) -> tuple[float, ...]:
     shares = {agencies.PROVINCE: 6.0, agencies.DISTRICT: 4.0, agencies.COMMUNE: 0.5}
-    return tuple(20.0 if a.index == 0 else shares[a.level] for a in _active_agencies(day))
+    return tuple(20.0 if a.parent is None else shares[a.level] for a in _active_agencies(day))
+
+
+def _successor_on(index: int, day: date) -> int | None:
+    """The agency that corresponds in place of another on a day; None if there is none."""
+    return index if day < agencies.SUCCESSORS_NAMED_FROM else agencies.successor_on(index, day)
 
 
 class Registry:
@@ -90,7 +95,7 @@ class Registry:
         issued_day = (sent_at + LOCAL_OFFSET) // DAY
         issued_on = day_date(issued_day)
         issuer = rng.choices(_active_agencies(issued_on), _weights(issued_on))[0]
-        received = [n for n in self._inbox[issuer.index][-8:] if self.documents[n].sent_at < sent_at - DAY // 6]
+        received = [n for n in self._inbox[issuer.index][-8:] if self._can_respond(n, sent_at, issued_on)]
         responds_to = rng.choice(received) if received and rng.random() < 0.4 else None
         detail, name, prefix, _ = rng.choices(_TYPES, [t[3] for t in _TYPES])[0]
         number, notation = self._identity(issuer, prefix, issued_on.year)
@@ -100,7 +105,8 @@ class Registry:
         recipients = self._recipients(issuer, issued_on)
         steering = rng.choices((0, 1, 2), (70, 22, 8))[0] if issuer.level != agencies.COMMUNE else 0
         if responds_to is not None and self.documents[responds_to].issuer != issuer.index:
-            recipients = (self.documents[responds_to].issuer,)
+            issuer_now = _successor_on(self.documents[responds_to].issuer, issued_on)
+            recipients = recipients if issuer_now is None else (issuer_now,)
         has_element = rng.random() < 0.1
         self._register(
             Document(
@@ -129,6 +135,11 @@ class Registry:
             )
         )
 
+    def _can_respond(self, number: int, sent_at: int, day: date) -> bool:
+        """Whether a document was received some hours ago, and its issuer or a successor exists."""
+        document = self.documents[number]
+        return document.sent_at < sent_at - DAY // 6 and _successor_on(document.issuer, day) is not None
+
     def _register(self, document: Document) -> None:
         self.documents.append(document)
         if document.kind in (NEW, REPLACEMENT):
@@ -139,10 +150,12 @@ class Registry:
         """Add a revocation, update or replacement of a recent document; a new document if there is none to follow up."""
         referenced = {d.target for d in self.documents if d.target is not None}
         referenced |= {d.responds_to for d in self.documents if d.responds_to is not None}
+        day = day_date((sent_at + LOCAL_OFFSET) // DAY)
         recent = [
             d
             for d in self.documents[-60:]
             if d.kind == NEW and d.index not in referenced and d.responds_to is None and d.sent_at < sent_at - DAY // 4
+            if _successor_on(d.issuer, day) == d.issuer
         ]
         if not recent:
             self.write(sent_at)

@@ -2,7 +2,8 @@
 
 import csv
 import functools
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -75,11 +76,18 @@ def _service(index: int, row: dict[str, str]) -> Service:
 class Catalogue:
     """Procedures in a fixed order, with the agencies that offer each of them.
 
-    Dossiers refer to a procedure by its index in `services`.
+    Dossiers refer to a procedure by its index in `services`. `taken_over` has the days from which an agency offers the
+    procedures of a predecessor, by the indexes of procedure and agency.
     """
 
     services: tuple[Service, ...]
     offerings: tuple[tuple[Service, Agency], ...]
+    taken_over: Mapping[tuple[int, int], date] = field(default_factory=dict)
+
+    def offered_from(self, service: Service, agency: Agency) -> date:
+        """The day from which an agency offers a procedure."""
+        taken_over = self.taken_over.get((service.index, agency.index), date.min)
+        return max(service.valid_from, agency.valid_from, taken_over)
 
     def listed(self, day: date) -> list[Service]:
         """The procedures in the systems' lists on a day: those in force and those abolished by then."""
@@ -87,7 +95,7 @@ class Catalogue:
 
     def offered(self, day: date) -> list[tuple[Service, Agency]]:
         """The (procedure, agency) pairs in the portal's list on a day, including those that ended by then."""
-        return [pair for pair in self.offerings if max(pair[0].valid_from, pair[1].valid_from) <= day]
+        return [pair for pair in self.offerings if self.offered_from(*pair) <= day]
 
 
 @functools.cache
@@ -114,13 +122,24 @@ def load() -> tuple[Service, ...]:
     return tuple(services)
 
 
+@functools.cache
+def _departments(number: str) -> Mapping[int, date]:
+    """The department with a number and its successors, by index, with the day from which each has its duties."""
+    department = next(a for a in agencies.load() if a.code == f"000.00.{number}.H47")
+    since = {department.index: department.valid_from}
+    while department.successor is not None and department.valid_to is not None:
+        since[department.successor] = department.valid_to
+        department = agencies.load()[department.successor]
+    return since
+
+
 def _is_offered(service: Service, agency: Agency, common: set[int]) -> bool:
+    if agency.level == agencies.PROVINCE:
+        return service.agency_level == agencies.PROVINCE and agency.index in _departments(service.department)
     if agency.valid_from == territory_versions.MERGER:  # the communes of July 2025 took over the districts' procedures
         return service.agency_level in (agencies.COMMUNE, agencies.DISTRICT)
     if service.agency_level != agency.level:
         return False
-    if agency.level == agencies.PROVINCE:
-        return agency.code == f"000.00.{service.department}.H47"
     number = service.index if service.replaces is None else service.replaces
     if agency.level == agencies.COMMUNE and number not in common:
         return (number * 7 + agency.index * 3) % 5 < 2
@@ -140,4 +159,10 @@ def offerings() -> tuple[tuple[Service, Agency], ...]:
 @functools.cache
 def default_catalogue() -> Catalogue:
     """The catalogue of a world that does not define its own."""
-    return Catalogue(load(), offerings())
+    taken_over = {
+        (service.index, agency.index): since
+        for service, agency in offerings()
+        if agency.level == agencies.PROVINCE
+        and (since := _departments(service.department)[agency.index]) > agency.valid_from
+    }
+    return Catalogue(load(), offerings(), taken_over)

@@ -36,6 +36,13 @@ def _committee_variants(agency: Agency) -> list[str]:
     return names
 
 
+def _with_place(agency: Agency) -> str:
+    """A department's name with the province, or with the city in its abbreviated form."""
+    if agency.name.endswith(" thành phố Đà Nẵng"):
+        return agency.name.replace(" thành phố Đà Nẵng", " TP Đà Nẵng")
+    return f"{agency.name.removesuffix(' tỉnh Quảng Nam')} tỉnh Quảng Nam"
+
+
 @functools.cache
 def variants(agency: Agency) -> tuple[str, ...]:
     """Misspellings and abbreviations of an agency's name, without duplicates and without the official name."""
@@ -47,6 +54,6 @@ def variants(agency: Agency) -> tuple[str, ...]:
             agency.name.lower(),
             agency.name.replace(" và ", " & "),
             agency.short_name.replace("&", " & "),
-            f"{agency.name.removesuffix(' tỉnh Quảng Nam')} tỉnh Quảng Nam",
+            _with_place(agency),
         ]
     return tuple(dict.fromkeys(name for name in names if name != agency.name))

@@ -14,20 +14,16 @@ _Numbers = NDArray[np.int64]
 
 
 def receiving_agencies(seed: int, agency: _Numbers, is_online: NDArray[np.bool_], submitted: Seconds) -> _Numbers:
-    """The agency that receives each dossier on the day of submission; `agency` is the one before the merger.
+    """The agency that receives each dossier on the day of submission; `agency` is the one before the mergers of 2025.
 
-    From the merger on, a district's dossiers go to a randomly chosen commune in its territory. The same applies
+    From the merger of the province on, a district's dossiers go to a randomly chosen commune in its territory. The same applies
     to all dossiers of a silent commune, and to the online dossiers of an offline commune.
     """
     day = local_days(submitted)
-    if not len(day) or int(day.max()) < day_number(territory_versions.FIRST_CHANGE):
+    if not len(day) or int(day.max()) < day_number(agencies.days_of_change()[0]):
         return agency
-    after_first, after_merger = (
-        day >= day_number(territory_versions.FIRST_CHANGE),
-        day >= day_number(territory_versions.MERGER),
-    )
-    current = np.where(after_first, _successors(territory_versions.FIRST_CHANGE)[agency], agency)
-    current = np.where(after_merger, _successors(territory_versions.MERGER)[current], current)
+    current = _current(agency, day)
+    after_merger = day >= day_number(territory_versions.MERGER)
     random_number = (
         people.splitmix64(np.arange(len(current), dtype=np.uint64) + np.uint64(seed * 131 + 29)).astype(np.int64) >> 8
     )
@@ -42,14 +38,15 @@ def receiving_agencies(seed: int, agency: _Numbers, is_online: NDArray[np.bool_]
 
 
 def home_communes(home: _Numbers, submitted: Seconds) -> _Numbers:
-    """The home commune (agency index) of each applicant on the day of submission; `home` is the one before the merger."""
-    day = local_days(submitted)
-    current = np.where(
-        day >= day_number(territory_versions.FIRST_CHANGE), _successors(territory_versions.FIRST_CHANGE)[home], home
-    )
-    return np.where(
-        day >= day_number(territory_versions.MERGER), _successors(territory_versions.MERGER)[current], current
-    )
+    """The home commune (agency index) of each applicant on the day of submission; `home` is the one before the mergers."""
+    return _current(home, local_days(submitted))
+
+
+def _current(agency: _Numbers, day: _Numbers) -> _Numbers:
+    """The agencies that have the duties of others on given days; an agency that ended without a successor stays."""
+    for change in agencies.days_of_change():
+        agency = np.where(day >= day_number(change), _successors(change)[agency], agency)
+    return agency
 
 
 def valid_procedures(service: _Numbers, submitted: Seconds) -> _Numbers:
@@ -73,6 +70,10 @@ def _successors(day: date) -> _Numbers:
 def _open_communes() -> dict[str, _Numbers]:
     """The communes of July 2025 that accept all dossiers, by the district that contained them."""
     new = [
-        a for a in agencies.load() if a.valid_from == territory_versions.MERGER and not a.is_silent and not a.is_offline
+        a
+        for a in agencies.load()
+        if a.valid_from == territory_versions.MERGER
+        and a.level == agencies.COMMUNE
+        and not (a.is_silent or a.is_offline)
     ]
     return {region: np.array([a.index for a in new if a.region == region]) for region in {a.region for a in new}}

@@ -24,7 +24,8 @@ _DATA = Path(lgsp_province.__file__).parent / "data"
 
 def _official() -> list[str]:
     found = {unit.name for unit in territory_versions.units()} | set(registry._SUBJECTS)
-    found |= {agency.name for agency in agencies.load()} | {agency.short_name for agency in agencies.load()}
+    known = {*agencies.before_merger(), *(a for a in agencies.load() if a.level == agencies.COMMUNE)}
+    found |= {agency.name for agency in known} | {agency.short_name for agency in known}
     for name in ("services.csv", "agencies.csv"):
         with (_DATA / name).open(encoding="utf-8") as file:
             found |= {value for row in csv.DictReader(file) for value in row.values() if value}

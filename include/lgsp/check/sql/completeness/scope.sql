@@ -5,12 +5,18 @@ where s.role in ('one_stop', 'portal') and w.role in ('one_stop', 'portal');
 
 -- Makes `scope`: the agencies whose states must be derived again, and from which day on.
 -- Needs the temporary tables feed and touched_day.
+-- An agency that handed over receives no dossiers after its last offering ended, also while it is still listed.
 create temporary table agency on commit drop as
-select o.source, o.organisation_id, range_agg(daterange(v.valid_from, v.valid_to)) as in_force,
+select o.source, o.organisation_id,
+    range_agg(daterange(v.valid_from, case when v.succeeded_on is not null and offered.until_on is not null
+        then least(v.valid_to, greatest(v.valid_from, offered.until_on, v.succeeded_on)) else v.valid_to end)) as in_force,
     coalesce((select range_agg(daterange(s.first_on, s.last_on, '[]')) from ledger.confirmed_silence s
         where s.source = o.source and s.organisation_id = o.organisation_id), '{}') as confirmed
 from (select distinct source, organisation_id from record.organisation) o join feed using (source)
 join record.organisation_version v using (organisation_id)
+join ledger.source s using (source)
+left join (select organisation_id, max(coalesce(valid_to, 'infinity')) as until_on from shared.service_offering group by 1) offered
+    on offered.organisation_id = o.organisation_id and s.role in ('one_stop', 'portal')
 group by o.source, o.organisation_id;
 
 -- The days of each feed: `nth` is the number of covered working days up to this day, `waited` the number of working days after it.
