@@ -156,6 +156,26 @@ def test_what_was_handed_over_stays_with_the_former_agency(installation: Install
     assert _agencies_of(installation) == ["H47.20.25"]
 
 
+def test_a_name_means_no_agency_that_did_not_exist_yet(installation: Installation) -> None:
+    merger = (date(2025, 7, 1) - FIRST).days
+    listed = {"H47.113": "UBND phường Hội An Đông", A: NAMES[A], B: NAMES[B]}
+    name = listed["H47.113"]
+    received = (
+        dossier(1, merger - 20, named("H47.20.27", name), coded=C, changed=merger + 1),
+        dossier(2, merger - 20, named(None, name), coded=C, changed=merger + 1),
+        dossier(3, merger - 20, named(None, name), coded="H47.113", changed=merger + 1),
+        dossier(4, merger - 20, named(None, name), coded=A, changed=merger + 1),
+        dossier(5, merger, named("H47.20.27", name), coded=C, changed=merger + 1),
+    )
+    read(installation, Reading(merger + 1, listed, received))
+    agencies = "select source_key, receiving_organisation_id from record.dossier"
+    found = {"d1": "UNKNOWN", "d2": "UNKNOWN", "d3": "H47.113", "d4": "H47.20.25", "d5": "H47.113"}
+    assert {row["source_key"]: row["receiving_organisation_id"] for row in installation.query(agencies)} == found
+    read(installation, Reading(merger - 30, {A: NAMES[A], C: NAMES[C]}))
+    found |= {"d1": "H47.20.27", "d5": "H47.20.27"}
+    assert {row["source_key"]: row["receiving_organisation_id"] for row in installation.query(agencies)} == found
+
+
 @pytest.mark.parametrize("rest", [{}, dict(list(NAMES.items())[:1])], ids=["empty", "shortened"])
 def test_a_list_that_lost_its_rows_is_refused(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, rest: dict[str, str]

@@ -18,7 +18,7 @@ from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 
 MEANING = pa.schema([("source", pa.string()), ("name", pa.string()), ("on_day", pa.date32()), ("organisation_id", pa.string()),
-                     ("matched_by", pa.string())])  # fmt: skip
+                     ("matched_by", pa.string()), ("began_on", pa.date32())])  # fmt: skip
 
 
 def stage_lists(transaction: Transaction, agencies: Agencies) -> None:
@@ -68,12 +68,13 @@ def _stage_meanings(transaction: Transaction, agencies: Agencies) -> None:
 def stage_meanings(transaction: Transaction, agencies: Agencies, names: list[tuple[str, str, date]]) -> None:
     """Create the temporary table `agency_meaning` for names of sources on days."""
     found = [
-        {"source": source, "name": name, "on_day": on_day, "organisation_id": match.organisation_id, "matched_by": match.matched_by}
+        {"source": source, "name": name, "on_day": on_day, "organisation_id": match.organisation_id, "matched_by": match.matched_by,
+         "began_on": agencies.directory.began_on(match.organisation_id)}
         for source, name, on_day in names if (match := agencies.matcher(source).match(name, on_day))
     ]  # fmt: skip
     transaction.do("drop table if exists pg_temp.agency_meaning")
     transaction.do(
-        "create temporary table agency_meaning (source text, name text, on_day date, organisation_id text, matched_by text) on commit drop"
+        "create temporary table agency_meaning (source text, name text, on_day date, organisation_id text, matched_by text, began_on date) on commit drop"
     )
     transaction.load("agency_meaning", pa.Table.from_pylist(found, schema=MEANING))
 

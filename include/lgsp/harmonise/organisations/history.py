@@ -81,6 +81,17 @@ class DatedDirectory:
         on = self._starts[epoch]
         return [one.organisation for _, each in sorted(self._listings.items()) for one in each if one.is_listed(on)]
 
+    def began_on(self, organisation_id: str) -> date | None:
+        """The first day of an agency's territory; None if it has none. Lists do not have the day, only that they had it by then."""
+        return self._first_days.get(organisation_id)
+
+    @cached_property
+    def _first_days(self) -> dict[str, date]:
+        days: dict[str, date] = {}
+        for place in directory.places(self.names):
+            days[place.organisation_id] = min(place.unit.valid_from, days.get(place.organisation_id, date.max))
+        return days
+
     def versions(self) -> list[AgencyVersion]:
         """The versions of all agencies, by agency and time; at least one for each agency."""
         within: dict[str, list[AgencyVersion]] = defaultdict(list)

@@ -1,6 +1,7 @@
 -- What each incoming record means. The receiving agency is the first one that a version of the record named and a list knows; a
 -- dossier whose number names an agency that handed over to that one later was received by the former. When several agencies have a
--- name, the number decides between them. Records of earlier versions of the program, without what was named, keep what they have.
+-- name, the number decides between them. A name means no agency that began after the record's day, when a code of the record is
+-- neither that agency's nor one of an agency that handed over to it. Records of earlier versions of the program, without what was named, keep what they have.
 with record as (
     select d.ctid as row_id, d.*, (coalesce(d.received_at, d.submitted_at, d.source_updated_at) at time zone 'Asia/Ho_Chi_Minh')::date as on_day,
         substring(ledger.code_key(d.source_code) from '^(.*)-\d{6}-\d+$') as number_code
@@ -11,6 +12,9 @@ with record as (
     left join known_agency k on k.organisation_id = n.agency_code
     left join agency_meaning m on (m.source, m.name, m.on_day) = (n.source, n.agency_name, r.on_day) and k.organisation_id is null
     where coalesce(k.organisation_id, m.organisation_id) is not null
+        and (k.organisation_id is not null or m.began_on is null or r.on_day >= m.began_on or coalesce(r.number_code, n.agency_code) is null
+            or m.organisation_id in (r.number_code, n.agency_code)
+            or exists (select from agency_successor s where s.organisation_id in (r.number_code, n.agency_code) and s.successor_id = m.organisation_id))
     order by r.row_id, n.named_at, n.raw_hash
 ), numbered as (
     select distinct on (r.row_id) r.row_id, a.organisation_id
