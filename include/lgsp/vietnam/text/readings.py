@@ -16,7 +16,15 @@ from functools import lru_cache
 from lgsp.vietnam.text import vocabulary
 from lgsp.vietnam.text.legacy_encodings import ENCODINGS, ETH, Encoding
 from lgsp.vietnam.text.surnames import HIGHLAND_WORDS
-from lgsp.vietnam.text.syllables import GLUED, MICROMETRE, WORD, is_syllable, is_well_written, letters_with_case
+from lgsp.vietnam.text.syllables import (
+    GLUED,
+    MICROMETRE,
+    WORD,
+    is_in_capitals,
+    is_syllable,
+    is_well_written,
+    letters_with_case,
+)
 
 # From this logarithm of the odds on, a doubtful word is read in one way; e^3 is about 20 to 1.
 _DECISIVE = 3.0
@@ -184,7 +192,8 @@ def _with_capitals(words: list[_Word], chosen: list[str]) -> Iterator[str]:
     for word, text in zip(words, chosen, strict=True):
         basic = letters_with_case(text)
         is_by_font = not text.isascii() and (text != word.sent or word.is_neutral)
-        yield text.upper() if is_by_font and basic.isupper() and (all_capitals or len(basic) > 1) else text
+        is_capital = is_in_capitals(text) or (all_capitals and basic.isupper())
+        yield text.upper() if is_by_font and is_capital else text
 
 
 def _replaced(text: str, words: list[_Word], chosen: list[str]) -> str:

@@ -94,6 +94,12 @@ def letters_with_case(word: str) -> str:
     return "".join(letter for letter in word if letter in _WITHOUT_TONE)
 
 
+def is_in_capitals(word: str) -> bool:
+    """Whether a word of TCVN3 was meant in capitals, as PHú and ủY: its letters without a tone are, beyond an initial."""
+    cased = letters_with_case(word)
+    return cased.isupper() and (len(cased) > 1 or (len(word) > 1 and word[-1].isupper()))
+
+
 @lru_cache(maxsize=65_536)
 def is_well_written(word: str, by_font: bool = False) -> bool:
     """Whether a word is a syllable in lower case, in capitals or with a first capital, or an abbreviation with Đ.
@@ -104,9 +110,7 @@ def is_well_written(word: str, by_font: bool = False) -> bool:
     if _ABBREVIATION.fullmatch(word):
         return True
     is_written_well = word.islower() or word.isupper() or (word[0].isupper() and word[1:].islower())
-    if not is_written_well and by_font:
-        cased = letters_with_case(word)
-        is_written_well = len(cased) > 1 and cased.isupper()
+    is_written_well = is_written_well or (by_font and is_in_capitals(word))
     return is_written_well and is_syllable(word)
 
 
