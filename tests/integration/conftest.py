@@ -48,7 +48,8 @@ def server() -> Iterator[Server]:
     running = Server(home)
     running.ensure()
     with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts the power of the server
+        # No test cuts the power of the server, and no database of a test is old enough to be vacuumed.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
             connection.execute(f"alter system set {setting} = off")
         connection.execute("select pg_reload_conf()")
     running.create_database(TEMPLATE)
