@@ -7,8 +7,9 @@ import logging
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import Transaction, publishing
 from lgsp.window import LOCAL, Window
 from lgsp_province import World, serving
+from lgsp_province.world.dossiers import Dossiers
+from lgsp_province.world.services import Catalogue
 
 FIRST = date(2026, 7, 30)  # a Thursday, on which a reporting week starts
 MIDNIGHT = datetime(2026, 8, 11, tzinfo=LOCAL)
@@ -80,7 +83,22 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def world() -> World:
     """600 dossiers and 60 documents over twelve days."""
-    return World.generate("tiny", 7, FIRST, date(2026, 8, 10), dossiers_count=600, documents_count=60)
+    generated = World.generate("tiny", 7, FIRST, date(2026, 8, 10), dossiers_count=600, documents_count=60)
+    return replace(generated, dossiers=replace(generated.dossiers, catalogue=_short_catalogue(generated.dossiers)))
+
+
+def _short_catalogue(dossiers: Dossiers) -> Catalogue:
+    """The offerings that the dossiers need, and three more of each agency: 1,500 of 15,000, which every batch reads."""
+    needed = set(zip(dossiers.service.tolist(), dossiers.agency.tolist(), strict=True))
+    others: Counter[int] = Counter()
+    offerings = []
+    for service, agency in dossiers.catalogue.offerings:
+        if (service.index, agency.index) not in needed:
+            others[agency.index] += service.valid_to is None
+            if service.valid_to is not None or others[agency.index] > 3:
+                continue
+        offerings.append((service, agency))
+    return replace(dossiers.catalogue, offerings=tuple(offerings))
 
 
 @pytest.fixture(scope="session")

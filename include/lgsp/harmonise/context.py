@@ -22,7 +22,7 @@ from lgsp.harmonise import dossier_columns, duckdb_functions, field_sql, parse_p
 from lgsp.harmonise.organisations import directory, review_queue
 from lgsp.harmonise.organisations.directory import Organisation, Place
 from lgsp.harmonise.organisations.known import KnownLists
-from lgsp.harmonise.organisations.matcher import Matcher
+from lgsp.harmonise.organisations.matcher import matcher_of
 from lgsp.land import json_sanitiser
 from lgsp.land.archive import Batch
 from lgsp.land.record_subset import Selection
@@ -202,7 +202,7 @@ class HarmoniseContext:
                 "select distinct alias from agency_spelling where alias is not null"
             ).fetchall()
         ]
-        matcher = Matcher(
+        matcher = matcher_of(
             self.directory, self.accepted, self.source.name, directory.versions(self.directory, self.places)
         )
         meanings = {name: matcher.meanings(name) for name in names}

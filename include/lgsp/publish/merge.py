@@ -7,7 +7,8 @@ rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,6 +196,22 @@ def merge_query(
     merge_staged(transaction, shared, scope, snapshot_id, changes)
 
 
+def is_current(transaction: Transaction, shared: Contract, query: str) -> bool:
+    """Whether a shared table has exactly the rows of a query; the keys of both are unique.
+
+    Raises ContractError when the query does not give a column of the contract.
+    """
+    columns = ", ".join(shared.versioned_names)
+    stored = f"select {columns} from {shared.storage}"
+    with _explained(shared):
+        return bool(
+            transaction.one(
+                f"with derived as materialized (select {columns} from ({query}) q) "
+                f"select (select count(*) from derived) = (select count(*) from ({stored}) s) and not exists (table derived except {stored})"
+            )
+        )
+
+
 def stage_rows(transaction: Transaction, shared: Contract, rows: pa.Table) -> None:
     """Fill the temporary table `new_<table>` with rows that were derived outside PostgreSQL.
 
@@ -215,8 +232,15 @@ def stage_query(transaction: Transaction, shared: Contract, query: str) -> None:
     """
     columns = ", ".join(_staged_columns(shared))
     _create_staging(transaction, shared)
-    try:
+    with _explained(shared):
         transaction.do(f"insert into new_{shared.name} ({columns}) select {columns} from ({query}) q")
+
+
+@contextmanager
+def _explained(shared: Contract) -> Iterator[None]:
+    """Raise ContractError for a column that nothing fills."""
+    try:
+        yield
     except adbc_driver_manager.Error as error:
         if error.sqlstate == UNDEFINED_COLUMN:
             raise ContractError(_unfilled(shared, str(error).splitlines()[0])) from error

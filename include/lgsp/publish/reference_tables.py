@@ -8,6 +8,7 @@ from lgsp import sql
 from lgsp.indicators import definitions
 from lgsp.publish import merge
 from lgsp.publish.context import PublishRun
+from lgsp.schema import contract
 from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
 
@@ -26,9 +27,10 @@ def merge_reference_tables(run: PublishRun) -> None:
 def merge_tables(
     transaction: Transaction, snapshot_id: int, changes: Changes, names: Iterable[str] = (*REFERENCE, *LISTS)
 ) -> None:
-    """Merge the staged rows of these tables into the shared tables."""
+    """Make these shared tables equal to what their queries give; most publications change none of them."""
     for name in names:
-        merge.merge_query(transaction, name, query(name), snapshot_id, changes)
+        if not merge.is_current(transaction, contract.load(name), query(name)):
+            merge.merge_query(transaction, name, query(name), snapshot_id, changes)
 
 
 def query(name: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from lgsp.vietnam import phones, territory_versions
 from lgsp.vietnam.text import surnames
@@ -74,6 +74,7 @@ def without_persons(value: str | None) -> str | None:
     return text
 
 
+@lru_cache(maxsize=16_384)  # the names in lists are the same from batch to batch
 def persons_in(value: str | None) -> tuple[str, ...]:
     """The kinds of personal data in a text, sorted: email, identity, name, phone."""
     text = clean(value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -144,15 +145,19 @@ def by_name(organisations: Iterable[Organisation]) -> dict[str, str]:
 
 def places(organisations: Iterable[Organisation]) -> list[Place]:
     """The territories of each agency: by its name within the territory of its parent, else the province."""
-    organisations = list(organisations)
+    return list(_places(tuple(replace(organisation, raw_pointer="") for organisation in organisations)))
+
+
+@lru_cache(maxsize=8)  # the lists of one batch after another seldom differ
+def _places(organisations: tuple[Organisation, ...]) -> tuple[Place, ...]:
     territories_served = _Places(organisations)
-    return [Place(o.organisation_id, unit) for o in organisations for unit in territories_served.units(o)]
+    return tuple(Place(o.organisation_id, unit) for o in organisations for unit in territories_served.units(o))
 
 
 class _Places:
     """Finds the versions of the territories that the agencies of a directory serve, in order of time."""
 
-    def __init__(self, organisations: list[Organisation]) -> None:
+    def __init__(self, organisations: Sequence[Organisation]) -> None:
         self._by_id = {organisation.organisation_id: organisation for organisation in organisations}
         committees = [o for o in organisations if o.kind == "peoples_committee" and o.level != "province"]
         self._by_committee: dict[str, list[territory_versions.Unit]] = {}
@@ -199,13 +204,17 @@ class _Places:
 
 def _province(organisation_id: str) -> list[territory_versions.Unit]:
     """The province of an agency code, then the one it was merged into."""
-    code = PROVINCE_UNIT.get(organisation_id.split(".")[0])
+    return list(_province_units(PROVINCE_UNIT.get(organisation_id.split(".")[0])))
+
+
+@cache
+def _province_units(code: str | None) -> tuple[territory_versions.Unit, ...]:
     units = [unit for unit in territory_versions.units() if unit.code == code]
     for unit in units[-1:]:
         heir = territories.current_unit(unit)
         if unit.valid_to is not None and heir is not None:
             units.append(replace(heir, valid_from=unit.valid_to))
-    return units
+    return tuple(units)
 
 
 def _with_renamed(units: list[territory_versions.Unit], named: set[tuple[str, date]]) -> list[territory_versions.Unit]:
@@ -234,7 +243,7 @@ COLUMNS = (
 
 def rows(organisations: Iterable[Organisation]) -> list[dict[str, Any]]:
     """The agencies as rows of `COLUMNS`."""
-    return [asdict(organisation) for organisation in organisations]
+    return [dict(vars(organisation)) for organisation in organisations]
 
 
 def versions(organisations: Iterable[Organisation], places: Iterable[Place]) -> list[Version]:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from lgsp.harmonise.organisations import directory
 from lgsp.harmonise.organisations.directory import Organisation, Place
-from lgsp.harmonise.organisations.matcher import Match, Matcher
+from lgsp.harmonise.organisations.matcher import Match, Matcher, matcher_of
 from lgsp.vietnam import territories
 
 
@@ -175,5 +175,5 @@ class DatedMatcher:
         if epoch not in self._matchers:
             agencies = self._dated.names if epoch is None else self._dated.listed(epoch)
             versions = directory.versions(agencies, directory.places(agencies))
-            self._matchers[epoch] = Matcher(agencies, self._accepted, self._source, versions)
+            self._matchers[epoch] = matcher_of(agencies, self._accepted, self._source, versions)
         return self._matchers[epoch]

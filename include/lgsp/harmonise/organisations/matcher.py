@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise, product
 from typing import Literal
 
@@ -125,6 +125,24 @@ class Matcher:
         meanings = sorted((Meaning(Match(id_, how), *self._terms[id_]) for id_ in ids), key=_first_day)
         overlap = any(before.is_valid(after.valid_from) for before, after in pairwise(meanings) if after.valid_from)
         return [] if overlap else meanings
+
+
+def matcher_of(
+    directory: Iterable[Organisation], accepted: Mapping[str, str], source: str, versions: Iterable[Version]
+) -> Matcher:
+    """The matcher of a directory, made once: the lists of one batch after another seldom differ."""
+    agencies = tuple(replace(organisation, raw_pointer="") for organisation in directory)
+    return _matcher_of(agencies, tuple(sorted(accepted.items())), source, tuple(versions))
+
+
+@lru_cache(maxsize=8)
+def _matcher_of(
+    directory: tuple[Organisation, ...],
+    accepted: tuple[tuple[str, str], ...],
+    source: str,
+    versions: tuple[Version, ...],
+) -> Matcher:
+    return Matcher(list(directory), dict(accepted), source, versions)
 
 
 class Shortlist:
