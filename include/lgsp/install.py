@@ -16,7 +16,7 @@ from lgsp.schema import contract, records, sources
 from lgsp.schema.fingerprint import fingerprint
 from lgsp.settings import LEASE_SECONDS, Settings
 from lgsp.sql import one_row
-from lgsp.store import as_of_by_period, connect, contract_columns, history, migrations
+from lgsp.store import as_of_by_period, connect, contract_columns, epochs, history, migrations
 from lgsp.store.transaction import PUBLISH_LOCK
 from lgsp.vietnam import working_days
 
@@ -35,9 +35,14 @@ GRANTS = migrations.grants()
 ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
 
 
-def init(settings: Settings) -> None:
-    """Create or upgrade schemas, tables, roles and reference data; safe to repeat, also while readers are connected."""
+def init(settings: Settings, *, is_adopting: bool = False) -> None:
+    """Create or upgrade schemas, tables, roles and reference data; safe to repeat, also while readers are connected.
+
+    Raises SettingError when landing has batches that the database lacks, unless they are about to be adopted.
+    """
     with connect(settings) as connection:
+        if not is_adopting:
+            epochs.check(settings, connection)
         if connection.info.server_version < OLDEST_VERSION:
             raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
         connection.execute(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
@@ -63,6 +68,7 @@ def init(settings: Settings) -> None:
             contract_columns.required_columns(connection),
         ):
             connection.execute(statement)
+        epochs.begin(settings, connection)
         working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
         if has_roles:
             _transfer_ownership(connection)
@@ -85,6 +91,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
             if program == program_fingerprint() and (staged == _definitions_fingerprint(settings) or not is_publishing):
+                epochs.check(settings, connection)
                 return
     init(settings)
 

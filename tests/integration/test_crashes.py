@@ -119,7 +119,7 @@ def test_files_of_another_database_are_left_alone(installation: Installation) ->
     folder = installation.settings.shared / "snapshots" / "7"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text('{"snapshot_id": 7, "token": 3}')
-    with pytest.raises(PublicationFailed, match="set another LGSP_HOME for this database"):
+    with pytest.raises(PublicationFailed, match="set another LGSP_HOME for another database"):
         installation.publish()
     assert folder.exists()
 

@@ -12,6 +12,7 @@ import click
 
 from lgsp import install, store
 from lgsp.cli import publish as publishing
+from lgsp.cli.adopt import adopt
 from lgsp.cli.batch import batch
 from lgsp.cli.completeness import completeness
 from lgsp.cli.drift import drift
@@ -135,6 +136,7 @@ def dictionary() -> None:
     click.echo(data_dictionary.markdown(), nl=False)
 
 
+main.add_command(adopt)
 main.add_command(batch)
 main.add_command(completeness)
 main.add_command(drift)

@@ -4,7 +4,8 @@
     landing/<source>/<batch>/calls.jsonl     one line for each answer: list, request, offset, size, SHA-256
     landing/<source>/<batch>/manifest.json   written last: its presence means that the batch is complete
 
-A folder without a manifest is incomplete and is never read.
+A folder without a manifest is incomplete and is never read. A sealed folder is never changed or replaced; only `expire`
+removes what is in it, and leaves `expired.json` in its place, which says why and is signed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +26,10 @@ import zstandard
 from lgsp import files
 from lgsp.errors import ContractError
 
+# Of the manifest. Those of format 1 have neither `format` nor `purpose`.
+FORMAT = 2
+MANIFEST, EXPIRED = "manifest.json", "expired.json"
+
 # Bytes between two syncs. All answers are durable at the latest when the manifest is written.
 SYNC_BYTES = 8 * 1024 * 1024
 
@@ -31,6 +37,27 @@ SYNC_BYTES = 8 * 1024 * 1024
 def by_key(list_name: str) -> str:
     """The list under which the records of another list are landed that were requested one by one, by their keys."""
     return f"{list_name}_by_key"
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat()
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a folder has, or had until it expired, a complete batch."""
+    return (folder / MANIFEST).exists() or (folder / EXPIRED).exists()
+
+
+def remove_unsealed(folder: Path) -> bool:
+    """Remove a folder whose batch was never complete, if it exists. Raises ContractError when the batch is sealed."""
+    if is_sealed(folder):
+        raise ContractError(
+            f"{folder} has a sealed batch, which is never replaced: is the database an older copy? Run `lgsp adopt`"
+        )
+    if not folder.exists():
+        return False
+    shutil.rmtree(folder)
+    return True
 
 
 @dataclass(frozen=True)
@@ -54,12 +81,14 @@ class LandedAnswer:
 
 
 class Pack:
-    """An open batch folder to which any thread appends answers. An existing folder is replaced."""
+    """An open batch folder to which any thread appends answers."""
 
     def __init__(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        """Create the folder. Raises ContractError when it has a sealed batch: what was landed is never replaced."""
+        remove_unsealed(folder)
         folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
+        self.opened_at = _now()
         self.calls: list[LandedAnswer] = []
         self._bodies: IO[bytes] = (folder / "bodies.pack").open("wb")
         self._offset = 0
@@ -110,8 +139,15 @@ class Pack:
             self._bodies.close()
         lines = b"".join(orjson.dumps(call) + b"\n" for call in self.calls)
         files.replace(self.folder / "calls.jsonl", lines)
-        manifest = {**facts, "calls": len(self.calls), "calls_sha256": hashlib.sha256(lines).hexdigest()}
-        files.replace(self.folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        manifest = {
+            "format": FORMAT,
+            **facts,
+            "opened_at": self.opened_at,
+            "sealed_at": _now(),
+            "calls": len(self.calls),
+            "calls_sha256": hashlib.sha256(lines).hexdigest(),
+        }
+        files.replace(self.folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
     def move(self, folder: Path) -> None:
         """Rename the batch folder; appending continues in the new one."""
@@ -137,19 +173,61 @@ class Batch:
 
     @classmethod
     def open(cls, folder: Path) -> Batch:
-        """The sealed batch in a folder. Raises ContractError when it is missing or incomplete."""
-        path = folder / "manifest.json"
+        """The sealed batch in a folder. Raises ContractError when it is missing, incomplete, altered or expired."""
+        path = folder / MANIFEST
         if not path.exists():
+            if (folder / EXPIRED).exists():
+                raise ContractError(f"{folder} was removed: {orjson.loads((folder / EXPIRED).read_bytes())['reason']}")
             raise ContractError(f"{folder} has no sealed batch: land its window again")
-        return cls(folder, orjson.loads(path.read_bytes()))
+        try:
+            manifest = orjson.loads(path.read_bytes())
+            if not isinstance(manifest, dict) or "calls_sha256" not in manifest:
+                raise ValueError("it is no manifest")
+        except ValueError as error:
+            raise ContractError(f"{path} was altered after landing ({error}): restore it from a backup") from None
+        if manifest.get("format", 1) > FORMAT:
+            raise ContractError(
+                f"{path} has format {manifest['format']}, of a newer version of lgsp: install that version"
+            )
+        return cls(folder, manifest)
+
+    @property
+    def purpose(self) -> str:
+        """Why it was landed: `window` or `sweep`."""
+        return str(self.manifest.get("purpose") or ("sweep" if "deleted" in self.manifest else "window"))
+
+    @property
+    def opened_at(self) -> datetime:
+        """When its first answer was requested; when it was sealed, in a manifest of format 1, which does not have it."""
+        return datetime.fromisoformat(self.manifest["opened_at"]) if "opened_at" in self.manifest else self.sealed_at
+
+    @property
+    def sealed_at(self) -> datetime:
+        """When its last answer was stored."""
+        if "sealed_at" in self.manifest:
+            return datetime.fromisoformat(self.manifest["sealed_at"])
+        return datetime.fromtimestamp((self.folder / MANIFEST).stat().st_mtime).astimezone()
 
     def calls(self, list_name: str | None = None) -> list[LandedAnswer]:
         """The answers that count, in order of arrival, of one list or of all. Raises ContractError when the file was altered."""
-        lines = (self.folder / "calls.jsonl").read_bytes()
+        return [call for call in self.all_calls() if call.is_whole and list_name in (None, call.list)]
+
+    def all_calls(self) -> list[LandedAnswer]:
+        """All answers, also those that do not count. Raises ContractError when the file was altered."""
+        try:
+            lines = (self.folder / "calls.jsonl").read_bytes()
+        except FileNotFoundError:
+            lines = b""
         if hashlib.sha256(lines).hexdigest() != self.manifest["calls_sha256"]:
             raise ContractError(f"{self.folder / 'calls.jsonl'} was altered after landing: restore it from a backup")
-        calls = (LandedAnswer(**orjson.loads(line)) for line in lines.splitlines())
-        return [call for call in calls if call.is_whole and list_name in (None, call.list)]
+        return [LandedAnswer(**orjson.loads(line)) for line in lines.splitlines()]
+
+    def prove(self) -> list[LandedAnswer]:
+        """All answers, after their bytes were compared with their hashes. Raises ContractError when something was altered."""
+        calls = self.all_calls()
+        for _ in self.bodies(calls):
+            pass
+        return calls
 
     def bodies(self, calls: list[LandedAnswer]) -> Iterator[tuple[LandedAnswer, bytes]]:
         """Each answer with its exact bytes. Raises ContractError when their SHA-256 differs from the recorded one."""
@@ -157,8 +235,11 @@ class Batch:
         with (self.folder / "bodies.pack").open("rb") as file:
             for call in calls:
                 file.seek(call.offset)
-                body = decompressor.decompress(file.read(call.length), max_output_size=max(call.bytes, 1))
-                if hashlib.sha256(body).hexdigest() != call.sha256:
+                try:
+                    body = decompressor.decompress(file.read(call.length), max_output_size=max(call.bytes, 1))
+                except zstandard.ZstdError:
+                    body = None
+                if body is None or hashlib.sha256(body).hexdigest() != call.sha256:
                     raise ContractError(
                         f"{self.folder}: answer {call.number} was altered after landing: restore it from a backup"
                     )

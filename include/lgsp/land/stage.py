@@ -100,7 +100,7 @@ def _land(
             readings = source_client.read_window(client, reader, Window(window.start - margin, window.end))
         declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
-        pack.seal({**facts, "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
+        pack.seal({**facts, "purpose": "window", "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "requested_from": (window.start - margin).isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except BaseException as error:  # also an error in our code or Ctrl-C: the batch is closed with its reason
         pack.close_unsealed()

@@ -40,7 +40,8 @@ def _restore(
     settings: Settings, transaction: Transaction, to_snapshot: int, overruling: table_rules.RuleOverride
 ) -> tuple[SnapshotMetadata, SuiteResult]:
     snapshot_id, touched = publication.next_snapshot_id(transaction), changes.Changes()
-    _check_can_be_restored(transaction, to_snapshot, snapshot_id - 1)
+    newest = transaction.one("select coalesce(max(snapshot_id), 0) from ledger.publication")
+    _check_can_be_restored(transaction, to_snapshot, newest)
     as_of_by_period.replace(transaction, snapshot_id, as_of_by_period.at(to_snapshot))
     for shared in contract.every():
         rows = f"select * from history.{shared.name}_as_of({to_snapshot})"
@@ -56,7 +57,7 @@ def _restore(
     publication.write(settings, transaction, metadata, touched, judgement, 0.0)
     transaction.do(
         f"update ledger.publication p set ({COUNTS}) = (select 0, 0, 0, b.record_count, b.dossier_record_count, b.work_file_record_count "
-        f"from ledger.publication b where b.snapshot_id = {snapshot_id - 1}) where p.snapshot_id = {snapshot_id}"
+        f"from ledger.publication b where b.snapshot_id = {newest}) where p.snapshot_id = {snapshot_id}"
     )
     transaction.do("update ledger.installation set derived_by = null")
     transaction.do(

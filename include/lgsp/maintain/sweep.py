@@ -7,7 +7,6 @@ gets a tombstone.
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,7 +16,7 @@ from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.harmonise import tombstones
 from lgsp.harmonise.tombstones import NEXT, Tombstone
 from lgsp.land import calls, source_client
-from lgsp.land.archive import Pack, by_key
+from lgsp.land.archive import Pack, by_key, remove_unsealed
 from lgsp.land.http_client import AttemptsExhausted
 from lgsp.land.reader import Reader
 from lgsp.land.source_client import Client
@@ -169,7 +168,7 @@ def _compare(sweep: Sweep) -> str | None:
         pack.close_unsealed()
         raise
     pack.close_unsealed()
-    shutil.rmtree(folder)  # the answers prove deletions; without a deletion there is nothing to keep
+    remove_unsealed(folder)  # the answers prove deletions; without a deletion there is nothing to keep
     return None
 
 
@@ -315,8 +314,9 @@ def _land_found(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
             "to": sweep.span.end.isoformat(),
             "swept_at": sweep.started_at.isoformat(),
         }
-        pack.seal({"batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **tombstones.returned(returned),
-                   "latest": max(sweep.due_until, sweep.started_at).isoformat(), "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
+        decided = {"accepted_by": sweep.accepted_by} if sweep.accepted_by else {}
+        pack.seal({"purpose": "sweep", "batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **decided,
+                   **tombstones.returned(returned), "latest": max(sweep.due_until, sweep.started_at).isoformat(), "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
         if sweep.accepted_by:
             ledger.overrule(
                 connection, batch, "MASS_DELETION", sweep.accepted_by, "what a sweep found deleted is accepted"

@@ -38,6 +38,7 @@ class PublishRun:
     override: RuleOverride = NO_OVERRIDE
     derives_all: bool = False  # all shared rows are derived again, not only those of changed records
     rewrites_all_files: bool = False  # the files of the newest snapshot are lost
+    is_first: bool = False  # of its epoch
     only: Mapping[str, frozenset[tuple[str, str]]] | None = None  # by batch: the only records to merge, as (kind, key)
 
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -54,8 +55,8 @@ class PublishRun:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether no shared row and no file changes; the first snapshot is always written."""
-        return self.snapshot_id > 1 and not any(self.changes.parts.values())
+        """Whether no shared row and no file changes; the first snapshot of an epoch is always written."""
+        return not self.is_first and not any(self.changes.parts.values())
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

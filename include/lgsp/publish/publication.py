@@ -47,12 +47,13 @@ class SnapshotMetadata:
     restores: int | None = None
     decided_by: str | None = None
     why: str | None = None
+    epoch: int = 1
     publish_id: str = field(default_factory=lambda: str(uuid4()))
 
     def as_manifest(self) -> dict[str, Any]:
         """The keys of the manifest, without the files."""
         manifest: dict[str, Any] = {
-            "publish_id": self.publish_id, "kind": self.kind, "published_at": self.published_at, "as_of": self.as_of, "batches": list(self.batches),
+            "epoch": self.epoch, "publish_id": self.publish_id, "kind": self.kind, "published_at": self.published_at, "as_of": self.as_of, "batches": list(self.batches),
             "contracts": {c.name: c.version for c in contract.every()}, "previous": self.previous, "verdict": self.verdict,
         }  # fmt: skip
         if self.overruled:
@@ -73,8 +74,9 @@ class SnapshotMetadata:
 
 
 def next_snapshot_id(transaction: Transaction) -> int:
-    """The number of the next snapshot; numbers have no gaps."""
-    return int(transaction.one("select coalesce(max(snapshot_id), 0) + 1 from ledger.publication"))
+    """The number of the next snapshot; numbers have no gaps within an epoch."""
+    newest = int(transaction.one("select coalesce(max(snapshot_id), 0) from ledger.publication"))
+    return max(newest + 1, recovery.first_of_epoch(transaction))
 
 
 def next_metadata(transaction: Transaction, batches: Sequence[str], as_of: str | None, **more: Any) -> SnapshotMetadata:
@@ -86,7 +88,11 @@ def next_metadata(transaction: Transaction, batches: Sequence[str], as_of: str |
     newest, sha256, now = rows[0] if rows else (0, "", transaction.one("select clock_timestamp()::text"))
     previous = PreviousSnapshot(snapshot_id=newest, manifest_sha256=sha256) if newest else None
     published_at = datetime.fromisoformat(now).astimezone(LOCAL).isoformat()
-    return SnapshotMetadata(newest + 1, transaction.token, tuple(batches), as_of, published_at, previous, **more)
+    epoch = transaction.one("select max(epoch) from ledger.epoch")
+    number = next_snapshot_id(transaction)
+    return SnapshotMetadata(
+        number, transaction.token, tuple(batches), as_of, published_at, previous, epoch=epoch, **more
+    )
 
 
 def write(

@@ -142,10 +142,12 @@ def _publish_waiting(settings: Settings, session: PublishSession, override: Rule
         log.warning("nothing is published: %s", reason)
         return None
     batches = usable_batches(settings, transaction)
-    is_lost = recovery.committed(transaction).is_lost(settings.shared)
+    committed = recovery.committed(transaction)
+    is_lost = committed.is_lost(settings.shared)
     derives_all = rederive.is_outdated(transaction)
     due = (
         derives_all,
+        committed.is_of_earlier_epoch,
         compute.is_outdated(transaction),
         compute.is_redefined(transaction),
         quarantine.has_new_decisions(transaction),
@@ -158,7 +160,10 @@ def _publish_waiting(settings: Settings, session: PublishSession, override: Rule
             "this version derives rows differently from the one that published last: all rows are derived again"
         )
     snapshot_id = publication.next_snapshot_id(transaction)
-    return publish_run(PublishRun(settings, transaction, snapshot_id, batches, override, derives_all, is_lost))
+    is_first = snapshot_id == committed.first
+    return publish_run(
+        PublishRun(settings, transaction, snapshot_id, batches, override, derives_all, is_lost, is_first)
+    )
 
 
 def publish_run(run: PublishRun) -> Publication | None:

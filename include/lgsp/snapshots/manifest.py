@@ -52,6 +52,7 @@ class Manifest(TypedDict):
     """The content of `manifest.json`."""
 
     snapshot_id: int
+    epoch: int
     token: int
     publish_id: str
     kind: str

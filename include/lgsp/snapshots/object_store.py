@@ -24,7 +24,7 @@ from pathlib import Path
 import orjson
 
 from lgsp.errors import PublicationFailed
-from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, files, parse
+from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, files, parse
 from lgsp.snapshots.s3 import ATTEMPTS, URL_VARIABLE, Bucket, RemoteFailed, StoredObject, for_each
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,11 @@ class Remote:
         """The snapshot that readers see; None before the first."""
         return self._pointer()[0]
 
+    def known(self) -> list[tuple[int, int]]:
+        """The number and token of every snapshot that has a manifest here, and of the one that readers see."""
+        pointer = self.current()
+        return [*self._manifest_keys().values(), *([(pointer.snapshot_id, pointer.token)] if pointer else [])]
+
     def stage(self, folder: Path, snapshot_id: int, token: int) -> int:
         """Upload the files of a complete local snapshot that the remote side lacks; the number of data files uploaded.
 
@@ -114,25 +119,31 @@ class Remote:
                     f"{self.bucket}: snapshot {snapshot.snapshot_id} has token {snapshot.token}, but the older snapshot {current.snapshot_id} "
                     f"has token {current.token}: they come from two databases; set another {URL_VARIABLE} for this one"
                 )
-            self._require_complete(snapshot)
-            content = orjson.dumps({**asdict(snapshot), "manifest": snapshot.manifest}, option=orjson.OPT_INDENT_2)
+            epoch = self._require_complete(snapshot).get("epoch", 1)
+            shown = {**asdict(snapshot), "epoch": epoch, "manifest": snapshot.manifest}
+            content = orjson.dumps(shown, option=orjson.OPT_INDENT_2)
             if self.bucket.replace_version(CURRENT, content, version):
                 return
         raise RemoteFailed(
             f"{self.bucket}: other processes kept moving {CURRENT} during {ATTEMPTS} attempts; run `lgsp recover`"
         )
 
-    def recover(self, snapshots: Path, retained: Collection[RetainedSnapshot], token: int) -> list[str]:
+    def recover(self, snapshots: Path, retained: Collection[RetainedSnapshot], token: int, first: int = 1) -> list[str]:
         """Make the remote side agree with the database; a description of each repair.
 
         Call it in the publish session with that token, before anything is staged in it. `retained` must be every committed
-        publication whose files are not retired. Missing files are uploaded from the local snapshots; what an earlier
+        publication whose files are not retired, `first` the first number of the epoch: the pointer may name an older
+        snapshot that the database has lost, which readers keep until the next publication. Missing files are uploaded from the local snapshots; what an earlier
         session left uncommitted or half retired is removed, and so are files that no manifest names.
         """
         self.bucket.require_conditional_writes()
         newest = max(retained, key=lambda snapshot: snapshot.snapshot_id, default=None)
         pointer = self.current()
-        self._refuse_unknown_snapshot(pointer, retained, newest)
+        is_of_earlier_epoch = (
+            pointer is not None and (newest.snapshot_id if newest else 0) < pointer.snapshot_id < first
+        )
+        if not is_of_earlier_epoch:
+            self._refuse_unknown_snapshot(pointer, retained, newest)
         repairs, known = [], set[str]()
         manifests, stored = self._manifest_keys(), self.bucket.list_objects("files/")
         for snapshot in sorted(retained, key=lambda snapshot: snapshot.snapshot_id):
@@ -153,10 +164,16 @@ class Remote:
                 self.stage(folder, snapshot.snapshot_id, snapshot.token)
                 repairs.append(f"uploaded the missing files of snapshot {snapshot.snapshot_id} to {self.bucket}")
         is_local = newest is not None and (snapshots / str(newest.snapshot_id)).exists()
-        if newest is not None and pointer != newest and (is_local or self._manifest(newest) is not None):
+        if (
+            newest is not None
+            and pointer != newest
+            and not is_of_earlier_epoch
+            and (is_local or self._manifest(newest) is not None)
+        ):
             self.switch_to(newest)
             repairs.append(f"moved the pointer of {self.bucket} to snapshot {newest.snapshot_id}")
         committed = {(snapshot.snapshot_id, snapshot.token) for snapshot in retained}
+        committed |= {(pointer.snapshot_id, pointer.token)} if pointer is not None and is_of_earlier_epoch else set()
         strays = [key for key, owner in manifests.items() if owner not in committed and owner[1] <= token]
         repairs += self._remove_manifests(strays) + self._remove_unreferenced(stored, known)
         if repairs:
@@ -247,8 +264,8 @@ class Remote:
         ):
             raise RemoteFailed(self._damage(key, is_missing=False))
 
-    def _require_complete(self, snapshot: RetainedSnapshot) -> None:
-        """Raises RemoteFailed when the manifest or a file of a snapshot is missing or was altered."""
+    def _require_complete(self, snapshot: RetainedSnapshot) -> Manifest:
+        """The manifest of a snapshot. Raises RemoteFailed when the manifest or a file is missing or was altered."""
         manifest = self._manifest(snapshot)
         if manifest is None or hashlib.sha256(manifest).hexdigest() != snapshot.manifest_sha256:
             raise RemoteFailed(self._damage(snapshot.manifest, manifest is None))
@@ -256,6 +273,7 @@ class Remote:
         for file in _files(manifest):
             if not _is_stored(file, stored):
                 raise RemoteFailed(self._damage(file.key, file.key not in stored))
+        return parse(manifest, snapshot.manifest)
 
     def _refuse_unknown_snapshot(
         self, pointer: RetainedSnapshot | None, retained: Iterable[RetainedSnapshot], newest: RetainedSnapshot | None
@@ -268,7 +286,7 @@ class Remote:
             known = newest.snapshot_id if newest is not None else None
             raise RemoteFailed(
                 f"{self.bucket} shows a snapshot {pointer.snapshot_id} that is not in the database (its newest is {known}): "
-                f"is it another database, or an older copy? Nothing was removed; set another {URL_VARIABLE} for this database"
+                f"is it another database, or an older copy? Nothing was removed. Run `lgsp adopt` after a restore; set another {URL_VARIABLE} for another database"
             )
 
     def _manifest_keys(self) -> dict[str, tuple[int, int]]:

@@ -14,7 +14,7 @@ from lgsp import store
 from lgsp.errors import PublicationFailed
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, writer
-from lgsp.snapshots.manifest import MANIFEST
+from lgsp.snapshots.manifest import MANIFEST, parse
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.store.transaction import Transaction, publishing
 
@@ -25,11 +25,24 @@ UNFINISHED = re.compile(r"\.\d+\.((?P<token>\d+)|retired|new)")
 
 @dataclass(frozen=True)
 class Committed:
-    """The newest snapshot in the database, its token, and the snapshots whose files are retired; 0 without any."""
+    """The newest snapshot in the database, its token, and the snapshots whose files are retired; 0 without any.
+
+    `first` is the first number of the epoch: files may have older snapshots that the database has lost.
+    """
 
     newest: int
     token: int
     retired: frozenset[int] = frozenset()
+    first: int = 1
+
+    @property
+    def is_of_earlier_epoch(self) -> bool:
+        """Whether an epoch began since the newest snapshot: the next one must be published, also without a change."""
+        return 0 < self.newest < self.first
+
+    def is_lost_number(self, number: int | None) -> bool:
+        """Whether a snapshot is of an earlier epoch and the database has none after it."""
+        return number is not None and self.newest < number < self.first
 
     def is_lost(self, root: Path) -> bool:
         """Whether the files of the newest snapshot are lost."""
@@ -56,7 +69,12 @@ def recover_in_session(settings: Settings, transaction: Transaction) -> list[str
     """The same within a publish session, for the local files and for the remote side if there is one."""
     repairs = _files(settings.shared, committed(transaction), transaction.token)
     if side := remote(settings, transaction):
-        repairs += side.recover(settings.shared / "snapshots", retained_snapshots(transaction), transaction.token)
+        repairs += side.recover(
+            settings.shared / "snapshots",
+            retained_snapshots(transaction),
+            transaction.token,
+            first_of_epoch(transaction),
+        )
     return repairs
 
 
@@ -92,7 +110,25 @@ def committed(transaction: Transaction) -> Committed:
     )
     newest, token = rows[0] if rows else (0, 0)
     retired = transaction.rows("select snapshot_id from ledger.publication where files_retired_at is not null")
-    return Committed(newest, token, frozenset(number for (number,) in retired))
+    return Committed(newest, token, frozenset(number for (number,) in retired), first_of_epoch(transaction))
+
+
+def first_of_epoch(transaction: Transaction) -> int:
+    """The first snapshot number of the newest epoch."""
+    return int(
+        transaction.one("select coalesce((select first_snapshot from ledger.epoch order by epoch desc limit 1), 1)")
+    )
+
+
+def last_known(settings: Settings, transaction: Transaction) -> tuple[int, int]:
+    """The largest snapshot number and the largest token that the files have, locally and on the remote side."""
+    found = [(0, 0)]
+    for path in (settings.shared / "snapshots").glob(f"*/{MANIFEST}"):
+        manifest = parse(path.read_bytes(), path)
+        found.append((manifest["snapshot_id"], manifest.get("token", 0)))
+    if side := remote(settings, transaction):
+        found += side.known()
+    return max(number for number, _ in found), max(token for _, token in found)
 
 
 def _files(root: Path, committed: Committed, token: int) -> list[str]:
@@ -103,12 +139,15 @@ def _files(root: Path, committed: Committed, token: int) -> list[str]:
     """
     folders = root / "snapshots"
     named = {int(folder.name) for folder in folders.glob("[0-9]*") if folder.name.isdigit()}
-    repairs = [_resolve_unknown(root, number, committed) for number in sorted(named) if number > committed.newest]
+    unknown = [number for number in sorted(named) if number > committed.newest and not committed.is_lost_number(number)]
+    repairs = [_resolve_unknown(root, number, committed) for number in unknown]
     if committed.is_lost(root):
         repairs.append(
             f"the files of snapshot {committed.newest} are lost: the next publication writes all of them again"
         )
-    elif committed.newest and (committed.newest not in named or pointer.current(root) != committed.newest):
+    elif committed.is_lost_number(shown := pointer.current(root)):
+        log.info("readers keep snapshot %d of an earlier epoch until the next publication", shown)
+    elif committed.newest and (committed.newest not in named or shown != committed.newest):
         writer.activate(root, committed.newest, committed.token)
         repairs.append(f"moved the pointer to snapshot {committed.newest}")
     for folder in folders.glob(".*"):
@@ -136,7 +175,7 @@ def _resolve_unknown(root: Path, number: int, committed: Committed) -> str:
         return f"removed {number}, which was never committed"
     raise PublicationFailed(
         f"{root} has a snapshot {number}, but the newest in the database is {committed.newest}: is it another database, or an older copy? "
-        "Nothing was removed; set another LGSP_HOME for this database"
+        "Nothing was removed. Run `lgsp adopt` after a restore; set another LGSP_HOME for another database"
     )
 
 

@@ -42,14 +42,18 @@ class Batch:
 def open_batch(
     connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window"
 ) -> Batch:
-    """A new batch in state `landing`; its id consists of source, window and number.
+    """A new batch in state `landing`; its id consists of source, window, epoch and number, which grows over all epochs.
 
     `purpose` is `window` (the changes of a window), `sweep` (records that a sweep found deleted) or `redrive` (records
     redriven from quarantine); only a `window` batch covers its window. `rebuilt_from` is the batch whose landed pages
     the new one reads again.
     """
-    row = one_row(connection.execute("select nextval('ledger.batch_number') as number"))
-    batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['number']:06d}"
+    row = one_row(
+        connection.execute(
+            "select nextval('ledger.batch_number') as number, (select max(epoch) from ledger.epoch) as epoch"
+        )
+    )
+    batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['epoch']}-{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
         "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose, heartbeat_at) "

@@ -39,12 +39,19 @@ create or replace function history.held(snapshot bigint) returns boolean
 declare
     known record;
     oldest bigint;
+    latest bigint;
 begin
     if snapshot = 0 then
         return true;  -- before the first publication the tables were empty
     end if;
     select p.history_retired_at as retired_at into known from ledger.publication p where p.snapshot_id = snapshot;
     if not found then
+        if snapshot < (select max(e.first_snapshot) from ledger.epoch e) then
+            select max(p.snapshot_id) into latest from ledger.publication p;
+            raise exception 'snapshot % was published in an earlier epoch, and lost with its database', snapshot
+                using errcode = 'object_not_in_prerequisite_state',
+                hint = format('load all rows of snapshot %s once (history.<table>_as_of), then ask for the changes since it', latest);
+        end if;
         raise exception 'snapshot % was never published', coalesce(snapshot::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'shared.snapshot lists those that were';
     end if;

@@ -70,7 +70,8 @@ begin
     for broken in
         select r.rule_id, c.is_passed, c.observed from ledger.table_rule r
         join ledger.publication_table t on t.table_name = r.table_name and t.snapshot_id = new.snapshot_id
-        left join ledger.publication_table before on before.table_name = t.table_name and before.snapshot_id = new.snapshot_id - 1
+        left join ledger.publication_table before on before.table_name = t.table_name
+            and before.snapshot_id = (select max(p.snapshot_id) from ledger.publication p where p.snapshot_id < new.snapshot_id)
         left join ledger.check_result c on c.batch_id is null and c.snapshot_id = new.snapshot_id and c.rule_id = r.rule_id
         where c.rule_id is null and (t.row_count, t.content_hash) <> (coalesce(before.row_count, 0), coalesce(before.content_hash, 0))
         union
@@ -89,16 +90,18 @@ begin
     return null;
 end $$;
 
--- Snapshot numbers grow by one and their times only grow; a published row is not altered afterwards.
+-- Snapshot numbers grow by one within an epoch, and their times only grow; a published row is not altered afterwards.
 create or replace function ledger.publication_follows() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare
     newest record;
+    following bigint;
     later text[] := array['taken_count', 'inserted_count', 'replaced_count', 'record_count', 'dossier_record_count', 'work_file_record_count',
         'files_retired_at', 'history_retired_at'];
 begin
     select snapshot_id, published_at into newest from ledger.publication order by snapshot_id desc limit 1;
     if tg_op = 'INSERT' then
-        if new.snapshot_id <> coalesce(newest.snapshot_id, 0) + 1 or new.published_at <= newest.published_at then
+        select greatest(coalesce(newest.snapshot_id, 0) + 1, max(first_snapshot)) into following from ledger.epoch;
+        if new.snapshot_id <> following or new.published_at <= newest.published_at then
             raise exception 'snapshot % of % does not follow snapshot % of %', new.snapshot_id, new.published_at, newest.snapshot_id, newest.published_at
                 using errcode = 'check_violation';
         end if;
@@ -147,6 +150,7 @@ create or replace view ledger.conservation as
     from ledger.batch where state = 'published' group by source;
 
 create or replace view shared.snapshot as
-    select snapshot_id, published_at, as_of, kind, restores, verdict, overruled, manifest_sha256, signing_key, files_retired_at, history_retired_at
+    select snapshot_id, published_at, as_of, kind, restores, verdict, overruled, manifest_sha256, signing_key, files_retired_at, history_retired_at,
+        (select max(epoch) from ledger.epoch where first_snapshot <= snapshot_id) as epoch
     from ledger.publication;
 comment on view shared.snapshot is 'All published snapshots; the shared tables show the newest.';
