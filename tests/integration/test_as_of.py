@@ -158,6 +158,7 @@ def _stored_in_rows(table: contract.Contract) -> str:
     """
 
 
+@pytest.mark.exhaustive
 def test_documents_have_the_time_of_their_own_feed(installation: Installation) -> None:
     early, late = WHOLE.split(6)
     for source in ("one_stop_shop", "online_services"):

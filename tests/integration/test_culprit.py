@@ -65,6 +65,7 @@ def test_a_row_of_a_list_that_the_store_refuses_stops_no_record(checked_copy: In
     assert checked_copy.query("select count(*) > 500 as is_published from shared.dossier") == [{"is_published": True}]
 
 
+@pytest.mark.exhaustive
 def test_a_batch_whose_records_fail_only_together_is_refused(checked_copy: Installation) -> None:
     with store.connect(checked_copy.settings) as connection:
         connection.execute("create unique index unforeseen on record.document ((left(source, 0)))")

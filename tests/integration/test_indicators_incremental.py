@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -378,6 +379,7 @@ def test_fewer_dossiers_than_the_threshold_are_low_activity(publish_transaction:
     ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_published_indicators_equal_a_full_computation(installation: Installation) -> None:
     earlier, later = WHOLE.split(6)
     shop, portal, _ = SOURCES

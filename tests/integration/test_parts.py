@@ -14,6 +14,7 @@ from tests.integration.conftest import WHOLE, Installation
 EARLIER, LATER = WHOLE.split(6)
 
 
+@pytest.mark.exhaustive
 def test_a_file_made_from_the_previous_file_has_the_bytes_of_sql(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:

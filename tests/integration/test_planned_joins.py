@@ -46,6 +46,7 @@ def _visited(node: dict[str, Any]) -> int:
     return int(own + sum(_visited(child) for child in node.get("Plans", ())))
 
 
+@pytest.mark.exhaustive
 def test_no_statement_of_a_first_publication_compares_all_pairs(
     install: Callable[..., Installation], connections: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_undelivered_documents_wait_in_quarantine(settings: Settings, world: Wor
     )
 
 
+@pytest.mark.exhaustive
 def test_dossiers_keep_agencies_that_the_lists_dropped() -> None:
     first, last, midnight = THROUGH_MARCH
     world = World.generate(

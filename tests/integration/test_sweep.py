@@ -214,6 +214,7 @@ def test_a_failed_sweep_records_the_batches_that_it_landed(
     assert sorted(row["batch_ids"]) == [batch["batch_id"] for batch in landed]
 
 
+@pytest.mark.exhaustive
 def test_a_sweep_of_portal_and_documents_repairs_each_list(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]], small: World
 ) -> None:

@@ -113,6 +113,7 @@ def _organisations(installation: Installation) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows]
 
 
+@pytest.mark.exhaustive
 def test_a_rebuilt_upgraded_store_equals_a_new_one(
     old_store: Installation, install: Callable[..., Installation], quiet_province: dict[str, dict[str, Any]]
 ) -> None:
@@ -147,6 +148,7 @@ def test_the_first_publication_rewrites_every_row_and_file(old_store: Installati
         assert {readback.contract_of(path).names for path in written} == {contract.load(name).names}
 
 
+@pytest.mark.exhaustive
 def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> None:
     installation.ingest("one_stop_shop")
     installation.publish()

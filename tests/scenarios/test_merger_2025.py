@@ -4,7 +4,7 @@ import pytest
 
 from tests.scenarios.conftest import PublishedScenario
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 FORTNIGHT = (
     "from shared.zero_activity z join shared.organisation o using (organisation_id) where period = 'half_month' "
