@@ -1,4 +1,4 @@
-"""A database that was lost, or restored from an older copy, is told again what was landed; no landed byte is changed."""
+"""A database that was lost, or restored from an older copy, is made again from landing; no landed byte is changed."""
 
 from __future__ import annotations
 

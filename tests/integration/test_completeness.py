@@ -356,7 +356,6 @@ def planted() -> Iterator[tuple[Settings, World, datetime]]:
         yield settings, world, as_of
 
 
-@pytest.mark.exhaustive
 def test_each_planted_broken_feed_differs_from_silence(
     planted: tuple[Settings, World, datetime],
 ) -> None:
@@ -381,7 +380,6 @@ def test_each_planted_broken_feed_differs_from_silence(
     assert {states[gap.organisation_id] for gap in gaps if gap.organisation_id not in silent and gap.days > 5} == {"no_data"}  # fmt: skip
 
 
-@pytest.mark.exhaustive
 def test_the_command_shows_gaps_and_confirms_silences(
     planted: tuple[Settings, World, datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:

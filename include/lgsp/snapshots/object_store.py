@@ -144,25 +144,8 @@ class Remote:
         )
         if not is_of_earlier_epoch:
             self._refuse_unknown_snapshot(pointer, retained, newest)
-        repairs, known = [], set[str]()
         manifests, stored = self._manifest_keys(), self.bucket.list_objects("files/")
-        for snapshot in sorted(retained, key=lambda snapshot: snapshot.snapshot_id):
-            folder = snapshots / str(snapshot.snapshot_id)
-            if not (folder / MANIFEST).exists():
-                continue
-            try:
-                files = _local_files(folder, snapshot)
-            except PublicationFailed:
-                if snapshot is newest:
-                    raise
-                log.exception("the copy of snapshot %d in %s is not repaired", snapshot.snapshot_id, self.bucket)
-                continue
-            known |= {file.key for file in files} | {_catalog_key(snapshot.snapshot_id, snapshot.token)}
-            metadata = _metadata_keys(snapshot.snapshot_id, snapshot.token)
-            expected = {key for name, key in metadata.items() if (folder / name).exists()}
-            if not expected <= {*manifests, *stored} or not all(_is_stored(file, stored) for file in files):
-                self.stage(folder, snapshot.snapshot_id, snapshot.token)
-                repairs.append(f"uploaded the missing files of snapshot {snapshot.snapshot_id} to {self.bucket}")
+        repairs, known = self._upload_missing(snapshots, retained, newest, {*manifests, *stored}, stored)
         is_local = newest is not None and (snapshots / str(newest.snapshot_id)).exists()
         if (
             newest is not None
@@ -179,6 +162,31 @@ class Remote:
         if repairs:
             log.warning("recovered: %s", "; ".join(repairs))
         return repairs
+
+    def _upload_missing(
+        self, snapshots: Path, retained: Collection[RetainedSnapshot], newest: RetainedSnapshot | None, keys: Collection[str],
+        stored: Mapping[str, StoredObject],
+    ) -> tuple[list[str], set[str]]:  # fmt: skip
+        """Upload what the remote side lacks of the local snapshots; a description of each upload, and the keys they need."""
+        repairs, known = list[str](), set[str]()
+        for snapshot in sorted(retained, key=lambda snapshot: snapshot.snapshot_id):
+            folder = snapshots / str(snapshot.snapshot_id)
+            if not (folder / MANIFEST).exists():
+                continue
+            try:
+                files = _local_files(folder, snapshot)
+            except PublicationFailed:
+                if snapshot is newest:
+                    raise
+                log.exception("the copy of snapshot %d in %s is not repaired", snapshot.snapshot_id, self.bucket)
+                continue
+            known |= {file.key for file in files} | {_catalog_key(snapshot.snapshot_id, snapshot.token)}
+            metadata = _metadata_keys(snapshot.snapshot_id, snapshot.token)
+            expected = {key for name, key in metadata.items() if (folder / name).exists()}
+            if not expected <= set(keys) or not all(_is_stored(file, stored) for file in files):
+                self.stage(folder, snapshot.snapshot_id, snapshot.token)
+                repairs.append(f"uploaded the missing files of snapshot {snapshot.snapshot_id} to {self.bucket}")
+        return repairs, known
 
     def retire(self, ids: Collection[int]) -> list[str]:
         """Remove the manifests of some snapshots, then the files that no other manifest names.

@@ -2,8 +2,8 @@
 
 The database counts batches and snapshots, so a database that was lost or restored from a copy would count them again from
 an earlier number. What was landed outlives the database: the file `landing/epoch.json` has the epoch too, and the folders
-in landing show which batches there were. A database that knows less than landing is refused until `lgsp adopt` has told
-it, which draws the next epoch.
+in landing show which batches there were. A database that knows less than landing is refused until `lgsp adopt` has read
+what it lacks, which draws the next epoch.
 """
 
 from __future__ import annotations
