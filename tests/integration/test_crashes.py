@@ -18,8 +18,8 @@ from lgsp import publish, store
 from lgsp.errors import PublicationFailed
 from lgsp.maintain import verify
 from lgsp.schema import contract
+from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, pointer, recovery
-from lgsp.snapshots.signing import SigningKey
 from lgsp.store.transaction import PUBLISH_LOCK, reading
 from lgsp.window import Window
 from tests.integration.conftest import WHOLE, Installation

@@ -21,10 +21,10 @@ from lgsp.maintain import repair, retention, rollback, verify
 from lgsp.publish import hold
 from lgsp.schema import contract
 from lgsp.settings import Settings
+from lgsp.signing import SigningKey
 from lgsp.snapshots import pointer, recovery
 from lgsp.snapshots.manifest import MANIFEST, SIGNATURE
 from lgsp.snapshots.object_store import Remote
-from lgsp.snapshots.signing import SigningKey
 from lgsp.store import connect
 from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import PUBLISH_LOCK, publishing
@@ -160,7 +160,7 @@ def test_a_lost_or_altered_file_is_rewritten_with_the_same_bytes(store: Installa
 
 
 def _another_key() -> bytes:
-    from lgsp.snapshots.signing import new_key
+    from lgsp.signing import new_key
 
     return new_key()
 

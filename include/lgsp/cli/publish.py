@@ -122,7 +122,7 @@ def key() -> None:
 
     Readers verify snapshots with it. The format is PEM.
     """
-    from lgsp.snapshots.signing import SigningKey
+    from lgsp.signing import SigningKey
 
     click.echo(SigningKey.load(Settings.from_env()).public.decode(), nl=False)
 

@@ -25,6 +25,7 @@ import zstandard
 
 from lgsp import files
 from lgsp.errors import ContractError
+from lgsp.signing import SigningKey
 
 # Of the manifest. Those of format 1 have neither `format` nor `purpose`.
 FORMAT = 2
@@ -60,6 +61,25 @@ def remove_unsealed(folder: Path) -> bool:
     return True
 
 
+def expire(folder: Path, reason: str, key: SigningKey) -> None:
+    """Remove a landed batch for good: its answers and its manifest. Leaves `expired.json`, signed, with the reason. Safe to repeat.
+
+    Only retention and the erasure of a person may do this. Raises ContractError when the folder has no sealed batch.
+    """
+    if not (folder / EXPIRED).exists():
+        manifest = Batch.open(folder).manifest
+        content = {
+            "batch_id": manifest.get("batch_id", folder.name), "source": manifest.get("source"), "from": manifest.get("from"), "to": manifest.get("to"),
+            "manifest_sha256": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(), "reason": reason, "expired_at": _now(), "signing_key": key.id,
+        }  # fmt: skip
+        encoded = orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        files.replace(folder / f"{EXPIRED}.sig", key.sign(encoded))
+        files.replace(folder / EXPIRED, encoded)
+    for name in (MANIFEST, "calls.jsonl", "bodies.pack"):  # a folder without a manifest is never read
+        (folder / name).unlink(missing_ok=True)
+    files.sync_folder(folder)
+
+
 @dataclass(frozen=True)
 class LandedAnswer:
     """One landed answer: its list, its request, and where its bytes are in the pack.
@@ -91,6 +111,7 @@ class Pack:
         self.opened_at = _now()
         self.calls: list[LandedAnswer] = []
         self._bodies: IO[bytes] = (folder / "bodies.pack").open("wb")
+        self._digest = hashlib.sha256()
         self._offset = 0
         self._unsynced = 0
         self._lock = threading.Lock()
@@ -115,6 +136,7 @@ class Pack:
                 round(seconds, 4),
             )
             self._bodies.write(frame)
+            self._digest.update(frame)
             self._offset += len(frame)
             self._unsynced += len(frame)
             self.calls.append(answer)
@@ -139,9 +161,11 @@ class Pack:
             self._bodies.close()
         lines = b"".join(orjson.dumps(call) + b"\n" for call in self.calls)
         files.replace(self.folder / "calls.jsonl", lines)
+        pack = {"pack_bytes": self._offset, "pack_sha256": self._digest.hexdigest()}
         manifest = {
             "format": FORMAT,
             **facts,
+            **pack,
             "opened_at": self.opened_at,
             "sealed_at": _now(),
             "calls": len(self.calls),
@@ -227,6 +251,13 @@ class Batch:
         calls = self.all_calls()
         for _ in self.bodies(calls):
             pass
+        if "pack_sha256" in self.manifest:  # also what no answer is made of, such as the head of a frame
+            with (self.folder / "bodies.pack").open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != self.manifest["pack_sha256"]:
+                raise ContractError(
+                    f"{self.folder / 'bodies.pack'} was altered after landing: restore it from a backup"
+                )
         return calls
 
     def bodies(self, calls: list[LandedAnswer]) -> Iterator[tuple[LandedAnswer, bytes]]:

@@ -15,14 +15,14 @@ from pathlib import Path
 import adbc_driver_manager
 import duckdb
 
-from lgsp import install, store
+from lgsp import install, signing, store
 from lgsp.errors import NothingPublished, PublicationFailed
 from lgsp.indicators import compute, document_flows, dossier_flows
 from lgsp.publish import control_totals, rederive
 from lgsp.schema import contract, fingerprint
 from lgsp.schema.contract import Contract
 from lgsp.settings import Settings
-from lgsp.snapshots import partitions, pointer, readback, recovery, signing
+from lgsp.snapshots import partitions, pointer, readback, recovery
 from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, parse
 from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot

@@ -22,10 +22,10 @@ from lgsp.publish.merge import Outcomes
 from lgsp.schema import contract
 from lgsp.schema.fingerprint import format_fingerprint
 from lgsp.settings import Settings
+from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.manifest import PreviousSnapshot
-from lgsp.snapshots.signing import SigningKey
 from lgsp.snapshots.writer import File
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL

@@ -28,11 +28,11 @@ import pyarrow.parquet as pq
 from lgsp import files as durable
 from lgsp.files import sync_folder
 from lgsp.schema.contract import Contract
+from lgsp.signing import SigningKey
 from lgsp.snapshots import dcat, pointer
 from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, ManifestFile, ManifestTable
 from lgsp.snapshots.manifest import encode as encode_manifest
 from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums_of_each
-from lgsp.snapshots.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
