@@ -1,6 +1,7 @@
 """
 **What:** repairs what a crash left behind (`recover`), verifies that the newest snapshot still is what was published and
-signed, in SQL and in files (`verify`), and then deletes what no reader may still be reading: the files of old snapshots,
+signed, in SQL and in files (`verify`), and that what was landed is unchanged (`verify_landing`, each batch once in thirty
+nights), and then deletes what no reader may still be reading: the files of old snapshots,
 row versions past their retention time, and harmonised rows that were published long ago (`retire`).
 
 **When:** every night at 02:00 Việt Nam time. Retention times: `LGSP_KEEP_EVERY_DAYS`, `LGSP_KEEP_DAILY_DAYS`,
@@ -11,7 +12,7 @@ row versions past their retention time, and harmonised rows that were published 
 
 **What if it fails?** `recover` and `retire`: the database or the disk failed; clear the task when it works again.
 `verify`: a row, a file or a manifest was changed after it was published. The error names it; the runbook describes the
-repair under "The publication failed".
+repair under "The publication failed". `verify_landing`: landed bytes were changed; restore the folder that the error names.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -27,4 +28,4 @@ with DAG(
     doc_md=__doc__,
     **defaults.dag_arguments("publish"),
 ):
-    stages.recover() >> stages.verify() >> stages.retire()
+    stages.recover() >> [stages.verify(), stages.verify_landing()] >> stages.retire()

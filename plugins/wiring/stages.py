@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from lgsp.window import LOCAL
+from lgsp.window import LOCAL, local_day
 from wiring import assets, connections, defaults, windows
 
 
@@ -140,6 +140,18 @@ def verify() -> str:
     if different := [proof.table for proof in proofs if not proof.is_equal]:
         raise AirflowFailException(f"snapshot {snapshot_id} differs from what was published: {', '.join(different)}")
     return f"snapshot {snapshot_id} is verified: {len(proofs)} tables are as published"
+
+
+@task
+def verify_landing() -> str:
+    """Verify the landed batches whose turn it is tonight; fails when a byte or a row of the ledger was altered."""
+    from lgsp.maintain import verify_landing
+
+    night = local_day(datetime.now(LOCAL))
+    proof = verify_landing.verify_landing(connections.settings(), night)
+    if proof.problems:
+        raise AirflowFailException("; ".join(proof.problems))
+    return f"{proof.batches} landed batches of one in {verify_landing.NIGHTS} are verified: {proof.answers:,} answers, {proof.bytes:,} bytes"
 
 
 @task(retries=0)

@@ -183,7 +183,7 @@ def test_snapshots_are_verified_before_files_are_deleted(dagbag):
     from wiring import defaults
 
     dag = dagbag.dags["maintain_snapshots"]
-    assert [task.task_id for task in dag.topological_sort()] == ["recover", "verify", "retire"]
+    assert [task.task_id for task in dag.topological_sort()] == ["recover", "verify", "verify_landing", "retire"]
     assert {dag.task_dict[name].pool for name in ("recover", "retire")} == {defaults.PUBLISH_POOL}
 
 

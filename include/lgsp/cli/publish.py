@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -82,9 +84,17 @@ def publish(rules: tuple[str, ...], who: str, why: str | None, is_json: bool) ->
     metavar="N",
     help="With --folder: fail when it is older than snapshot N, the newest one you have seen.",
 )
+@click.option(
+    "--landing",
+    "is_landing",
+    is_flag=True,
+    help="Verify every landed byte against its manifest and the ledger instead.",
+)
 @json_option
 @handles_errors
-def verify(snapshot: int | None, folder: Path | None, key: Path | None, at_least: int, is_json: bool) -> None:
+def verify(
+    snapshot: int | None, folder: Path | None, key: Path | None, at_least: int, is_landing: bool, is_json: bool
+) -> None:
     """Verify the SQL rows and the files of a snapshot.
 
     SQL and the files must have the same rows as were published and signed. SNAPSHOT is the number of a snapshot, by
@@ -92,6 +102,8 @@ def verify(snapshot: int | None, folder: Path | None, key: Path | None, at_least
     """
     from lgsp.maintain import verify as verifying
 
+    if is_landing:
+        _verify_landing(is_json)
     if (folder is None) != (key is None):
         raise LgspError("--folder and --key belong together; `lgsp key` prints the public key of this installation")
     if folder and key:
@@ -113,6 +125,22 @@ def verify(snapshot: int | None, folder: Path | None, key: Path | None, at_least
             f"snapshot {snapshot_id}: " + ("both sides are equal, as published" if is_equal else "NOT as published")
         )
     sys.exit(0 if is_equal else FAILED)
+
+
+def _verify_landing(is_json: bool) -> NoReturn:
+    from lgsp.maintain import verify_landing
+
+    proof = verify_landing.verify_landing(Settings.from_env())
+    if is_json:
+        print_values({"is_equal": not proof.problems, **asdict(proof)}, is_json)
+    else:
+        for problem in proof.problems:
+            click.echo(f"DIFFERS {problem}")
+        click.echo(
+            f"{proof.batches:,} landed batches, {proof.answers:,} answers, {proof.bytes:,} bytes: "
+            + (f"{len(proof.problems)} NOT as landed" if proof.problems else "as landed")
+        )
+    sys.exit(FAILED if proof.problems else 0)
 
 
 @click.command()

@@ -154,8 +154,8 @@ class Pack:
         for number in range(first, len(self.calls)):
             self.annotate(number, is_whole=False)
 
-    def seal(self, facts: dict[str, Any]) -> None:
-        """Complete the batch: sync all answers, then write the manifest with `facts` and the checksum of the calls."""
+    def seal(self, facts: dict[str, Any]) -> str:
+        """Complete the batch: sync all answers, then write the manifest with `facts` and checksums; its SHA-256."""
         with self._lock:
             self._sync()
             self._bodies.close()
@@ -171,7 +171,9 @@ class Pack:
             "calls": len(self.calls),
             "calls_sha256": hashlib.sha256(lines).hexdigest(),
         }
-        files.replace(self.folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        files.replace(self.folder / MANIFEST, content)
+        return hashlib.sha256(content).hexdigest()
 
     def move(self, folder: Path) -> None:
         """Rename the batch folder; appending continues in the new one."""
@@ -219,6 +221,16 @@ class Batch:
     def purpose(self) -> str:
         """Why it was landed: `window` or `sweep`."""
         return str(self.manifest.get("purpose") or ("sweep" if "deleted" in self.manifest else "window"))
+
+    @property
+    def manifest_sha256(self) -> str:
+        """The SHA-256 of the manifest."""
+        return hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """The beginning and the end of its window."""
+        return datetime.fromisoformat(self.manifest["from"]), datetime.fromisoformat(self.manifest["to"])
 
     @property
     def opened_at(self) -> datetime:

@@ -100,7 +100,7 @@ def _land(
             readings = source_client.read_window(client, reader, Window(window.start - margin, window.end))
         declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))
         gap = sum(abs(reading.declared - reading.read) for reading in readings.values())
-        pack.seal({**facts, "purpose": "window", "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
+        sha256 = pack.seal({**facts, "purpose": "window", "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "requested_from": (window.start - margin).isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except BaseException as error:  # also an error in our code or Ctrl-C: the batch is closed with its reason
         pack.close_unsealed()
@@ -110,7 +110,9 @@ def _land(
         raise
     with store.connect(settings) as connection:
         calls.record_calls(connection, batch.batch_id, pack.calls)
-        ledger.advance(connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read)
+        ledger.advance(
+            connection, batch.batch_id, "landed", declared_count=declared, fetched_count=read, manifest_sha256=sha256
+        )
     log.info(
         "%s %s: %d answers, %d records landed, %d declared by the source",
         source.name,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from lgsp import check, harmonise, install, store
 from lgsp.errors import BatchRefused, ContractError
@@ -90,15 +89,15 @@ def _adopt_folders(settings: Settings, connection: ledger.Connection, adoption: 
 def _record(connection: ledger.Connection, path: str, landed: Batch) -> str:
     """Write a proven batch into the ledger, as it was when it was landed; its id."""
     answers, manifest = landed.prove(), landed.manifest
-    window = Window(datetime.fromisoformat(manifest["from"]), datetime.fromisoformat(manifest["to"]))
+    window = Window(*landed.window)
     batch_id, source = manifest["batch_id"], manifest["source"]
     if path != f"{source}/{batch_id}":
         raise ContractError(f"{landed.folder} has the batch {batch_id} of {source}: give the folder its own name again")
     connection.execute(
         "insert into ledger.batch (batch_id, source, window_from, window_to, purpose, state, landing_path, declared_count, fetched_count, gap_count, "
-        "created_at, landed_at) values (%s, %s, %s, %s, %s, 'landed', %s, %s, %s, %s, %s, %s)",
+        "created_at, landed_at, manifest_sha256) values (%s, %s, %s, %s, %s, 'landed', %s, %s, %s, %s, %s, %s, %s)",
         [batch_id, source, window.start, window.end, landed.purpose, path, manifest["declared"], manifest["read"], manifest["gap"],
-         landed.opened_at, landed.sealed_at],
+         landed.opened_at, landed.sealed_at, landed.manifest_sha256],
     )  # fmt: skip
     calls.record_calls(connection, batch_id, answers)
     if by := manifest.get("accepted_by"):

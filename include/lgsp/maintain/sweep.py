@@ -315,14 +315,16 @@ def _land_found(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
             "swept_at": sweep.started_at.isoformat(),
         }
         decided = {"accepted_by": sweep.accepted_by} if sweep.accepted_by else {}
-        pack.seal({"purpose": "sweep", "batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **decided,
+        sha256 = pack.seal({"purpose": "sweep", "batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **decided,
                    **tombstones.returned(returned), "latest": max(sweep.due_until, sweep.started_at).isoformat(), "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
         if sweep.accepted_by:
             ledger.overrule(
                 connection, batch, "MASS_DELETION", sweep.accepted_by, "what a sweep found deleted is accepted"
             )
         calls.record_calls(connection, batch.batch_id, pack.calls)
-        ledger.advance(connection, batch.batch_id, "landed", declared_count=found, fetched_count=found)
+        ledger.advance(
+            connection, batch.batch_id, "landed", declared_count=found, fetched_count=found, manifest_sha256=sha256
+        )
     return batch.batch_id
 
 

@@ -6,3 +6,6 @@ create table if not exists ledger.epoch (
     why            text not null,
     first_snapshot bigint not null default 1
 );
+
+-- The hash of the manifest of the landed batch: what was landed cannot be altered without notice.
+alter table ledger.batch add column if not exists manifest_sha256 text;

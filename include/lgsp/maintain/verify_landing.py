@@ -1,0 +1,102 @@
+"""Verify what was landed: every byte against its manifest, and every manifest and call against the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+
+from lgsp import install, signing, store
+from lgsp.errors import ContractError, PublicationFailed
+from lgsp.land import archive
+from lgsp.land.archive import Batch
+from lgsp.settings import Settings
+from lgsp.store import epochs
+
+log = logging.getLogger(__name__)
+
+# A batch is verified once in so many nights.
+NIGHTS = 30
+
+_BATCHES = """
+select batch_id, source, window_from, window_to, purpose, landing_path, manifest_sha256 from ledger.batch
+where rebuilt_from is null and state not in ('landing', 'failed') order by right(batch_id, 6)
+"""
+_CALLS = "select number, list, request, status, is_whole, records, bytes, sha256 from ledger.source_call where batch_id = %s order by number"
+
+
+@dataclass
+class LandingProof:
+    """The numbers of batches, answers and bytes that were verified, and what is wrong: one line for each batch."""
+
+    batches: int = 0
+    answers: int = 0
+    bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def verify_landing(settings: Settings, night: date | None = None) -> LandingProof:
+    """Verify every landed batch; with `night`, only those whose turn it is. Reads landing and ledger, changes nothing."""
+    install.ensure(settings)
+    proof = LandingProof()
+    with store.connect(settings) as connection:
+        rows = connection.execute(_BATCHES).fetchall()
+        for row in rows:
+            if night is None or int(str(row["batch_id"])[-6:]) % NIGHTS == night.toordinal() % NIGHTS:
+                proof.problems += _problems(settings, connection, row, proof)
+    known = {settings.landing / str(row["landing_path"]) for row in rows}
+    unknown = [
+        folder
+        for _, folder in epochs.landed_folders(settings.landing)
+        if archive.is_sealed(folder) and folder not in known
+    ]
+    proof.problems += [f"{folder} is not in the ledger: run `lgsp adopt`" for folder in sorted(unknown)]
+    return proof
+
+
+def _problems(
+    settings: Settings, connection: psycopg.Connection[Any], row: dict[str, Any], proof: LandingProof
+) -> Iterator[str]:
+    """What is wrong with one batch; counts what was verified."""
+    folder = settings.landing / row["landing_path"]
+    proof.batches += 1
+    if (folder / archive.EXPIRED).exists():
+        yield from _expiry_problems(connection, folder)
+        return
+    try:
+        landed = Batch.open(folder)
+        answers = landed.prove()
+    except (ContractError, OSError) as error:
+        yield str(error)
+        return
+    proof.answers += len(answers)
+    proof.bytes += sum(answer.bytes for answer in answers)
+    if row["manifest_sha256"] not in (None, landed.manifest_sha256):
+        yield f"{folder / archive.MANIFEST} was altered after landing: restore it from a backup"
+    facts = (landed.manifest["batch_id"], landed.manifest["source"], *landed.window, landed.purpose)
+    if facts != tuple(row[name] for name in ("batch_id", "source", "window_from", "window_to", "purpose")):
+        yield f"{row['batch_id']}: the ledger has another source, window or purpose than {folder / archive.MANIFEST}"
+    sent = [(a.number, a.list, a.request, a.status, a.is_whole, a.records, a.bytes, a.sha256) for a in answers]
+    if sent != [tuple(call.values()) for call in connection.execute(_CALLS, [row["batch_id"]])]:
+        yield f"{row['batch_id']}: the calls in the ledger are not those of {folder / 'calls.jsonl'}: rows were altered by hand"
+
+
+def _expiry_problems(connection: psycopg.Connection[Any], folder: Path) -> Iterator[str]:
+    """Whether an expired batch was removed by somebody who may: its `expired.json` is signed with a key of this store."""
+    path = folder / archive.EXPIRED
+    try:
+        content, signature = path.read_bytes(), path.with_name(f"{path.name}.sig").read_bytes()
+        key_id = orjson.loads(content)["signing_key"]
+        key = connection.execute("select public_key from ledger.signing_key where key_id = %s", [key_id]).fetchone()
+        if key is None:
+            yield f"{path} is signed with {key_id}, which is no key of this store"
+        else:
+            signing.verify(key["public_key"].encode(), content, signature, str(path))
+    except (OSError, ValueError, KeyError, PublicationFailed) as error:
+        yield f"{path}: {error}"
