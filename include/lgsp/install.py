@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
@@ -29,6 +30,11 @@ SCHEMAS = ("shared", "history", "ledger", "record", "indicator", "restricted")
 # The advisory lock of the process that creates or upgrades the store.
 INIT_LOCK = 0x16_59_01
 
+# How long one statement of an upgrade waits for a table, and how long the upgrade is tried.
+LOCK_MILLISECONDS = 300
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 8.0
+UPGRADE_SECONDS = 600.0
+
 # The statements that grant the rights of each role.
 GRANTS = migrations.grants()
 
@@ -38,9 +44,30 @@ ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
 def init(settings: Settings, *, is_adopting: bool = False) -> None:
     """Create or upgrade schemas, tables, roles and reference data; safe to repeat, also while readers are connected.
 
-    Raises SettingError when landing has batches that the database lacks, unless they are about to be adopted.
+    A table that a reader's transaction holds is not waited for, because other readers would have to wait behind it:
+    everything is rolled back and tried again later. Raises SettingError when that does not end within UPGRADE_SECONDS,
+    when a newer version of the program made the store, and when landing has batches that the database lacks, unless they
+    are about to be adopted.
     """
+    started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return _init(settings, is_adopting)
+        except psycopg.errors.LockNotAvailable as error:
+            if time.monotonic() - started > UPGRADE_SECONDS:
+                raise SettingError(
+                    f"the upgrade waits for open transactions: {_holders(settings)}; end them and run `lgsp init` again"
+                ) from error
+            log.warning(
+                "the upgrade waits for an open transaction and is tried again in %.1f s: %s", pause, _holders(settings)
+            )
+        time.sleep(pause)
+        pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+
+def _init(settings: Settings, is_adopting: bool) -> None:
     with connect(settings) as connection:
+        migrations.refuse_newer(connection)
         if not is_adopting:
             epochs.check(settings, connection)
         if connection.info.server_version < OLDEST_VERSION:
@@ -48,6 +75,7 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
         connection.execute(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         for lock in (INIT_LOCK, PUBLISH_LOCK):  # a publication locks the tables in another order
             connection.execute("select pg_advisory_xact_lock(%s)", [lock])
+        connection.execute(f"set local lock_timeout = '{LOCK_MILLISECONDS}ms'")
         has_roles = _create_roles(connection)
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
@@ -80,6 +108,20 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
         )
 
 
+def _holders(settings: Settings) -> str:
+    """The sessions that hold a table for long, with what they do: only the administrator may end them."""
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select distinct pid, usename, state, date_trunc('second', clock_timestamp() - xact_start)::text as since from pg_stat_activity "
+            "join pg_locks using (pid) where locktype = 'relation' and granted and pid <> pg_backend_pid() and datname = current_database() "
+            "order by since desc limit 3"
+        ).fetchall()
+    return (
+        ", ".join(f"process {row['pid']} of {row['usename']} ({row['state']} since {row['since']})" for row in rows)
+        or "none any more"
+    )
+
+
 def ensure(settings: Settings, is_publishing: bool = False) -> None:
     """Create the store, or upgrade it to this version of the program, unless it is up to date.
 
@@ -88,6 +130,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
     with connect(settings) as connection:
         row = connection.execute("select to_regclass('ledger.installation') as installation").fetchone()
         if row and row["installation"] is not None:
+            migrations.refuse_newer(connection)
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
             if program == program_fingerprint() and (staged == _definitions_fingerprint(settings) or not is_publishing):

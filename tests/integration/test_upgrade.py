@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +14,12 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from lgsp import install, store
-from lgsp.errors import PublicationFailed
+from lgsp import install as initialise
+from lgsp.cli.main import main
+from lgsp.errors import PublicationFailed, SettingError
 from lgsp.maintain import verify
 from lgsp.publish import link_documents, link_dossiers, rederive
 from lgsp.schema import contract
@@ -260,3 +265,56 @@ def test_rows_are_derived_again_in_groups(
     monkeypatch.setattr(link_dossiers, "RECORDS_AT_ONCE", 250)
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()
+
+
+def test_an_older_program_refuses_a_newer_store(install: Callable[..., Installation]) -> None:
+    newer = install({})
+    with store.connect(newer.settings) as connection:
+        connection.execute("insert into ledger.migration (number, name) values (9999, 'later')")
+    before = newer.query("select * from ledger.installation")
+    for command in (
+        ("init",),
+        ("publish",),
+        ("status",),
+        ("run", "documents", "--from", "2026-08-01", "--to", "2026-08-02"),
+    ):
+        refused = CliRunner().invoke(main, list(command), env=dict(newer.settings.environment))
+        assert (
+            refused.exit_code == 1 and "a newer version of lgsp made this store (migration 9999 later" in refused.output
+        )
+        assert len(refused.output.strip().splitlines()) == 1
+    assert newer.query("select * from ledger.installation") == before
+
+
+def test_an_upgrade_lets_no_reader_wait_behind_an_open_transaction(install: Callable[..., Installation]) -> None:
+    installation = install({})
+    url = str(installation.settings.database_url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("update ledger.installation set made_of = 'older'")
+        connection.execute("alter table shared.dossier drop column paused_working_minutes cascade")
+    with psycopg.connect(url) as idle, ThreadPoolExecutor(1) as pool:
+        idle.execute("select count(*) from shared.dossier")
+        upgrade = pool.submit(initialise.init, installation.settings)
+        with psycopg.connect(url, autocommit=True) as reader:
+            reader.execute("set statement_timeout = '5s'")
+            for _ in range(20):
+                reader.execute("select count(*) from shared.dossier")
+                time.sleep(0.1)
+        assert not upgrade.done(), "the column cannot be added while the transaction is open"
+        idle.rollback()
+        upgrade.result(timeout=120)
+    assert installation.query("select paused_working_minutes from shared.dossier") == []
+
+
+def test_an_upgrade_that_cannot_end_names_who_holds_it(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = install({})
+    url = str(installation.settings.database_url)
+    monkeypatch.setattr(initialise, "UPGRADE_SECONDS", 0.0)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("alter table shared.dossier drop column paused_working_minutes cascade")
+    with psycopg.connect(url) as idle:
+        idle.execute("select count(*) from shared.dossier")
+        with pytest.raises(SettingError, match=rf"process {idle.info.backend_pid} of \w+ \(idle in transaction since"):
+            initialise.init(installation.settings)

@@ -18,6 +18,7 @@ from importlib.resources import as_file, files
 import psycopg
 
 from lgsp import sql
+from lgsp.errors import SettingError
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,22 @@ def routines() -> tuple[str, ...]:
 def grants() -> str:
     """The statements that grant each role its rights."""
     return sql.read(PACKAGE, f"{FOLDER}/grants.sql")
+
+
+def refuse_newer(connection: psycopg.Connection[dict[str, object]]) -> None:
+    """Raise SettingError when the store has a migration that this version of the program does not know."""
+    row = connection.execute("select to_regclass('ledger.migration') as migrations").fetchone()
+    if row is None or row["migrations"] is None:
+        return
+    known = every()[-1].number
+    newer = connection.execute(
+        "select number, name from ledger.migration where number > %s order by number desc limit 1", [known]
+    ).fetchone()
+    if newer is not None:
+        raise SettingError(
+            f"a newer version of lgsp made this store (migration {newer['number']} {newer['name']}; this version knows {known}): "
+            "install that version, or restore the copy from before the upgrade; nothing was changed"
+        )
 
 
 def apply(connection: psycopg.Connection[dict[str, object]]) -> None:
