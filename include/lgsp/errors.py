@@ -53,5 +53,9 @@ class NothingPublished(PublicationFailed):
     """There is no snapshot yet."""
 
 
+class StorageFailed(LgspError):
+    """A disk is full, read-only or broken; the message names the folder and what to do."""
+
+
 class CommitFailed(LgspError):
     """The commit failed or its answer was lost: whether it took place must be read from the database."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from lgsp.cli.main import main
-from tests.faults import crash, stores
+from tests.faults import crash, disks, stores
 from tests.faults.crash import Reference, Scene
 from tests.faults.points import Commands
 from tests.faults.stores import Store
@@ -69,30 +66,14 @@ def test_f28_a_publication_with_a_disk_error_changes_nothing(interruptions: Inte
     assert interruptions.problems("publish", 1, is_errors=True) == []
 
 
-@contextmanager
-def _small_disk(folder: Path, free_kilobytes: int) -> Iterator[None]:
-    """Move a folder to a small disk of its own with so many kilobytes free."""
-    kept = folder.rename(folder.with_name("kept"))
-    used = sum(path.stat().st_blocks for path in kept.rglob("*") if not path.is_symlink()) // 2
-    folder.mkdir()
-    size = f"size={used + free_kilobytes}k"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("NO FULL DISK IS TESTED: mounting is not allowed here")
-    try:
-        subprocess.run(["cp", "-a", f"{kept}/.", folder], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 def test_f29_a_full_disk_is_named_and_the_next_run_publishes(harmed: Installation) -> None:
     shared = harmed.settings.shared
-    with _small_disk(shared, free_kilobytes=64):
+    with disks.small_disk(shared, free_kilobytes=64):
         failed = CliRunner().invoke(main, ["publish"], env=dict(harmed.settings.environment))
         assert failed.exit_code == 1 and isinstance(failed.exception, SystemExit), failed.output
         assert "No space left on device" in failed.output and str(shared) in failed.output
         assert stores.newest(harmed) == stores.pointed(harmed) == 1
         stores.assert_complete_snapshots(harmed)
-        subprocess.run(["mount", "-o", "remount,size=100m", shared], check=True)
+        disks.remount(shared, "size=100m")
         assert CliRunner().invoke(main, ["publish"], env=dict(harmed.settings.environment)).exit_code == 0
         assert stores.State.read(harmed).newest == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -138,6 +139,7 @@ def altered(installed: Installation, batch_id: str, alter: Callable[[dict[str, A
     folder = installed.settings.landing / installed.batch(batch_id).landing_path
     landed = Batch.open(folder)
     answers = list(landed.bodies(landed.calls()))
+    shutil.rmtree(folder)
     pack = Pack(folder)
     for call, body in answers:
         answer, _ = json_sanitiser.parse(body)

@@ -20,7 +20,7 @@ from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
 from lgsp.settings import Settings
 from lgsp.sql import one_row
-from lgsp.store import heartbeat, ledger
+from lgsp.store import disk, heartbeat, ledger
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
     """
     refusals = []
     for batch_id in batch_ids:
-        with heartbeat.beating(settings, batch_id):
+        with heartbeat.beating(settings, batch_id), disk.closing(settings, batch_id, settings.staging / batch_id):
             if refusal := _check(settings, batch_id):
                 refusals.append(f"{batch_id}: {refusal}")
     if refusals:

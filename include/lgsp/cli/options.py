@@ -18,7 +18,7 @@ from lgsp import install
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.harmonise.organisations.directory import identify
 from lgsp.settings import Settings
-from lgsp.store import connect
+from lgsp.store import connect, disk
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import pasted
 from lgsp.window import LOCAL, Window
@@ -88,6 +88,11 @@ def handles_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             click.echo(f"lgsp: {error}", err=True)
             source_failed = isinstance(error, (SourceFailed, SourceRefused))
             sys.exit(REFUSED if isinstance(error, BatchRefused) else SOURCE_FAILED if source_failed else FAILED)
+        except BrokenPipeError:  # the reader of our output has ended
+            raise
+        except OSError as error:  # of a folder that no stage works in
+            click.echo(f"lgsp: {disk.failure(error, Settings.from_env().home)}", err=True)
+            sys.exit(FAILED)
 
     return wrapped
 

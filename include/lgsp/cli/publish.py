@@ -264,6 +264,8 @@ def retire(is_json: bool) -> None:
             "history_of": retired.history,
             "row_versions": retired.versions,
             "staging": retired.staging,
+            "unsealed": retired.unsealed,
+            "orphans": retired.orphans,
         },
         is_json,
     )

@@ -13,7 +13,7 @@ from lgsp.land.archive import Batch
 from lgsp.land.record_subset import Selection
 from lgsp.schema import sources
 from lgsp.settings import Settings
-from lgsp.store import heartbeat, ledger
+from lgsp.store import disk, heartbeat, ledger
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
     Raises ContractError when the landed bytes were altered, and for an unknown field when the source's policy is `stop`.
     """
     for batch_id in batch_ids:
-        with heartbeat.beating(settings, batch_id):
+        with heartbeat.beating(settings, batch_id), disk.closing(settings, batch_id, settings.staging / batch_id):
             _harmonise(settings, batch_id)
     return batch_ids
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from lgsp import store
 from lgsp.errors import LgspError
-from lgsp.land import calls, source_client
+from lgsp.land import calls, orphans, source_client
 from lgsp.land.archive import Pack
 from lgsp.land.http_client import Caller
 from lgsp.land.reader import Reader
@@ -17,7 +18,7 @@ from lgsp.land.source_client import Client
 from lgsp.schema import sources
 from lgsp.schema.sources import Source
 from lgsp.settings import Settings
-from lgsp.store import heartbeat, ledger
+from lgsp.store import disk, heartbeat, ledger
 from lgsp.window import Window
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def run(
     """
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
+    orphans.close(settings, source_name)
     settings.token_key()  # fail before the first request: without the key nothing can be harmonised
     with source_client.connect(settings, source) as (client, caller):
         try:
@@ -74,7 +76,7 @@ def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -
 
 def _why(error: BaseException) -> str:
     """The reason of a failed batch, on one line."""
-    return str(error) if isinstance(error, LgspError | OSError) else f"{type(error).__name__}: {error}".splitlines()[0]
+    return str(error) if isinstance(error, LgspError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _split(client: Client, source: Source, window: Window) -> list[Window]:
@@ -92,7 +94,9 @@ def _land(
 ) -> str:  # fmt: skip
     with store.connect(settings) as connection:
         batch = ledger.open_batch(connection, source.name, window)
-    pack = Pack(settings.landing / batch.landing_path)
+    folder = settings.landing / batch.landing_path
+    with disk.closing(settings, batch.batch_id, folder):
+        pack = Pack(folder)
     try:
         reader = Reader(caller, pack)
         with heartbeat.beating(settings, batch.batch_id):
@@ -103,11 +107,15 @@ def _land(
         sha256 = pack.seal({**facts, "purpose": "window", "batch_id": batch.batch_id, "source": source.name, "from": window.start.isoformat(),
                    "to": window.end.isoformat(), "requested_from": (window.start - margin).isoformat(), "declared": declared, "read": read, "gap": gap})  # fmt: skip
     except BaseException as error:  # also an error in our code or Ctrl-C: the batch is closed with its reason
-        pack.close_unsealed()
+        with suppress(OSError):
+            pack.close_unsealed()
+        failed = disk.failure(error, folder) if isinstance(error, OSError) else error
         with store.connect(settings) as connection:
             calls.record_calls(connection, batch.batch_id, pack.calls)
-            ledger.advance(connection, batch.batch_id, "failed", why=_why(error))
-        raise
+            ledger.advance(connection, batch.batch_id, "failed", why=_why(failed))
+        if failed is error:
+            raise
+        raise failed from error
     with store.connect(settings) as connection:
         calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(

@@ -1,4 +1,4 @@
-"""Retires old snapshots: deletes their files, and the row versions that no kept snapshot needs.
+"""Retires old snapshots: deletes their files, and the row versions that no kept snapshot needs; cleans up after killed runs.
 
 The age of a snapshot counts from the moment it was replaced. Within the grace period every snapshot is kept; after it,
 the last snapshot of each local day, then the last of each month. A snapshot is first marked as retired in a transaction,
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lgsp import install
+from lgsp.land import orphans
 from lgsp.publish import session
 from lgsp.schema import contract
 from lgsp.settings import Retention, Settings
@@ -35,18 +36,22 @@ class Replaced:
 class Retired:
     """What was deleted: the ids of snapshots that lost their files or their history, and counts.
 
-    `versions` is the number of row versions deleted from each table, `staging` the number of staging folders.
+    `versions` is the number of row versions deleted from each table, `staging` the number of staging folders, `unsealed`
+    that of landing folders that were never complete. `orphans` has a line for each batch whose process was killed.
     """
 
     files: list[int]
     history: list[int]
     versions: dict[str, int] = field(default_factory=dict)
     staging: int = 0
+    unsealed: int = 0
+    orphans: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"files of {len(self.files)} snapshots, history of {len(self.history)}, {sum(self.versions.values()):,} row versions, "
-            f"staging of {self.staging} batches"
+            f"staging of {self.staging} batches, {self.unsealed} landing folders without a manifest"
+            + "".join(f"; {line}" for line in self.orphans)
         )
 
 
@@ -97,7 +102,9 @@ def retire_expired(settings: Settings) -> Retired:
             pointer.retire(settings.shared, snapshot_id)
         if files and (remote := recovery.remote(settings, transaction)):
             remote.retire(files)
-    return Retired(files, history, versions, _clear_staging(settings, [batch_id for (batch_id,) in published]))
+    closed = orphans.close(settings)
+    staging = _clear_staging(settings, [batch_id for (batch_id,) in published])
+    return Retired(files, history, versions, staging, len(orphans.remove_unsealed(settings)), closed)
 
 
 def _replaced(transaction: Transaction, what: str) -> list[Replaced]:

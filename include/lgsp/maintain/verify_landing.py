@@ -26,7 +26,7 @@ NIGHTS = 30
 
 _BATCHES = """
 select batch_id, source, window_from, window_to, purpose, landing_path, manifest_sha256 from ledger.batch
-where rebuilt_from is null and state not in ('landing', 'failed') order by right(batch_id, 6)
+where rebuilt_from is null and landed_at is not null order by right(batch_id, 6)
 """
 _CALLS = "select number, list, request, status, is_whole, records, bytes, sha256 from ledger.source_call where batch_id = %s order by number"
 

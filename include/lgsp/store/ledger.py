@@ -79,7 +79,7 @@ def batches(connection: Connection, *states: str, source: str | None = None) -> 
 
 def overlapping(connection: Connection, source: str, window: Window) -> list[Batch]:
     """The completely landed batches of a source that overlap a window, without those rebuilt from another batch."""
-    condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and state not in ('landing', 'failed')"
+    condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and landed_at is not null"
     return _batches(connection, condition, [source, window.end, window.start])
 
 
