@@ -49,9 +49,9 @@ def test_f29_a_disk_that_takes_nothing_closes_the_batch(
         if full == "ro":
             disks.remount(path, "ro")
         failed = _run(installation, *RUN)
-        said = [line for line in failed.output.splitlines() if line.startswith("lgsp:")]
+        lines = [line for line in failed.output.splitlines() if line.startswith("lgsp:")]
         assert failed.exit_code == 1 and isinstance(failed.exception, SystemExit), failed.output
-        assert len(said) == 1 and error in said[0] and str(path) in said[0] and "then run it again" in said[0]
+        assert len(lines) == 1 and error in lines[0] and str(path) in lines[0] and "then run it again" in lines[0]
         (batch,) = installation.query("select state, why from ledger.batch")
         assert batch["state"] == "failed" and error in batch["why"] and str(path) in batch["why"]
         disks.remount(path, repaired)

@@ -286,7 +286,7 @@ def test_an_older_program_refuses_a_newer_store(install: Callable[..., Installat
     assert newer.query("select * from ledger.installation") == before
 
 
-def test_an_upgrade_lets_no_reader_wait_behind_an_open_transaction(install: Callable[..., Installation]) -> None:
+def test_an_upgrade_lets_no_reader_wait_behind_another(install: Callable[..., Installation]) -> None:
     installation = install({})
     url = str(installation.settings.database_url)
     with psycopg.connect(url, autocommit=True) as connection:

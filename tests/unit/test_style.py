@@ -34,7 +34,7 @@ REPLACED = {
 WORDS = {re.compile(rf"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE): better for words, better in REPLACED.items()}
 
 MOST_LINES, MOST_FUNCTION_LINES, LONGEST_TEST_NAME = 400, 50, 60
-ROOT_MODULES = {"__init__", "errors", "files", "install", "settings", "sql", "window"}
+ROOT_MODULES = {"__init__", "errors", "files", "install", "settings", "signing", "sql", "window"}
 # Names of columns and keys that stores, files and programs of users have.
 FROZEN = re.compile(r"told_id|refers_to_told|scope_told|is_told_twice|told_by")
 

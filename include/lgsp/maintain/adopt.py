@@ -57,7 +57,7 @@ def adopt(settings: Settings) -> Adoption:
         with store.connect(settings) as connection:
             _adopt_folders(settings, connection, adoption)
             newest = transaction.one("select coalesce(max(snapshot_id), 0) from ledger.publication")
-            is_older = last > newest or epochs.in_landing(settings.landing) > epochs.current(connection)
+            is_older = last > newest or epochs.known(settings).epoch > epochs.current(connection)
             if adoption.batch_ids or is_older:
                 why = f"{len(adoption.batch_ids)} landed batches and {max(last - newest, 0)} snapshots were adopted"
                 adoption.epoch = epochs.draw(settings, connection, why, max(last, newest) + 1)

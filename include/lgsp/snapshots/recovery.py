@@ -16,6 +16,7 @@ from lgsp.settings import Settings
 from lgsp.snapshots import pointer, writer
 from lgsp.snapshots.manifest import MANIFEST, parse
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
+from lgsp.store import epochs
 from lgsp.store.transaction import Transaction, publishing
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,9 @@ def recover(settings: Settings) -> list[str]:
 
 def recover_in_session(settings: Settings, transaction: Transaction) -> list[str]:
     """The same within a publish session, for the local files and for the remote side if there is one."""
-    repairs = _files(settings.shared, committed(transaction), transaction.token)
+    newest = committed(transaction)
+    epochs.record(settings, snapshot=newest.newest, token=newest.token)
+    repairs = _files(settings.shared, newest, transaction.token)
     if side := remote(settings, transaction):
         repairs += side.recover(
             settings.shared / "snapshots",
@@ -80,6 +83,7 @@ def recover_in_session(settings: Settings, transaction: Transaction) -> list[str
 
 def activate(settings: Settings, transaction: Transaction, snapshot_id: int, token: int) -> None:
     """Switch the readers of files to a snapshot that was just committed, locally and on the remote side."""
+    epochs.record(settings, snapshot=snapshot_id, token=token)
     writer.activate(settings.shared, snapshot_id, token)
     if side := remote(settings, transaction):
         side.switch_to(max(retained_snapshots(transaction), key=lambda snapshot: snapshot.snapshot_id))
@@ -121,8 +125,9 @@ def first_of_epoch(transaction: Transaction) -> int:
 
 
 def last_known(settings: Settings, transaction: Transaction) -> tuple[int, int]:
-    """The largest snapshot number and the largest token that the files have, locally and on the remote side."""
-    found = [(0, 0)]
+    """The largest snapshot number and the largest token that are known outside the database: of the files, also the remote ones."""
+    outside = epochs.known(settings)
+    found = [(outside.snapshot, outside.token)]
     for path in (settings.shared / "snapshots").glob(f"*/{MANIFEST}"):
         manifest = parse(path.read_bytes(), path)
         found.append((manifest["snapshot_id"], manifest.get("token", 0)))

@@ -1,16 +1,16 @@
 """The epoch of an installation: its number grows whenever its database was lost or set back.
 
 The database counts batches and snapshots, so a database that was lost or restored from a copy would count them again from
-an earlier number. What was landed outlives the database: the file `landing/epoch.json` has the epoch too, and the folders
-in landing show which batches there were. A database that knows less than landing is refused until `lgsp adopt` has read
-what it lacks, which draws the next epoch.
+an earlier number. `LGSP_HOME/epoch.json` has the epoch and the newest snapshot too, and the names of landed folders have
+the epochs and numbers of all batches. A database that knows less is refused until `lgsp adopt` has read what it lacks,
+which draws the next epoch.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,33 @@ from lgsp.sql import one_row
 Connection = psycopg.Connection[Any]
 
 FIRST = 1
-# The number at the end of the name of a batch, which grows over all epochs.
-_NUMBER = re.compile(r"[.-](\d{6,})$")
+# The epoch and the number at the end of the name of a batch. Numbers grow over all epochs; the names of version 0.1.0 have none.
+_NUMBER = re.compile(r"(?:\.(\d+)-|\.)(\d{6,})$")
+
+
+@dataclass(frozen=True)
+class Known:
+    """The epoch, and the newest snapshot with its token, that are known outside the database; 0 where nothing is."""
+
+    epoch: int = 0
+    snapshot: int = 0
+    token: int = 0
+
+
+def known(settings: Settings) -> Known:
+    """What is known outside the database: from `epoch.json` and the names of landed folders."""
+    path = settings.home / "epoch.json"
+    content = orjson.loads(path.read_bytes()) if path.exists() else {}
+    landed = max((epoch for epoch, _, _ in _landed(settings.landing)), default=0)
+    return Known(max(landed, content.get("epoch", 0)), content.get("snapshot", 0), content.get("token", 0))
+
+
+def record(settings: Settings, epoch: int = 0, snapshot: int = 0, token: int = 0) -> None:
+    """Record the epoch, or the newest snapshot, outside the database; a smaller number than the recorded one changes nothing."""
+    path, before = settings.home / "epoch.json", known(settings)
+    after = Known(max(epoch, before.epoch), max(snapshot, before.snapshot), max(token, before.token))
+    if after != before or not path.exists():
+        files.replace(path, orjson.dumps(after, option=orjson.OPT_INDENT_2))
 
 
 def current(connection: Connection) -> int:
@@ -35,34 +60,32 @@ def current(connection: Connection) -> int:
     return int(row["epoch"])
 
 
-def in_landing(landing: Path) -> int:
-    """The epoch of what was landed; 0 when it was never written."""
-    path = landing / "epoch.json"
-    return int(orjson.loads(path.read_bytes())["epoch"]) if path.exists() else 0
-
-
 def landed_folders(landing: Path) -> Iterator[tuple[int, Path]]:
     """The number and folder of each batch in landing, of all sources, sealed or not."""
+    return ((number, folder) for _, number, folder in _landed(landing))
+
+
+def _landed(landing: Path) -> Iterator[tuple[int, int, Path]]:
+    """The epoch, number and folder of each batch in landing."""
     for source in landing.iterdir() if landing.exists() else ():
         for folder in source.iterdir() if source.is_dir() else ():
             if match := _NUMBER.search(folder.name):
-                yield int(match[1]), folder
+                yield int(match[1] or FIRST), int(match[2]), folder
 
 
 def begin(settings: Settings, connection: Connection) -> None:
-    """Begin the first epoch of a new database, and write the epoch of the database to landing where it is missing."""
+    """Begin the first epoch of a new database, and record the epoch of the database outside it."""
     connection.execute(
         "insert into ledger.epoch (epoch, why) select %s, 'the store was created' where not exists (select from ledger.epoch)",
         [FIRST],
     )
-    if in_landing(settings.landing) < (epoch := current(connection)):
-        _write(settings.landing, epoch, "the store was created")
+    record(settings, current(connection))
 
 
 def draw(settings: Settings, connection: Connection, why: str, first_snapshot: int) -> int:
-    """Begin the next epoch, after those of the database and of landing; its snapshots have numbers from `first_snapshot` on."""
-    epoch = max(current(connection), in_landing(settings.landing)) + 1
-    _write(settings.landing, epoch, why)  # first: a number that a crash leaves unused does no harm
+    """Begin the next epoch, after all that are known; its snapshots have numbers from `first_snapshot` on."""
+    epoch = max(current(connection), known(settings).epoch) + 1
+    record(settings, epoch)  # first: a number that a crash leaves unused does no harm
     connection.execute(
         "insert into ledger.epoch (epoch, why, first_snapshot) values (%s, %s, %s)", [epoch, why, first_snapshot]
     )
@@ -74,35 +97,40 @@ def draw(settings: Settings, connection: Connection, why: str, first_snapshot: i
 
 
 def check(settings: Settings, connection: Connection) -> None:
-    """Raise SettingError when landing has batches, or is of an epoch, that the database does not know."""
-    last, epoch = _known(connection)
+    """Raise SettingError when landing has batches, or an epoch or snapshot is known, that the database does not have."""
+    last, stored = _stored(connection)
+    outside = known(settings)
     later = [folder for number, folder in landed_folders(settings.landing) if number > last]
     sealed = sorted(folder.name for folder in later if (folder / "manifest.json").exists())
-    what = (
-        f"lacks {len(sealed)} batches that were landed, such as {sealed[0]}"
-        if sealed
-        else f"is of epoch {epoch}, but what was landed is of epoch {in_landing(settings.landing)}"
+    if sealed:
+        what = f"lacks {len(sealed)} batches that were landed, such as {sealed[0]}"
+    elif outside.snapshot > stored.snapshot:
+        what = f"has snapshot {stored.snapshot}, but {outside.snapshot} was published"
+    elif outside.epoch > max(stored.epoch, FIRST):
+        what = f"is of epoch {stored.epoch}, but epoch {outside.epoch} began"
+    else:
+        return
+    raise SettingError(
+        f"the database {what} (in {settings.home}): it was lost, or restored from an older copy. "
+        "`lgsp adopt` reads what it lacks; until then nothing is changed"
     )
-    if sealed or in_landing(settings.landing) > max(epoch, FIRST):
-        raise SettingError(
-            f"the database {what} (in {settings.landing}): it was lost, or restored from an older copy. "
-            "`lgsp adopt` reads what it lacks; until then nothing is changed"
-        )
 
 
-def _known(connection: Connection) -> tuple[int, int]:
-    """The number of the newest batch and the epoch that the database knows; 0 in a new one."""
+def _stored(connection: Connection) -> tuple[int, Known]:
+    """The number of the newest batch, the epoch and the newest snapshot that the database has; 0 in a new one."""
+    names = {"numbers": "ledger.batch_number", "epochs": "ledger.epoch", "publications": "ledger.publication"}
     exists = one_row(
-        connection.execute(
-            "select to_regclass('ledger.batch_number') as numbers, to_regclass('ledger.epoch') as epochs"
-        )
+        connection.execute("select " + ", ".join(f"to_regclass('{table}') as {name}" for name, table in names.items()))
     )
-    numbers = "coalesce(pg_sequence_last_value('ledger.batch_number'), 0)" if exists["numbers"] else "0"
-    epochs = "(select coalesce(max(epoch), 0) from ledger.epoch)" if exists["epochs"] else "0"
-    row = one_row(connection.execute(f"select {numbers} as number, {epochs} as epoch"))
-    return int(row["number"]), int(row["epoch"])
-
-
-def _write(landing: Path, epoch: int, why: str) -> None:
-    content = {"epoch": epoch, "since": datetime.now().astimezone().isoformat(), "why": why}
-    files.replace(landing / "epoch.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    queries = {
+        "numbers": "coalesce(pg_sequence_last_value('ledger.batch_number'), 0)",
+        "epochs": "(select coalesce(max(epoch), 0) from ledger.epoch)",
+        # an epoch begins after all snapshots that were known when it was drawn
+        "publications": "(select greatest(max(snapshot_id), (select max(first_snapshot) - 1 from ledger.epoch), 0) from ledger.publication)",
+    }
+    if not exists["epochs"]:
+        queries["publications"] = "(select coalesce(max(snapshot_id), 0) from ledger.publication)"
+    row = one_row(
+        connection.execute("select " + ", ".join(f"{queries[name] if exists[name] else 0} as {name}" for name in names))
+    )
+    return int(row["numbers"]), Known(int(row["epochs"]), int(row["publications"]))
