@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from lgsp import store
 from lgsp.cli.main import main
 from lgsp.errors import ContractError, SettingError
 from lgsp.land.archive import Batch, Pack
@@ -145,6 +146,31 @@ def test_a_snapshot_follows_a_restore_without_changes(server: Server, published_
     publication = restored.publish()
     assert publication is not None and publication.snapshot_id == 3
     assert restored.data_hashes() == published_copy.data_hashes()
+
+
+def test_an_adoption_that_was_interrupted_is_finished(
+    lost: Installation, published_copy: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(adopt.check, "run", _interrupted)
+        adopt.adopt(lost.settings)
+    assert {row["state"] for row in lost.query("select state from ledger.batch")} == {"landed", "harmonised"}
+    with store.connect(lost.settings) as connection:
+        connection.execute("update ledger.batch set heartbeat_at = heartbeat_at - interval '6 minutes'")
+    adoption = adopt.adopt(lost.settings)
+    assert (adoption.batch_ids, adoption.epoch) == ([], None)
+    lost.publish()
+    assert lost.data_hashes() == published_copy.data_hashes()
+
+
+def _interrupted(*_: object) -> list[str]:
+    raise KeyboardInterrupt
+
+
+def test_a_damaged_record_of_the_epoch_is_named(published_copy: Installation) -> None:
+    (published_copy.settings.home / "epoch.json").write_text('{"epoch": 1,')
+    refused = _run(published_copy, "publish")
+    assert refused.exit_code == 1 and "epoch.json is damaged" in refused.output and "lgsp adopt" in refused.output
 
 
 def _damage(path: Path, change: Callable[[bytearray], object]) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from lgsp import check, harmonise, install, store
 from lgsp.errors import BatchRefused, ContractError
-from lgsp.land import archive, calls
-from lgsp.land.archive import Batch
+from lgsp.land import archive, calls, orphans
+from lgsp.land.archive import Batch, LandedAnswer
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery
 from lgsp.store import epochs, ledger
@@ -22,8 +22,11 @@ from lgsp.window import Window
 
 log = logging.getLogger(__name__)
 
-# Why a sweep's deletions count although they are many.
-ACCEPTED_DELETIONS = "what a sweep found deleted is accepted"
+# Landed and not processed to the end: adopted, or left by a process that was killed.
+_UNFINISHED = """
+select batch_id from ledger.batch where state in ('landed', 'harmonised') and coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s
+order by right(batch_id, 6)
+"""
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Adoption:
 
 
 def adopt(settings: Settings) -> Adoption:
-    """Adopt every landed batch that the database lacks, harmonise and check it. Safe to repeat.
+    """Adopt every landed batch that the database lacks, harmonise and check it. Safe to repeat, also after an interruption.
 
     No landed byte is changed. A folder that was altered is left out and named in the result; so is the error of a batch
     that cannot be harmonised any more, which stays `failed` in the ledger.
@@ -50,59 +53,74 @@ def adopt(settings: Settings) -> Adoption:
     install.init(settings, is_adopting=True)
     adoption = Adoption()
     settings.shared.mkdir(parents=True, exist_ok=True)
+    found = _prove_folders(settings, adoption)
     with publishing(
         store.url(settings), settings.publish_lease_seconds
     ) as transaction:  # nothing is published meanwhile
         last, token = recovery.last_known(settings, transaction)
-        with store.connect(settings) as connection:
-            _adopt_folders(settings, connection, adoption)
-            newest = transaction.one("select coalesce(max(snapshot_id), 0) from ledger.publication")
-            is_older = last > newest or epochs.known(settings).epoch > epochs.current(connection)
-            if adoption.batch_ids or is_older:
-                why = f"{len(adoption.batch_ids)} landed batches and {max(last - newest, 0)} snapshots were adopted"
-                adoption.epoch = epochs.draw(settings, connection, why, max(last, newest) + 1)
-                connection.execute(
-                    "select setval('ledger.publish_token', greatest(%s, (select last_value from ledger.publish_token)))",
-                    [token + 1],
-                )
-    for batch_id in adoption.batch_ids:
+        stored = recovery.committed(transaction)
+        newest = max(stored.newest, stored.first - 1)  # an earlier adoption knew of those before its first
+        with store.connect(settings) as connection:  # one transaction: a new epoch, and the batches of those before it
+            adoption.batch_ids = [_record(connection, path, landed, answers) for path, landed, answers in found]
+            if found or last > newest or epochs.known(settings).epoch > epochs.current(connection):
+                why = f"{len(found)} landed batches and {max(last - newest, 0)} snapshots were adopted"
+                adoption.epoch = epochs.draw(settings, connection, why, max(last, newest) + 1, token + 1)
+    with store.connect(settings) as connection:
+        unfinished = [str(row["batch_id"]) for row in connection.execute(_UNFINISHED, [orphans.SILENT]).fetchall()]
+    for batch_id in unfinished:
         _process(settings, batch_id, adoption)
     return adoption
 
 
-def _adopt_folders(settings: Settings, connection: ledger.Connection, adoption: Adoption) -> None:
-    known = {row["landing_path"] for row in connection.execute("select landing_path from ledger.batch").fetchall()}
+def _prove_folders(settings: Settings, adoption: Adoption) -> list[tuple[str, Batch, list[LandedAnswer]]]:
+    """The path, manifest and answers of each sealed folder that the ledger does not know, in the order of their numbers."""
+    with store.connect(settings) as connection:
+        known = {row["landing_path"] for row in connection.execute("select landing_path from ledger.batch").fetchall()}
+    found = []
     for _, folder in sorted(epochs.landed_folders(settings.landing)):
         path = folder.relative_to(settings.landing).as_posix()
         if path in known or (folder / archive.EXPIRED).exists():
             continue
-        if not archive.is_sealed(folder) and archive.remove_unsealed(folder):
+        if not archive.is_sealed(folder):
+            archive.remove_unsealed(folder)
             adoption.removed.append(path)
             continue
         try:
             landed = Batch.open(folder)
-            adoption.batch_ids.append(_record(connection, path, landed))
+            _check_complete(path, landed)
+            found.append((path, landed, landed.prove()))
         except ContractError as error:
             adoption.damaged[path] = str(error)
+    return found
 
 
-def _record(connection: ledger.Connection, path: str, landed: Batch) -> str:
+def _check_complete(path: str, landed: Batch) -> None:
+    """Raise ContractError when a manifest lacks something that the ledger needs, or is of another folder."""
+    manifest = landed.manifest
+    if lacking := {"batch_id", "source", "from", "to", "declared", "read", "gap"} - manifest.keys():
+        raise ContractError(
+            f"{landed.folder / archive.MANIFEST} lacks {', '.join(sorted(lacking))}: read its window again"
+        )
+    if path != f"{manifest['source']}/{manifest['batch_id']}":
+        raise ContractError(
+            f"{landed.folder} has the batch {manifest['batch_id']} of {manifest['source']}: give the folder its own name again"
+        )
+
+
+def _record(connection: ledger.Connection, path: str, landed: Batch, answers: list[LandedAnswer]) -> str:
     """Write a proven batch into the ledger, as it was when it was landed; its id."""
-    answers, manifest = landed.prove(), landed.manifest
-    window = Window(*landed.window)
-    batch_id, source = manifest["batch_id"], manifest["source"]
-    if path != f"{source}/{batch_id}":
-        raise ContractError(f"{landed.folder} has the batch {batch_id} of {source}: give the folder its own name again")
+    manifest, window = landed.manifest, Window(*landed.window)
+    batch_id = str(manifest["batch_id"])
     connection.execute(
         "insert into ledger.batch (batch_id, source, window_from, window_to, purpose, state, landing_path, declared_count, fetched_count, gap_count, "
         "created_at, landed_at, manifest_sha256) values (%s, %s, %s, %s, %s, 'landed', %s, %s, %s, %s, %s, %s, %s)",
-        [batch_id, source, window.start, window.end, landed.purpose, path, manifest["declared"], manifest["read"], manifest["gap"],
-         landed.opened_at, landed.sealed_at, landed.manifest_sha256],
+        [batch_id, manifest["source"], window.start, window.end, landed.purpose, path, manifest["declared"], manifest["read"],
+         manifest["gap"], landed.opened_at, landed.sealed_at, landed.manifest_sha256],
     )  # fmt: skip
     calls.record_calls(connection, batch_id, answers)
     if by := manifest.get("accepted_by"):
-        ledger.overrule(connection, ledger.batch(connection, batch_id), "MASS_DELETION", by, ACCEPTED_DELETIONS)
-    return str(batch_id)
+        ledger.accept_deletions(connection, ledger.batch(connection, batch_id), by)
+    return batch_id
 
 
 def _process(settings: Settings, batch_id: str, adoption: Adoption) -> None:

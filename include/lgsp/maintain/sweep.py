@@ -318,9 +318,7 @@ def _land_found(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
         sha256 = pack.seal({"purpose": "sweep", "batch_id": batch.batch_id, "source": sweep.source.name, **times, **counts, **decided,
                    **tombstones.returned(returned), "latest": max(sweep.due_until, sweep.started_at).isoformat(), "deleted": [stone.to_json() for stone in stones]})  # fmt: skip
         if sweep.accepted_by:
-            ledger.overrule(
-                connection, batch, "MASS_DELETION", sweep.accepted_by, "what a sweep found deleted is accepted"
-            )
+            ledger.accept_deletions(connection, batch, sweep.accepted_by)
         calls.record_calls(connection, batch.batch_id, pack.calls)
         ledger.advance(
             connection, batch.batch_id, "landed", declared_count=found, fetched_count=found, manifest_sha256=sha256

@@ -41,7 +41,12 @@ class Known:
 def known(settings: Settings) -> Known:
     """What is known outside the database: from `epoch.json` and the names of landed folders."""
     path = settings.home / "epoch.json"
-    content = orjson.loads(path.read_bytes()) if path.exists() else {}
+    try:
+        content = orjson.loads(path.read_bytes()) if path.exists() else {}
+    except orjson.JSONDecodeError as error:
+        raise SettingError(
+            f"{path} is damaged ({error}): restore it from a backup, or remove it and run `lgsp adopt`"
+        ) from None
     landed = max((epoch for epoch, _, _ in _landed(settings.landing)), default=0)
     return Known(max(landed, content.get("epoch", 0)), content.get("snapshot", 0), content.get("token", 0))
 
@@ -82,8 +87,8 @@ def begin(settings: Settings, connection: Connection) -> None:
     record(settings, current(connection))
 
 
-def draw(settings: Settings, connection: Connection, why: str, first_snapshot: int) -> int:
-    """Begin the next epoch, after all that are known; its snapshots have numbers from `first_snapshot` on."""
+def draw(settings: Settings, connection: Connection, why: str, first_snapshot: int, first_token: int) -> int:
+    """Begin the next epoch, after all that are known; its snapshots and tokens have at least these numbers."""
     epoch = max(current(connection), known(settings).epoch) + 1
     record(settings, epoch)  # first: a number that a crash leaves unused does no harm
     connection.execute(
@@ -91,7 +96,9 @@ def draw(settings: Settings, connection: Connection, why: str, first_snapshot: i
     )
     newest = max((number for number, _ in landed_folders(settings.landing)), default=0)
     connection.execute(
-        "select setval('ledger.batch_number', greatest(%s, (select last_value from ledger.batch_number)))", [newest + 1]
+        "select setval('ledger.batch_number', greatest(%s, (select last_value from ledger.batch_number))), "
+        "setval('ledger.publish_token', greatest(%s, (select last_value from ledger.publish_token)))",
+        [newest + 1, first_token],
     )
     return epoch
 

@@ -150,6 +150,11 @@ def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str
     )  # fmt: skip
 
 
+def accept_deletions(connection: Connection, batch: Batch, decided_by: str) -> None:
+    """Accept what a sweep found deleted although it is more than the limit, for the window of its batch."""
+    overrule(connection, batch, "MASS_DELETION", decided_by, "what a sweep found deleted is accepted")
+
+
 def overrides(connection: Connection, batch: Batch) -> dict[str, str]:
     """The batch rules overruled for the window of a batch, each with the person's name and the reason."""
     rows = connection.execute(
