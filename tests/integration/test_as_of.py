@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lgsp import install
-from lgsp.errors import SettingError
+from lgsp.errors import PublicationFailed, SettingError
 from lgsp.maintain import retention, rollback, verify
 from lgsp.schema import contract
 from lgsp.settings import Settings
@@ -174,3 +174,25 @@ def test_documents_have_the_time_of_their_own_feed(installation: Installation) -
         assert _times(installation, _rows("document_kpi", number))[month] == {until}
         assert _times(installation, "shared.service_kpi")[month] == {"2026-08-11 00:00:00"}
         assert all(proof.is_equal for proof in verify.verify_snapshot(installation.settings)[1])
+
+
+def test_an_altered_period_is_found_also_without_rows(published_copy: Installation) -> None:
+    assert verify.verify_snapshot(published_copy.settings)
+    for statement in (
+        "delete from history.as_of_by_period where ctid = (select ctid from history.as_of_by_period where snapshot_from = 1 order by feed, period, period_start limit 1)",
+        "update history.as_of_by_period set is_complete = not is_complete where ctid = (select max(ctid) from history.as_of_by_period)",
+    ):
+        with connect(published_copy.settings) as connection:
+            kept = connection.execute("select * from history.as_of_by_period").fetchall()
+            assert connection.execute(statement).rowcount == 1
+        with pytest.raises(PublicationFailed, match="as_of_by_period is not what was published as of snapshot"):
+            verify.verify_snapshot(published_copy.settings)
+        with connect(published_copy.settings) as connection:
+            connection.execute("delete from history.as_of_by_period")
+            for row in kept:
+                columns = ", ".join(row)
+                connection.execute(
+                    f"insert into history.as_of_by_period ({columns}) values ({', '.join(['%s'] * len(row))})",
+                    list(row.values()),
+                )
+        assert verify.verify_snapshot(published_copy.settings)

@@ -27,6 +27,7 @@ from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, parse
 from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.readback import Sums
+from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction, reading
 
 # The longest time between a publisher's commit and its switch of the pointer.
@@ -82,6 +83,7 @@ def _verify_snapshot(
         if published != recorded.tables:
             raise PublicationFailed(f"the database and the signed manifest have different sums for snapshot {number}")
         _check_files(folder, signed)
+        _check_periods(transaction, number, signed, recorded)
     proofs = []
     for name, expected in sorted(published.items()):
         paths = sorted((folder / name).rglob("*.parquet"))
@@ -227,6 +229,16 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     unexpected = [str(path) for path in folder.rglob("*") if path.is_file() and path not in expected]
     if unexpected:
         raise PublicationFailed(f"these files are not in the manifest: {', '.join(sorted(unexpected))}")
+
+
+def _check_periods(transaction: Transaction, number: int, signed: Manifest, recorded: _Recorded) -> None:
+    """The times of the periods must be those that were signed; a manifest of an older version does not have them."""
+    if "periods" not in signed or recorded.history_retired:
+        return
+    if as_of_by_period.sums(transaction, number) != signed["periods"]:
+        raise PublicationFailed(
+            f"history.{as_of_by_period.NAME} is not what was published as of snapshot {number}: rows were altered by hand"
+        )
 
 
 def _check_pointers(settings: Settings, remote: Remote | None, newest: int) -> None:

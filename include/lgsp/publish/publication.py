@@ -27,6 +27,7 @@ from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.manifest import PreviousSnapshot
 from lgsp.snapshots.writer import File
+from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
 
@@ -105,7 +106,8 @@ def write(
     snapshot = writer.start(settings.shared, metadata.snapshot_id, metadata.token)
     signing_key = SigningKey.load(settings)
     files = partitions.write(snapshot, transaction, changes)
-    manifest_sha256 = snapshot.finish(metadata.as_manifest(), files, signing_key)
+    facts = metadata.as_manifest() | {"periods": as_of_by_period.sums(transaction, metadata.snapshot_id)}
+    manifest_sha256 = snapshot.finish(facts, files, signing_key)
     if replica := recovery.remote(settings, transaction):
         replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
     _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)

@@ -65,6 +65,7 @@ class Manifest(TypedDict):
     signing_key: str
     tables: dict[str, ManifestTable]
     catalog: NotRequired[ManifestLink]
+    periods: NotRequired[dict[str, str]]  # the sums of history.as_of_by_period
     overruled: NotRequired[Mapping[str, Mapping[str, str]]]
     restores: NotRequired[int]
     decided_by: NotRequired[str | None]

@@ -103,6 +103,15 @@ def at(snapshot_id: int) -> str:
     )
 
 
+def sums(transaction: Transaction, snapshot_id: int) -> dict[str, str]:
+    """The number of versions of a snapshot and the sum of their hashes, for its signed manifest; also of periods without rows."""
+    ((count, total),) = transaction.rows(
+        "select count(*)::text, coalesce(sum(('x' || substr(md5(concat_ws('|', feed, period, period_start - date '1970-01-01', "
+        f"extract(epoch from as_of), is_complete)), 1, 15))::bit(60)::bigint), 0)::text from ({at(snapshot_id)}) v"
+    )
+    return {"rows": count, "hash": total}
+
+
 def fill(tables: Iterable[Contract]) -> str:
     """The statement that takes the versions from rows that store `as_of` themselves, as version 0.1.0 stored them."""
     stored = " union all ".join(
