@@ -142,3 +142,16 @@ def test_what_was_never_complete_is_removed_after_a_day(
     for path in (sealed, *sealed.iterdir()):
         os.utime(path, (0, 0))
     assert orphans.remove_unsealed(installation.settings) == [] and sealed.exists()
+
+
+def test_an_error_that_is_not_of_a_disk_keeps_its_own_name(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(*_: object) -> None:
+        raise ConnectionResetError("reset by the other side")
+
+    monkeypatch.setattr("lgsp.land.source_client.read_window", reset)
+    with pytest.raises(ConnectionResetError):
+        installation.ingest("documents")
+    (batch,) = installation.query("select state, why from ledger.batch")
+    assert batch == {"state": "failed", "why": "reset by the other side"}

@@ -76,7 +76,7 @@ def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -
 
 def _why(error: BaseException) -> str:
     """The reason of a failed batch, on one line."""
-    return str(error) if isinstance(error, LgspError) else f"{type(error).__name__}: {error}".splitlines()[0]
+    return str(error) if isinstance(error, LgspError | OSError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _split(client: Client, source: Source, window: Window) -> list[Window]:
@@ -109,7 +109,7 @@ def _land(
     except BaseException as error:  # also an error in our code or Ctrl-C: the batch is closed with its reason
         with suppress(OSError):
             pack.close_unsealed()
-        failed = disk.failure(error, folder) if isinstance(error, OSError) else error
+        failed = disk.failure(error, folder) if isinstance(error, OSError) and error.errno in disk.ADVICE else error
         with store.connect(settings) as connection:
             calls.record_calls(connection, batch.batch_id, pack.calls)
             ledger.advance(connection, batch.batch_id, "failed", why=_why(failed))

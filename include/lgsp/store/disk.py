@@ -18,9 +18,11 @@ from lgsp.store import ledger
 
 log = logging.getLogger(__name__)
 
-_ADVICE = {
+# Of the errors of a disk; errors of connections are OSErrors too.
+ADVICE = {
     errno.ENOSPC: "make room there", errno.EDQUOT: "make room there, or raise the quota", errno.EROFS: "mount it for writing",
     errno.EACCES: "give the user of lgsp the right to write there", errno.EPERM: "give the user of lgsp the right to write there",
+    errno.EIO: "repair the disk",
 }  # fmt: skip
 
 
@@ -33,7 +35,8 @@ def failure(error: OSError | duckdb.Error, folder: Path) -> StorageFailed:
     if number is None and "No space left" in text:
         number = errno.ENOSPC
     place = error.filename if isinstance(error, OSError) and isinstance(error.filename, str) else folder
-    return StorageFailed(f"{text}: {place}; {_ADVICE.get(number or 0, 'repair the disk')}, then run it again")
+    advice = ADVICE.get(number or 0)
+    return StorageFailed(f"{text}: {place}" + (f"; {advice}, then run it again" if advice else ""))
 
 
 @contextmanager
