@@ -10,9 +10,11 @@ import os
 import zlib
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,3 +66,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+class _FilesTogether(LoadFileScheduling):
+    """One worker runs all tests of a file; the files that use Airflow in their own process are one file, so it starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "tests/airflow" if file.startswith("tests/airflow/") and "real_stack" not in file else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Decide which tests run in the same worker process."""
+    return _FilesTogether(config, log)

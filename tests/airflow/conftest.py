@@ -36,3 +36,22 @@ def dagbag():
     from airflow.dag_processing.dagbag import DagBag
 
     return DagBag(dag_folder=str(ROOT / "dags"))
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Airflow's API server with the plugins of the project, in this process."""
+    from airflow.api_fastapi.app import create_app
+    from airflow.utils import db
+    from fastapi.testclient import TestClient
+
+    db.initdb()
+    with TestClient(create_app()) as client:
+        yield client
+
+
+@pytest.fixture
+def reader(server):
+    """The headers of a request by a signed-in reader."""
+    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()["access_token"]
+    return {"Authorization": f"Bearer {token}"}

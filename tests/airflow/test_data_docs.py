@@ -7,17 +7,6 @@ import pytest
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(scope="module")
-def server():
-    from airflow.api_fastapi.app import create_app
-    from airflow.utils import db
-    from fastapi.testclient import TestClient
-
-    db.initdb()
-    with TestClient(create_app()) as client:
-        yield client
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     page = tmp_path / "data_docs" / "documents" / "index.html"
@@ -27,12 +16,6 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "data_docs" / "way_out").symlink_to(tmp_path / "token.key")
     monkeypatch.setenv("LGSP_HOME", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture
-def reader(server):
-    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.mark.parametrize("path", ["/data-docs/", "/data-docs/documents/index.html", "/data-docs/nothing"])

@@ -60,23 +60,6 @@ def test_a_week_that_is_not_a_date_is_refused_before_the_run(dagbag, wrong):
         dagbag.dags["weekly_digest"].params.get_param("week").resolve(wrong)
 
 
-@pytest.fixture(scope="module")
-def server():
-    from airflow.api_fastapi.app import create_app
-    from airflow.utils import db
-    from fastapi.testclient import TestClient
-
-    db.initdb()
-    with TestClient(create_app()) as client:
-        yield client
-
-
-@pytest.fixture
-def reader(server):
-    token = server.post("/auth/token", json={"username": "reader", "password": "a password"}).json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     for week in ("2026-11-05", "2026-11-12"):
