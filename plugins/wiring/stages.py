@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from lgsp.window import LOCAL, local_day
 from wiring import assets, connections, defaults, windows
+
+if TYPE_CHECKING:
+    from lgsp.settings import Settings
 
 
 @task
@@ -198,3 +202,37 @@ def check_quarantine_age() -> None:
                 for group in aged
             )
         )
+
+
+@task(pool=defaults.PUBLISH_POOL)  # no snapshot is deleted meanwhile
+def back_up() -> str:
+    """Add a backup to the restic repository; a summary of it. Skipped when the environment names no repository."""
+    from lgsp.maintain import backup
+
+    made = backup.back_up(_settings_with_backups())
+    return f"backup {made.restic_id[:8]} of {', '.join(made.databases)}: {made.bytes_added:,} of {made.bytes_read:,} bytes are new"
+
+
+@task(retries=0, execution_timeout=timedelta(hours=24))
+def drill() -> dict[str, object]:
+    """Restore the newest backup next to the living store; fails when a table differs."""
+    from lgsp.maintain import drill
+
+    held = drill.hold(_settings_with_backups())
+    different = [table.table for table in held.tables if not table.is_equal]
+    if different:
+        raise AirflowFailException(
+            f"the backup of snapshot {held.snapshot_id} gives other rows in {', '.join(different)}; the page is {held.page / 'drill.html'}"
+        )
+    return {
+        name: value for name, value in drill.as_json(held).items() if name.endswith(("seconds", "page", "snapshot_id"))
+    }
+
+
+def _settings_with_backups() -> Settings:
+    from lgsp.maintain import restic
+
+    settings = connections.settings()
+    if not restic.is_configured(settings):
+        raise AirflowSkipException("RESTIC_REPOSITORY is not set: nothing is backed up")
+    return settings

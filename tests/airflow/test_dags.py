@@ -21,11 +21,13 @@ def test_every_file_imports_without_error_or_warning(dagbag):
     assert not dagbag.captured_warnings
     assert set(dagbag.dags) == {
         *INGEST,
+        "backup_store",
         "index_report",
         "maintain_snapshots",
         "publish_shared_dataset",
         "rebuild_from_landing",
         "redrive_quarantine",
+        "restore_drill",
         "sweep_sources",
         "watch_completeness",
         "weekly_digest",
@@ -177,6 +179,24 @@ def test_completeness_is_checked_every_morning_without_retries(dagbag):
     assert set(dag.task_ids) == {"check_freshness", "check_completeness", "check_quarantine_age"}
     assert {task.retries for task in dag.tasks} == {0}
     assert dag.timetable.expression == "0 7 * * *"
+
+
+def test_s32_backups_are_made_every_night_and_tried_every_month(dagbag):
+    nightly, monthly = dagbag.dags["backup_store"], dagbag.dags["restore_drill"]
+    assert (nightly.timetable.expression, nightly.task_ids) == ("0 1 * * *", ["back_up"])
+    assert nightly.task_dict["back_up"].pool == "publish", "no snapshot is deleted while it is copied"
+    assert (monthly.timetable.expression, monthly.task_ids) == ("0 3 3 * *", ["drill"])
+    assert monthly.task_dict["drill"].retries == 0
+
+
+def test_a_backup_without_a_repository_is_skipped(dagbag, monkeypatch, tmp_path):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    monkeypatch.setenv("LGSP_HOME", str(tmp_path))
+    monkeypatch.delenv("RESTIC_REPOSITORY", raising=False)
+    for name, task in (("backup_store", "back_up"), ("restore_drill", "drill")):
+        with pytest.raises(AirflowSkipException, match="RESTIC_REPOSITORY"):
+            dagbag.dags[name].task_dict[task].python_callable()
 
 
 def test_snapshots_are_verified_before_files_are_deleted(dagbag):

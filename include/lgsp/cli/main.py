@@ -13,6 +13,7 @@ import click
 from lgsp import install, store
 from lgsp.cli import publish as publishing
 from lgsp.cli.adopt import adopt
+from lgsp.cli.backup import backup, drill, restore
 from lgsp.cli.batch import batch
 from lgsp.cli.completeness import completeness
 from lgsp.cli.drift import drift
@@ -137,13 +138,16 @@ def dictionary() -> None:
 
 
 main.add_command(adopt)
+main.add_command(backup)
 main.add_command(batch)
 main.add_command(completeness)
 main.add_command(drift)
+main.add_command(drill)
 main.add_command(explain)
 main.add_command(organisations)
 main.add_command(quarantine)
 main.add_command(report)
+main.add_command(restore)
 main.add_command(status)
 main.add_command(sweep)
 for command in (*publishing.commands, *runtime.commands.values()):

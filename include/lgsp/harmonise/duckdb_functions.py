@@ -82,15 +82,20 @@ def _instant_us(sent: str) -> int | None:
     return None if instant is None else (instant - _EPOCH) // timedelta(microseconds=1)
 
 
+def token_key_id(key: bytes) -> str:
+    """The id of a key of tokens, with which its tokens begin."""
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
 def _tokeniser(key: bytes, purpose: str = "") -> Callable[[str], str]:
     """A function that gives the keyed HMAC-SHA-256 of a number, with the id of the key in front.
 
     `purpose` gives different kinds of number different tokens.
     """
-    key_id = hashlib.sha256(key).hexdigest()[:8]
+    prefix = token_key_id(key)
 
     def token(number: str) -> str:
         digest = hmac.digest(key, (purpose + number).encode(), "sha256").hex()
-        return f"{key_id}:{digest}"
+        return f"{prefix}:{digest}"
 
     return token

@@ -14,6 +14,7 @@ from lgsp import check, harmonise, install, store
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.land import archive, calls, orphans
 from lgsp.land.archive import Batch, LandedAnswer
+from lgsp.publish import batches
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery
 from lgsp.store import epochs, ledger
@@ -22,10 +23,11 @@ from lgsp.window import Window
 
 log = logging.getLogger(__name__)
 
-# Landed and not processed to the end: adopted, or left by a process that was killed.
+# Landed and not processed to the end: adopted, or left by a process that was killed. A checked batch is processed again
+# where its staged rows were lost with the disk.
 _UNFINISHED = """
-select batch_id from ledger.batch where state in ('landed', 'harmonised') and coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s
-order by right(batch_id, 6)
+select batch_id, state from ledger.batch where state in ('landed', 'harmonised', 'checked')
+and (%s or coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s) order by right(batch_id, 6)
 """
 
 
@@ -44,10 +46,11 @@ class Adoption:
     epoch: int | None = None
 
 
-def adopt(settings: Settings) -> Adoption:
+def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     """Adopt every landed batch that the database lacks, harmonise and check it. Safe to repeat, also after an interruption.
 
-    No landed byte is changed. A folder that was altered is left out and named in the result; so is the error of a batch
+    A new epoch begins when the database lacked something, and always with `restored`: a sentence about the backup that the
+    database comes from. No landed byte is changed. A folder that was altered is left out and named in the result; so is the error of a batch
     that cannot be harmonised any more, which stays `failed` in the ledger.
     """
     install.init(settings, is_adopting=True)
@@ -62,12 +65,15 @@ def adopt(settings: Settings) -> Adoption:
         newest = max(stored.newest, stored.first - 1)  # an earlier adoption knew of those before its first
         with store.connect(settings) as connection:  # one transaction: a new epoch, and the batches of those before it
             adoption.batch_ids = [_record(connection, path, landed, answers) for path, landed, answers in found]
-            if found or last > newest or epochs.known(settings).epoch > epochs.current(connection):
+            is_behind = found or last > newest or epochs.known(settings).epoch > epochs.current(connection)
+            if is_behind or restored:
                 why = f"{len(found)} landed batches and {max(last - newest, 0)} snapshots were adopted"
+                why = f"{restored}; {why}" if restored else why
                 adoption.epoch = epochs.draw(settings, connection, why, max(last, newest) + 1, token + 1)
     with store.connect(settings) as connection:
-        unfinished = [str(row["batch_id"]) for row in connection.execute(_UNFINISHED, [orphans.SILENT]).fetchall()]
-    for batch_id in unfinished:
+        unfinished = connection.execute(_UNFINISHED, [restored is not None, orphans.SILENT]).fetchall()
+    lost = [row for row in unfinished if row["state"] != "checked" or not _has_rows(settings, str(row["batch_id"]))]
+    for batch_id in (str(row["batch_id"]) for row in lost):
         _process(settings, batch_id, adoption)
     return adoption
 
@@ -121,6 +127,10 @@ def _record(connection: ledger.Connection, path: str, landed: Batch, answers: li
     if by := manifest.get("accepted_by"):
         ledger.accept_deletions(connection, ledger.batch(connection, batch_id), by)
     return batch_id
+
+
+def _has_rows(settings: Settings, batch_id: str) -> bool:
+    return batches.accepted_folder(settings, batch_id).is_dir()
 
 
 def _process(settings: Settings, batch_id: str, adoption: Adoption) -> None:

@@ -53,6 +53,8 @@ def write(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes) 
 
 def _files(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes, executor: Executor) -> Iterator[File]:
     previous_files = _previous_files(transaction)
+    # not always the number before this one: an epoch begins after all snapshots that were known, also lost ones
+    newest = transaction.one("select max(snapshot_id) from ledger.publication_file")
     for shared in contract.every():
         previous = {part: file for (table, part), file in previous_files.items() if table == shared.name}
         changed = changes.parts.get(shared.name, set())
@@ -60,11 +62,13 @@ def _files(snapshot: SnapshotWriter, transaction: Transaction, changes: Changes,
         written: list[Written] = []
         for part in sorted((previous.keys() | changed) - {writer.EMPTY}):
             before = previous.get(part)
-            file = snapshot.reuse(before, snapshot.snapshot_id - 1) if before and part not in changed else None
+            file = snapshot.reuse(before, newest) if before and part not in changed else None
             if file:
                 files.append(file)
             else:
-                written.append(_write_part(snapshot, transaction, shared, part, before, executor))
+                path = snapshot.root / "snapshots" / str(newest) / before.path if before else None
+                rows = _updated_rows(snapshot, transaction, shared, part, before, path) if before and path else None
+                written.append(_write_part(snapshot, transaction, shared, part, rows, executor))
         files += _verified(snapshot, written)
         if not files:
             files = snapshot.read_back([snapshot.write(shared, writer.EMPTY, shared.arrow_schema().empty_table())])
@@ -88,11 +92,11 @@ def _write_part(
     transaction: Transaction,
     shared: Contract,
     part: str,
-    before: File | None,
+    rows: pa.Table | None,
     executor: Executor,
 ) -> Written:
+    """Write the file of a part: its rows, or those in SQL."""
     where = part_condition(shared, part)
-    rows = _updated_rows(snapshot, transaction, shared, part, before) if before else None
     if rows is None:
         rows = transaction.arrow(f"select {', '.join(shared.names)} from shared.{shared.name} where {where}")
     counted = executor.submit(_count_and_hash, transaction, shared, f"shared.{shared.name} where {where}")
@@ -114,10 +118,9 @@ def _verified(snapshot: SnapshotWriter, written: list[Written]) -> list[File]:
 
 
 def _updated_rows(
-    snapshot: SnapshotWriter, transaction: Transaction, shared: Contract, part: str, before: File
+    snapshot: SnapshotWriter, transaction: Transaction, shared: Contract, part: str, before: File, path: Path
 ) -> pa.Table | None:
-    """The rows of a part: its previous file with the changes since. None when that file is missing or was altered."""
-    path = snapshot.root / "snapshots" / str(snapshot.snapshot_id - 1) / before.path
+    """The rows of a part: its previous file, at `path`, with the changes since. None when it is missing or was altered."""
     if (kept := _read_unaltered(path, before)) is None:
         log.error("%s is not the file that was published: the part is written from SQL", path)
         return None

