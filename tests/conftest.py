@@ -7,6 +7,7 @@ Tests marked `exhaustive` take minutes and repeat on a larger world, or in more 
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from datetime import date
 from pathlib import Path
@@ -33,7 +34,7 @@ def root() -> Path:
 
 
 # No deadline: how long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("short", max_examples=15, deadline=None)
+hypothesis.settings.register_profile("short", max_examples=8, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=400, deadline=None)
 
 
@@ -68,12 +69,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+# Files of tests that share what takes long to make: Airflow in the process of the tests, a store with two snapshots.
+TOGETHER = (
+    re.compile(r"tests/airflow/(?!test_real_stack)"),
+    re.compile(r"tests/integration/test_(publication|history|documentation)\.py"),
+)
+
+
 class _FilesTogether(LoadFileScheduling):
-    """One worker runs all tests of a file; the files that use Airflow in their own process are one file, so it starts once."""
+    """One worker runs all tests of a file, and of the files of one group."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return "tests/airflow" if file.startswith("tests/airflow/") and "real_stack" not in file else file
+        return next((group.pattern for group in TOGETHER if group.match(file)), file)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -78,19 +78,21 @@ class Report:
         return len(seconds), statistics.median(seconds) if seconds else 0.0
 
 
-def measure(settings: Settings, seconds: float, readers: int, size: int = 200, rounds: int = 1) -> Report:
+def measure(
+    settings: Settings, seconds: float, readers: int, size: int = 200, rounds: int = 1, pause: float = 0.05
+) -> Report:
     """Read and publish on a published installation, with `readers` processes in total.
 
     Each phase lasts `seconds`, divided into rounds so that other load on the machine affects all phases equally. A phase
     with publications lasts until two of them are measured. `size` is the number of records of each source that a
-    publication changes.
+    publication changes. Each reader waits `pause` seconds after a read.
     """
     report, url = Report(), store.url(settings)
     phase, ready, out = PROCESSES.Value("i", reading.BETWEEN), PROCESSES.Semaphore(0), PROCESSES.Queue()
     kinds = [list(KINDS)[number % len(KINDS)] for number in range(readers)]
     workers = [
         PROCESSES.Process(
-            target=reading.read_until_stopped, args=(kind, url, settings.shared, phase, ready, out), daemon=True
+            target=reading.read_until_stopped, args=(kind, url, settings.shared, phase, ready, out, pause), daemon=True
         )
         for kind in kinds
     ]

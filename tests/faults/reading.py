@@ -20,7 +20,6 @@ from lgsp.schema import contract
 # Related tables that nearly every publication changes.
 TABLES = ("dossier", "dossier_event", "service_kpi", "zero_activity")
 NAME = "reader under load"
-THINKING_SECONDS = 0.05
 BETWEEN, STOP = -1, -2  # BETWEEN: nothing is measured; STOP: the readers end
 
 Sums = tuple[int, int]  # rows, and the sum of their content hashes
@@ -163,8 +162,8 @@ KINDS: dict[str, Callable[[str, Path], Iterator[Seen]]] = {
 }
 
 
-def read_until_stopped(kind: str, url: str, root: Path, phase: Any, ready: Any, out: Any) -> None:
-    """Read once and report ready, then read until the phase is STOP; put all reads, or a traceback, into `out`."""
+def read_until_stopped(kind: str, url: str, root: Path, phase: Any, ready: Any, out: Any, pause: float) -> None:
+    """Read once and report ready, then read, with pauses, until the phase is STOP; put all reads, or a traceback, into `out`."""
     reads: list[Read] = []
     try:
         source = KINDS[kind](url, root)
@@ -175,7 +174,7 @@ def read_until_stopped(kind: str, url: str, root: Path, phase: Any, ready: Any, 
             seen = next(source)
             seconds = time.monotonic() - started
             reads.append(Read(now if phase.value == now else BETWEEN, seconds, seen))
-            time.sleep(THINKING_SECONDS)
+            time.sleep(pause)
     except Exception:  # noqa: BLE001  the parent process reports it
         ready.release()
         out.put((kind, traceback.format_exc()))

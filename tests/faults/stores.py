@@ -20,7 +20,7 @@ from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import reading
 from lgsp.window import LOCAL, Window
 from lgsp_province import World, serving
-from tests.integration.conftest import FIRST, Installation, copied, installed
+from tests.integration.conftest import FIRST, Installation, copied, installed, with_short_catalogue
 
 DAYS = 4
 
@@ -54,6 +54,7 @@ def remove(server: Server, installation: Installation) -> None:
 def prepared(server: Server, folder: Path, sources: tuple[str, ...], settings: dict[str, str] | None = None) -> Store:
     """A store of 80 dossiers with one published snapshot, and checked batches for the next one."""
     world = World.generate("tiny", 7, FIRST, FIRST + timedelta(days=DAYS - 1), dossiers_count=80, documents_count=12)
+    world = with_short_catalogue(world)
     morning = datetime.combine(FIRST + timedelta(days=DAYS), datetime.min.time(), LOCAL)
     with serving(world, as_of=morning) as connections:
         installation = installed(server, folder, connections)

@@ -10,16 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from lgsp import publish
+from lgsp import publish, store
 from lgsp.errors import PublicationFailed
 from lgsp.snapshots import pointer
-from lgsp.store.transaction import PUBLISH_LOCK
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import END_HANGING, PUBLISH_LOCK
 from tests.faults import stores
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, installed
 
 LEASE_SECONDS = 5
 TIMEOUT_SECONDS = 120
@@ -197,3 +199,11 @@ def test_p11_the_store_refuses_a_snapshot_that_broke_a_rule(
     session.execute(BROKEN)
     session.commit()
     assert stores.newest(harmed) == 2
+
+
+def test_a_hanging_publisher_of_another_store_is_left_alone(server: Server, tmp_path: Path) -> None:
+    mine, other = (installed(server, tmp_path, {}) for _ in range(2))
+    with psycopg.connect(store.url(other.settings)) as hanging, psycopg.connect(store.url(mine.settings)) as publisher:
+        hanging.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
+        publisher.execute(f"{END_HANGING} 0)")
+        assert hanging.execute("select 1").fetchone() == (1,)

@@ -123,7 +123,7 @@ def test_p1_a_plain_reader_sees_one_snapshot_or_gets_an_error(months: tuple[str,
 def test_p1_p10_f39_readers_see_one_snapshot_and_never_wait(
     server: Server, published: Installation, tmp_path: Path
 ) -> None:
-    report = readers.measure(copied(server, published, tmp_path).settings, seconds=1, readers=4, size=20)
+    report = readers.measure(copied(server, published, tmp_path).settings, seconds=1, readers=4, size=20, pause=0.5)
     assert report.is_good, "\n".join(readers.lines(report))
     for phase in (readers.PUBLISHING, readers.HOLDING):
         count, _ = report.publication(phase)

@@ -84,7 +84,12 @@ def endpoint() -> Iterator[str]:
 def world() -> World:
     """600 dossiers and 60 documents over twelve days."""
     generated = World.generate("tiny", 7, FIRST, date(2026, 8, 10), dossiers_count=600, documents_count=60)
-    return replace(generated, dossiers=replace(generated.dossiers, catalogue=_short_catalogue(generated.dossiers)))
+    return with_short_catalogue(generated)
+
+
+def with_short_catalogue(world: World) -> World:
+    """A world whose agencies offer a tenth of their procedures: every batch reads them all."""
+    return replace(world, dossiers=replace(world.dossiers, catalogue=_short_catalogue(world.dossiers)))
 
 
 def _short_catalogue(dossiers: Dossiers) -> Catalogue:
@@ -228,6 +233,18 @@ def published(server: Server, checked: Installation, tmp_path_factory: pytest.Te
     """An installation that published the whole world once; for tests that only read."""
     installation = copied(server, checked, tmp_path_factory.mktemp("published"))
     installation.publish()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def published_twice(
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """An installation with two snapshots: half of the days, then the others; for tests that only read, or copy it."""
+    installation = installed(server, tmp_path_factory.mktemp("published_twice"), quiet_province)
+    for window in WHOLE.split(6):
+        installation.ingest_all(window)
+        installation.publish()
     return installation
 
 

@@ -102,6 +102,7 @@ def test_a_lost_database_is_made_again_from_landing(lost: Installation, publishe
     assert newest["batch_id"].endswith(".2-000005") and newest not in ids
 
 
+@pytest.mark.exhaustive
 def test_an_older_copy_of_the_database_catches_up(server: Server, installation: Installation) -> None:
     installation.ingest_all(EARLIER)
     installation.publish()
@@ -148,6 +149,7 @@ def test_a_snapshot_follows_a_restore_without_changes(server: Server, published_
     assert restored.data_hashes() == published_copy.data_hashes()
 
 
+@pytest.mark.exhaustive
 def test_an_adoption_that_was_interrupted_is_finished(
     lost: Installation, published_copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,7 @@ def test_the_receiving_agency_is_the_first_that_is_named(installation: Installat
     assert _agencies_of(installation) == ["H47.20.25"]
 
 
+@pytest.mark.exhaustive
 def test_the_first_named_agency_survives_a_rebuild(installation: Installation) -> None:
     for reading in HANDED_OVER:
         read(installation, reading)

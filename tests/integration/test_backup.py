@@ -105,7 +105,8 @@ def test_f44_a_drill_compares_every_table(made: tuple[Installation, backup.Backu
     assert not list(living.settings.home.glob("drill-*")), "the restored copy holds persons"
 
 
-def test_f44_a_drill_finds_a_table_that_is_not_the_same(
+@pytest.mark.exhaustive
+def test_a_drill_finds_a_table_that_is_not_the_same(
     made: tuple[Installation, backup.Backup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     living, first = made

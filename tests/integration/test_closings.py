@@ -44,6 +44,7 @@ def test_the_first_change_that_shows_it_closes_a_dossier(installation: Installat
     assert _closed_at(installation) == FIRST_SEEN
 
 
+@pytest.mark.exhaustive
 def test_the_first_change_survives_a_rebuild(installation: Installation) -> None:
     for reading in VERSIONS:
         read(installation, reading)

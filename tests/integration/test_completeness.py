@@ -24,7 +24,7 @@ from lgsp.window import LOCAL, Window
 from lgsp_province import World
 from lgsp_province.score import score
 from lgsp_province.world import agencies
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, with_short_catalogue
 
 ONE_STOP, PORTAL, DOCUMENTS = "one_stop_shop", "online_services", "documents"
 FIRST = date(2026, 5, 4)  # a Monday
@@ -352,6 +352,7 @@ def planted() -> Iterator[tuple[Settings, World, datetime]]:
     """Ten weeks, read day by day, in which the feeds of two agencies break and each dossier system loses two days."""
     world = World.generate("tiny", 5, date(2022, 8, 1), date(2022, 10, 9), dossiers_count=6000, documents_count=20, defects_chosen="none", broken_feeds="all")  # fmt: skip
     as_of = datetime(2022, 10, 10, tzinfo=LOCAL)
+    world = with_short_catalogue(world)
     with score.published_installation(world, as_of) as settings:
         yield settings, world, as_of
 

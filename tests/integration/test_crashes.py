@@ -93,6 +93,7 @@ def test_p3_a_killed_publisher_never_tears_or_loses_a_snapshot(
     assert recovery.recover(installation.settings) == []
 
 
+@pytest.mark.exhaustive
 def test_the_next_publisher_repairs_a_crash_after_the_commit(installation: Installation) -> None:
     first, second = WHOLE.split(6)
     for window in (first, second):

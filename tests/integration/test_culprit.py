@@ -81,6 +81,7 @@ def test_a_batch_whose_records_fail_only_together_is_refused(checked_copy: Insta
     assert held == {"state": "open", "redriven_in": None}, "nothing passed in a refused batch"
 
 
+@pytest.mark.exhaustive
 def test_an_error_without_a_culprit_sets_nothing_aside(
     checked_copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

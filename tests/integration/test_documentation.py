@@ -28,7 +28,7 @@ from lgsp.indicators import definitions
 from lgsp.snapshots import pointer
 from lgsp.store.embedded_postgres import Server
 from tests.conftest import ROOT
-from tests.integration.conftest import WHOLE, Installation, installed
+from tests.integration.conftest import Installation, copied
 
 PAGES = [ROOT / "README.md", ROOT / "README.vi.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(sql|python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -105,13 +105,10 @@ class Published:
 
 @pytest.fixture(scope="module")
 def world_published(
-    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    server: Server, published_twice: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Published:
     """Two snapshots, so that there is something to look back at."""
-    installation = installed(server, tmp_path_factory.mktemp("documented"), quiet_province)
-    for window in WHOLE.split(6):
-        installation.ingest_all(window)
-        installation.publish()
+    installation = copied(server, published_twice, tmp_path_factory.mktemp("documented"))
     project = tmp_path_factory.mktemp("project")
     for name, target in ((".lgsp", installation.settings.home), (".venv", ROOT / ".venv"), ("lgsp", ROOT / "lgsp")):
         (project / name).symlink_to(target)

@@ -12,7 +12,7 @@ from lgsp.schema import codelists
 from lgsp.store.embedded_postgres import Server
 from lgsp_province import World, serving
 from lgsp_province.truth.documents import document_tables
-from tests.integration.conftest import FIRST, MIDNIGHT, Installation, installed
+from tests.integration.conftest import FIRST, MIDNIGHT, Installation, installed, with_short_catalogue
 
 AS_OF = int(MIDNIGHT.timestamp())
 
@@ -21,9 +21,10 @@ AS_OF = int(MIDNIGHT.timestamp())
 def document_world() -> World:
     """A world with few dossiers, many documents, and every kind of defect."""
     rates = {"D31": 0.1, "private-subject": 0.1, "D02": 0.02, "D03": 0.02, "D05": 0.02}
-    return World.generate(
+    generated = World.generate(
         "tiny", 11, FIRST, date(2026, 8, 10), dossiers_count=30, documents_count=400, defects_chosen=rates
     )
+    return with_short_catalogue(generated)
 
 
 @pytest.fixture(scope="module")

@@ -313,6 +313,7 @@ def test_the_csv_option_writes_all_rows_to_a_file(lgsp_explain: Callable[..., An
     assert lines[0].startswith("key,kind,organisation_id,verdict,reason") and len(lines) > 100
 
 
+@pytest.mark.exhaustive
 def test_an_older_snapshot_is_explained_with_its_own_rows(world: World, install: Callable[..., Installation]) -> None:
     days = (FIRST, date(2026, 8, 6), date(2026, 8, 11))
     with serving(world, as_of=midnight(days[1])) as early, serving(world, as_of=midnight(days[2])) as late:

@@ -18,7 +18,7 @@ from lgsp.schema.contract import Column, Contract
 from lgsp.snapshots import changes
 from lgsp.store import connect, history, url
 from lgsp.store.transaction import Transaction, publishing
-from tests.integration.conftest import WHOLE, Installation
+from tests.integration.conftest import Installation
 
 # The rows of a table in each snapshot: the number of a row's data by the number of its key; other keys have no row.
 WORLDS = st.lists(st.dictionaries(st.integers(1, 4), st.integers(0, 2), max_size=4), min_size=3, max_size=5)
@@ -28,15 +28,6 @@ OF_TYPE = {
     "text[]": "array['text', '{n}']",
 }  # fmt: skip
 ANNOUNCE = "insert into ledger.publication (snapshot_id, published_at, manifest_sha256, batch_count, token) values "
-
-
-@pytest.fixture
-def twice(installation: Installation) -> Installation:
-    """Two snapshots: three days published, then three more days."""
-    for window in WHOLE.split(3)[:2]:
-        installation.ingest_all(window)
-        installation.publish()
-    return installation
 
 
 @pytest.fixture
@@ -143,8 +134,8 @@ def test_the_changes_turn_a_snapshot_into_any_later_one(
         )
 
 
-def test_every_snapshot_is_as_published_with_any_search_path(twice: Installation) -> None:
-    with psycopg.connect(url(twice.settings)) as connection:
+def test_every_snapshot_is_as_published_with_any_search_path(published_twice: Installation) -> None:
+    with psycopg.connect(url(published_twice.settings)) as connection:
         published = connection.execute(
             "select snapshot_id, table_name, row_count, content_hash::text from ledger.publication_table"
         ).fetchall()

@@ -14,7 +14,7 @@ from lgsp.vietnam import territories, territory_versions
 from lgsp.window import LOCAL, Window
 from lgsp_province import World, serving
 from lgsp_province.world import agencies
-from tests.integration.conftest import Installation, installed
+from tests.integration.conftest import Installation, installed, with_short_catalogue
 
 FIRST, LAST = date(2025, 5, 1), date(2025, 8, 31)
 WITHOUT_SOURCE = "H47.41"  # no source names the successor of the land registration branch of Tam Kỳ
@@ -25,7 +25,7 @@ WHOLE = Window.of_days(FIRST, LAST)
 def through_the_merger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """500 dossiers of May to August 2025 without defects, published once."""
     world = World.generate("tiny", 11, FIRST, LAST, dossiers_count=500, documents_count=10, defects_chosen="none")
-    with serving(world, as_of=datetime(2025, 9, 1, tzinfo=LOCAL)) as connections:
+    with serving(with_short_catalogue(world), as_of=datetime(2025, 9, 1, tzinfo=LOCAL)) as connections:
         installation = installed(server, tmp_path_factory.mktemp("places"), connections)
         for source in ("one_stop_shop", "online_services"):
             installation.ingest(source, WHOLE)

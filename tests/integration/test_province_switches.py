@@ -17,6 +17,7 @@ from lgsp_province.score import score
 from lgsp_province.systems import undelivered
 from lgsp_province.truth.truth import truth_of
 from lgsp_province.world.calendar import instant
+from tests.integration.conftest import with_short_catalogue
 
 FIRST, LAST, MIDNIGHT = date(2022, 4, 4), date(2022, 4, 17), datetime(2022, 4, 18, tzinfo=LOCAL)
 THROUGH_MARCH = date(2025, 2, 20), date(2025, 3, 9), datetime(2025, 3, 10, tzinfo=LOCAL)
@@ -25,7 +26,7 @@ THROUGH_MARCH = date(2025, 2, 20), date(2025, 3, 9), datetime(2025, 3, 10, tzinf
 @pytest.fixture(scope="module")
 def world() -> World:
     """Some 250 dossiers, many with one code of the other system, and documents that are never delivered."""
-    return World.generate(
+    generated = World.generate(
         "tiny",
         19,
         FIRST,
@@ -34,6 +35,7 @@ def world() -> World:
         documents_count=130,
         defects_chosen=_only({"D49": 0.2, "D50": 0.04}),
     )
+    return with_short_catalogue(generated)
 
 
 def _only(rates: dict[str, float]) -> dict[str, float]:

@@ -28,27 +28,15 @@ from lgsp.snapshots.object_store import Remote
 from lgsp.store import connect
 from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import PUBLISH_LOCK, publishing
-from tests.integration.conftest import WHOLE, Installation, copied
+from tests.integration.conftest import Installation, copied
 
 Copies = Callable[[], Installation]
 
 
-@pytest.fixture(scope="module")
-def twice(server: Server, quiet_province: dict, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Two snapshots: half of the period, then the rest."""
-    from tests.integration.conftest import installed
-
-    installation = installed(server, tmp_path_factory.mktemp("twice"), quiet_province)
-    for window in WHOLE.split(6):
-        installation.ingest_all(window)
-        installation.publish()
-    return installation
-
-
 @pytest.fixture
-def store(server: Server, twice: Installation, tmp_path: Path) -> Installation:
+def store(server: Server, published_twice: Installation, tmp_path: Path) -> Installation:
     """A copy of it that a test can damage."""
-    return copied(server, twice, tmp_path)
+    return copied(server, published_twice, tmp_path)
 
 
 def _hashes(store: Installation, snapshot_id: int) -> dict[str, str]:
@@ -63,12 +51,12 @@ def _folder(store: Installation, snapshot_id: int) -> Path:
     return store.settings.shared / "snapshots" / str(snapshot_id)
 
 
-def test_p2_every_snapshot_is_verified_in_sql_and_in_files(twice: Installation) -> None:
+def test_p2_every_snapshot_is_verified_in_sql_and_in_files(published_twice: Installation) -> None:
     for snapshot_id in (1, 2):
-        number, proofs = verify.verify_snapshot(twice.settings, snapshot_id)
+        number, proofs = verify.verify_snapshot(published_twice.settings, snapshot_id)
         assert number == snapshot_id and {proof.table for proof in proofs} == set(contract.names())
         assert all(proof.in_sql == proof.in_files == proof.published for proof in proofs)
-    assert _hashes(twice, 1)["dossier"] != _hashes(twice, 2)["dossier"]
+    assert _hashes(published_twice, 1)["dossier"] != _hashes(published_twice, 2)["dossier"]
 
 
 def test_s22_f43_an_altered_row_file_or_signature_is_refused(store: Installation, tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def test_a_store_without_snapshots_is_refused(empty_store: Installation) -> None
         report.weekly(empty_store.settings)
 
 
+@pytest.mark.exhaustive
 def test_an_older_snapshot_gives_its_own_report_again(installation: Installation) -> None:
     installation.ingest_all(Window.of_days(FIRST, LATER))
     installation.publish()

@@ -20,6 +20,7 @@ from lgsp_province.defects import rates
 from lgsp_province.score import dataset, score, text_report
 from lgsp_province.score.world import ExpectedDataset, expected_dataset
 from lgsp_province.world import people
+from tests.integration.conftest import with_short_catalogue
 
 FIRST, LAST, MIDNIGHT = date(2022, 4, 1), date(2022, 4, 30), datetime(2022, 5, 1, tzinfo=LOCAL)
 RATES = {
@@ -52,7 +53,9 @@ Change = Callable[[str, str, str, object], None]  # table, condition, column, va
 @pytest.fixture(scope="module")
 def world() -> World:
     """About 1,500 dossiers and 80 documents, with every class of defect in some of them."""
-    return World.generate("tiny", 11, FIRST, LAST, dossiers_count=1500, documents_count=80, defects_chosen=RATES)
+    return with_short_catalogue(
+        World.generate("tiny", 11, FIRST, LAST, dossiers_count=1500, documents_count=80, defects_chosen=RATES)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +214,7 @@ def test_a_documents_defects_are_expected_under_all_its_ids(world: World, expect
     assert all(defects[doc_id] == defects[first] for doc_id, first in other_ids.items())
 
 
+@pytest.mark.exhaustive
 def test_the_command_prints_the_score_and_stops_its_server(tmp_path: Path) -> None:
     home, out = tmp_path / "home", tmp_path / "score.json"
     options = [

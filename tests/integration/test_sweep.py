@@ -18,7 +18,7 @@ from lgsp.settings import Settings
 from lgsp_province import World, serving
 from lgsp_province.systems.one_stop_shop_records import dossier_id
 from lgsp_province.world.calendar import instant
-from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation, set_environment
+from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation, set_environment, with_short_catalogue
 
 Connections = dict[str, dict[str, Any]]
 NOTHING = (0, 0, 0)
@@ -27,7 +27,9 @@ NOTHING = (0, 0, 0)
 @pytest.fixture(scope="module")
 def small() -> World:
     """A world of 280 dossiers and 40 documents."""
-    return World.generate("tiny", 11, FIRST, date(2026, 8, 10), dossiers_count=280, documents_count=40)
+    return with_short_catalogue(
+        World.generate("tiny", 11, FIRST, date(2026, 8, 10), dossiers_count=280, documents_count=40)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -186,6 +186,21 @@ def _has_error(item: Any) -> bool:
 def _validate(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Any:
     """Great Expectations' result of a suite on a frame."""
     import great_expectations as gx
+
+    batch = _batch_definition(suite, threading.get_ident()).get_batch({"dataframe": frame})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about its own use of pandas
+        # the result must contain no values: they may be personal data
+        return batch.validate(
+            gx.ExpectationSuite(name=suite, expectations=expectations),
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
+        )
+
+
+@cache
+def _batch_definition(suite: str, thread: int) -> Any:
+    """What gives a suite its frame. Made once in each thread: a new context writes its configuration six times."""
+    import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import resets the level
@@ -194,14 +209,7 @@ def _validate(suite: str, frame: pd.DataFrame, expectations: list[Any]) -> Any:
     context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores))
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     asset = context.data_sources.add_pandas("staged").add_dataframe_asset(suite)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about its own use of pandas
-        # the result must contain no values: they may be personal data
-        return batch.validate(
-            gx.ExpectationSuite(name=suite, expectations=expectations),
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
-        )
+    return asset.add_batch_definition_whole_dataframe("all")
 
 
 def _page(result: Any) -> str:

@@ -64,6 +64,8 @@ def merge_records(
     name = f"incoming_{kind.name}"
     transaction.temporary(name, f"record.{kind.name}")
     transaction.temporary(f"before_{kind.name}", f"record.{kind.name}")
+    if not files and prepare is None:
+        return
     for file in files:
         rows = pq.read_table(file, columns=kind.names).select(kind.names)
         transaction.load(name, rows if only is None else chosen(rows, kind, only))
@@ -172,7 +174,7 @@ def _merge_aliases(transaction: Transaction, incoming: str) -> None:
 
 def merge_tokens(transaction: Transaction, files: list[Path]) -> None:
     """Merge the applicant tokens of some batches into schema `restricted`; the newest version of each record wins."""
-    for name in records.TOKENS:
+    for name in records.TOKENS if files else ():
         transaction.temporary("incoming_token", f"restricted.{name}")
         for file in files:
             table = pq.read_table(file, columns=["source", "source_key", name, "source_updated_at", "batch_id"])

@@ -54,11 +54,10 @@ def record_derivation(transaction: Transaction) -> None:
 
 def mark_outdated_files(transaction: Transaction, changes: Changes, is_lost: bool) -> None:
     """Mark all partitions of a table as changed when its files have other columns than now, or when files are lost."""
+    written = set(transaction.rows("select distinct table_name, shape from ledger.publication_file"))
     for table in contract.every():
-        written = transaction.rows(
-            "select distinct shape from ledger.publication_file where table_name = $1::text", table.name
-        )
-        if is_lost or {shape for (shape,) in written} - {format_fingerprint(table)}:
+        shapes = {shape for name, shape in written if name == table.name}
+        if is_lost or shapes - {format_fingerprint(table)}:
             parts = transaction.rows(f"select distinct {table.part_sql()} from shared.{table.name}")
             changes.add(table.name, [part for (part,) in parts], 0)
 

@@ -14,9 +14,11 @@ def by_key(transaction: Transaction) -> Iterator[None]:
 
     It has no statistics of rows that this transaction wrote, or of a new store, and would scan the large table.
     """
-    ways = ("seqscan", "hashjoin", "mergejoin")
-    for way in ways:
-        transaction.do(f"set local enable_{way} = off")
+    _set(transaction, "off")
     yield
-    for way in ways:
-        transaction.do(f"set local enable_{way} = on")
+    _set(transaction, "on")
+
+
+def _set(transaction: Transaction, value: str) -> None:
+    ways = ", ".join(f"set_config('enable_{way}', '{value}', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
+    transaction.do(f"select {ways}")

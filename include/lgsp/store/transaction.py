@@ -28,6 +28,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 END_HANGING = f"""
 select pg_terminate_backend(pid)::text from pg_locks join pg_stat_activity using (pid)
 where locktype = 'advisory' and granted and pg_locks.objid = {PUBLISH_LOCK} and pg_locks.classid = 0 and pid <> pg_backend_pid()
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
     and wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
 
 
