@@ -17,7 +17,7 @@ from lgsp.schema import contract, records, sources
 from lgsp.schema.fingerprint import fingerprint
 from lgsp.settings import LEASE_SECONDS, Settings
 from lgsp.sql import one_row
-from lgsp.store import as_of_by_period, connect, contract_columns, epochs, history, migrations
+from lgsp.store import as_of_by_period, connect, contract_columns, decisions, epochs, history, migrations, record_sums
 from lgsp.store.transaction import PUBLISH_LOCK
 from lgsp.vietnam import working_days
 
@@ -52,7 +52,8 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
     started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
     while True:
         try:
-            return _init(settings, is_adopting)
+            _init(settings, is_adopting)
+            break
         except psycopg.errors.LockNotAvailable as error:
             if time.monotonic() - started > UPGRADE_SECONDS:
                 raise SettingError(
@@ -63,6 +64,9 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
             )
         time.sleep(pause)
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
+    if not is_adopting:  # decisions of an older version, or of a command that was interrupted after its commit
+        with connect(settings) as connection:
+            decisions.write_journal(settings, connection)
 
 
 def _init(settings: Settings, is_adopting: bool) -> None:
@@ -183,6 +187,7 @@ def _contract_tables() -> Iterator[str]:
 def _derived_objects() -> Iterator[str]:
     """The statements that create objects derived from contracts and sources: sums, history functions, rules and roles."""
     yield from compute.ddl()
+    yield from record_sums.triggers()
     yield _insert_table_rules()
     yield _insert_sources()
     yield from history.statements()

@@ -110,13 +110,12 @@ def test_a_drill_finds_a_table_that_is_not_the_same(
     made: tuple[Installation, backup.Backup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     living, first = made
-    with_less = drill._leave_newer_out
+    newer = drill._newer
 
-    def lose_a_batch(scratch: Settings, unpacked: Path) -> None:
-        with_less(scratch, unpacked)
-        shutil.rmtree(next((unpacked / "landing" / "documents").iterdir()))
+    def with_a_lost_batch(scratch: Settings, unpacked: Path) -> frozenset[Path]:
+        return newer(scratch, unpacked) | {next((unpacked / "landing" / "documents").iterdir())}
 
-    monkeypatch.setattr(drill, "_leave_newer_out", lose_a_batch)
+    monkeypatch.setattr(drill, "_newer", with_a_lost_batch)
     held = drill.hold(living.settings, first.restic_id)
     different = {table.table for table in held.tables if not table.is_equal}
     assert "document" in different and "dossier" not in different

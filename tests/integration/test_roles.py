@@ -36,18 +36,18 @@ OBJECTS = {
     },
     "restricted table": set(records.TOKENS),
     "ledger table": {
-        "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "derived_agency", "derived_feed", "field_profile", "hold",
+        "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "decision", "derived_agency", "derived_feed", "field_profile", "hold",
         "epoch", "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
-        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "redriven_record", "repair",
+        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "record_change", "redriven_record", "repair",
         "request_budget", "request_pause", "signing_key", "source", "source_call", "sweep", "swept_record", "table_rule",
     },
-    "ledger view": {"conservation", "organisation_worklist"},
+    "ledger view": {"conservation", "decided", "organisation_worklist"},
     "ledger sequence": {
-        "batch_number", "publish_token", "organisation_decision_decision_id_seq", "organisation_review_review_id_seq",
+        "batch_number", "publish_token", "decision_decision_id_seq", "organisation_decision_decision_id_seq", "organisation_review_review_id_seq",
         "quarantine_quarantine_id_seq", "sweep_sweep_id_seq",
     },
     "ledger function": {
-        "batch_was_checked", "code_key", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
+        "add_record_change", "batch_was_checked", "code_key", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
     },
 }  # fmt: skip
 
@@ -79,6 +79,7 @@ EXCEPTIONS = {
         "ledger.signing_key": ADD,
         "ledger.table_rule": READ,
         "ledger.organisation_decision": ADD,
+        "ledger.decision": ADD,
     }
 }
 USES = {

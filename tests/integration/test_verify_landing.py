@@ -8,14 +8,18 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from lgsp import signing, store
 from lgsp.cli.main import main
 from lgsp.land import archive
 from lgsp.maintain import verify_landing
 from lgsp.signing import SigningKey
-from tests.integration.conftest import Installation
+from tests.integration.conftest import WHOLE, Installation
+
+
+def _run(installation: Installation, *arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), env=dict(installation.settings.environment))
 
 
 def _flip(path: Path, position: int) -> None:
@@ -115,3 +119,34 @@ def test_the_command_and_every_night_verify_landing(published_copy: Installation
     _flip(next((published_copy.settings.landing / "one_stop_shop").iterdir()) / "bodies.pack", 9)
     altered = CliRunner().invoke(main, ["verify", "--landing"], env=environment)
     assert altered.exit_code == 1 and "1 NOT as landed" in altered.output
+
+
+ALTERED = {
+    "a failed result": "update ledger.check_result set is_passed = true, failed_count = 0 where ctid = (select ctid from ledger.check_result where failed_count > 0 and batch_id is not null limit 1)",
+    "a deleted result": "delete from ledger.check_result where ctid = (select ctid from ledger.check_result where batch_id is not null limit 1)",
+    "a record": "update record.dossier set status = 'withdrawn' where ctid = (select ctid from record.dossier where status is distinct from 'withdrawn' limit 1)",
+    "a deleted version of an agency": "delete from record.organisation_version where ctid = (select ctid from record.organisation_version limit 1)",
+    "a token": "update restricted.applicant_token set token = 'x' where ctid = (select ctid from restricted.applicant_token limit 1)",
+    "a list": "update record.organisation set name = 'x' where ctid = (select ctid from record.organisation limit 1)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_f43_an_altered_row_that_would_be_published_is_found(published_copy: Installation, name: str) -> None:
+    arguments = [["verify"], ["verify", "--landing"]]
+    assert [_run(published_copy, *each).exit_code for each in arguments] == [0, 0]
+    with store.connect(published_copy.settings) as connection:
+        assert connection.execute(ALTERED[name].encode()).rowcount
+    assert 1 in [_run(published_copy, *each).exit_code for each in arguments]
+
+
+def test_an_altered_record_is_found_after_the_next_publication(installation: Installation) -> None:
+    first, second = WHOLE.split(6)
+    installation.ingest_all(first)
+    installation.publish()
+    with store.connect(installation.settings) as connection:
+        connection.execute(ALTERED["a record"].encode())
+    installation.ingest_all(second)
+    installation.publish()
+    result = _run(installation, "verify")
+    assert result.exit_code == 1 and "record.dossier: rows were altered by hand" in result.output

@@ -15,6 +15,7 @@ from lgsp import sql, store
 from lgsp.errors import LgspError
 from lgsp.indicators import compute
 from lgsp.settings import Settings
+from lgsp.store import decisions
 from lgsp.store.ledger import Connection
 from lgsp.store.transaction import Transaction, publishing, values
 
@@ -97,6 +98,9 @@ def confirm_silence(
             "confirmed_by = excluded.confirmed_by, why = excluded.why, confirmed_at = now()",
             [source, organisation_id, first_on, last_on, who, why],
         )
+        decisions.record(connection)
+    with store.connect(settings) as connection:
+        decisions.write_journal(settings, connection)
     with publishing(store.url(settings)) as transaction:
         compute.stage_quarantined(transaction)
         refresh(transaction)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lgsp.errors import LgspError
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
+from lgsp.store import decisions
 
 if TYPE_CHECKING:
     from lgsp.store.ledger import Batch, Connection
@@ -354,7 +355,9 @@ def _decide(connection: Connection, row: QuarantinedRow, before: str, after: str
         "where quarantine_id = %s and state = %s",
         [after, who, why.strip(), row.quarantine_id, before],
     )
-    if not updated.rowcount:
+    if updated.rowcount:
+        decisions.record(connection)
+    else:
         decision = f" by {row.state_by}: {row.state_reason}" if row.state_by else ""
         raise LgspError(f"row {row.quarantine_id} is {row.state}{decision}; only {before} rows can become {after}")
     return get(connection, row.quarantine_id)

@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from lgsp.check.gate import RuleResult, SuiteResult
+from lgsp.signing import SigningKey
+from lgsp.sql import one_row
 from lgsp.store.ledger import Connection
+
+SUMS = "select batch_id, sum(hash_record_extended(r, 0))::text as results from ledger.check_result r"
 
 
 def record_results(connection: Connection, suites: Iterable[SuiteResult], *, batch_id: str | None = None, snapshot_id: int | None = None) -> None:  # fmt: skip
@@ -23,6 +27,23 @@ def record_results(connection: Connection, suites: Iterable[SuiteResult], *, bat
             f"insert into ledger.check_result ({columns}) select {columns} from json_populate_recordset(null::ledger.check_result, %s)",
             [json.dumps(rows)],
         )
+
+
+def sign(connection: Connection, batch_id: str, key: SigningKey) -> None:
+    """Sign the stored results of a batch: a failure that somebody turns into a success afterwards is noticed."""
+    connection.execute(
+        "insert into ledger.signing_key (key_id, public_key) values (%s, %s) on conflict do nothing", [key.id, key.public.decode()]
+    )  # fmt: skip
+    row = one_row(connection.execute(f"{SUMS} where batch_id = %s group by batch_id", [batch_id]))
+    connection.execute(
+        "update ledger.batch set results_signature = %s, results_key = %s where batch_id = %s",
+        [key.sign(signed_content(batch_id, row["results"])).hex(), key.id, batch_id],
+    )
+
+
+def signed_content(batch_id: str, results: str) -> bytes:
+    """What is signed of the results of a batch: its id and the sum of the hashes of their rows."""
+    return f"{batch_id} {results}".encode()
 
 
 def as_rows(suites: Iterable[SuiteResult], **subject: Any) -> list[dict[str, Any]]:

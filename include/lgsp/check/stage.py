@@ -19,6 +19,7 @@ from lgsp.harmonise.context import duck
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Rule
 from lgsp.settings import Settings
+from lgsp.signing import SigningKey
 from lgsp.sql import one_row
 from lgsp.store import disk, heartbeat, ledger
 
@@ -94,7 +95,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     else:
         accepted.rename(final)
     with store.connect(settings) as connection:
-        _record(connection, checked)
+        _record(settings, connection, checked)
     with store.connect(settings) as connection:
         data_docs.publish(settings.docs, connection, batch, checked.suites, checked.quarantine)
     refusal = checked.refusal
@@ -173,9 +174,10 @@ def batch_flags(
     return flags, observed
 
 
-def _record(connection: ledger.Connection, checked: BatchCheck) -> None:
+def _record(settings: Settings, connection: ledger.Connection, checked: BatchCheck) -> None:
     batch, counts = checked.batch, checked.counts
     results.record_results(connection, checked.suites, batch_id=batch.batch_id)
+    results.sign(connection, batch.batch_id, SigningKey.load(settings))
     quarantine.add(connection, batch, checked.quarantine)
     test_records = [(flagged.kind.name, *record) for flagged in checked.rows for record in flagged.test_records]
     ledger.record_trials(connection, batch, test_records)

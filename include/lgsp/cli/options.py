@@ -18,7 +18,7 @@ from lgsp import install
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
 from lgsp.harmonise.organisations.directory import identify
 from lgsp.settings import Settings
-from lgsp.store import connect, disk
+from lgsp.store import connect, decisions, disk
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import pasted
 from lgsp.window import LOCAL, Window
@@ -141,6 +141,8 @@ def open_store() -> Iterator[tuple[Settings, Connection]]:
     install.ensure(settings)
     with connect(settings) as connection:
         yield settings, connection
+    with connect(settings) as connection:
+        decisions.write_journal(settings, connection)
 
 
 def to_json(value: Any) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from lgsp import check, harmonise, install, store
+from lgsp import check, harmonise, install, land, store
 from lgsp.errors import BatchRefused, ContractError
+from lgsp.harmonise.organisations import review_queue
 from lgsp.land import archive, calls, orphans
 from lgsp.land.archive import Batch, LandedAnswer
+from lgsp.maintain import redrive
 from lgsp.publish import batches
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery
-from lgsp.store import epochs, ledger
+from lgsp.store import decisions, epochs, ledger
 from lgsp.store.transaction import publishing
 from lgsp.window import Window
 
@@ -31,11 +33,14 @@ and (%s or coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s) order b
 """
 
 
+_SOURCE_OF_REVIEW = "select source from ledger.organisation_review where review_id = %s"
+
+
 @dataclass
 class Adoption:
     """What was adopted: the ids of the batches, the reasons of those refused, and what could not be adopted.
 
-    `damaged` has an error by folder, `removed` the folders whose batch was never complete; `epoch` is the new one, or None
+    `decisions` is the number of decisions that the database lacked. `damaged` has an error by folder, `removed` the folders whose batch was never complete; `epoch` is the new one, or None
     when the database had all that was landed.
     """
 
@@ -43,6 +48,7 @@ class Adoption:
     refused: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+    decisions: int = 0
     epoch: int | None = None
 
 
@@ -64,8 +70,14 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
         stored = recovery.committed(transaction)
         newest = max(stored.newest, stored.first - 1)  # an earlier adoption knew of those before its first
         with store.connect(settings) as connection:  # one transaction: a new epoch, and the batches of those before it
+            adoption.decisions = decisions.adopt(settings, connection)
             adoption.batch_ids = [_record(connection, path, landed, answers) for path, landed, answers in found]
-            is_behind = found or last > newest or epochs.known(settings).epoch > epochs.current(connection)
+            is_behind = (
+                found
+                or adoption.decisions
+                or last > newest
+                or epochs.known(settings).epoch > epochs.current(connection)
+            )
             if is_behind or restored:
                 why = f"{len(found)} landed batches and {max(last - newest, 0)} snapshots were adopted"
                 why = f"{restored}; {why}" if restored else why
@@ -75,6 +87,7 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     lost = [row for row in unfinished if row["state"] != "checked" or not _has_rows(settings, str(row["batch_id"]))]
     for batch_id in (str(row["batch_id"]) for row in lost):
         _process(settings, batch_id, adoption)
+    _apply_decisions(settings, adoption)
     return adoption
 
 
@@ -124,9 +137,27 @@ def _record(connection: ledger.Connection, path: str, landed: Batch, answers: li
          manifest["gap"], landed.opened_at, landed.sealed_at, landed.manifest_sha256],
     )  # fmt: skip
     calls.record_calls(connection, batch_id, answers)
-    if by := manifest.get("accepted_by"):
+    by = manifest.get("accepted_by")
+    if by and "MASS_DELETION" not in ledger.overrides(connection, ledger.batch(connection, batch_id)):
         ledger.accept_deletions(connection, ledger.batch(connection, batch_id), by)
     return batch_id
+
+
+def _apply_decisions(settings: Settings, adoption: Adoption) -> None:
+    """Apply the decisions of people to what was made again, and harmonise and check the records that they concern."""
+    with store.connect(settings) as connection:
+        accepted, spellings = decisions.apply(connection)
+        windows = {
+            (str(source["source"]), window)
+            for review_id in spellings
+            for source in connection.execute(_SOURCE_OF_REVIEW, [review_id]).fetchall()
+            for window in review_queue.windows(connection, review_id)
+        }
+    for source, window in sorted(windows, key=lambda each: (each[0], each[1].start)):
+        for batch_id in land.open_rebuild_batches(settings, source, window):
+            _process(settings, batch_id, adoption)
+    for batch_id in redrive.open_batches(settings, accepted) if accepted else ():
+        _process(settings, batch_id, adoption)
 
 
 def _has_rows(settings: Settings, batch_id: str) -> bool:

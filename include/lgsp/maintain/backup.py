@@ -37,7 +37,7 @@ DUMPS = "dumps"
 AIRFLOW = "airflow"
 # What a backup has in addition to the dumps, where it exists. The keys belong to it: the whole repository is encrypted.
 NAMES = (
-    "landing", "shared", "reports", "epoch.json", "token.key", "signing.key", "reader.json", "airflow/passwords.json",
+    "landing", "shared", "reports", "decisions.jsonl", "epoch.json", "token.key", "signing.key", "reader.json", "airflow/passwords.json",
     "airflow/secrets.json",
 )  # fmt: skip
 
@@ -81,11 +81,13 @@ def back_up(settings: Settings) -> Backup:
     )  # fmt: skip
 
 
-def restore(settings: Settings, restic_id: str = "latest", choose: Callable[[Path], None] | None = None) -> Restored:
+def restore(
+    settings: Settings, restic_id: str = "latest", left_out: Callable[[Path], frozenset[Path]] = lambda _: frozenset()
+) -> Restored:
     """Restore a backup into an empty database and LGSP_HOME, and adopt what landing has that is newer; then publish.
 
-    A file that exists is kept: landing and snapshots are never older than in the backup. `choose` may remove files of the
-    unpacked backup before they are used. Raises SettingError when the database is not empty, or the backup has another
+    A file that exists is kept: landing and snapshots are never older than in the backup. `left_out` gives the files and
+    folders of the unpacked backup that are not restored, when its database is. Raises SettingError when the database is not empty, or the backup has another
     format or another key.
     """
     _refuse_filled(store.url(settings))
@@ -94,10 +96,8 @@ def restore(settings: Settings, restic_id: str = "latest", choose: Callable[[Pat
         taken_at, names = _described(unpacked / DUMPS / "backup.json")
         dumps = unpacked / DUMPS
         dump.restore(store.url(settings), dumps / DATABASE)
-        if choose is not None:
-            choose(unpacked)
         restored = [DATABASE, *(name for name in names if name == AIRFLOW and _restore_airflow(settings, dumps / name))]
-        _move_missing(settings, unpacked)
+        _move_missing(settings, unpacked, left_out(unpacked))
     _check_token_key(settings)
     adoption = adopt(settings, f"the backup of {taken_at.isoformat(timespec='seconds')} was restored")
     return Restored(taken_at, tuple(restored), adoption)
@@ -178,19 +178,23 @@ def _restore_airflow(settings: Settings, folder: Path) -> bool:
     return True
 
 
-def _move_missing(settings: Settings, unpacked: Path) -> None:
+def _move_missing(settings: Settings, unpacked: Path, left_out: frozenset[Path]) -> None:
     """Move the files of a backup, that LGSP_HOME does not have, to their places."""
     for _, folder in list(epochs.landed_folders(settings.landing)):
         if not archive.is_sealed(folder):
             archive.remove_unsealed(folder)
     for name in NAMES:
-        _move(unpacked / name, settings.home / name)
+        _move(unpacked / name, settings.home / name, left_out)
 
 
-def _move(source: Path, target: Path) -> None:
-    if source.is_dir() and not source.is_symlink() and target.is_dir():
+def _move(source: Path, target: Path, left_out: frozenset[Path]) -> None:
+    if source in left_out:
+        return
+    is_parent = any(source in path.parents for path in left_out)
+    if source.is_dir() and not source.is_symlink() and (target.is_dir() or is_parent):
+        target.mkdir(parents=True, exist_ok=True)
         for path in source.iterdir():
-            _move(path, target / path.name)
+            _move(path, target / path.name, left_out)
     elif (source.exists() or source.is_symlink()) and not (target.exists() or target.is_symlink()):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)

@@ -83,7 +83,7 @@ def hold(settings: Settings, restic_id: str = "latest") -> Drill:
     held_at = datetime.now(UTC)
     with _scratch(settings) as scratch:
         started = time.monotonic()
-        restored = backup.restore(scratch, restic_id, partial(_leave_newer_out, scratch))
+        restored = backup.restore(scratch, restic_id, partial(_newer, scratch))
         snapshot_id, proofs = verify.verify_snapshot(scratch)
         if not all(proof.is_equal for proof in proofs):
             raise PublicationFailed(f"snapshot {snapshot_id} of the backup is not what was published")
@@ -121,8 +121,8 @@ def _scratch(settings: Settings) -> Iterator[Settings]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _leave_newer_out(scratch: Settings, unpacked: Path) -> None:
-    """Take out of the unpacked backup what its newest snapshot does not have: it cannot be compared with that snapshot."""
+def _newer(scratch: Settings, unpacked: Path) -> frozenset[Path]:
+    """The landed folders of an unpacked backup that its newest snapshot does not have: they cannot be compared with it."""
     with store.connect(scratch) as connection:
         connection.execute(
             "update ledger.batch set state = 'failed', why = 'not published at the time of the backup' "
@@ -133,9 +133,11 @@ def _leave_newer_out(scratch: Settings, unpacked: Path) -> None:
         )
         known = {str(row["landing_path"]) for row in rows.fetchall()}
     landing = unpacked / "landing"
-    for _, folder in list(epochs.landed_folders(landing)):
-        if folder.relative_to(landing).as_posix() not in known and not (folder / archive.EXPIRED).exists():
-            shutil.rmtree(folder)
+    return frozenset(
+        folder
+        for _, folder in epochs.landed_folders(landing)
+        if folder.relative_to(landing).as_posix() not in known and not (folder / archive.EXPIRED).exists()
+    )
 
 
 def _empty(scratch: Settings) -> None:

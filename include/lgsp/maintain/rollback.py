@@ -6,7 +6,7 @@ would be without the rollback. So the operator fixes the cause before `lgsp rele
 
 from __future__ import annotations
 
-from lgsp import install
+from lgsp import install, store
 from lgsp.check import data_docs
 from lgsp.check.gate import SuiteResult
 from lgsp.errors import PublicationFailed
@@ -15,7 +15,7 @@ from lgsp.publish.publication import SnapshotMetadata
 from lgsp.schema import contract, fingerprint
 from lgsp.settings import Settings
 from lgsp.snapshots import changes
-from lgsp.store import as_of_by_period
+from lgsp.store import as_of_by_period, decisions
 from lgsp.store.transaction import Transaction
 
 COUNTS = "taken_count, inserted_count, replaced_count, record_count, dossier_record_count, work_file_record_count"
@@ -32,6 +32,8 @@ def roll_back(settings: Settings, to_snapshot: int, decided_by: str, why: str, o
     with session.open_session(settings) as publish_session:
         metadata, judgement = _restore(settings, publish_session.transaction, to_snapshot, overruling)
         publish_session.commit(metadata)
+    with store.connect(settings) as connection:
+        decisions.write_journal(settings, connection)
     data_docs.publish_tables(settings.docs, metadata.snapshot_id, judgement, None)
     return metadata.snapshot_id
 
@@ -65,6 +67,7 @@ def _restore(
         "on conflict ((released_at is null)) where released_at is null do update set decided_by = excluded.decided_by, why = excluded.why",
         overruling.decided_by, f"back to snapshot {to_snapshot}: {overruling.why}",
     )  # fmt: skip
+    transaction.do(decisions.RECORD)
     publication.check_constraints(transaction)
     return metadata, judgement
 

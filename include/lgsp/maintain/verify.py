@@ -27,7 +27,7 @@ from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, parse
 from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.readback import Sums
-from lgsp.store import as_of_by_period
+from lgsp.store import as_of_by_period, record_sums
 from lgsp.store.transaction import Transaction, reading
 
 # The longest time between a publisher's commit and its switch of the pointer.
@@ -84,6 +84,8 @@ def _verify_snapshot(
             raise PublicationFailed(f"the database and the signed manifest have different sums for snapshot {number}")
         _check_files(folder, signed)
         _check_periods(transaction, number, signed, recorded)
+        if number == newest:
+            _check_records(transaction, number, signed)
     proofs = []
     for name, expected in sorted(published.items()):
         paths = sorted((folder / name).rglob("*.parquet"))
@@ -238,6 +240,15 @@ def _check_periods(transaction: Transaction, number: int, signed: Manifest, reco
     if as_of_by_period.sums(transaction, number) != signed["periods"]:
         raise PublicationFailed(
             f"history.{as_of_by_period.NAME} is not what was published as of snapshot {number}: rows were altered by hand"
+        )
+
+
+def _check_records(transaction: Transaction, number: int, signed: Manifest) -> None:
+    """The records, and what else the next publication derives its rows from, must be those that were signed."""
+    if "records" in signed and (tables := record_sums.altered(transaction, signed["records"])):
+        raise PublicationFailed(
+            f"{', '.join(tables)}: rows were altered by hand since snapshot {number}, and the next publication would use them: "
+            "restore the database from a backup"
         )
 
 

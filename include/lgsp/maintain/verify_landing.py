@@ -13,11 +13,12 @@ import orjson
 import psycopg
 
 from lgsp import install, signing, store
+from lgsp.check import results
 from lgsp.errors import ContractError, PublicationFailed
 from lgsp.land import archive
 from lgsp.land.archive import Batch
 from lgsp.settings import Settings
-from lgsp.store import epochs
+from lgsp.store import decisions, epochs
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,12 @@ select batch_id, source, window_from, window_to, purpose, landing_path, manifest
 where rebuilt_from is null and landed_at is not null order by right(batch_id, 6)
 """
 _CALLS = "select number, list, request, status, is_whole, records, bytes, sha256 from ledger.source_call where batch_id = %s order by number"
+
+_RESULTS = f"""
+select batch_id, results_signature, public_key, results
+from ledger.batch join ledger.signing_key on key_id = results_key left join ({results.SUMS} group by batch_id) r using (batch_id)
+where results_signature is not null order by right(batch_id, 6)
+"""
 
 
 @dataclass
@@ -42,14 +49,16 @@ class LandingProof:
 
 
 def verify_landing(settings: Settings, night: date | None = None) -> LandingProof:
-    """Verify every landed batch; with `night`, only those whose turn it is. Reads landing and ledger, changes nothing."""
+    """Verify every landed batch, with `night` only those whose turn it is, and the decisions of people; changes nothing."""
     install.ensure(settings)
     proof = LandingProof()
     with store.connect(settings) as connection:
         rows = connection.execute(_BATCHES).fetchall()
         for row in rows:
-            if night is None or int(str(row["batch_id"])[-6:]) % NIGHTS == night.toordinal() % NIGHTS:
+            if _is_due(str(row["batch_id"]), night):
                 proof.problems += _problems(settings, connection, row, proof)
+        proof.problems += _result_problems(connection, night)
+        proof.problems += decisions.problems(settings, connection)
     known = {settings.landing / str(row["landing_path"]) for row in rows}
     unknown = [
         folder
@@ -58,6 +67,24 @@ def verify_landing(settings: Settings, night: date | None = None) -> LandingProo
     ]
     proof.problems += [f"{folder} is not in the ledger: run `lgsp adopt`" for folder in sorted(unknown)]
     return proof
+
+
+def _is_due(batch_id: str, night: date | None) -> bool:
+    """Whether a batch is verified in a night; without a night each is."""
+    return night is None or int(batch_id[-6:]) % NIGHTS == night.toordinal() % NIGHTS
+
+
+def _result_problems(connection: psycopg.Connection[Any], night: date | None) -> Iterator[str]:
+    """The batches whose check results are not those that were signed."""
+    for row in connection.execute(_RESULTS).fetchall():
+        if _is_due(row["batch_id"], night):
+            content, signature = results.signed_content(row["batch_id"], row["results"] or "0"), bytes.fromhex(row["results_signature"])  # fmt: skip
+            try:
+                signing.verify(
+                    row["public_key"].encode(), content, signature, f"the check results of {row['batch_id']}"
+                )
+            except PublicationFailed as error:
+                yield f"{error}: rows of ledger.check_result were altered by hand"
 
 
 def _problems(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lgsp import store
 from lgsp.errors import LgspError
 from lgsp.settings import Settings
+from lgsp.store import decisions
 from lgsp.store.transaction import Transaction, reading
 
 
@@ -31,3 +32,6 @@ def release(settings: Settings, released_by: str) -> None:
         )
         if not updated.rowcount:
             raise LgspError("publishing is not on hold")
+        decisions.record(connection)
+    with store.connect(settings) as connection:
+        decisions.write_journal(settings, connection)

@@ -27,7 +27,7 @@ from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.manifest import PreviousSnapshot
 from lgsp.snapshots.writer import File
-from lgsp.store import as_of_by_period
+from lgsp.store import as_of_by_period, record_sums
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
 
@@ -106,16 +106,19 @@ def write(
     snapshot = writer.start(settings.shared, metadata.snapshot_id, metadata.token)
     signing_key = SigningKey.load(settings)
     files = partitions.write(snapshot, transaction, changes)
-    facts = metadata.as_manifest() | {"periods": as_of_by_period.sums(transaction, metadata.snapshot_id)}
+    sums = record_sums.next_sums(transaction)
+    facts = metadata.as_manifest() | {
+        "periods": as_of_by_period.sums(transaction, metadata.snapshot_id), "records": sums,
+    }  # fmt: skip
     manifest_sha256 = snapshot.finish(facts, files, signing_key)
     if replica := recovery.remote(settings, transaction):
         replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
-    _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)
+    _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds, sums)
 
 
 def _record(
     transaction: Transaction, metadata: SnapshotMetadata, manifest_sha256: str, files: list[File], judgement: SuiteResult, signing_key: SigningKey,
-    seconds: float,
+    seconds: float, sums: dict[str, Any],
 ) -> None:  # fmt: skip
     transaction.do(
         "insert into ledger.signing_key (key_id, public_key) values ($1::text, $2::text) on conflict do nothing",
@@ -125,7 +128,7 @@ def _record(
         "snapshot_id": metadata.snapshot_id, "published_at": metadata.published_at, "as_of": metadata.as_of, "manifest_sha256": manifest_sha256,
         "batch_count": len(metadata.batches), "seconds": round(seconds, 3), "publish_id": metadata.publish_id, "token": metadata.token,
         "kind": metadata.kind, "restores": metadata.restores, "verdict": metadata.verdict, "overruled": dict(metadata.overruled) or None,
-        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id,
+        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id, "record_sums": sums,
     }  # fmt: skip
     _insert(transaction, "ledger.publication", [row])
     # an earlier attempt at this number may have been refused

@@ -66,6 +66,9 @@ class Manifest(TypedDict):
     tables: dict[str, ManifestTable]
     catalog: NotRequired[ManifestLink]
     periods: NotRequired[dict[str, str]]  # the sums of history.as_of_by_period
+    records: NotRequired[
+        dict[str, Any]
+    ]  # `sums` of the tables that rows are derived from, and what version they are `made_of`
     overruled: NotRequired[Mapping[str, Mapping[str, str]]]
     restores: NotRequired[int]
     decided_by: NotRequired[str | None]

@@ -21,6 +21,7 @@ from lgsp import files
 from lgsp.errors import SettingError
 from lgsp.settings import Settings
 from lgsp.sql import one_row
+from lgsp.store import decisions
 
 Connection = psycopg.Connection[Any]
 
@@ -113,6 +114,8 @@ def check(settings: Settings, connection: Connection) -> None:
         what = f"lacks {len(sealed)} batches that were landed, such as {sealed[0]}"
     elif outside.snapshot > stored.snapshot:
         what = f"has snapshot {stored.snapshot}, but {outside.snapshot} was published"
+    elif (decided := decisions.last(settings)) > decisions.newest(connection):
+        what = f"lacks decisions of people, up to decision {decided}"
     elif outside.epoch > max(stored.epoch, FIRST):
         what = f"is of epoch {stored.epoch}, but epoch {outside.epoch} began"
     else:

@@ -14,6 +14,7 @@ from lgsp import store
 from lgsp.errors import ContractError
 from lgsp.settings import Settings
 from lgsp.sql import one_row
+from lgsp.store import decisions
 from lgsp.window import Window, midnight
 
 Connection = psycopg.Connection[Any]
@@ -148,6 +149,7 @@ def overrule(connection: Connection, batch: Batch, rule_id: str, decided_by: str
         "on conflict (source, window_from, window_to, rule_id) do update set decided_by = excluded.decided_by, why = excluded.why, decided_at = now()",
         [batch.source, batch.window.start, batch.window.end, rule_id, decided_by, why],
     )  # fmt: skip
+    decisions.record(connection)
 
 
 def accept_deletions(connection: Connection, batch: Batch, decided_by: str) -> None:

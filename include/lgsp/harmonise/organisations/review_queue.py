@@ -17,6 +17,7 @@ from lgsp.harmonise.organisations.directory import Organisation
 from lgsp.harmonise.organisations.matcher import ALIASES, Candidate, Shortlist
 from lgsp.schema import codelists, sources
 from lgsp.sql import one_row
+from lgsp.store import decisions
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import personal_data, text
 from lgsp.window import Window
@@ -280,6 +281,7 @@ def _decide(
         "decided_at = now(), why = %(why)s where review_id = %(review_id)s",
         decision,
     )
+    decisions.record(connection)
     return find(connection, review_id)
 
 

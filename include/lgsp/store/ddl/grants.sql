@@ -8,7 +8,7 @@ grant usage on schema shared, history, ledger, record, indicator, restricted to 
 grant select, insert, update, delete on all tables in schema ledger, record, restricted to lgsp_writer;
 grant select, insert, delete on all tables in schema shared, history, indicator to lgsp_writer;  -- a version is replaced, never rewritten
 revoke delete on ledger.publication, ledger.batch from lgsp_writer;
-revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.signing_key from lgsp_writer;
+revoke update, delete on ledger.publication_table, ledger.source_call, ledger.organisation_decision, ledger.decision, ledger.signing_key from lgsp_writer;
 revoke insert, update, delete on ledger.table_rule, ledger.source, ledger.migration from lgsp_writer;
 grant usage on all sequences in schema ledger to lgsp_writer;
 -- To collect statistics within a publication. Before PostgreSQL 17 only the owner of a table can.
