@@ -1,10 +1,11 @@
-"""Write files durably and atomically, and create secret files once."""
+"""Write files durably and atomically, create secret files once, and lock what one process at a time may do."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -50,6 +51,15 @@ def make_once(path: Path, make: Callable[[], bytes]) -> bytes:
         temporary.unlink()
         sync_folder(path.parent)
     return path.read_bytes()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a lock file during the block; another process waits for it. It ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: Path) -> None:

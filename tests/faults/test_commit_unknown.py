@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from click.testing import CliRunner, Result
 
 from lgsp.cli.main import main
 from lgsp.errors import SettingError
+from lgsp.publish import stage
+from lgsp.publish.context import PublishRun
 from lgsp.snapshots import recovery
 from tests.faults import proxy, stores
 from tests.integration.conftest import Installation
@@ -75,3 +79,24 @@ def test_f32_a_slow_or_resetting_network_tears_no_snapshot(harmed: Installation)
         network.reset_chance, network.latency_seconds = 0.0, 0.002
         assert _publish(harmed, url).exit_code == 0
     assert stores.newest(harmed) == stores.pointed(harmed) == 2
+
+
+@pytest.mark.parametrize("step", ["merge_batches", "link_dossiers", "write_snapshot"])
+def test_f30_a_publication_whose_session_is_ended_is_rolled_back(
+    harmed: Installation, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    run_step = stage._run_step
+
+    def end_session_before(called: Callable[[PublishRun], None], run: PublishRun) -> None:
+        if called.__name__ == step:
+            harmed.query("select pg_terminate_backend(%s)", run.transaction.one("select pg_backend_pid()"))
+        run_step(called, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "_run_step", end_session_before)
+        interrupted = _publish(harmed, str(harmed.settings.database_url))
+    assert interrupted.exit_code == 1 and interrupted.output.startswith("lgsp: ")
+    assert (stores.newest(harmed), stores.pointed(harmed)) == (1, 1)
+    assert _publish(harmed, str(harmed.settings.database_url)).exit_code == 0
+    assert stores.newest(harmed) == stores.pointed(harmed) == _times_published(harmed) == 2
+    stores.assert_complete_snapshots(harmed)

@@ -12,7 +12,7 @@ from lgsp.maintain import adopt, verify_landing
 from lgsp.schema import contract, records
 from lgsp.store import decisions
 from lgsp.store.embedded_postgres import Server
-from tests.integration.conftest import Installation
+from tests.integration.conftest import Installation, copied
 from tests.integration.test_adopt import _run, _without_database
 
 STATES = "select kind, source_key, rule_id, state, state_by, state_reason, state_at from ledger.quarantine where state in ('accepted', 'discarded') order by 1, 2, 3"
@@ -33,9 +33,10 @@ def _open_rows(installation: Installation, is_acceptable: bool) -> list[int]:
     return [row["id"] for row in rows]
 
 
-@pytest.fixture
-def decided(published_copy: Installation) -> Installation:
+@pytest.fixture(scope="module")
+def decided(server: Server, published: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An installation with a decision of each kind, published."""
+    published_copy = copied(server, published, tmp_path_factory.mktemp("decided"))
     accepted, discarded, *_ = _open_rows(published_copy, is_acceptable=True)
     _decide(published_copy, "quarantine", "accept", str(accepted))
     _decide(published_copy, "quarantine", "discard", str(discarded))
@@ -52,11 +53,11 @@ def decided(published_copy: Installation) -> Installation:
     return published_copy
 
 
-def test_decisions_outlive_the_database(server: Server, decided: Installation) -> None:
+def test_decisions_outlive_the_database(server: Server, decided: Installation, tmp_path: Path) -> None:
     made = decided.query("select what, verdict, decided_by from ledger.decision order by decision_id")
     assert {row["what"] for row in made} == {"quarantine", "silence", "override"}
     assert [line["decided_by"] for line in decisions.read(decided.settings)] == [row["decided_by"] for row in made]
-    lost = _without_database(server, decided)
+    lost = _without_database(server, copied(server, decided, tmp_path))
     adoption = adopt.adopt(lost.settings)
     assert adoption.decisions == len(made) and not adoption.damaged
     lost.publish()
@@ -66,16 +67,6 @@ def test_decisions_outlive_the_database(server: Server, decided: Installation) -
         assert lost.query(f"select * from ledger.{table}") == decided.query(f"select * from ledger.{table}") != []
     assert verify_landing.verify_landing(lost.settings).problems == []
     assert adopt.adopt(lost.settings).epoch is None, "nothing is adopted twice"
-
-
-def test_an_older_database_is_refused_until_it_has_all_decisions(server: Server, decided: Installation) -> None:
-    with store.connect(decided.settings) as connection:
-        connection.execute(
-            "delete from ledger.decision where decision_id = (select max(decision_id) from ledger.decision)"
-        )
-    result = _run(decided, "publish")
-    assert result.exit_code == 1 and "lacks decisions of people" in result.output
-    assert adopt.adopt(decided.settings).decisions == 1
 
 
 ALTERED = {
@@ -92,23 +83,37 @@ ALTERED = {
 
 @pytest.mark.parametrize("name", ALTERED)
 def test_a_decision_that_nobody_made_is_found(decided: Installation, name: str) -> None:
-    assert verify_landing.verify_landing(decided.settings).problems == []
     with store.connect(decided.settings) as connection:
+        assert decisions.problems(decided.settings, connection) == []
         assert connection.execute(ALTERED[name].encode()).rowcount
-    assert verify_landing.verify_landing(decided.settings).problems
+        assert decisions.problems(decided.settings, connection)
+        connection.rollback()
 
 
 def test_an_altered_line_of_the_journal_is_found(decided: Installation) -> None:
     path = decisions.journal(decided.settings)
-    first, *others = path.read_text().splitlines(keepends=True)
+    whole = path.read_text()
+    first, *others = whole.splitlines(keepends=True)
     path.write_text(json.dumps({**json.loads(first), "decided_by": "Minh"}) + "\n" + "".join(others))
-    assert verify_landing.verify_landing(decided.settings).problems
+    result = _run(decided, "verify", "--landing")
+    path.write_text(whole)
+    assert result.exit_code == 1 and "decisions.jsonl and ledger.decision differ, first in decision 1" in result.output
 
 
-def test_a_line_that_a_crash_left_incomplete_is_written_again(decided: Installation, tmp_path: Path) -> None:
+def test_a_line_that_a_crash_left_incomplete_is_written_again(decided: Installation) -> None:
     path = decisions.journal(decided.settings)
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
     with store.connect(decided.settings) as connection:
         assert decisions.write_journal(decided.settings, connection) == 1
     assert path.read_bytes() == whole
+
+
+def test_an_older_database_is_refused_until_it_has_all_decisions(server: Server, decided: Installation) -> None:
+    with store.connect(decided.settings) as connection:
+        connection.execute(
+            "delete from ledger.decision where decision_id = (select max(decision_id) from ledger.decision)"
+        )
+    result = _run(decided, "publish")
+    assert result.exit_code == 1 and "lacks decisions of people" in result.output
+    assert adopt.adopt(decided.settings).decisions == 1

@@ -38,7 +38,7 @@ OBJECTS = {
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "decision", "derived_agency", "derived_feed", "field_profile", "hold",
         "epoch", "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
-        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "record_change", "redriven_record", "repair",
+        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "record_change", "record_sums", "redriven_record", "repair",
         "request_budget", "request_pause", "signing_key", "source", "source_call", "sweep", "swept_record", "table_rule",
     },
     "ledger view": {"conservation", "decided", "organisation_worklist"},

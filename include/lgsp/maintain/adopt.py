@@ -56,8 +56,8 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     """Adopt every landed batch that the database lacks, harmonise and check it. Safe to repeat, also after an interruption.
 
     A new epoch begins when the database lacked something, and always with `restored`: a sentence about the backup that the
-    database comes from. No landed byte is changed. A folder that was altered is left out and named in the result; so is the error of a batch
-    that cannot be harmonised any more, which stays `failed` in the ledger.
+    database comes from. No landed byte is changed. A folder that was altered is left out and named in the result; so is the
+    error of a batch that cannot be harmonised any more, which stays `failed` in the ledger.
     """
     install.init(settings, is_adopting=True)
     adoption = Adoption()

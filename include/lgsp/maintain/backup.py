@@ -41,6 +41,12 @@ NAMES = (
     "airflow/secrets.json",
 )  # fmt: skip
 
+_IS_EMPTY = """
+select not exists (
+    select from pg_class where relkind = 'r' and relnamespace::regnamespace::text not in ('pg_catalog', 'pg_toast', 'information_schema')
+)
+"""
+
 
 @dataclass(frozen=True)
 class Backup:
@@ -66,7 +72,7 @@ class Restored:
 def back_up(settings: Settings) -> Backup:
     """Add a backup to the restic repository of the environment. Raises SettingError and StorageFailed."""
     restic.ensure_repository(settings)
-    with _folder(settings.home / DUMPS) as dumps:
+    with files.locked(settings.home / ".backup.lock"), _folder(settings.home / DUMPS) as dumps:
         databases = _databases(settings)
         taken_at = datetime.now(UTC)
         for name, url in databases.items():
@@ -87,8 +93,8 @@ def restore(
     """Restore a backup into an empty database and LGSP_HOME, and adopt what landing has that is newer; then publish.
 
     A file that exists is kept: landing and snapshots are never older than in the backup. `left_out` gives the files and
-    folders of the unpacked backup that are not restored, when its database is. Raises SettingError when the database is not empty, or the backup has another
-    format or another key.
+    folders of the unpacked backup that are not restored, when its database is. Raises SettingError when the database is
+    not empty, or the backup has another format or another key.
     """
     _refuse_filled(store.url(settings))
     with _folder(settings.home / "restoring") as unpacked:
@@ -144,8 +150,7 @@ def _exists(url: str) -> bool:
 
 def _is_empty(url: str) -> bool:
     with psycopg.connect(url) as connection:
-        query = "select not exists (select from pg_class where relkind = 'r' and relnamespace::regnamespace::text not like all (array['pg\\_%%', 'information\\_schema'])) as is_empty"
-        return bool(one_row(connection.execute(query))[0])
+        return bool(one_row(connection.execute(_IS_EMPTY))[0])
 
 
 def _refuse_filled(url: str) -> None:

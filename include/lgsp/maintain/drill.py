@@ -23,10 +23,11 @@ import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lgsp import files, install, publish, store
-from lgsp.errors import NothingPublished, PublicationFailed
+from lgsp.errors import NothingPublished, PublicationFailed, SettingError
 from lgsp.land import archive
 from lgsp.maintain import backup, verify
 from lgsp.maintain.adopt import adopt
+from lgsp.publish import hold as hold_on_publishing
 from lgsp.settings import Settings
 from lgsp.signing import SigningKey
 from lgsp.sql import one_row
@@ -76,10 +77,14 @@ class Drill:
 def hold(settings: Settings, restic_id: str = "latest") -> Drill:
     """Hold a drill and leave its signed page in `reports/drills`.
 
-    Raises SettingError when there is no backup or it cannot be restored, and PublicationFailed when the restored snapshot
+    Raises SettingError when there is no backup, it cannot be restored or publishing is on hold, and PublicationFailed when the restored snapshot
     is not what was signed.
     """
     install.ensure(settings)
+    if held := hold_on_publishing.current_reason(settings):
+        raise SettingError(
+            f"publishing is {held}: what landing gives is not what is published, so hold the drill later"
+        )
     held_at = datetime.now(UTC)
     with _scratch(settings) as scratch:
         started = time.monotonic()

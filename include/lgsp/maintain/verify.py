@@ -14,6 +14,7 @@ from pathlib import Path
 
 import adbc_driver_manager
 import duckdb
+import orjson
 
 from lgsp import install, signing, store
 from lgsp.errors import NothingPublished, PublicationFailed
@@ -245,7 +246,14 @@ def _check_periods(transaction: Transaction, number: int, signed: Manifest, reco
 
 def _check_records(transaction: Transaction, number: int, signed: Manifest) -> None:
     """The records, and what else the next publication derives its rows from, must be those that were signed."""
-    if "records" in signed and (tables := record_sums.altered(transaction, signed["records"])):
+    if "records" not in signed:  # published by an older version
+        return
+    stored = record_sums.read(transaction, number)
+    if stored is None:
+        raise PublicationFailed(f"ledger.record_sums has no row of snapshot {number}: it was deleted by hand")
+    content, signature, key = stored
+    signing.verify(key, content, signature, "ledger.record_sums")
+    if tables := record_sums.altered(transaction, orjson.loads(content)):
         raise PublicationFailed(
             f"{', '.join(tables)}: rows were altered by hand since snapshot {number}, and the next publication would use them: "
             "restore the database from a backup"

@@ -78,7 +78,7 @@ def _result_problems(connection: psycopg.Connection[Any], night: date | None) ->
     """The batches whose check results are not those that were signed."""
     for row in connection.execute(_RESULTS).fetchall():
         if _is_due(row["batch_id"], night):
-            content, signature = results.signed_content(row["batch_id"], row["results"] or "0"), bytes.fromhex(row["results_signature"])  # fmt: skip
+            content, signature = results.signed_content(row["batch_id"], row["results"] or ""), bytes.fromhex(row["results_signature"])  # fmt: skip
             try:
                 signing.verify(
                     row["public_key"].encode(), content, signature, f"the check results of {row['batch_id']}"

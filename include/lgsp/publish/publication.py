@@ -113,22 +113,20 @@ def write(
     manifest_sha256 = snapshot.finish(facts, files, signing_key)
     if replica := recovery.remote(settings, transaction):
         replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
-    _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds, sums)
+    _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)
+    record_sums.write(transaction, metadata.snapshot_id, sums, signing_key.sign, signing_key.id)
 
 
 def _record(
     transaction: Transaction, metadata: SnapshotMetadata, manifest_sha256: str, files: list[File], judgement: SuiteResult, signing_key: SigningKey,
-    seconds: float, sums: dict[str, Any],
+    seconds: float,
 ) -> None:  # fmt: skip
-    transaction.do(
-        "insert into ledger.signing_key (key_id, public_key) values ($1::text, $2::text) on conflict do nothing",
-        signing_key.id, signing_key.public.decode(),
-    )  # fmt: skip
+    _store_key(transaction, signing_key)
     row = {
         "snapshot_id": metadata.snapshot_id, "published_at": metadata.published_at, "as_of": metadata.as_of, "manifest_sha256": manifest_sha256,
         "batch_count": len(metadata.batches), "seconds": round(seconds, 3), "publish_id": metadata.publish_id, "token": metadata.token,
         "kind": metadata.kind, "restores": metadata.restores, "verdict": metadata.verdict, "overruled": dict(metadata.overruled) or None,
-        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id, "record_sums": sums,
+        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id,
     }  # fmt: skip
     _insert(transaction, "ledger.publication", [row])
     # an earlier attempt at this number may have been refused
@@ -148,6 +146,22 @@ def _record(
         ]  # fmt: skip
     _insert(transaction, "ledger.publication_table", tables)
     _insert(transaction, "ledger.publication_file", listed)
+
+
+def _store_key(transaction: Transaction, signing_key: SigningKey) -> None:
+    transaction.do(
+        "insert into ledger.signing_key (key_id, public_key) values ($1::text, $2::text) on conflict do nothing",
+        signing_key.id, signing_key.public.decode(),
+    )  # fmt: skip
+
+
+def sign_records(settings: Settings, transaction: Transaction) -> None:
+    """Sign the sums of the records after a run that publishes nothing: it may have stored other versions of unchanged ones."""
+    newest = transaction.one("select max(snapshot_id) from ledger.publication")
+    if newest is not None:
+        key = SigningKey.load(settings)
+        _store_key(transaction, key)
+        record_sums.write(transaction, newest, record_sums.next_sums(transaction), key.sign, key.id)
 
 
 def _sums(sums: readback.Sums) -> dict[str, Any]:

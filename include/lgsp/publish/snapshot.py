@@ -50,4 +50,5 @@ def close_unchanged(run: PublishRun) -> None:
     newest = run.snapshot_id - 1
     publication.record_outcomes(run.transaction, run.batch_ids, run.outcomes, newest)
     control_totals.record(run.transaction, newest, run.control_totals)
+    publication.sign_records(run.settings, run.transaction)
     publication.check_constraints(run.transaction)

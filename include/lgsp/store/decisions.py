@@ -6,10 +6,7 @@ to the rows that are made again from landing.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +46,7 @@ def journal(settings: Settings) -> Path:
 def write_journal(settings: Settings, connection: Connection) -> int:
     """Append the committed decisions that the file does not have; their number. Call it after each commit of a decision."""
     path = journal(settings)
-    with _locked(path):
+    with files.locked(path.with_name(f".{path.name}.lock")):
         rows = connection.execute(
             f"select decision_id, {_AS_TEXT} from ledger.decision where decision_id > %s order by 1", [last(settings)]
         ).fetchall()
@@ -149,11 +146,3 @@ def _append(path: Path, lines: list[bytes]) -> None:
         os.fsync(file.fileno())
     if is_new:
         files.sync_folder(path.parent)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

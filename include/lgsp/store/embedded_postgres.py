@@ -7,13 +7,10 @@ not allowed it runs as the user `nobody`, which must then be able to reach LGSP_
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -97,7 +94,7 @@ class Server:
         Raises SettingError when a program of PostgreSQL fails.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        with _locked(self.home / "pg.lock"):
+        with files.locked(self.home / "pg.lock"):
             if not self.is_running():
                 if not self._created_marker.exists():
                     self._create()
@@ -207,10 +204,3 @@ def _ordinary_user() -> tuple[list[str], int | None]:
     if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
         return prefix, None
     return [], NOBODY
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,4 +1,4 @@
-"""The sums of the tables that publications derive their rows from, signed with each snapshot.
+"""The sums of the tables that publications derive their rows from, signed after each publication.
 
 A row that somebody alters in them would change what is published next. The sum of a table is that of the hashes of its
 rows. Triggers add up what a transaction changes, so that the cost of a publication follows its changes, and a change of
@@ -7,7 +7,7 @@ another transaction is not signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -25,7 +25,10 @@ _EVENTS = {
     "insert": "new table as added", "delete": "old table as removed",
     "update": "new table as added old table as removed",
 }  # fmt: skip
-_MADE_OF = "select split_part(coalesce(max(made_of), ''), ' ', 1) from ledger.installation"
+# The version of the tables and of the server: with either of them the hashes of unchanged rows change.
+_MADE_OF = """
+select split_part(coalesce(max(made_of), ''), ' ', 1) || ' ' || current_setting('server_version_num')::integer / 10000 from ledger.installation
+"""
 
 
 def triggers() -> Iterator[str]:
@@ -41,13 +44,34 @@ def triggers() -> Iterator[str]:
 def next_sums(transaction: Transaction) -> dict[str, Any]:
     """The sums after the changes of this transaction, from those of the newest snapshot; computed anew after an upgrade."""
     made_of = transaction.one(_MADE_OF)
-    before = transaction.rows("select record_sums::text from ledger.publication order by snapshot_id desc limit 1")
-    signed = orjson.loads(before[0][0]) if before and before[0][0] else {}
+    before = transaction.rows("select content from ledger.record_sums order by snapshot_id desc limit 1")
+    signed = orjson.loads(before[0][0]) if before else {}
     changes = dict(transaction.rows("select table_name, change::text from ledger.record_change where transaction = pg_current_xact_id()"))  # fmt: skip
     transaction.do("delete from ledger.record_change where transaction = pg_current_xact_id()")
     if signed.get("made_of") != made_of or signed["sums"].keys() != set(TABLES):
         return {"made_of": made_of, "sums": compute(transaction)}
     return {"made_of": made_of, "sums": {t: str(int(n) + int(changes.get(t, 0))) for t, n in signed["sums"].items()}}
+
+
+def write(
+    transaction: Transaction, snapshot_id: int, sums: dict[str, Any], sign: Callable[[bytes], bytes], key_id: str
+) -> None:
+    """Store the sums after a snapshot, or after a later run that published nothing, with their signature."""
+    content = orjson.dumps({**sums, "snapshot_id": snapshot_id})
+    transaction.do("delete from ledger.record_sums")
+    transaction.do(
+        "insert into ledger.record_sums (snapshot_id, content, signature, signing_key) values ($1::bigint, $2::text, $3::text, $4::text)",
+        snapshot_id, content.decode(), sign(content).hex(), key_id,
+    )  # fmt: skip
+
+
+def read(transaction: Transaction, snapshot_id: int) -> tuple[bytes, bytes, bytes] | None:
+    """The signed sums after a snapshot, their signature and the public key; None without any."""
+    rows = transaction.rows(
+        "select content, signature, public_key from ledger.record_sums join ledger.signing_key on key_id = signing_key where snapshot_id = $1::bigint",
+        snapshot_id,
+    )
+    return (rows[0][0].encode(), bytes.fromhex(rows[0][1]), rows[0][2].encode()) if rows else None
 
 
 def compute(transaction: Transaction) -> dict[str, str]:

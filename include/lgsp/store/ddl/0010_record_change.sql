@@ -7,8 +7,14 @@ create table if not exists ledger.record_change (
     primary key (table_name, transaction)
 );
 
--- The sums as signed with the snapshot: `made_of` names the version of the tables, because a new column changes every hash.
-alter table ledger.publication add column if not exists record_sums jsonb;
+-- The sums after the newest publication, or after a later run that published nothing: JSON as it was signed. `made_of` in it names the
+-- version of the tables, because a new column changes every hash.
+create table if not exists ledger.record_sums (
+    snapshot_id bigint primary key references ledger.publication,
+    content     text not null,
+    signature   text not null,  -- hexadecimal
+    signing_key text not null references ledger.signing_key (key_id)
+);
 
 -- The signature of the check results of a batch, in hexadecimal, and the id of its key.
 alter table ledger.batch add column if not exists results_signature text;
