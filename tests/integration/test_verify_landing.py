@@ -153,6 +153,7 @@ def test_an_altered_check_result_is_found(published_copy: Installation, name: st
     assert "check results" in problem and "altered by hand" in problem
 
 
+@pytest.mark.exhaustive
 def test_an_altered_record_is_found_after_the_next_publication(installation: Installation) -> None:
     first, second = WHOLE.split(6)
     installation.ingest_all(first)
