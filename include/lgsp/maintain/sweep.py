@@ -27,7 +27,7 @@ from lgsp.schema import sources
 from lgsp.schema.sources import Source, SweepDescription
 from lgsp.settings import Settings
 from lgsp.sql import one_row
-from lgsp.store import ledger
+from lgsp.store import decisions, ledger
 from lgsp.vietnam import times_and_numbers
 from lgsp.vietnam.personal_data import mask_key
 from lgsp.window import Window, local_day, midnight
@@ -323,6 +323,8 @@ def _land_found(sweep: Sweep, pack: Pack, stones: list[Tombstone]) -> str:
         ledger.advance(
             connection, batch.batch_id, "landed", declared_count=found, fetched_count=found, manifest_sha256=sha256
         )
+    with store.connect(sweep.settings) as connection:
+        decisions.write_journal(sweep.settings, connection)
     return batch.batch_id
 
 
