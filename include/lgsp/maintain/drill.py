@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from lgsp.signing import SigningKey
 from lgsp.sql import one_row
 from lgsp.store import epochs
 from lgsp.store.embedded_postgres import DATABASE, Server
+from lgsp.window import LOCAL
 
 # What would make the drill write to the living installation, or read its sources.
 LIVING = ("LGSP_DATABASE_URL", "LGSP_AIRFLOW_DATABASE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "LGSP_SHARED_URL")
@@ -85,7 +86,7 @@ def hold(settings: Settings, restic_id: str = "latest") -> Drill:
         raise SettingError(
             f"publishing is {held}: what landing gives is not what is published, so hold the drill later"
         )
-    held_at = datetime.now(UTC)
+    held_at = datetime.now(LOCAL)
     with _scratch(settings) as scratch:
         started = time.monotonic()
         restored = backup.restore(scratch, restic_id, partial(_newer, scratch))
@@ -106,7 +107,7 @@ def hold(settings: Settings, restic_id: str = "latest") -> Drill:
     names = sorted(living.keys() | in_backup.keys() | from_landing.keys())
     tables = [TableResult(name, living.get(name), in_backup.get(name), from_landing.get(name)) for name in names]
     drill = Drill(
-        held_at, restored.taken_at, snapshot_id, tables, batches, dossiers, held_at - restored.taken_at, restore_time,
+        held_at, restored.taken_at.astimezone(LOCAL), snapshot_id, tables, batches, dossiers, held_at - restored.taken_at, restore_time,
         rebuild_time, settings.reports / "drills" / held_at.strftime("%Y-%m-%dT%H%M%S"),
     )  # fmt: skip
     _write_page(settings, drill)
