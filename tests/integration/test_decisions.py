@@ -109,6 +109,18 @@ def test_a_line_that_a_crash_left_incomplete_is_written_again(decided: Installat
     assert path.read_bytes() == whole
 
 
+def test_a_decision_that_was_committed_late_is_written_too(decided: Installation) -> None:
+    path = decisions.journal(decided.settings)
+    whole = path.read_bytes()
+    first, *others = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(others))
+    with store.connect(decided.settings) as connection:
+        assert decisions.write_journal(decided.settings, connection) == 1
+        assert decisions.problems(decided.settings, connection) == []
+    assert path.read_bytes() == b"".join([*others, first])
+    path.write_bytes(whole)
+
+
 def test_an_older_database_is_refused_until_it_has_all_decisions(server: Server, decided: Installation) -> None:
     with store.connect(decided.settings) as connection:
         connection.execute(

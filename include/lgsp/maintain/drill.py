@@ -78,8 +78,8 @@ class Drill:
 def hold(settings: Settings, restic_id: str = "latest") -> Drill:
     """Hold a drill and leave its signed page in `reports/drills`.
 
-    Raises SettingError when there is no backup, it cannot be restored or publishing is on hold, and PublicationFailed when the restored snapshot
-    is not what was signed.
+    Raises SettingError when there is no backup, it cannot be restored or publishing is on hold, and PublicationFailed when
+    the restored snapshot is not what was signed.
     """
     install.ensure(settings)
     if held := hold_on_publishing.current_reason(settings):

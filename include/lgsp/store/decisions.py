@@ -47,8 +47,10 @@ def write_journal(settings: Settings, connection: Connection) -> int:
     """Append the committed decisions that the file does not have; their number. Call it after each commit of a decision."""
     path = journal(settings)
     with files.locked(path.with_name(f".{path.name}.lock")):
+        # not by the largest number: a decision with a smaller one may have been committed later
         rows = connection.execute(
-            f"select decision_id, {_AS_TEXT} from ledger.decision where decision_id > %s order by 1", [last(settings)]
+            f"select decision_id, {_AS_TEXT} from ledger.decision where decision_id <> all(%s) order by 1",
+            [[line["decision_id"] for line in read(settings)]],
         ).fetchall()
         if rows:
             _append(path, [orjson.dumps(row) for row in rows])
@@ -56,10 +58,11 @@ def write_journal(settings: Settings, connection: Connection) -> int:
 
 
 def read(settings: Settings) -> list[dict[str, Any]]:
-    """The decisions in the file, in their order. A line that a crash left incomplete does not count."""
+    """The decisions in the file, by their number. A line that a crash left incomplete does not count."""
     path = journal(settings)
     content = path.read_bytes() if path.exists() else b""
-    return [orjson.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+    lines = (orjson.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines())
+    return sorted(lines, key=lambda line: int(line["decision_id"]))
 
 
 def last(settings: Settings) -> int:
@@ -87,7 +90,8 @@ def adopt(settings: Settings, connection: Connection) -> int:
 
     What is decided about windows, agencies and publishing applies at once; `apply` applies the others.
     """
-    lacking = [line for line in read(settings) if line["decision_id"] > newest(connection)]
+    stored = {row["decision_id"] for row in connection.execute("select decision_id from ledger.decision").fetchall()}
+    lacking = [line for line in read(settings) if line["decision_id"] not in stored]
     for line in lacking:
         connection.execute(
             f"insert into ledger.decision (decision_id, {COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s, %s)",
