@@ -60,8 +60,8 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --e
 test: install-dev  ## Run the tests in parallel processes [WORKERS=4 EXHAUSTIVE=none]
 	@$(PYTEST)
 
-test-fast: install-dev  ## Run the unit tests, which need no database and no Airflow
-	@$(PYTEST) tests/unit
+test-fast: install-dev  ## Run the unit tests that start neither processes nor DuckDB
+	@$(BIN)/pytest -m "not slow" tests/unit
 
 test-all: EXHAUSTIVE := all
 test-all: test crash-test load-test score  ## Run all tests, also exhaustive ones, and the long proofs (needs strace; hours)

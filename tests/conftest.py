@@ -1,14 +1,13 @@
 """Shared by all tests: the root folder of the project, an environment without the developer's settings, exhaustive tests.
 
 Tests marked `exhaustive` take minutes and repeat on a larger world, or in more ways, what other tests prove. They run with
-`--exhaustive=all`, which also tries many more examples of each property; with `--exhaustive=today` those of some files run, others on every day.
+`--exhaustive=all`, which also tries many more examples of each property; with `--exhaustive=today` a few of them run, others on every day.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import zlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SHARES = 7  # of the files with exhaustive tests: after so many days each has run
+DAYS = 28  # after which every exhaustive test has run
 # Set once for all worker processes, which must select the same tests also at midnight.
 TODAY = int(os.environ.setdefault("TESTED_DAY", str(date.today().toordinal())))
 
@@ -57,16 +56,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out the exhaustive tests that were not asked for."""
     chosen = config.getoption("exhaustive")
 
-    def is_left_out(item: pytest.Item) -> bool:
-        if chosen == "all" or item.get_closest_marker("exhaustive") is None:
-            return False
-        share = zlib.crc32(item.path.name.encode()) % SHARES
-        return chosen == "none" or share != TODAY % SHARES
-
-    left_out = [item for item in items if is_left_out(item)]
+    if chosen == "all":
+        return
+    exhaustive = [item for item in items if item.get_closest_marker("exhaustive")]
+    ran = set(sorted({_proof(item) for item in exhaustive})[TODAY % DAYS :: DAYS]) if chosen == "today" else set()
+    left_out = {item for item in exhaustive if _proof(item) not in ran}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+
+
+def _proof(item: pytest.Item) -> str:
+    """What runs on the same day: a test function with all its parameters, or a file that is marked as a whole."""
+    name = item.nodeid.partition("[")[0]
+    module = item.getparent(pytest.Module)
+    is_whole = module is not None and any(mark.name == "exhaustive" for mark in module.own_markers)
+    return name.partition("::")[0] if is_whole else name
 
 
 # Files of tests that share what takes long to make: Airflow in the process of the tests, a store with two snapshots.

@@ -57,6 +57,7 @@ def test_the_backfilled_days_are_published_as_parquet(settings, published):
     assert dossiers["dossier_id"].is_unique
 
 
+@pytest.mark.exhaustive
 def test_a_second_backfill_of_the_same_days_changes_nothing(settings, published):
     days, _ = published
     before = pd.read_parquet(settings.shared / "current" / "dossier")

@@ -16,7 +16,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +79,13 @@ class Report:
 
 
 def measure(
-    settings: Settings, seconds: float, readers: int, size: int = 200, rounds: int = 1, pause: float = 0.05
+    settings: Settings,
+    seconds: float,
+    readers: int,
+    size: int = 200,
+    rounds: int = 1,
+    pause: float = 0.05,
+    phases: Sequence[int] = (QUIET, SPINNING, PUBLISHING, HOLDING),
 ) -> Report:
     """Read and publish on a published installation, with `readers` processes in total.
 
@@ -101,8 +107,9 @@ def measure(
     for _ in workers:
         assert ready.acquire(timeout=TIMEOUT_SECONDS), "a reader is not ready"
     idle: list[Read] = []
-    for now, load in [*enumerate((_nothing, _spinning, _publishing, _publishing))] * rounds:
-        with _holding(url, now == HOLDING) as reread, load(settings, size) as so_far:
+    loads = (_nothing, _spinning, _publishing, _publishing)
+    for now in [*phases] * rounds:
+        with _holding(url, now == HOLDING) as reread, loads[now](settings, size) as so_far:
             phase.value = now
             _sample(url, seconds / rounds, report, so_far)
             phase.value = reading.BETWEEN

@@ -73,6 +73,7 @@ def test_dlt_loads_every_record_into_both_outputs(environment: dict[str, str], f
     )
 
 
+@pytest.mark.exhaustive
 def test_dlt_in_its_default_form_loads_every_record(environment: dict[str, str], floor: peers.Cost) -> None:
     assert peers.measure("dlt-default", environment, *SPAN).records == floor.records
     (edxml,) = _rows(environment, f"select count(edxml) from {dlt_pipelines.DEFAULT}.edoc")

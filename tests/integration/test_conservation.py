@@ -52,6 +52,7 @@ def test_every_record_is_accounted_for_in_random_sequences(install: Callable[...
     )  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_every_record_is_accounted_for_after_each_kind_of_step(machine: Conservation) -> None:
     """Every step of the state machine at least once, in an order in which it has an effect."""
     status, late = frozenset({STATUS}), NOON[1]

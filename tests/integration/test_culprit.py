@@ -57,6 +57,7 @@ def test_a_record_that_the_store_refuses_stops_no_other(
     assert all(proof.is_equal for proof in verify.verify_snapshot(checked_copy.settings)[1])
 
 
+@pytest.mark.exhaustive
 def test_a_row_of_a_list_that_the_store_refuses_stops_no_record(checked_copy: Installation) -> None:
     _refuse(checked_copy, "record.service", "source_key", _key(checked_copy, "service", 7))
     assert checked_copy.publish() is not None

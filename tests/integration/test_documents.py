@@ -175,6 +175,7 @@ SHARED_UUID: dict[str, Message] = {
 }  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_a_uuid_of_two_documents_means_the_same_in_any_order(
     post: Callable[..., None], installation: Installation
 ) -> None:

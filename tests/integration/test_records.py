@@ -136,7 +136,7 @@ def test_a_receipt_links_only_with_procedure_agency_and_day(case: str, many: Ins
         assert {row["match_rule"] for row in rows} == {"receipt"}
 
 
-@pytest.mark.parametrize("at_once", [1, 100_000])
+@pytest.mark.parametrize("at_once", [1, pytest.param(100_000, marks=pytest.mark.exhaustive)])
 def test_a_record_that_changes_its_code_leaves_its_dossier(
     at_once: int, send: Send, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

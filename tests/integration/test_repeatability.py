@@ -21,7 +21,8 @@ def expected(published: Installation) -> dict[str, str]:
     return published.data_hashes()
 
 
-@pytest.mark.parametrize("days", [6, pytest.param(3, marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("days", [6, 3])
 def test_the_dataset_does_not_depend_on_the_order_of_windows(
     installation: Installation, expected: dict[str, str], days: int
 ) -> None:

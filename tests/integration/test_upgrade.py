@@ -186,6 +186,7 @@ def test_a_failed_first_publication_is_repeated_by_the_next_one(
     assert old_store.query(lacking)[0]["n"] == 0 and _is_verified(old_store)
 
 
+@pytest.mark.exhaustive
 def test_batches_checked_by_an_older_version_are_refused(old_store: Installation) -> None:
     old_store.ingest_all(LATER)
     publication = old_store.publish()

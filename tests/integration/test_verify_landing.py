@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
-import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from lgsp import signing, store
 from lgsp.cli.main import main
+from lgsp.errors import PublicationFailed
 from lgsp.land import archive
 from lgsp.maintain import verify_landing
 from lgsp.signing import SigningKey
@@ -137,11 +137,11 @@ ALTERED = {
 @pytest.mark.parametrize("name", [name for name in ALTERED if "result" not in name])
 def test_f43_an_altered_row_that_would_be_published_is_found(published: Installation, name: str) -> None:
     with reading(store.url(published.settings)) as transaction:
-        content, _, _ = record_sums.read(transaction, 1) or (b"", b"", b"")
+        signed = record_sums.read(transaction) or {}
     with publishing(store.url(published.settings)) as transaction:
-        assert record_sums.altered(transaction, orjson.loads(content)) == []
+        assert record_sums.altered(transaction, signed) == []
         transaction.do(ALTERED[name])
-        assert len(record_sums.altered(transaction, orjson.loads(content))) == 1  # rolled back
+        assert len(record_sums.altered(transaction, signed)) == 1  # rolled back
 
 
 @pytest.mark.parametrize("name", [name for name in ALTERED if "result" in name])
@@ -151,6 +151,19 @@ def test_an_altered_check_result_is_found(published_copy: Installation, name: st
         assert connection.execute(ALTERED[name].encode()).rowcount
     (problem,) = verify_landing.verify_landing(published_copy.settings).problems
     assert "check results" in problem and "altered by hand" in problem
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["delete from ledger.record_sums", "update ledger.record_sums set content = replace(content, ':\"', ':\"1')"],
+)
+def test_sums_altered_by_hand_stop_the_next_publication(checked_copy: Installation, altered: str) -> None:
+    checked_copy.publish()
+    checked_copy.ingest("documents")
+    with store.connect(checked_copy.settings) as connection:
+        assert connection.execute(altered.encode()).rowcount == 1
+    with pytest.raises(PublicationFailed, match=r"ledger\.record_sums"):
+        checked_copy.publish()
 
 
 @pytest.mark.exhaustive

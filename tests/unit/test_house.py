@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -16,10 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = [path for folder in ("include", "plugins", "dags") for path in (ROOT / folder).rglob("*.py")]
 
 
+@functools.cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def _imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [alias.name for node in _nodes(path) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in _nodes(path) if isinstance(node, ast.ImportFrom)]
     return {name.split(".")[0] for name in names}
 
 
@@ -126,7 +131,7 @@ def test_a_rule_that_cannot_be_compiled_is_an_error(monkeypatch: pytest.MonkeyPa
 
 
 def _calls(path: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    return [node for node in _nodes(path) if isinstance(node, ast.Call)]
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: path.stem)

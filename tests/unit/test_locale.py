@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCALES = {
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0"},
@@ -24,6 +26,7 @@ def _run(locale: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, env=environment | LOCALES[locale], capture_output=True, timeout=120, check=False)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("locale", LOCALES)
 def test_output_is_utf8_in_every_locale(locale: str) -> None:
     ended = _run(locale, "dictionary")

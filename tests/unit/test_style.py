@@ -32,6 +32,7 @@ REPLACED = {
     r"kept back": "quarantined, retained",
 }
 WORDS = {re.compile(rf"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE): better for words, better in REPLACED.items()}
+ANY = re.compile("|".join(pattern.pattern for pattern in WORDS), re.IGNORECASE)
 
 MOST_LINES, MOST_FUNCTION_LINES, LONGEST_TEST_NAME = 400, 50, 60
 ROOT_MODULES = {"__init__", "errors", "files", "install", "settings", "signing", "sql", "window"}
@@ -40,8 +41,10 @@ FROZEN = re.compile(r"told_id|refers_to_told|scope_told|is_told_twice|told_by")
 
 
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Identifiers, docstrings and comments of a Python file, with their lines."""
+    """Identifiers, docstrings and comments of a Python file, with their lines; none when no word to replace is in it."""
     source = path.read_text()
+    if not ANY.search(source.replace("_", " ")):
+        return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and (text := ast.get_docstring(node)):
             yield getattr(node, "lineno", 1), text

@@ -27,15 +27,15 @@ for update skip locked
 """
 
 
-def close(settings: Settings, source: str | None = None) -> list[str]:
-    """Close the orphaned batches of a source, or of all; a line for each.
+def close(settings: Settings, source: str | None = None, silent: timedelta = SILENT) -> list[str]:
+    """Close the orphaned batches of a source, or of all: those silent for so long; a line for each.
 
     A batch that was landed completely, but not recorded, is recorded as landed; any other has failed, and its window is
     read again by the next run.
     """
     lines = []
     with store.connect(settings) as connection:
-        for row in connection.execute(_SILENT, [SILENT, source, source]).fetchall():
+        for row in connection.execute(_SILENT, [silent, source, source]).fetchall():
             batch_id, folder = str(row["batch_id"]), settings.landing / str(row["landing_path"])
             try:
                 landed = Batch.open(folder) if archive.is_sealed(folder) else None

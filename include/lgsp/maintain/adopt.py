@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from lgsp import check, harmonise, install, land, store
 from lgsp.errors import BatchRefused, ContractError
@@ -62,6 +63,7 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     install.init(settings, is_adopting=True)
     adoption = Adoption()
     settings.shared.mkdir(parents=True, exist_ok=True)
+    orphans.close(settings, silent=timedelta(0) if restored else orphans.SILENT)  # no process outlives its database
     found = _prove_folders(settings, adoption)
     with publishing(
         store.url(settings), settings.publish_lease_seconds

@@ -25,7 +25,7 @@ from lgsp.settings import Settings
 from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
-from lgsp.snapshots.manifest import PreviousSnapshot
+from lgsp.snapshots.manifest import MANIFEST, PreviousSnapshot, parse
 from lgsp.snapshots.writer import File
 from lgsp.store import as_of_by_period, record_sums
 from lgsp.store.transaction import Transaction
@@ -106,7 +106,7 @@ def write(
     snapshot = writer.start(settings.shared, metadata.snapshot_id, metadata.token)
     signing_key = SigningKey.load(settings)
     files = partitions.write(snapshot, transaction, changes)
-    sums = record_sums.next_sums(transaction)
+    sums = _record_sums(settings, transaction)
     facts = metadata.as_manifest() | {
         "periods": as_of_by_period.sums(transaction, metadata.snapshot_id), "records": sums,
     }  # fmt: skip
@@ -161,7 +161,15 @@ def sign_records(settings: Settings, transaction: Transaction) -> None:
     if newest is not None:
         key = SigningKey.load(settings)
         _store_key(transaction, key)
-        record_sums.write(transaction, newest, record_sums.next_sums(transaction), key.sign, key.id)
+        record_sums.write(transaction, newest, _record_sums(settings, transaction), key.sign, key.id)
+
+
+def _record_sums(settings: Settings, transaction: Transaction) -> dict[str, Any]:
+    """The sums of the records now. Those before must be signed, unless the newest snapshot is of a version without them."""
+    newest = transaction.one("select max(snapshot_id) from ledger.publication")
+    path = settings.shared / "snapshots" / str(newest) / MANIFEST
+    is_first = not path.exists() or "records" not in parse(path.read_bytes(), path)
+    return record_sums.next_sums(transaction, is_first)
 
 
 def _sums(sums: readback.Sums) -> dict[str, Any]:

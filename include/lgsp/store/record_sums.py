@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from lgsp import signing
+from lgsp.errors import PublicationFailed
 from lgsp.schema import records
 from lgsp.store.transaction import Transaction
 
@@ -41,11 +43,17 @@ def triggers() -> Iterator[str]:
             )
 
 
-def next_sums(transaction: Transaction) -> dict[str, Any]:
-    """The sums after the changes of this transaction, from those of the newest snapshot; computed anew after an upgrade."""
+def next_sums(transaction: Transaction, is_first: bool) -> dict[str, Any]:
+    """The sums after the changes of this transaction, from the signed ones before it; computed anew after an upgrade.
+
+    Raises PublicationFailed when the sums before it are not as they were signed, or are gone and these are not the first.
+    """
     made_of = transaction.one(_MADE_OF)
-    before = transaction.rows("select content from ledger.record_sums order by snapshot_id desc limit 1")
-    signed = orjson.loads(before[0][0]) if before else {}
+    signed = read(transaction) or {}
+    if not signed and not is_first:
+        raise PublicationFailed(
+            "ledger.record_sums has no row, it was deleted by hand: restore the database from a backup"
+        )
     changes = dict(transaction.rows("select table_name, change::text from ledger.record_change where transaction = pg_current_xact_id()"))  # fmt: skip
     transaction.do("delete from ledger.record_change where transaction = pg_current_xact_id()")
     if signed.get("made_of") != made_of or signed["sums"].keys() != set(TABLES):
@@ -65,13 +73,20 @@ def write(
     )  # fmt: skip
 
 
-def read(transaction: Transaction, snapshot_id: int) -> tuple[bytes, bytes, bytes] | None:
-    """The signed sums after a snapshot, their signature and the public key; None without any."""
+def read(transaction: Transaction) -> dict[str, Any] | None:
+    """The newest signed sums, with the number of their snapshot; None without any. Raises PublicationFailed when they were altered."""
     rows = transaction.rows(
-        "select content, signature, public_key from ledger.record_sums join ledger.signing_key on key_id = signing_key where snapshot_id = $1::bigint",
-        snapshot_id,
+        "select content, signature, public_key from ledger.record_sums left join ledger.signing_key on key_id = signing_key "
+        "order by snapshot_id desc limit 1"
     )
-    return (rows[0][0].encode(), bytes.fromhex(rows[0][1]), rows[0][2].encode()) if rows else None
+    if not rows:
+        return None
+    content, signature, key = rows[0]
+    if key is None:
+        raise PublicationFailed("ledger.record_sums is signed with a key that ledger.signing_key does not list")
+    signing.verify(key.encode(), content.encode(), bytes.fromhex(signature), "ledger.record_sums")
+    sums: dict[str, Any] = orjson.loads(content)
+    return sums
 
 
 def compute(transaction: Transaction) -> dict[str, str]:

@@ -22,6 +22,8 @@ from lgsp.schema.contract import Rule
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 from tests.unit.sources.test_documents_rows import UUID, edoc
 
+pytestmark = pytest.mark.slow
+
 OWNERS = {"agency", "source", "platform"}
 # Table rules that also read the ledger can only be tested in PostgreSQL.
 TABLES = tuple(dict.fromkeys(rule.table for rule in contract.rules("table") if "ledger." not in rule.bad))

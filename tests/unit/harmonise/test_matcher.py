@@ -18,6 +18,8 @@ from lgsp.vietnam import text
 from lgsp_province.world import agencies
 from lgsp_province.world.agencies import Agency
 
+pytestmark = pytest.mark.slow
+
 AGENCIES = agencies.load()
 
 

@@ -26,6 +26,8 @@ from lgsp.schema import corrections, records, sources
 from lgsp.store import ledger
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
 
+pytestmark = pytest.mark.slow
+
 SAMPLES: dict[str, Callable[..., dict[str, Any]]] = {"one_stop_shop": one_stop, "online_services": online}
 PLACES = {"one_stop_shop": "content", "online_services": "result"}
 

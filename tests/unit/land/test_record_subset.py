@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import orjson
 import pyarrow.parquet as pq
+import pytest
 
 from lgsp.harmonise.context import HarmoniseContext
 from lgsp.land.archive import Batch, Pack
@@ -15,6 +16,8 @@ from lgsp.land.record_subset import Selection
 from lgsp.schema import sources
 from tests.samples import DAY, LISTS, one_stop
 from tests.unit.sources.test_documents_rows import edoc
+
+pytestmark = pytest.mark.slow
 
 
 def _landed(folder: Path, *answers: tuple[str, str, Any]) -> Path:

@@ -19,6 +19,8 @@ from lgsp_province.world.calendar import LOCAL, WorkCalendar, instant, local_day
 from lgsp_province.world.document_data import PROFILES
 from lgsp_province.world.lifecycles import FINISHED, NEVER, RETURNED
 
+pytestmark = pytest.mark.slow
+
 START, END = date(2026, 6, 1), date(2026, 6, 10)
 AS_OF = midnight(date(2026, 6, 11))
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.unit.publish.linking import DAY, linked, record, rows_of
 
+pytestmark = pytest.mark.slow
+
 PAUSES = ("supplement_requested", "payment_requested", "suspended")
 WORK = ("processing", *PAUSES, "finished", "returned")
 

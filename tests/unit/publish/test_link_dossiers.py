@@ -14,6 +14,8 @@ from lgsp.publish import merge
 from lgsp.schema import contract, sources
 from tests.unit.publish.linking import DAY, linked, record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def second_portal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from lgsp.vietnam import text
 from lgsp.vietnam.codes import document_reference
 from lgsp_province.defects import text_damage
 
+pytestmark = pytest.mark.slow
+
 NAMESPACES = ("http://www.mic.gov.vn/TBT/QCVN_102_2016", "http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
 OTHER = "<OtherInfo><Priority>1</Priority><PageAmount>3</PageAmount></OtherInfo>"
 TO = "<To><OrganId>000.00.20.H47</OrganId></To>"

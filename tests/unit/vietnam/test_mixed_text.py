@@ -16,6 +16,8 @@ from lgsp.vietnam.text import vocabulary
 from lgsp_province.defects import text_damage
 from tests.unit.vietnam.test_repair import OFFICIAL, PEOPLE, TONED
 
+pytestmark = pytest.mark.slow
+
 Damage = Callable[[str], str]
 MISREAD: dict[str, Damage] = {
     f"utf-8 as {charset}, {times} times": partial(text_damage.to_mojibake, charset=charset, times=times)

@@ -18,6 +18,8 @@ from lgsp.vietnam.text.syllables import ONSETS, RHYMES, is_syllable
 from lgsp_province.defects import text_damage
 from lgsp_province.world import agencies, people, registry
 
+pytestmark = pytest.mark.slow
+
 FONTS = (text_damage.to_tcvn3, text_damage.to_vni, text_damage.to_cp1258_misread)
 _DATA = Path(lgsp_province.__file__).parent / "data"
 
