@@ -137,7 +137,7 @@ ALTERED = {
 @pytest.mark.parametrize("name", [name for name in ALTERED if "result" not in name])
 def test_f43_an_altered_row_that_would_be_published_is_found(published: Installation, name: str) -> None:
     with reading(store.url(published.settings)) as transaction:
-        signed = record_sums.read(transaction) or {}
+        signed = record_sums.read(transaction, signing.verify) or {}
     with publishing(store.url(published.settings)) as transaction:
         assert record_sums.altered(transaction, signed) == []
         transaction.do(ALTERED[name])

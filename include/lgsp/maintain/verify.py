@@ -247,7 +247,7 @@ def _check_records(transaction: Transaction, number: int, signed: Manifest) -> N
     """The records, and what else the next publication derives its rows from, must be those that were signed."""
     if "records" not in signed:  # published by an older version
         return
-    sums = record_sums.read(transaction)
+    sums = record_sums.read(transaction, signing.verify)
     if sums is None or sums["snapshot_id"] != number:
         raise PublicationFailed(f"ledger.record_sums has no row of snapshot {number}: it was deleted by hand")
     if tables := record_sums.altered(transaction, sums):

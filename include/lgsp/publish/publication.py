@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import adbc_driver_manager
 
+from lgsp import signing
 from lgsp.check import results
 from lgsp.check.gate import SuiteResult
 from lgsp.errors import PublicationFailed
@@ -169,7 +170,7 @@ def _record_sums(settings: Settings, transaction: Transaction) -> dict[str, Any]
     newest = transaction.one("select max(snapshot_id) from ledger.publication")
     path = settings.shared / "snapshots" / str(newest) / MANIFEST
     is_first = not path.exists() or "records" not in parse(path.read_bytes(), path)
-    return record_sums.next_sums(transaction, is_first)
+    return record_sums.next_sums(transaction, signing.verify, is_first)
 
 
 def _sums(sums: readback.Sums) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any
 
 import orjson
 
-from lgsp import signing
 from lgsp.errors import PublicationFailed
 from lgsp.schema import records
 from lgsp.store.transaction import Transaction
+
+# Raises PublicationFailed unless a content, named in the error, is signed with a public key: (key, content, signature, name).
+Verify = Callable[[bytes, bytes, bytes, str], None]
 
 TABLES = (
     *(f"record.{name}" for name in records.KINDS),
@@ -43,13 +45,13 @@ def triggers() -> Iterator[str]:
             )
 
 
-def next_sums(transaction: Transaction, is_first: bool) -> dict[str, Any]:
+def next_sums(transaction: Transaction, verify: Verify, is_first: bool) -> dict[str, Any]:
     """The sums after the changes of this transaction, from the signed ones before it; computed anew after an upgrade.
 
     Raises PublicationFailed when the sums before it are not as they were signed, or are gone and these are not the first.
     """
     made_of = transaction.one(_MADE_OF)
-    signed = read(transaction) or {}
+    signed = read(transaction, verify) or {}
     if not signed and not is_first:
         raise PublicationFailed(
             "ledger.record_sums has no row, it was deleted by hand: restore the database from a backup"
@@ -73,7 +75,7 @@ def write(
     )  # fmt: skip
 
 
-def read(transaction: Transaction) -> dict[str, Any] | None:
+def read(transaction: Transaction, verify: Verify) -> dict[str, Any] | None:
     """The newest signed sums, with the number of their snapshot; None without any. Raises PublicationFailed when they were altered."""
     rows = transaction.rows(
         "select content, signature, public_key from ledger.record_sums left join ledger.signing_key on key_id = signing_key "
@@ -84,7 +86,7 @@ def read(transaction: Transaction) -> dict[str, Any] | None:
     content, signature, key = rows[0]
     if key is None:
         raise PublicationFailed("ledger.record_sums is signed with a key that ledger.signing_key does not list")
-    signing.verify(key.encode(), content.encode(), bytes.fromhex(signature), "ledger.record_sums")
+    verify(key.encode(), content.encode(), bytes.fromhex(signature), "ledger.record_sums")
     sums: dict[str, Any] = orjson.loads(content)
     return sums
 
