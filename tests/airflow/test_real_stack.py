@@ -1,4 +1,4 @@
-"""Tests of the whole stack: PostgreSQL, the simulated province and Airflow backfill two days and publish them."""
+"""Tests of the whole stack: PostgreSQL, the simulated province and Airflow backfill a day and publish it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def settings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(settings):
     simulated = province.span(settings.home).days()
-    days = backfills.days_to_fetch(simulated[-4], simulated[-3], "all", simulated[-1] + timedelta(days=1))
+    days = backfills.days_to_fetch(simulated[-4], simulated[-4], "all", simulated[-1] + timedelta(days=1))
     lines = []
     backfills.backfill(settings, days, lines.append)
     return days, lines
 
 
-def test_the_ledger_has_exactly_the_two_backfilled_days(settings, published):
+def test_the_ledger_has_exactly_the_backfilled_day(settings, published):
     days, lines = published
     backfilled = days.window.days()
     around = Window.of_days(backfilled[0] - timedelta(days=2), backfilled[-1] + timedelta(days=1))
@@ -51,14 +51,14 @@ def test_the_ledger_has_exactly_the_two_backfilled_days(settings, published):
     assert lines[-1] == f"published: {days}"
 
 
-def test_the_backfilled_days_are_published_as_parquet(settings, published):
+def test_the_backfilled_day_is_published_as_parquet(settings, published):
     dossiers = pd.read_parquet(settings.shared / "current" / "dossier")
     assert len(dossiers)
     assert dossiers["dossier_id"].is_unique
 
 
 @pytest.mark.exhaustive
-def test_a_second_backfill_of_the_same_days_changes_nothing(settings, published):
+def test_a_second_backfill_of_the_same_day_changes_nothing(settings, published):
     days, _ = published
     before = pd.read_parquet(settings.shared / "current" / "dossier")
     backfills.backfill(settings, days, lambda line: None)

@@ -77,6 +77,7 @@ def test_run_exits_with_2_when_the_window_ends_before_its_start(lgsp: Any) -> No
     assert "must end after it begins" in lgsp("run", "documents", *backwards, exit_code=2)
 
 
+@pytest.mark.exhaustive
 def test_verify_detects_an_altered_file(
     lgsp: Any, published_copy: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from lgsp_province import World, serving
 from lgsp_province.world import agencies
 from tests.integration.conftest import Installation, installed, with_short_catalogue
 
+pytestmark = pytest.mark.exhaustive
+
 FIRST, LAST = date(2025, 5, 1), date(2025, 8, 31)
 WITHOUT_SOURCE = "H47.41"  # no source names the successor of the land registration branch of Tam Kỳ
 WHOLE = Window.of_days(FIRST, LAST)

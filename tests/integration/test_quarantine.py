@@ -325,6 +325,7 @@ def test_one_call_redrives_all_rows_of_a_fixed_code_list(
     assert lgsp("redrive", "--source", "documents") == "nothing to redrive\n"
 
 
+@pytest.mark.exhaustive
 def test_a_rebuild_keeps_decisions_and_resolves_corrected_rows(store: Installation, lgsp: Callable[..., Any]) -> None:
     wrong = {"appointmentDate": "2026-08-01T10:00:00.000+0000"}  # due before it was received
     _feed(store, [_dossier(1, **wrong), _dossier(2, **wrong), _dossier(3, **wrong)])

@@ -331,6 +331,7 @@ def test_a_rebuild_without_landed_data_is_refused(installation: Installation, mo
     assert result.exit_code == 1 and "no data of documents was landed" in result.output
 
 
+@pytest.mark.exhaustive
 def test_a_late_record_that_links_two_groups_joins_them(send: Send, installation: Installation) -> None:
     cases = []
     for n, order in {1: (1, 2, 0), 2: (2, 0, 1)}.items():

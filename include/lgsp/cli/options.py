@@ -16,7 +16,6 @@ import click
 
 from lgsp import install
 from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
-from lgsp.harmonise.organisations.directory import identify
 from lgsp.settings import Settings
 from lgsp.store import connect, decisions, disk
 from lgsp.store.ledger import Connection
@@ -69,6 +68,8 @@ class Day(click.ParamType[Any]):
 
 def _agency_id(code: str) -> str:
     """The id of an agency by its code in the old or the new style; any other text as it is."""
+    from lgsp.harmonise.organisations.directory import identify
+
     identity = identify(code)
     return identity[0] if identity else code
 

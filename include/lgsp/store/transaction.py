@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from lgsp.errors import CommitFailed, SettingError
@@ -125,6 +124,8 @@ def reading(url: str) -> Iterator[Transaction]:
 
 @contextmanager
 def _connected(url: str) -> Iterator[Transaction]:
+    import adbc_driver_postgresql.dbapi as adbc  # imports pandas: a command that does not publish must not wait for it
+
     try:
         connection = adbc.connect(url)
     except adbc_driver_manager.Error as error:
