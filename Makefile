@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test restore-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,7 +64,7 @@ test-fast: install-dev  ## Run the unit tests that start neither processes nor D
 	@$(BIN)/pytest -m "not slow" tests/unit
 
 test-all: EXHAUSTIVE := all
-test-all: test crash-test load-test score  ## Run all tests, also exhaustive ones, and the long proofs (needs strace; hours)
+test-all: test crash-test restore-test load-test score  ## Run all tests, also exhaustive ones, and the long proofs (needs strace; hours)
 
 DOSSIERS ?= 100000
 score: install  ## Simulate a province, publish it, and compare the dataset with the simulated truth
@@ -99,6 +99,9 @@ bench-load: install-dev  ## Measure the bulk load against COPY and dlt on the sa
 
 crash-test: install-dev  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
+
+restore-test: install-dev  ## Kill stores at random moments and restore database dumps of three ages
+	@$(BIN)/python -m tests.faults.restores
 
 load-test: install-dev  ## Publish while eight readers read for a minute
 	@$(BIN)/python -m tests.faults.readers --seconds 60 --readers 8

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from lgsp.cli.main import main
+from tests.exhaustive import exhaustive
 from tests.faults import crash, disks, stores
 from tests.faults.crash import Reference, Scene
 from tests.faults.points import Commands
@@ -55,9 +56,7 @@ def test_f26_a_killed_publication_is_complete_or_did_not_happen(interruptions: I
     assert interruptions.problems("publish", 1) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["recover", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("rollback", "retire"))]
-)
+@pytest.mark.parametrize("name", ["recover", *exhaustive("rollback", "retire")])
 def test_f27_a_killed_recovery_or_rollback_is_finished(interruptions: Interruptions, name: str) -> None:
     assert interruptions.problems(name, 1) == []
 

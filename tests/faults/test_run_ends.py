@@ -18,6 +18,7 @@ from lgsp.land import archive, orphans
 from lgsp.land.archive import Pack
 from lgsp.store import ledger
 from lgsp.window import Window
+from tests.exhaustive import exhaustive
 from tests.faults import disks
 from tests.integration import conftest
 from tests.integration.conftest import FIRST, Installation
@@ -48,8 +49,7 @@ ERRORS = {
     [
         ("landing", "size"),
         ("staging", "ro"),
-        pytest.param("landing", "ro", marks=pytest.mark.exhaustive),
-        pytest.param("staging", "size", marks=pytest.mark.exhaustive),
+        *exhaustive(("landing", "ro"), ("staging", "size")),
     ],
 )
 def test_f29_a_disk_that_takes_nothing_closes_the_batch(installation: Installation, folder: str, full: str) -> None:
@@ -69,6 +69,21 @@ def test_f29_a_disk_that_takes_nothing_closes_the_batch(installation: Installati
         assert installation.publish() is not None
         if folder == "staging":  # what was landed completely is not lost for a rebuild
             assert _run(installation, "rebuild", *RUN[1:]).exit_code == 0
+
+
+def test_f29_a_read_only_home_is_named_by_every_command(checked_copy: Installation) -> None:
+    home = checked_copy.settings.home
+    with disks.small_disk(home, free_kilobytes=100_000):
+        disks.remount(home, "ro")
+        for command in (RUN, ("publish",), ("rebuild", *RUN[1:]), ("adopt",), ("recover",), ("retire",)):
+            failed = _run(checked_copy, *command)
+            lines = [line for line in failed.output.splitlines() if line.startswith("lgsp:")]
+            assert failed.exit_code == 1 and isinstance(failed.exception, SystemExit), (command, failed.output)
+            assert len(lines) == 1 and "Read-only file system" in lines[0] and str(home) in lines[0], (command, lines)
+        assert _run(checked_copy, "status").exit_code == 0, "what only reads still works"
+        disks.remount(home, "rw")
+        for command in (RUN, ("publish",), ("verify",)):
+            assert _run(checked_copy, *command).exit_code == 0
 
 
 def test_f29_a_full_disk_for_data_docs_stops_nothing(installation: Installation) -> None:

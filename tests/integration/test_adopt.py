@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +17,11 @@ from lgsp import store
 from lgsp.cli.main import main
 from lgsp.errors import ContractError, SettingError
 from lgsp.land.archive import Batch, Pack
-from lgsp.maintain import adopt, verify
+from lgsp.maintain import adopt, retention, verify
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, recovery
 from lgsp.store.embedded_postgres import Server
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import WHOLE, Installation
 
 EARLIER, LATER = WHOLE.split(6)
@@ -139,6 +141,22 @@ def test_a_copy_that_lacks_only_a_snapshot_publishes_it_anew(server: Server, che
     assert restored.publish() is None
 
 
+def test_files_that_the_database_lost_are_retired_in_turn(server: Server, published_copy: Installation) -> None:
+    restored = _dump(server, published_copy)
+    shared = published_copy.settings.shared / "snapshots"
+    shutil.copytree(shared / "1", shared / "2", symlinks=True)
+    manifest = json.loads((shared / "2" / "manifest.json").read_text())
+    (shared / "2" / "manifest.json").write_text(json.dumps({**manifest, "snapshot_id": 2}))
+    adopt.adopt(restored.settings)
+    publication = restored.publish()
+    assert publication is not None and publication.snapshot_id == 3
+    assert retention.retire_expired(restored.settings).files == [], "readers of files have some days"
+    kept = {"LGSP_KEEP_EVERY_DAYS": "0", "LGSP_KEEP_DAILY_DAYS": "0", "LGSP_KEEP_MONTHLY_MONTHS": "0"}
+    retired = retention.retire_expired(Settings.from_env({**restored.settings.environment, **kept}))
+    assert retired.files == [1, 2]
+    assert sorted(path.name for path in shared.iterdir() if path.name.isdigit()) == ["3"]
+
+
 def test_a_snapshot_follows_a_restore_without_changes(server: Server, published_copy: Installation) -> None:
     restored = _dump(server, published_copy)
     shutil.rmtree(published_copy.settings.shared / "snapshots" / "1")  # the next publication writes all files again
@@ -185,7 +203,7 @@ def _flip_last(content: bytearray) -> None:
     content[-1] ^= 0xFF
 
 
-@pytest.mark.parametrize("name", ["bodies.pack", "calls.jsonl", "manifest.json"])
+@pytest.mark.parametrize("name", ["bodies.pack", *exhaustive("calls.jsonl", "manifest.json")])
 def test_an_altered_folder_is_left_out_and_named(lost: Installation, name: str) -> None:
     (folder,) = (lost.settings.landing / "documents").iterdir()
     _damage(folder / name, _flip_last)

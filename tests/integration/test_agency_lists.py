@@ -15,6 +15,7 @@ from lgsp.cli.main import main
 from lgsp.errors import BatchRefused
 from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation, installed, set_environment
 from tests.integration.readings import FIRST, NAMES, PROCEDURES, A, B, C, Reading, dossier, named, read
 
@@ -129,9 +130,7 @@ HANDED_OVER = (
 )
 
 
-@pytest.mark.parametrize(
-    "order", [(3, 0), *(pytest.param(order, marks=pytest.mark.exhaustive) for order in permutations(range(4)))], ids=str
-)
+@pytest.mark.parametrize("order", [(3, 0), *exhaustive(*((order,) for order in permutations(range(4))))], ids=str)
 def test_the_receiving_agency_is_the_first_that_is_named(installation: Installation, order: Sequence[int]) -> None:
     for number in order:
         read(installation, HANDED_OVER[number])
@@ -177,7 +176,7 @@ def test_a_name_means_no_agency_that_did_not_exist_yet(installation: Installatio
     assert {row["source_key"]: row["receiving_organisation_id"] for row in installation.query(agencies)} == found
 
 
-@pytest.mark.parametrize("rest", [{}, dict(list(NAMES.items())[:1])], ids=["empty", "shortened"])
+@pytest.mark.parametrize("rest", [dict(list(NAMES.items())[:1]), *exhaustive({})], ids=len)
 def test_a_list_that_lost_its_rows_is_refused(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, rest: dict[str, str]
 ) -> None:

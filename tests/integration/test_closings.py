@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lgsp.window import LOCAL, Window
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation
 from tests.integration.readings import FIRST, NAMES, A, Reading, dossier, named, read
 
@@ -35,7 +36,7 @@ FIRST_SEEN = datetime(FIRST.year, FIRST.month, FIRST.day, 11, tzinfo=LOCAL) + ti
 
 @pytest.mark.parametrize(
     "order",
-    [(0, 2, 1), *(pytest.param(order, marks=pytest.mark.exhaustive) for order in permutations(range(3)))],
+    [(0, 2, 1), *exhaustive(*((order,) for order in permutations(range(3))))],
     ids=str,
 )
 def test_the_first_change_that_shows_it_closes_a_dossier(installation: Installation, order: Sequence[int]) -> None:

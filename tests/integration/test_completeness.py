@@ -24,6 +24,7 @@ from lgsp.window import LOCAL, Window
 from lgsp_province import World
 from lgsp_province.score import score
 from lgsp_province.world import agencies
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation, with_short_catalogue
 
 ONE_STOP, PORTAL, DOCUMENTS = "one_stop_shop", "online_services", "documents"
@@ -292,7 +293,7 @@ def test_quarantined_records_count_as_received(store: Store) -> None:
     assert store.states() == {FIRST: "zero"}
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("seed", [0, *exhaustive(1)])
 def test_publications_in_any_order_give_the_same_completeness(seed: int, make: Callable[[], Store]) -> None:
     rng = random.Random(seed)
     stores, last = [make(), make()], FIRST + timedelta(days=150)

@@ -10,6 +10,7 @@ from lgsp import store
 from lgsp.errors import StoreRefused
 from lgsp.maintain import verify
 from lgsp.publish import culprit
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation
 
 
@@ -35,7 +36,7 @@ def _key(installation: Installation, kind: str, place: int) -> str:
     ("kind", "place"),
     [
         ("dossier", 311),
-        *(pytest.param(*each, marks=pytest.mark.exhaustive) for each in (("dossier", 0), ("document", -1))),
+        *exhaustive(("dossier", 0), ("document", -1)),
     ],
 )
 def test_a_record_that_the_store_refuses_stops_no_other(

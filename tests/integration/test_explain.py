@@ -23,6 +23,7 @@ from lgsp.schema import contract
 from lgsp.store import connect
 from lgsp.window import Window, midnight
 from lgsp_province import World, serving
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import FIRST, Installation, set_environment
 
 DOSSIER_KPIS = (
@@ -69,7 +70,7 @@ def _differing(explanation: Explanation, rows: list[dict[str, Any]], columns: di
     ]
 
 
-@pytest.mark.parametrize("period", [WEEK, MONTH])
+@pytest.mark.parametrize("period", [WEEK, *exhaustive(MONTH)])
 @pytest.mark.parametrize("kpi_id", [*DOSSIER_KPIS, *DOCUMENT_KPIS])
 def test_the_number_of_every_agency_is_the_sum_of_its_rows(published: Installation, kpi_id: str, period: str) -> None:
     table = "document_kpi" if kpi_id in DOCUMENT_KPIS else "service_kpi"

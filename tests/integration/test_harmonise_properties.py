@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.exhaustive import exhaustive
 from tests.samples import AGENCY
 from tests.unit.harmonise.test_stage import SAMPLES, harmonise, judged
 
@@ -51,7 +52,7 @@ def test_p4_every_broken_record_becomes_a_row_or_is_quarantined(source: str, dat
     assert counts.accepted + counts.superseded + counts.duplicates + counts.quarantined + counts.ignored == count
 
 
-@pytest.mark.parametrize("source", SAMPLES)
+@pytest.mark.parametrize("source", ["one_stop_shop", *exhaustive("online_services")])
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_harmonised_rows_do_not_depend_on_order_or_repetition(source: str, data: st.DataObject, seed: int) -> None:

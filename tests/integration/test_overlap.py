@@ -10,12 +10,13 @@ from lgsp import land
 from lgsp.land.archive import Batch
 from lgsp.schema import sources
 from lgsp.window import Window
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import WHOLE, Installation
 
 SECOND = timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("source", ["one_stop_shop", "online_services"])
+@pytest.mark.parametrize("source", ["one_stop_shop", *exhaustive("online_services")])
 def test_records_of_the_margin_are_duplicates(installation: Installation, source: str) -> None:
     first = Window(WHOLE.start, WHOLE.start + timedelta(days=4))
     installation.ingest(source, first)

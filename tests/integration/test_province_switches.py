@@ -19,6 +19,8 @@ from lgsp_province.truth.truth import truth_of
 from lgsp_province.world.calendar import instant
 from tests.integration.conftest import with_short_catalogue
 
+pytestmark = pytest.mark.exhaustive
+
 FIRST, LAST, MIDNIGHT = date(2022, 4, 4), date(2022, 4, 17), datetime(2022, 4, 18, tzinfo=LOCAL)
 THROUGH_MARCH = date(2025, 2, 20), date(2025, 3, 9), datetime(2025, 3, 10, tzinfo=LOCAL)
 
@@ -89,7 +91,6 @@ def test_undelivered_documents_wait_in_quarantine(settings: Settings, world: Wor
     )
 
 
-@pytest.mark.exhaustive
 def test_dossiers_keep_agencies_that_the_lists_dropped() -> None:
     first, last, midnight = THROUGH_MARCH
     world = World.generate(

@@ -18,6 +18,7 @@ from lgsp.cli.main import main
 from lgsp.publish import link_dossiers
 from lgsp.schema import codelists
 from lgsp.store.embedded_postgres import Server
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation, installed, set_environment
 from tests.integration.readings import read_answers
 from tests.samples import AGENCY, DAY, LISTS, one_stop, online
@@ -136,7 +137,7 @@ def test_a_receipt_links_only_with_procedure_agency_and_day(case: str, many: Ins
         assert {row["match_rule"] for row in rows} == {"receipt"}
 
 
-@pytest.mark.parametrize("at_once", [1, pytest.param(100_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("at_once", [1, *exhaustive(100_000)])
 def test_a_record_that_changes_its_code_leaves_its_dossier(
     at_once: int, send: Send, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

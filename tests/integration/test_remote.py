@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from lgsp.errors import PublicationFailed, SettingError
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.s3 import Bucket, RemoteFailed
+from tests.exhaustive import exhaustive
 from tests.integration.remote_side import (
     NO_GRACE,
     Publisher,
@@ -101,7 +102,10 @@ def _retire(publisher: Publisher) -> None:
 
 @pytest.mark.parametrize(
     ("arrange", "repair"),
-    [(_damage, lambda publisher: publisher.recover()), (_retire, lambda publisher: publisher.remote.retire([1]))],
+    [
+        (_damage, lambda publisher: publisher.recover()),
+        *exhaustive((_retire, lambda publisher: publisher.remote.retire([1]))),
+    ],
     ids=["recovery", "retirement"],
 )
 def test_a_repair_killed_before_any_write_is_finished_next_time(

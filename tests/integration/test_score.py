@@ -20,6 +20,7 @@ from lgsp_province.defects import rates
 from lgsp_province.score import dataset, score, text_report
 from lgsp_province.score.world import ExpectedDataset, expected_dataset
 from lgsp_province.world import people
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import with_short_catalogue
 
 FIRST, LAST, MIDNIGHT = date(2022, 4, 1), date(2022, 4, 30), datetime(2022, 5, 1, tzinfo=LOCAL)
@@ -148,7 +149,7 @@ def test_a_wrong_agency_is_noticed(settings: Settings, world: World, expected: E
     assert _missed(settings, world) == {"organisation precision", "wrongly changed", "rows that differ from the truth"}
 
 
-@pytest.mark.parametrize("what", ["phone", "name", "identity number", "e-mail"])
+@pytest.mark.parametrize("what", ["name", *exhaustive("phone", "identity number", "e-mail")])
 def test_personal_data_in_a_subject_is_noticed(
     what: str, settings: Settings, world: World, expected: ExpectedDataset, change: Change
 ) -> None:

@@ -18,6 +18,7 @@ from lgsp.settings import Settings
 from lgsp_province import World, serving
 from lgsp_province.systems.one_stop_shop_records import dossier_id
 from lgsp_province.world.calendar import instant
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import FIRST, MIDNIGHT, WHOLE, Installation, set_environment, with_short_catalogue
 
 Connections = dict[str, dict[str, Any]]
@@ -81,6 +82,7 @@ def shown(installation: Installation, *keys: str, schema: str = "shared") -> set
 UNDATED: list[str | None] = [None, "", "chưa sửa", "2199-01-01T00:00:00.000+0000"]
 
 
+@pytest.mark.exhaustive
 def test_a_sweep_finds_records_that_no_window_reaches(
     install: Callable[..., Installation], connections: Connections, sound: dict[str, list[str]]
 ) -> None:
@@ -247,9 +249,7 @@ def test_a_sweep_of_portal_and_documents_repairs_each_list(
     assert len(installation.query("select 1 from shared.work_file where work_file_id = %s", file["id"])) == 1
 
 
-@pytest.mark.parametrize(
-    "fault", ["404", *(pytest.param(fault, marks=pytest.mark.exhaustive) for fault in ("500", "html-200"))]
-)
+@pytest.mark.parametrize("fault", ["404", *exhaustive("500", "html-200")])
 def test_a_document_that_is_not_delivered_is_requested_again(
     fault: str, install: Callable[..., Installation], connections: Connections
 ) -> None:

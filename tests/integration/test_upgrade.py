@@ -225,6 +225,7 @@ def test_changed_and_removed_columns_do_not_stop_a_publication(
     assert installation.data_hashes() == published.data_hashes()
 
 
+@pytest.mark.exhaustive
 def test_corrected_reference_data_is_published_automatically(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

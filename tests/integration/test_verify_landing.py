@@ -124,6 +124,11 @@ def test_the_command_and_every_night_verify_landing(published_copy: Installation
     assert altered.exit_code == 1 and "1 NOT as landed" in altered.output
 
 
+def test_a_batch_can_expire_before_the_first_publication(checked_copy: Installation) -> None:
+    archive.expire(_folder(checked_copy), "a test reading", SigningKey.load(checked_copy.settings))
+    assert verify_landing.verify_landing(checked_copy.settings).problems == []
+
+
 ALTERED = {
     "a failed result": "update ledger.check_result set is_passed = true, failed_count = 0 where ctid = (select ctid from ledger.check_result where failed_count > 0 and batch_id is not null limit 1)",
     "a deleted result": "delete from ledger.check_result where ctid = (select ctid from ledger.check_result where batch_id is not null limit 1)",

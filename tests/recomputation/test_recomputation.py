@@ -26,6 +26,7 @@ from lgsp.store.embedded_postgres import Server
 from lgsp_province import World, serving
 from lgsp_province.defects import broken_feeds
 from lgsp_province.score import feeds
+from tests.exhaustive import exhaustive
 from tests.recomputation import activity, documents, index, service
 from tests.recomputation.comparing import differences, summary
 from tests.recomputation.definitions import Definitions
@@ -121,7 +122,7 @@ def published_installation(world: World, home: Path) -> Iterator[Settings]:
 
 @pytest.fixture(
     scope="module",
-    params=[QUARTER, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in (BUSY_QUARTER, MERGER))],
+    params=[QUARTER, *exhaustive(BUSY_QUARTER, MERGER)],
 )
 def recomputation(request: pytest.FixtureRequest) -> Iterator[Recomputation]:
     """The published and the computed indicators of each world."""

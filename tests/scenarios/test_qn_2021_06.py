@@ -4,7 +4,7 @@ import pytest
 
 from tests.scenarios.conftest import PublishedScenario
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 WITHOUT_ONLINE = {
     "Ban Quản lý Khu kinh tế mở Chu Lai",

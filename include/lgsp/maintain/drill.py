@@ -23,7 +23,7 @@ import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lgsp import files, install, publish, store
-from lgsp.errors import NothingPublished, PublicationFailed, SettingError
+from lgsp.errors import NothingPublished, SettingError
 from lgsp.land import archive
 from lgsp.maintain import backup, verify
 from lgsp.maintain.adopt import adopt
@@ -41,7 +41,10 @@ LIVING = ("LGSP_DATABASE_URL", "LGSP_AIRFLOW_DATABASE_URL", "AIRFLOW__DATABASE__
 
 @dataclass(frozen=True)
 class TableResult:
-    """The data hash of a table in the living store, in the restored one, and made again from landing; None without the table."""
+    """The data hash of a table in the living store, in the restored one, and made again from landing.
+
+    None without the table; `restored` also when its SQL or files are not what was published.
+    """
 
     table: str
     living: str | None
@@ -79,7 +82,7 @@ def hold(settings: Settings, restic_id: str = "latest") -> Drill:
     """Hold a drill and leave its signed page in `reports/drills`.
 
     Raises SettingError when there is no backup, it cannot be restored or publishing is on hold, and PublicationFailed when
-    the restored snapshot is not what was signed.
+    the restored manifest is not what was signed.
     """
     install.ensure(settings)
     if held := hold_on_publishing.current_reason(settings):
@@ -91,10 +94,8 @@ def hold(settings: Settings, restic_id: str = "latest") -> Drill:
         started = time.monotonic()
         restored = backup.restore(scratch, restic_id, partial(_newer, scratch))
         snapshot_id, proofs = verify.verify_snapshot(scratch)
-        if not all(proof.is_equal for proof in proofs):
-            raise PublicationFailed(f"snapshot {snapshot_id} of the backup is not what was published")
         restore_time = timedelta(seconds=time.monotonic() - started)
-        in_backup = {proof.table: str(proof.published.data_hash) for proof in proofs}
+        in_backup = {proof.table: str(proof.published.data_hash) for proof in proofs if proof.is_equal}
         batches, dossiers = _size(scratch)
         started = time.monotonic()
         _empty(scratch)
@@ -132,7 +133,7 @@ def _newer(scratch: Settings, unpacked: Path) -> frozenset[Path]:
     with store.connect(scratch) as connection:
         connection.execute(
             "update ledger.batch set state = 'failed', why = 'not published at the time of the backup' "
-            "where state in ('open', 'landed', 'harmonised', 'checked')"
+            "where state in ('landing', 'landed', 'harmonised', 'checked')"
         )
         rows = connection.execute(
             "select distinct landing_path from ledger.batch where state in ('published', 'refused')"

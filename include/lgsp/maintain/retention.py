@@ -18,6 +18,7 @@ from lgsp.publish import session
 from lgsp.schema import contract
 from lgsp.settings import Retention, Settings
 from lgsp.snapshots import pointer, recovery
+from lgsp.snapshots.manifest import MANIFEST, parse
 from lgsp.store import as_of_by_period
 from lgsp.store.transaction import Transaction, values
 from lgsp.window import LOCAL
@@ -86,7 +87,8 @@ def retire_expired(settings: Settings) -> Retired:
     with session.open_session(settings) as publish_session:
         transaction = publish_session.transaction
         now = datetime.fromisoformat(transaction.one("select clock_timestamp()::text"))
-        files = expired_files(_replaced(transaction, "files"), settings.retention, now)
+        kept = _replaced(transaction, "files") + _lost(settings, transaction)
+        files = expired_files(kept, settings.retention, now)
         history = expired_history(_replaced(transaction, "history"), settings.retention, now)
         _mark_retired(transaction, "files", files)
         _mark_retired(transaction, "history", history)
@@ -116,6 +118,22 @@ def _replaced(transaction: Transaction, what: str) -> list[Replaced]:
     return [
         Replaced(number, datetime.fromisoformat(first), datetime.fromisoformat(last)) for number, first, last in rows
     ]
+
+
+def _lost(settings: Settings, transaction: Transaction) -> list[Replaced]:
+    """The snapshots that a restored database does not know, whose files are left; a later one has replaced each."""
+    known = {
+        number: datetime.fromisoformat(at)
+        for number, at in transaction.rows("select snapshot_id, published_at::text from ledger.publication")
+    }
+    lost = []
+    for path in (settings.shared / "snapshots").glob(f"*/{MANIFEST}"):
+        manifest = parse(path.read_bytes(), path)
+        number = manifest["snapshot_id"]
+        later = [at for other, at in known.items() if other > number]
+        if number not in known and later:
+            lost.append(Replaced(number, datetime.fromisoformat(manifest["published_at"]), min(later)))
+    return lost
 
 
 def _mark_retired(transaction: Transaction, what: str, snapshots: list[int]) -> None:

@@ -18,6 +18,7 @@ from lgsp.errors import ContractError, PublicationFailed
 from lgsp.land import archive
 from lgsp.land.archive import Batch
 from lgsp.settings import Settings
+from lgsp.signing import SigningKey
 from lgsp.store import decisions, epochs
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _problems(
     folder = settings.landing / row["landing_path"]
     proof.batches += 1
     if (folder / archive.EXPIRED).exists():
-        yield from _expiry_problems(connection, folder)
+        yield from _expiry_problems(settings, connection, folder)
         return
     try:
         landed = Batch.open(folder)
@@ -114,16 +115,20 @@ def _problems(
         yield f"{row['batch_id']}: the calls in the ledger are not those of {folder / 'calls.jsonl'}: rows were altered by hand"
 
 
-def _expiry_problems(connection: psycopg.Connection[Any], folder: Path) -> Iterator[str]:
-    """Whether an expired batch was removed by somebody who may: its `expired.json` is signed with a key of this store."""
+def _expiry_problems(settings: Settings, connection: psycopg.Connection[Any], folder: Path) -> Iterator[str]:
+    """Whether an expired batch was removed by somebody who may: its `expired.json` is signed with a key of this store.
+
+    A store lists its key since its first publication.
+    """
     path = folder / archive.EXPIRED
     try:
         content, signature = path.read_bytes(), path.with_name(f"{path.name}.sig").read_bytes()
         key_id = orjson.loads(content)["signing_key"]
-        key = connection.execute("select public_key from ledger.signing_key where key_id = %s", [key_id]).fetchone()
-        if key is None:
-            yield f"{path} is signed with {key_id}, which is no key of this store"
+        own = SigningKey.load(settings)
+        keys = {row["key_id"]: row["public_key"].encode() for row in connection.execute("select key_id, public_key from ledger.signing_key")}  # fmt: skip
+        if key := {own.id: own.public, **keys}.get(key_id):
+            signing.verify(key, content, signature, str(path))
         else:
-            signing.verify(key["public_key"].encode(), content, signature, str(path))
+            yield f"{path} is signed with {key_id}, which is no key of this store"
     except (OSError, ValueError, KeyError, PublicationFailed) as error:
         yield f"{path}: {error}"
