@@ -71,19 +71,21 @@ def test_f29_a_disk_that_takes_nothing_closes_the_batch(installation: Installati
             assert _run(installation, "rebuild", *RUN[1:]).exit_code == 0
 
 
-def test_f29_a_read_only_home_is_named_by_every_command(checked_copy: Installation) -> None:
-    home = checked_copy.settings.home
+def test_f29_a_read_only_home_is_named_by_every_command(installation: Installation) -> None:
+    home = installation.settings.home
+    installation.ingest("documents", DAY)
     with disks.small_disk(home, free_kilobytes=100_000):
         disks.remount(home, "ro")
         for command in (RUN, ("publish",), ("rebuild", *RUN[1:]), ("adopt",), ("recover",), ("retire",)):
-            failed = _run(checked_copy, *command)
+            failed = _run(installation, *command)
             lines = [line for line in failed.output.splitlines() if line.startswith("lgsp:")]
             assert failed.exit_code == 1 and isinstance(failed.exception, SystemExit), (command, failed.output)
             assert len(lines) == 1 and "Read-only file system" in lines[0] and str(home) in lines[0], (command, lines)
-        assert _run(checked_copy, "status").exit_code == 0, "what only reads still works"
+        status = _run(installation, "status")
+        assert status.exit_code == 0, status.output
         disks.remount(home, "rw")
         for command in (RUN, ("publish",), ("verify",)):
-            assert _run(checked_copy, *command).exit_code == 0
+            assert _run(installation, *command).exit_code == 0
 
 
 def test_f29_a_full_disk_for_data_docs_stops_nothing(installation: Installation) -> None:

@@ -46,15 +46,21 @@ def journal(settings: Settings) -> Path:
 def write_journal(settings: Settings, connection: Connection) -> int:
     """Append the committed decisions that the file does not have; their number. Call it after each commit of a decision."""
     path = journal(settings)
+    if not _lacking(settings, connection):  # commands that only read work on a read-only disk
+        return 0
     with files.locked(path.with_name(f".{path.name}.lock")):
-        # not by the largest number: a decision with a smaller one may have been committed later
-        rows = connection.execute(
-            f"select decision_id, {_AS_TEXT} from ledger.decision where decision_id <> all(%s) order by 1",
-            [[line["decision_id"] for line in read(settings)]],
-        ).fetchall()
+        rows = _lacking(settings, connection)
         if rows:
             _append(path, [orjson.dumps(row) for row in rows])
     return len(rows)
+
+
+def _lacking(settings: Settings, connection: Connection) -> list[dict[str, Any]]:
+    """The decisions that the file lacks. Not by the largest number: one with a smaller number may be committed later."""
+    return connection.execute(
+        f"select decision_id, {_AS_TEXT} from ledger.decision where decision_id <> all(%s) order by 1",
+        [[line["decision_id"] for line in read(settings)]],
+    ).fetchall()
 
 
 def read(settings: Settings) -> list[dict[str, Any]]:
