@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -104,6 +106,63 @@ def connection_variable(source: str) -> str:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """An address that gets an event of each new snapshot, with the secrets that sign it: two while a secret is replaced."""
+
+    url: str = field(repr=False)  # a path may be a secret
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """A short id of the address."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    @property
+    def host(self) -> str:
+        """The host of the address, to be shown."""
+        return urlsplit(self.url).hostname or ""
+
+    @classmethod
+    def from_json(cls, text: str) -> tuple[Webhook, ...]:
+        """The addresses in LGSP_WEBHOOKS: `[{"url": "https://…", "secrets": ["whsec_…"]}]`. Raises SettingError; it shows no secret."""
+        try:
+            entries = json.loads(text)
+            webhooks = tuple(
+                cls(_webhook_url(entry["url"]), tuple(map(_secret, entry["secrets"]))) for entry in entries
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingError(
+                f'LGSP_WEBHOOKS must be a JSON list such as [{{"url": "https://…", "secrets": ["whsec_…"]}}] ({_why(error)})'
+            ) from None
+        if not all(webhook.secrets for webhook in webhooks):
+            raise SettingError("LGSP_WEBHOOKS: every address needs a secret, whsec_ and 24 to 64 bytes in Base64")
+        return webhooks
+
+
+def _why(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else type(error).__name__
+
+
+def _webhook_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise SettingError("LGSP_WEBHOOKS: url must be an address such as https://example.gov.vn/hook, without a login")
+    return url
+
+
+def _secret(text: str) -> bytes:
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not text.startswith("whsec_") or not 24 <= len(secret) <= 64:
+        raise SettingError(
+            "LGSP_WEBHOOKS: a secret is whsec_ and 24 to 64 bytes in Base64: make one with `openssl rand -base64 32`"
+        )
+    return secret
+
+
+@dataclass(frozen=True)
 class Retention:
     """How long a replaced snapshot stays readable: every one, then the last of each day, then the last of each month.
 
@@ -186,6 +245,17 @@ class Settings:
     def shared_url(self) -> str | None:
         """The object storage that gets a copy of the published files, as s3://bucket/prefix; None without a copy."""
         return self.environment.get("LGSP_SHARED_URL") or None
+
+    @property
+    def base_url(self) -> str | None:
+        """The public address of this installation, without a slash at its end; None when it has none."""
+        return self.environment.get("LGSP_BASE_URL", "").rstrip("/") or None
+
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """The addresses that get an event of each new snapshot. Raises SettingError when LGSP_WEBHOOKS is invalid."""
+        text = self.environment.get("LGSP_WEBHOOKS")
+        return Webhook.from_json(text) if text else ()
 
     @property
     def retention(self) -> Retention:

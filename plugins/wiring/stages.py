@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -93,10 +93,11 @@ def sweep(source: str) -> str:
 
 
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
-def publish() -> int:
+def publish(*, outlet_events: Any = None) -> int:
     """Publish all checked batches in one snapshot; skipped, without an asset event, when none is waiting.
 
-    Waits at most two minutes for batches of the same interval that are still being processed.
+    Waits at most two minutes for batches of the same interval that are still being processed. The asset event has the
+    snapshot, the time its data reach, and the number of changed rows of each changed table.
     """
     from lgsp import install, publish
     from lgsp.publish import hold, waiting
@@ -107,7 +108,26 @@ def publish() -> int:
     publication = publish.run(settings)
     if publication is None:
         raise AirflowSkipException(hold.current_reason(settings) or "no checked batch is waiting to be published")
+    metadata = publication.metadata
+    outlet_events[assets.SHARED_DATASET].extra = {
+        "snapshot": f"{metadata.epoch}-{metadata.snapshot_id}", "as_of": metadata.as_of,
+        "changed_rows": {table: rows for table, rows in publication.rows.items() if rows},
+    }  # fmt: skip
     return publication.snapshot_id
+
+
+@task(retries=0)
+def deliver_webhooks() -> str:
+    """Send the events that are due to the addresses of LGSP_WEBHOOKS; a summary. Skipped without addresses."""
+    from lgsp.maintain import webhooks
+
+    settings = connections.settings()
+    if not settings.webhooks:
+        raise AirflowSkipException("LGSP_WEBHOOKS is not set: nobody is notified")
+    done = webhooks.deliver(settings)
+    if done.ended:
+        raise AirflowFailException(f"events ended without being accepted: {done}")
+    return str(done)
 
 
 @task(pool=defaults.PUBLISH_POOL)

@@ -22,6 +22,7 @@ def test_every_file_imports_without_error_or_warning(dagbag):
     assert set(dagbag.dags) == {
         *INGEST,
         "backup_store",
+        "deliver_webhooks",
         "index_report",
         "maintain_snapshots",
         "publish_shared_dataset",
@@ -187,6 +188,16 @@ def test_s32_backups_are_made_every_night_and_tried_every_month(dagbag):
     assert nightly.task_dict["back_up"].pool == "publish", "no snapshot is deleted while it is copied"
     assert (monthly.timetable.expression, monthly.task_ids) == ("0 3 3 * *", ["drill"])
     assert monthly.task_dict["drill"].retries == 0
+
+
+def test_webhooks_are_delivered_only_where_there_are_addresses(dagbag, monkeypatch, tmp_path):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    dag = dagbag.dags["deliver_webhooks"]
+    assert dag.task_ids == ["deliver_webhooks"] and not dag.timetable.can_be_scheduled
+    monkeypatch.setenv("LGSP_HOME", str(tmp_path))
+    with pytest.raises(AirflowSkipException, match="LGSP_WEBHOOKS"):
+        dag.task_dict["deliver_webhooks"].python_callable()
 
 
 def test_a_backup_without_a_repository_is_skipped(dagbag, monkeypatch, tmp_path):

@@ -37,7 +37,7 @@ OBJECTS = {
     "restricted table": set(records.TOKENS),
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "decision", "derived_agency", "derived_feed", "field_profile", "hold",
-        "epoch", "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch",
+        "epoch", "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch", "outbox",
         "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "record_change", "record_sums", "redriven_record", "repair",
         "request_budget", "request_pause", "signing_key", "source", "source_call", "sweep", "swept_record", "table_rule",
     },

@@ -26,6 +26,7 @@ from lgsp.cli.quarantine import quarantine
 from lgsp.cli.report import report
 from lgsp.cli.status import status
 from lgsp.cli.sweep import sweep
+from lgsp.cli.webhooks import webhooks
 from lgsp.errors import LgspError
 from lgsp.schema import sources
 from lgsp.settings import Settings
@@ -150,6 +151,7 @@ main.add_command(report)
 main.add_command(restore)
 main.add_command(status)
 main.add_command(sweep)
+main.add_command(webhooks)
 for command in (*publishing.commands, *runtime.commands.values()):
     main.add_command(command)
 

@@ -19,7 +19,7 @@ from lgsp.schema import contract
 from lgsp.settings import Retention, Settings
 from lgsp.snapshots import pointer, recovery
 from lgsp.snapshots.manifest import MANIFEST, parse
-from lgsp.store import as_of_by_period
+from lgsp.store import as_of_by_period, outbox
 from lgsp.store.transaction import Transaction, values
 from lgsp.window import LOCAL
 
@@ -92,6 +92,12 @@ def retire_expired(settings: Settings) -> Retired:
         history = expired_history(_replaced(transaction, "history"), settings.retention, now)
         _mark_retired(transaction, "files", files)
         _mark_retired(transaction, "history", history)
+        for snapshot_id in files:
+            epoch = transaction.one(
+                f"select coalesce(max(epoch), 1) from ledger.epoch where first_snapshot <= {snapshot_id}"
+            )
+            outbox.add(transaction, settings.webhooks, outbox.RETIRED, {"snapshot": f"{epoch}-{snapshot_id}"})
+        outbox.forget_old(transaction)
         versions = _delete_row_versions(transaction) if history else {}
         staged = [folder.name for folder in settings.staging.glob("*") if folder.is_dir()]
         published = transaction.rows(

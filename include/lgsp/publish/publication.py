@@ -28,7 +28,7 @@ from lgsp.snapshots import partitions, readback, recovery, writer
 from lgsp.snapshots.changes import Changes
 from lgsp.snapshots.manifest import MANIFEST, PreviousSnapshot, parse
 from lgsp.snapshots.writer import File
-from lgsp.store import as_of_by_period, record_sums
+from lgsp.store import as_of_by_period, outbox, record_sums
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
 
@@ -115,6 +115,7 @@ def write(
     if replica := recovery.remote(settings, transaction):
         replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
     _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)
+    outbox.add(transaction, settings.webhooks, outbox.PUBLISHED, event_data(transaction, metadata, changes))
     record_sums.write(transaction, metadata.snapshot_id, sums, signing_key.sign, signing_key.id)
 
 
@@ -147,6 +148,22 @@ def _record(
         ]  # fmt: skip
     _insert(transaction, "ledger.publication_table", tables)
     _insert(transaction, "ledger.publication_file", listed)
+
+
+def event_data(transaction: Transaction, metadata: SnapshotMetadata, changes: Changes) -> dict[str, Any]:
+    """What consumers learn of a recorded snapshot: its number, that before it, its time, and each table with its changed rows."""
+    previous = metadata.previous["snapshot_id"] if metadata.previous else None
+    epochs = dict(transaction.rows("select snapshot_id, epoch from shared.snapshot order by snapshot_id desc limit 2"))
+    tables = transaction.rows(
+        "select table_name, row_count, content_hash::text from ledger.publication_table where snapshot_id = $1::bigint order by 1",
+        metadata.snapshot_id,
+    )
+    return {
+        "snapshot": f"{metadata.epoch}-{metadata.snapshot_id}", "previous": f"{epochs[previous]}-{previous}" if previous else None,
+        "as_of": metadata.as_of, "tables": [
+            {"name": name, "rows": rows, "hash": content_hash, "changed_rows": changes.rows.get(name, 0)} for name, rows, content_hash in tables
+        ],
+    }  # fmt: skip
 
 
 def _store_key(transaction: Transaction, signing_key: SigningKey) -> None:
