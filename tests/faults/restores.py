@@ -180,7 +180,9 @@ def restored(server: Server, crashed: Installation, dumped: Path, home: Path) ->
     server.create_database(name)
     dump.restore(server.url(name), dumped)
     with psycopg.connect(server.url(name)) as connection:  # no dump is restored within the minutes of a heartbeat
-        connection.execute("update ledger.batch set heartbeat_at = heartbeat_at - interval '10 minutes'")
+        connection.execute(
+            "update ledger.batch set heartbeat_at = heartbeat_at - interval '10 minutes', created_at = created_at - interval '10 minutes'"
+        )
     environment = {**crashed.settings.environment, "LGSP_HOME": str(home), "LGSP_DATABASE_URL": server.url(name)}
     return Installation(Settings.from_env(environment))
 

@@ -135,7 +135,9 @@ def test_f25_a_batch_whose_process_was_killed_is_closed(installation: Installati
 
 def test_f25_a_batch_killed_after_it_was_sealed_is_recorded(installation: Installation) -> None:
     batch = _killed(installation, "sealed")
-    assert orphans.close(installation.settings) == [f"{batch.batch_id}: landed completely, now recorded"]
+    assert [str(each) for each in orphans.close(installation.settings)] == [
+        f"{batch.batch_id}: landed completely, now recorded"
+    ]
     assert installation.batch(batch.batch_id).state == "landed"
     (call,) = installation.query("select request, bytes from ledger.source_call")
     assert call == {"request": "getEdoc 1", "bytes": 4}

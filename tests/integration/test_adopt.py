@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +21,7 @@ from lgsp.land.archive import Batch, Pack
 from lgsp.maintain import adopt, retention, verify
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer, recovery
+from lgsp.store import dump
 from lgsp.store.embedded_postgres import Server
 from tests.exhaustive import exhaustive
 from tests.integration.conftest import WHOLE, Installation
@@ -221,6 +223,28 @@ def test_a_folder_that_was_never_complete_is_removed(lost: Installation) -> None
     Pack(unsealed).close_unsealed()
     assert adopt.adopt(lost.settings).removed == [f"documents/{unsealed.name}"]
     assert not unsealed.exists()
+
+
+def test_a_batch_sealed_after_the_copy_was_made_is_finished(
+    server: Server, installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seal = Pack.seal
+
+    def copy_and_seal(pack: Pack, facts: dict[str, Any]) -> Any:
+        dump.dump(store.url(installation.settings), tmp_path / "dump")
+        return seal(pack, facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pack, "seal", copy_and_seal)
+        installation.ingest("documents", LATER)
+    installation.publish()
+    restored = _without_database(server, installation)
+    dump.restore(store.url(restored.settings), tmp_path / "dump")
+    with store.connect(restored.settings) as connection:
+        connection.execute("update ledger.batch set heartbeat_at = heartbeat_at - interval '6 minutes', created_at = created_at - interval '6 minutes'")  # fmt: skip
+    adopt.adopt(restored.settings)
+    restored.publish()
+    assert restored.data_hashes() == installation.data_hashes()
 
 
 def test_a_sealed_folder_is_never_replaced(published: Installation) -> None:

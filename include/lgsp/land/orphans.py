@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,13 +28,26 @@ for update skip locked
 """
 
 
-def close(settings: Settings, source: str | None = None, silent: timedelta = SILENT) -> list[str]:
-    """Close the orphaned batches of a source, or of all: those silent for so long; a line for each.
+@dataclass(frozen=True)
+class Closed:
+    """An orphaned batch: recorded as landed, because its folder was complete, or failed."""
+
+    batch_id: str
+    is_landed: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.batch_id}: {'landed completely, now recorded' if self.is_landed else 'ended without its process'}"
+        )
+
+
+def close(settings: Settings, source: str | None = None, silent: timedelta = SILENT) -> list[Closed]:
+    """Close the orphaned batches of a source, or of all: those silent for so long.
 
     A batch that was landed completely, but not recorded, is recorded as landed; any other has failed, and its window is
     read again by the next run.
     """
-    lines = []
+    closed = []
     with store.connect(settings) as connection:
         for row in connection.execute(_SILENT, [silent, source, source]).fetchall():
             batch_id, folder = str(row["batch_id"]), settings.landing / str(row["landing_path"])
@@ -59,10 +73,10 @@ def close(settings: Settings, source: str | None = None, silent: timedelta = SIL
                         "failed",
                         why="its process was ended while it landed: the window must be read again",
                     )
-            lines.append(f"{batch_id}: {'landed completely, now recorded' if landed else 'ended without its process'}")
-    for line in lines:
-        log.warning("%s", line)
-    return lines
+            closed.append(Closed(batch_id, landed is not None))
+    for each in closed:
+        log.warning("%s", each)
+    return closed
 
 
 def remove_unsealed(settings: Settings) -> list[Path]:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 # where its staged rows were lost with the disk.
 _UNFINISHED = """
 select batch_id, state from ledger.batch where state in ('landed', 'harmonised', 'checked')
-and (%s or coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s) order by right(batch_id, 6)
+and (%s or batch_id = any(%s) or coalesce(heartbeat_at, '-infinity') < clock_timestamp() - %s) order by right(batch_id, 6)
 """
 
 
@@ -63,7 +63,8 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     install.init(settings, is_adopting=True)
     adoption = Adoption()
     settings.shared.mkdir(parents=True, exist_ok=True)
-    orphans.close(settings, silent=timedelta(0) if restored else orphans.SILENT)  # no process outlives its database
+    # no process outlives its database
+    closed = orphans.close(settings, silent=timedelta(0) if restored else orphans.SILENT)
     found = _prove_folders(settings, adoption)
     with publishing(
         store.url(settings), settings.publish_lease_seconds
@@ -85,7 +86,8 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
                 why = f"{restored}; {why}" if restored else why
                 adoption.epoch = epochs.draw(settings, connection, why, max(last, newest) + 1, token + 1)
     with store.connect(settings) as connection:
-        unfinished = connection.execute(_UNFINISHED, [restored is not None, orphans.SILENT]).fetchall()
+        recorded = [orphan.batch_id for orphan in closed if orphan.is_landed]
+        unfinished = connection.execute(_UNFINISHED, [restored is not None, recorded, orphans.SILENT]).fetchall()
     lost = [row for row in unfinished if row["state"] != "checked" or not _has_rows(settings, str(row["batch_id"]))]
     for batch_id in (str(row["batch_id"]) for row in lost):
         _process(settings, batch_id, adoption)

@@ -112,7 +112,8 @@ def retire_expired(settings: Settings) -> Retired:
             remote.retire(files)
     closed = orphans.close(settings)
     staging = _clear_staging(settings, [batch_id for (batch_id,) in published])
-    return Retired(files, history, versions, staging, len(orphans.remove_unsealed(settings)), closed)
+    unsealed = len(orphans.remove_unsealed(settings))
+    return Retired(files, history, versions, staging, unsealed, [str(orphan) for orphan in closed])
 
 
 def _replaced(transaction: Transaction, what: str) -> list[Replaced]:
