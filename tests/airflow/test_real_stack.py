@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pandas as pd
 import psutil
+import psycopg
 import pytest
 
 from lgsp.local import airflow_environment, lifecycle, province, stack
@@ -16,6 +17,7 @@ from lgsp.local import backfill as backfills
 from lgsp.local.processes import wait_until_ended
 from lgsp.settings import Settings
 from lgsp.store import ledger
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import Window
 
 pytestmark = pytest.mark.slow
@@ -55,6 +57,16 @@ def test_the_backfilled_day_is_published_as_parquet(settings, published):
     dossiers = pd.read_parquet(settings.shared / "current" / "dossier")
     assert len(dossiers)
     assert dossiers["dossier_id"].is_unique
+
+
+def test_the_asset_event_names_the_snapshot_and_its_changes(settings, published):
+    with psycopg.connect(Server(settings.home).url("airflow")) as connection:
+        events = connection.execute(
+            "select e.extra from asset_event e join asset a on a.id = e.asset_id where a.name = 'shared_dataset' order by e.id"
+        ).fetchall()
+    extras = [extra for (extra,) in events]
+    assert [extra["snapshot"] for extra in extras] == [f"1-{number}" for number in range(1, len(extras) + 1)]
+    assert sum(extra["changed_rows"].get("dossier", 0) for extra in extras) >= 1 and extras[-1]["as_of"]
 
 
 @pytest.mark.exhaustive
