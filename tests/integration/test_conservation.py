@@ -87,6 +87,7 @@ def test_every_record_is_accounted_for_after_each_kind_of_step(machine: Conserva
     machine.finish()
 
 
+@pytest.mark.exhaustive
 def test_a_record_discarded_after_the_check_is_not_published(machine: Conservation) -> None:
     machine.publish_first_snapshot([(ONE_STOP, Change(1, NOON[1], breaks=frozenset({STATUS})))])
     machine.fix_the_code_list()

@@ -28,6 +28,7 @@ from lgsp.indicators import definitions
 from lgsp.snapshots import pointer
 from lgsp.store.embedded_postgres import Server
 from tests.conftest import ROOT
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import Installation, copied
 
 PAGES = [ROOT / "README.md", ROOT / "README.vi.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -292,7 +293,11 @@ def test_a_program_gives_the_right_answer(example: Example, world_published: Pub
     _check_of(example)(world_published, done.stdout)
 
 
-@pytest.mark.parametrize("example", _examples("sh"), ids=str)
+IN_README = [example for example in _examples("sh") if str(example).startswith("README.md")]
+ELSEWHERE = [example for example in _examples("sh") if example not in IN_README]
+
+
+@pytest.mark.parametrize("example", [*IN_README, *exhaustive(*ELSEWHERE)], ids=str)
 def test_commands_run_as_they_are_written(example: Example, world_published: Published) -> None:
     lines = [line for line in example.text.splitlines() if not line.startswith("make ")]
     done = subprocess.run(

@@ -170,6 +170,7 @@ def test_f6_a_refused_login_names_the_source_not_the_password(
     assert "certainly-wrong" not in str(failure.value)
 
 
+@pytest.mark.exhaustive
 def test_a_gateway_and_an_own_authority_change_nothing(
     install: Callable[..., Installation], world: World, published: Installation
 ) -> None:

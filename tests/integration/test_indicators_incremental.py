@@ -305,7 +305,7 @@ def affect_all_groups(transaction: Transaction) -> None:
     compute.stage_measures(transaction)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=CHANGES)
 @example(changes=OTHER_FIELD)
 @example(changes=ENDED_AFTER_THE_CLOCK)

@@ -239,6 +239,7 @@ def test_recovery_finishes_a_retirement_that_crashed(store: Installation) -> Non
     assert published is None and all(proof.is_equal for proof in verify.verify_snapshot(store.settings)[1])
 
 
+@pytest.mark.exhaustive
 def test_the_remote_side_follows_every_change_of_the_local_files(store: Installation, endpoint: str) -> None:
     bucket = f"province{uuid4().hex[:8]}"
     boto3.client("s3").create_bucket(Bucket=bucket)

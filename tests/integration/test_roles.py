@@ -166,7 +166,7 @@ def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Install
     writer = Installation(Settings.from_env({**settings.environment, "LGSP_DATABASE_URL": url_as_writer}))
     assert writer.query("select current_user as name")[0]["name"] == "lgsp_writer"
     for window in WHOLE.split(3)[:2]:
-        writer.ingest_all(window)
+        writer.ingest("online_services", window)
         assert writer.publish() is not None
     assert writer.query("select count(*) as n from history.service_kpi")[0]["n"] > 0
     never_analyzed = writer.query(

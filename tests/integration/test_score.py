@@ -126,6 +126,7 @@ def test_a_wrong_status_is_noticed(settings: Settings, world: World, expected: E
     assert _missed(settings, world) == {"wrongly changed", "rows that differ from the truth"}
 
 
+@pytest.mark.exhaustive
 def test_two_dossiers_merged_into_one_are_noticed(
     settings: Settings, world: World, expected: ExpectedDataset, change: Change
 ) -> None:
@@ -134,6 +135,7 @@ def test_two_dossiers_merged_into_one_are_noticed(
     assert _missed(settings, world) == {"linking precision"}
 
 
+@pytest.mark.exhaustive
 def test_pairs_that_are_not_linked_are_noticed(
     settings: Settings, world: World, expected: ExpectedDataset, change: Change
 ) -> None:

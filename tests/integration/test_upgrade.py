@@ -210,6 +210,7 @@ def test_a_newly_required_column_is_enforced_after_its_backfill(old_store: Insta
         old_store.query("update shared.dossier set paused_working_minutes = null returning 1")
 
 
+@pytest.mark.exhaustive
 def test_changed_and_removed_columns_do_not_stop_a_publication(
     checked_copy: Installation, published: Installation
 ) -> None:
@@ -256,6 +257,7 @@ def test_an_additional_grant_is_made_by_the_upgrade(
     install.program_fingerprint.cache_clear()
 
 
+@pytest.mark.exhaustive
 def test_rows_are_derived_again_in_groups(
     published_copy: Installation, published: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
