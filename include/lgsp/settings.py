@@ -248,8 +248,21 @@ class Settings:
 
     @property
     def base_url(self) -> str | None:
-        """The public address of this installation, without a slash at its end; None when it has none."""
-        return self.environment.get("LGSP_BASE_URL", "").rstrip("/") or None
+        """The public address of the read API and the catalogue, without a final slash; None when there is none."""
+        return self._web_address("LGSP_BASE_URL")
+
+    @property
+    def contact(self) -> str | None:
+        """Whom readers of the data ask: an e-mail address of an office, or a web address; None when it is not set."""
+        contact = (self.environment.get("LGSP_CONTACT") or "").strip()
+        if contact and not re.fullmatch(r"[^@\s:/]+@[^@\s:/]+|https?://[^\s/]\S*", contact):
+            raise SettingError(f"LGSP_CONTACT must be an e-mail address or a web address (https://…), not {contact!r}")
+        return contact or None
+
+    @property
+    def licence(self) -> str | None:
+        """The web address of the licence of the data; None when the province states none."""
+        return self._web_address("LGSP_LICENCE")
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -267,6 +280,12 @@ class Settings:
             monthly_months=self._number("LGSP_KEEP_MONTHLY_MONTHS", Retention.monthly_months),
             history_days=self._number("LGSP_KEEP_HISTORY_DAYS", 0) if history else None,
         )
+
+    def _web_address(self, variable: str) -> str | None:
+        text = (self.environment.get(variable) or "").strip().rstrip("/")
+        if text and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
+            raise SettingError(f"{variable} must be a web address such as https://data.example.gov.vn, not {text!r}")
+        return text or None
 
     def _number(self, variable: str, default: int) -> int:
         text = self.environment.get(variable) or str(default)

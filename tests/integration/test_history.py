@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lgsp.install import init
 from lgsp.publish import merge
 from lgsp.schema import contract
-from lgsp.schema.contract import Column, Contract
+from lgsp.schema.column import Column
+from lgsp.schema.contract import Contract
 from lgsp.snapshots import changes
 from lgsp.store import connect, history, url
 from lgsp.store.transaction import Transaction, publishing

@@ -14,7 +14,7 @@ from lgsp.harmonise.context import duck
 from lgsp.publish import merge
 from lgsp.publish.context import PublishRun
 from lgsp.schema import contract, sources, yaml_file
-from lgsp.schema.contract import Column
+from lgsp.schema.column import Column
 from lgsp.store.index_lookups import by_key
 from lgsp.store.transaction import Transaction
 from lgsp.vietnam import working_days, working_time

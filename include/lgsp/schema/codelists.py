@@ -38,11 +38,23 @@ def meanings(name: str, source: str) -> dict[str, str]:
     return {str(code): str(meaning) for code, meaning in codes.items()}
 
 
+def all_meanings(name: str) -> list[str]:
+    """The meanings that any source can have, in the order of the code list; those of sources' own lists last."""
+    sections = [codes for codes in load(name).values() if isinstance(codes, dict)]
+    own = [_source_code_lists(path.parent.name).get(name, {}) for path in sorted(_sources().glob("*/codelists.yml"))]
+    return list(dict.fromkeys(str(meaning) for codes in [*sections, *own] for meaning in codes.values()))
+
+
 @cache
 def _source_code_lists(source: str) -> dict[str, dict[str, str]]:
     """The code lists in a source's own folder, by name."""
-    path = Path(str(files("lgsp.sources"))) / source / "codelists.yml"
+    path = _sources() / source / "codelists.yml"
     return yaml_file.read(path) or {} if path.exists() else {}
+
+
+def _sources() -> Path:
+    """The folder of the sources, each with its own folder."""
+    return Path(str(files("lgsp.sources")))
 
 
 def names() -> list[str]:

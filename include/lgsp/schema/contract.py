@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lgsp import sql
 from lgsp.errors import ContractError
 from lgsp.schema import yaml_file
+from lgsp.schema.column import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,44 +27,11 @@ SEVERITIES = ("blocker", "error", "warning", "info")
 ENGINES = {"lgsp-row": None, "lgsp-table": "table"}
 SENDS_TO_QUARANTINE = ("blocker", "error")
 
-# The origin of a column of a merged table: the leading record (of the one-stop-shop, else of the portal), the record of
-# one role, the records of several roles as the linking SQL merges them, or (the default) computed from other columns. In an
-# indicator table a column can also be the same for all rows of a period; it is no part of a row and of its versions.
-COMPUTED, PERIOD = "computed", "period"
-ORIGINS = ("lead", "one_stop", "portal", "merged", COMPUTED, PERIOD)
-
 # Columns about how a row was published; they are not part of its content, and may differ between equal datasets.
 LINEAGE = ("batch_id", "snapshot_id")
 
 # Ratios are hashed as whole numbers: both databases compute these with the same IEEE operations.
 FLOAT_SCALE = 1_000_000_000_000
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a shared table."""
-
-    name: str
-    type: str
-    description: str
-    meaning_vi: str
-    is_required: bool
-    is_key: bool
-    is_partition: bool
-    origin: str = COMPUTED
-    unknown: str | None = None  # the value that means "not known", where the column has one
-    period: str | None = None  # with the origin `period`: the period of all rows, in a table without that column
-    feed: str = "dossiers"  # with the origin `period`: the feed whose time it is, dossiers or documents
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether sources fill it; such a column is also a column of their records."""
-        return self.origin not in (COMPUTED, PERIOD)
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether each row stores it."""
-        return self.origin != PERIOD
 
 
 @dataclass(frozen=True)
@@ -184,8 +152,7 @@ class Contract:
         """The statements that describe a table or view (`kind`) and its columns."""
         comments = [f"comment on {kind} {relation} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
         comments += [
-            f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
-            for c in columns
+            f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.note} ({c.note_vi})')};" for c in columns
         ]
         return "\n".join(comments)
 
@@ -198,7 +165,7 @@ class Contract:
             "timestamptz": pa.timestamp("us", "UTC"), "text[]": pa.list_(pa.string()), "double precision": pa.float64(),
         }  # fmt: skip
         fields = [
-            pa.field(c.name, types[c.type], metadata={"description": c.description, "description_vi": c.meaning_vi})
+            pa.field(c.name, types[c.type], metadata={"description": c.note, "description_vi": c.note_vi})
             for c in self.columns
         ]
         about = {"contract": f"lgsp.{self.name}", "version": self.version, "description": self.description}
@@ -243,22 +210,9 @@ def load(name: str) -> Contract:
     table: Any = document.schema_[0] if document.schema_ else None
     if table is None or table.name != name:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
-    columns = tuple(_column(item, path.name) for item in table.properties)
+    columns = tuple(Column.parse(item, path.name) for item in table.properties)
     rules = tuple(_rule(item, str(document.version), path.name, name) for item in table.quality or [])
     return Contract(name, str(document.version), table.description or "", table.businessName or "", columns, rules)
-
-
-def _column(item: Any, file: str) -> Column:
-    properties = {p.property: p.value for p in item.customProperties or []}
-    origin = str(properties.get("origin", COMPUTED))
-    if origin not in ORIGINS:
-        raise ContractError(f"{file}: column {item.name} has the origin {origin!r}; known are {', '.join(ORIGINS)}")
-    return Column(
-        name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
-        is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
-        origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
-        feed=str(properties.get("feed", "dossiers")),
-    )  # fmt: skip
 
 
 def _rule(item: Any, version: str, file: str, table: str) -> Rule:

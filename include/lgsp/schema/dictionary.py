@@ -12,14 +12,21 @@ READING = "How to read the tables, the files and the history of each table: [rea
 
 def markdown() -> str:
     """The whole dictionary; `docs/data-dictionary.md` is this text."""
-    lines = [
-        "# Data dictionary",
-        "",
-        "Generated from `include/lgsp/contracts/` by `lgsp dictionary`; edit the contracts.",
-        "",
-        READING,
-        "",
-    ]
+    generated = "Generated from `include/lgsp/contracts/` by `lgsp dictionary`; edit the contracts."
+    return "\n".join([*_head(generated, READING), *_body()])
+
+
+def published() -> str:
+    """The dictionary as a snapshot has it: without links to pages of the project."""
+    return "\n".join([*_head("All tables, columns and rules of this snapshot."), *_body()])
+
+
+def _head(*paragraphs: str) -> list[str]:
+    return [line for text in ("# Data dictionary", *paragraphs) for line in (text, "")]
+
+
+def _body() -> list[str]:
+    lines = list[str]()
     for table in contract.every():
         key = ", ".join(f"`{name}`" for name in table.key)
         lines += [
@@ -29,11 +36,11 @@ def markdown() -> str:
             "",
         ]
         lines += ["| column | type | meaning | nghĩa |", "| --- | --- | --- | --- |"]
-        lines += [f"| `{c.name}` | {c.type} | {c.description} | {c.meaning_vi} |" for c in table.columns]
+        lines += [f"| `{c.name}` | {c.type} | {c.note} | {c.note_vi} |" for c in table.columns]
         lines += ["", *_rules(table.rules)] if table.rules else []
         lines.append("")
     lines += ["## Batches", "", "Conditions on every batch as a whole, checked before it can be published.", ""]
-    return "\n".join([*lines, *_rules(contract.rules("batch")), ""])
+    return [*lines, *_rules(contract.rules("batch")), ""]
 
 
 def _partition(table: Contract) -> str:

@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lgsp.schema.contract import Column, Contract
+from lgsp.schema.column import Column
+from lgsp.schema.contract import Contract
 
 ARROW_TYPES = {
     "string": "text", "bool": "boolean", "int32": "integer", "int64": "bigint", "date32[day]": "date",

@@ -10,7 +10,8 @@ import pytest
 from lgsp.errors import ContractError
 from lgsp.harmonise import dossier_columns
 from lgsp.schema import contract, sources
-from lgsp.schema.contract import Column, Contract
+from lgsp.schema.column import Column
+from lgsp.schema.contract import Contract
 
 NEW = Column("applicant_age_group", "text", "Age group", "Nhóm tuổi", False, False, False, origin="lead")
 

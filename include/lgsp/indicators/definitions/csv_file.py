@@ -12,6 +12,7 @@ from typing import Any
 from lgsp.errors import ContractError
 from lgsp.indicators.definitions.source_row import SourceRow
 from lgsp.schema import contract, csv_file
+from lgsp.schema.column import Column
 
 
 def rows(name: str, path: Path) -> Iterator[SourceRow]:
@@ -24,7 +25,7 @@ def rows(name: str, path: Path) -> Iterator[SourceRow]:
         yield SourceRow(path.name, line, {n: _value(c, cells[n], path, line) for n, c in columns.items()})
 
 
-def _value(column: contract.Column, text: str, path: Path, line: int) -> Any:
+def _value(column: Column, text: str, path: Path, line: int) -> Any:
     if not text:
         if column.is_required or column.is_key:
             raise ContractError(f"{path.name} line {line}: {column.name} is missing")
