@@ -109,8 +109,9 @@ load-test: install-dev  ## Publish while eight readers read for a minute
 compose-test: install-dev  ## Build, start, backfill and remove docker-compose.yml; kill its scheduler in between
 	@$(BIN)/python include/docker/compose_test.py
 
-docs: install  ## Generate docs/data-dictionary.md from the contracts
+docs: install  ## Generate docs/data-dictionary.md and docs/contract-versions.yml from the contracts
 	@$(LGSP) dictionary > docs/data-dictionary.md
+	@$(LGSP) contract-versions docs/contract-versions.yml
 
 POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/check/sql include/lgsp/explain/sql include/lgsp/maintain/sql \
 	include/lgsp/report/sql include/lgsp/publish/sql/lists include/lgsp/publish/sql/reference include/lgsp/publish/sql/resolve \

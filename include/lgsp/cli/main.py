@@ -6,11 +6,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import click
 
-from lgsp import install, store
+from lgsp import files, install, store
 from lgsp.cli import publish as publishing
 from lgsp.cli.adopt import adopt
 from lgsp.cli.backup import backup, drill, restore
@@ -27,7 +28,7 @@ from lgsp.cli.report import report
 from lgsp.cli.status import status
 from lgsp.cli.sweep import sweep
 from lgsp.cli.webhooks import webhooks
-from lgsp.errors import LgspError
+from lgsp.errors import ContractError, LgspError
 from lgsp.schema import sources
 from lgsp.settings import Settings
 
@@ -136,6 +137,23 @@ def dictionary() -> None:
     from lgsp.schema import dictionary as data_dictionary
 
     click.echo(data_dictionary.markdown(), nl=False)
+
+
+@main.command("contract-versions")
+@click.argument("committed", type=click.Path(dir_okay=False, path_type=Path))
+@handles_errors
+def contract_versions(committed: Path) -> None:
+    """Write the file with what readers of each table depend on.
+
+    Fails, and changes nothing, when a contract was changed since the file was written and its version was not raised.
+    """
+    from lgsp.schema import compatibility
+
+    before = compatibility.parse(committed.read_text(encoding="utf-8")) if committed.exists() else {}
+    after = compatibility.current()
+    if problems := compatibility.problems(before, after):
+        raise ContractError("; ".join(problems))
+    files.replace(committed, compatibility.encode(after).encode())
 
 
 main.add_command(adopt)

@@ -9,10 +9,14 @@ from lgsp.schema.contract import Contract
 
 
 def format_fingerprint(table: Contract) -> str:
-    """The fingerprint of the format of a table's files; when it changes, the files must be written again."""
+    """The fingerprint of the format of a table's files; when it changes, the files must be written again.
+
+    A patch version of the contract changes texts only, so it does not count.
+    """
+    version = f"{table.version.rpartition('.')[0]}.0"
     columns = [f"{column.name} {column.type}" for column in table.columns]
     partition = table.partition.name if table.partition else ""
-    return fingerprint([table.version, partition, *table.key, *columns])
+    return fingerprint([version, partition, *table.key, *columns])
 
 
 def fingerprint(parts: Sequence[str]) -> str:
