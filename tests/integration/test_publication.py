@@ -252,6 +252,8 @@ def test_the_remote_side_follows_every_change_of_the_local_files(store: Installa
     rollback.roll_back(settings, 1, "Lan", "to see it elsewhere")
     current = remote.current()
     assert current is not None and current.snapshot_id == 3
+    stored = [key for key in remote.bucket.list_objects("files/contracts/") if key.endswith("/dossier.schema.json")]
+    assert len(stored) == 1, "three snapshots share the file"
     verify.verify_snapshot(settings)
     key = f"shared/{current.manifest}"
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")

@@ -132,3 +132,16 @@ def test_the_request_limit_of_a_source_can_be_set(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingError, match="whole number"):
         Settings.from_env({"LGSP_REQUESTS_PER_MINUTE_DOCUMENTS": "many"}).requests_per_minute("documents", 1)
+
+
+def test_addresses_for_readers_are_checked() -> None:
+    given = {"LGSP_BASE_URL": "https://data.example.gov.vn/lgsp/", "LGSP_CONTACT": "lgsp@example.gov.vn"}
+    settings = Settings.from_env(given)
+    assert (settings.base_url, settings.contact) == ("https://data.example.gov.vn/lgsp", "lgsp@example.gov.vn")
+    assert Settings.from_env({}).base_url is None and Settings.from_env({"LGSP_LICENCE": " "}).licence is None
+    for text in ("data.example.gov.vn", "https://", "https://data.example.gov.vn?x=1", "ftp://data.example.gov.vn"):
+        with pytest.raises(SettingError, match=r"LGSP_BASE_URL must be a web address"):
+            _ = Settings.from_env({"LGSP_BASE_URL": text}).base_url
+    for text in ("0905 123 456", "Lan", "lan@", "javascript:alert(1)"):
+        with pytest.raises(SettingError, match="LGSP_CONTACT must be"):
+            _ = Settings.from_env({"LGSP_CONTACT": text}).contact

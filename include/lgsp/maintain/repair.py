@@ -1,4 +1,4 @@
-"""Repairs published files: writes a lost or altered file again from SQL, byte for byte."""
+"""Repairs published files: writes a lost or altered file again, byte for byte: rows from SQL, descriptions from contracts."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from lgsp.errors import PublicationFailed
 from lgsp.maintain import verify
 from lgsp.publish import session
 from lgsp.schema import contract
+from lgsp.schema.installation import Installation
 from lgsp.settings import Settings
-from lgsp.snapshots import partitions, writer
-from lgsp.snapshots.manifest import ManifestFile
+from lgsp.snapshots import descriptions, partitions, writer
+from lgsp.snapshots.manifest import DescriptionFile, Manifest, ManifestFile
 from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.writer import EMPTY
 from lgsp.store.transaction import Transaction
 
 
 def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str]:
-    """Write each file of a snapshot (by default the newest) that differs from the signed manifest again from SQL.
+    """Write each file of a snapshot (by default the newest) that differs from the signed manifest again.
 
     Returns the paths of the repaired files. Raises PublicationFailed when the manifest itself was altered, or SQL no
     longer has the rows.
@@ -31,6 +32,7 @@ def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str
             for table, file in manifest_files(manifest)
             if _repair(settings.shared, publish_session.transaction, number, table, file)
         ]
+        repaired += _repair_descriptions(settings.shared, number, manifest)
         publish_session.commit(None)
     return repaired
 
@@ -38,7 +40,7 @@ def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str
 def _repair(root: Path, transaction: Transaction, snapshot_id: int, table: str, file: ManifestFile) -> bool:
     """Write one file again when it is missing or altered; returns whether it was."""
     path = root / "snapshots" / str(snapshot_id) / file["path"]
-    if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]:
+    if _is_unaltered(path, file["sha256"]):
         return False
     shared = contract.load(table)
     where = (
@@ -60,3 +62,34 @@ def _repair(root: Path, transaction: Transaction, snapshot_id: int, table: str, 
         files.replace(link, content)
     files.replace(path, content)
     return True
+
+
+def _repair_descriptions(root: Path, snapshot_id: int, manifest: Manifest) -> list[str]:
+    """Write the descriptions that are missing or altered again; their paths."""
+    described = manifest.get("descriptions")
+    if described is None:  # published by an older version
+        return []
+    installation = Installation.from_record(described["installation"])
+    return [f["path"] for f in described["files"] if _repair_description(root, snapshot_id, f, installation)]
+
+
+def _repair_description(root: Path, snapshot_id: int, file: DescriptionFile, installation: Installation) -> bool:
+    """Write one description again when it is missing or altered; returns whether it was."""
+    path = root / "snapshots" / str(snapshot_id) / file["path"]
+    if _is_unaltered(path, file["sha256"]):
+        return False
+    content = descriptions.encoded(installation).get(file["path"], b"")
+    if hashlib.sha256(content).hexdigest() != file["sha256"]:
+        raise PublicationFailed(
+            f"{path} cannot be written again: another version of lgsp wrote it; restore it from a copy"
+        )
+    altered = [
+        link for link in (root / "snapshots").glob(f"[0-9]*/{file['path']}") if path.exists() and link.samefile(path)
+    ]
+    for link in (*altered, path):
+        files.replace(link, content)
+    return True
+
+
+def _is_unaltered(path: Path, sha256: str) -> bool:
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

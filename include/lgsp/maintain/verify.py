@@ -23,7 +23,7 @@ from lgsp.schema import contract, fingerprint
 from lgsp.schema.contract import Contract
 from lgsp.settings import Settings
 from lgsp.snapshots import partitions, pointer, readback, recovery
-from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, parse
+from lgsp.snapshots.manifest import MANIFEST, SIGNATURE, Manifest, descriptions, parse
 from lgsp.snapshots.manifest import files as manifest_files
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.readback import Sums
@@ -220,6 +220,7 @@ def _sums(manifest: Manifest) -> dict[str, Sums]:
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
     listed = {folder / file["path"]: file["sha256"] for _, file in manifest_files(manifest)}
+    listed |= {folder / file["path"]: file["sha256"] for file in descriptions(manifest)}
     if catalog := manifest.get("catalog"):
         listed[folder / catalog["path"]] = catalog["sha256"]
     for path, sha256 in listed.items():

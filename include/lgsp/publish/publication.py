@@ -15,13 +15,14 @@ from uuid import uuid4
 
 import adbc_driver_manager
 
-from lgsp import signing
+from lgsp import signing, store
 from lgsp.check import results
 from lgsp.check.gate import SuiteResult
 from lgsp.errors import PublicationFailed
 from lgsp.publish.merge import Outcomes
 from lgsp.schema import contract
 from lgsp.schema.fingerprint import format_fingerprint
+from lgsp.schema.installation import Installation
 from lgsp.settings import Settings
 from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, readback, recovery, writer
@@ -88,7 +89,12 @@ def next_metadata(transaction: Transaction, batches: Sequence[str], as_of: str |
         "from ledger.publication order by snapshot_id desc limit 1"
     )
     newest, sha256, now = rows[0] if rows else (0, "", transaction.one("select clock_timestamp()::text"))
-    previous = PreviousSnapshot(snapshot_id=newest, manifest_sha256=sha256) if newest else None
+    previous = None
+    if newest:
+        epoch = transaction.one(
+            "select coalesce(max(epoch), 1) from ledger.epoch where first_snapshot <= $1::bigint", newest
+        )
+        previous = PreviousSnapshot(snapshot_id=newest, manifest_sha256=sha256, epoch=epoch)
     published_at = datetime.fromisoformat(now).astimezone(LOCAL).isoformat()
     epoch = transaction.one("select max(epoch) from ledger.epoch")
     number = next_snapshot_id(transaction)
@@ -111,7 +117,8 @@ def write(
     facts = metadata.as_manifest() | {
         "periods": as_of_by_period.sums(transaction, metadata.snapshot_id), "records": sums,
     }  # fmt: skip
-    manifest_sha256 = snapshot.finish(facts, files, signing_key)
+    installation = Installation.of(settings, store.url(settings))
+    manifest_sha256 = snapshot.finish(facts, files, signing_key, installation)
     if replica := recovery.remote(settings, transaction):
         replica.stage(snapshot.folder, metadata.snapshot_id, metadata.token)
     _record(transaction, metadata, manifest_sha256, files, judgement, signing_key, seconds)

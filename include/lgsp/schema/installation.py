@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sqlalchemy.engine import make_url
 
@@ -32,6 +34,15 @@ class Installation:
             host=address.host or cls.host, port=address.port or cls.port, database=address.database or cls.database,
             base_url=settings.base_url, contact=settings.contact, licence=settings.licence, retention=settings.retention,
         )  # fmt: skip
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Installation:
+        """The installation of a record that `as_record` made."""
+        return cls(**{**record, "retention": Retention(**record["retention"])})
+
+    def as_record(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        return asdict(self)
 
     @property
     def contact_address(self) -> str | None:

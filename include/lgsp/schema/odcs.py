@@ -133,9 +133,9 @@ def _service_levels(installation: Installation) -> Iterator[dict[str, Any]]:
     levels = [
         ("freshness", hours, "h", "The time up to which a source was read is at most this far behind; after that an alarm is raised"),
         ("frequency", 1, "d", "A snapshot follows every change that a source reports, at least once a day"),
-        ("retention", keeps.every_days, "d", "The files of every snapshot stay readable this long after it was replaced"),
-        ("retention", keeps.daily_days, "d", "… and those of the last snapshot of each local day"),
-        ("retention", keeps.monthly_months, "mo", "… and those of the last snapshot of each month"),
+        ("retention", keeps.every_days, "d", "The files of every snapshot stay readable this long after the next one"),
+        ("retention", keeps.daily_days, "d", "The files of the last snapshot of each local day stay readable this long"),
+        ("retention", keeps.monthly_months, "mo", "The files of the last snapshot of each month stay readable this long"),
     ]  # fmt: skip
     for number, (name, value, unit, description) in enumerate(levels, 1):
         yield {"id": f"{name}_{number}", "property": name, "value": value, "unit": unit, "description": description}

@@ -1,24 +1,33 @@
-"""Describe a snapshot as a DCAT 3 catalogue in JSON-LD, for data portals and for people who search for data.
+"""Describe a snapshot as a DCAT-AP 3 catalogue in JSON-LD, for data portals and for people who search for data.
 
-Everything in it comes from the contracts and the manifest, so the same snapshot always gives the same bytes. Addresses
-are relative to the catalogue, so they stay correct where the snapshot's folder is copied or served.
+Everything in it comes from the contracts, the manifest and the settings, so the same snapshot always gives the same bytes.
+Identifiers are those of the read API. With LGSP_BASE_URL so are the addresses; without it, addresses are relative to the
+catalogue, so they stay correct where the snapshot's folder is copied or served.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from lgsp.schema import contract
-from lgsp.schema.contract import Column, Contract
+from lgsp.schema import contract, odcs
+from lgsp.schema.column import Column
+from lgsp.schema.contract import Contract
+from lgsp.schema.installation import Installation
+from lgsp.snapshots.descriptions import FOLDER
 from lgsp.snapshots.manifest import Manifest, ManifestFile
 
 PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 EU = "http://publications.europa.eu/resource/authority"
+COUNTRY = f"{EU}/country/VNM"
+ODATA = "http://docs.oasis-open.org/odata/odata/v4.0/"
+# Without LGSP_BASE_URL identifiers begin with an address that nobody can have (RFC 2606).
+PLACEHOLDER = "https://lgsp.example"
 
 # Inline, so that a reader without a network can parse it.
 CONTEXT = {
@@ -30,6 +39,7 @@ CONTEXT = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "spdx": "http://spdx.org/rdf/terms#",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "csvw:column": {"@container": "@list"},
     "csvw:primaryKey": {"@container": "@list"},
@@ -42,8 +52,9 @@ CONTEXT = {
 } | {
     name: {"@type": "@id"}
     for name in (
-        "dcat:accessURL", "dcat:downloadURL", "dcat:mediaType", "dcat:theme", "dct:accrualPeriodicity", "dct:language",
-        "dct:spatial", "spdx:algorithm",
+        "dcat:accessURL", "dcat:downloadURL", "dcat:endpointDescription", "dcat:endpointURL", "dcat:hasVersion", "dcat:mediaType",
+        "dcat:previousVersion", "dcat:theme", "dcat:themeTaxonomy", "dct:accessRights", "dct:accrualPeriodicity", "dct:format", "dct:language",
+        "dct:license", "dct:spatial", "spdx:algorithm", "vcard:hasEmail", "vcard:hasURL",
     )
 }  # fmt: skip
 
@@ -60,7 +71,9 @@ DESCRIPTION = (
     "Thủ tục hành chính, văn bản và chỉ số của mọi cơ quan, hợp nhất từ ba hệ thống; mọi bảng thuộc cùng một lần công bố, ở dạng SQL và Parquet",
 )
 PUBLISHER = ("The province that runs this installation", "Tỉnh vận hành hệ thống này")
-# No licence is stated: the province decides how others may use the data; sharing between state bodies is not open data.
+CONTACT = ("The operators of this installation", "Đội vận hành hệ thống này")
+SERVICE = ("Read API of the shared dataset", "API đọc bộ dữ liệu dùng chung")
+# No licence is stated unless LGSP_LICENCE names one: the province decides how others may use the data; sharing between state bodies is not open data.
 RIGHTS = (
     "Shared between state bodies by default; contains no personal name, phone number, address or identity number",
     "Dùng chung mặc định giữa các cơ quan nhà nước; không chứa họ tên, số điện thoại, địa chỉ, số định danh cá nhân",
@@ -68,62 +81,152 @@ RIGHTS = (
 KEYWORDS = (("administrative procedures", "thủ tục hành chính"), ("public services", "dịch vụ công"))
 
 
-def document(manifest: Manifest) -> bytes:
+@dataclass(frozen=True)
+class Catalogue:
+    """A snapshot and the installation that published it: what all parts of its description share."""
+
+    manifest: Manifest
+    installation: Installation
+
+    @property
+    def root(self) -> str:
+        """The address of the read API, below which everything has its identifier."""
+        return f"{self.installation.base_url or PLACEHOLDER}/v1"
+
+    @property
+    def version(self) -> str:
+        """The snapshot as the read API writes it."""
+        return f"{self.manifest.get('epoch', 1)}-{self.manifest['snapshot_id']}"
+
+    @property
+    def previous(self) -> str | None:
+        """The snapshot before; None for the first, and where its epoch was not recorded."""
+        previous = self.manifest.get("previous")
+        return f"{previous['epoch']}-{previous['snapshot_id']}" if previous and "epoch" in previous else None
+
+    def address(self, path: str, in_api: str) -> str:
+        """The address of something: in the read API if it has one, else its path in the snapshot's folder."""
+        return f"{self.root}/{in_api}" if self.installation.base_url else path
+
+    @property
+    def responsible(self) -> dict[str, Any]:
+        """Publisher, contact and access rights, as catalogue, datasets and service have them."""
+        contact = {"@id": f"{self.root}/catalog#contact"}
+        return {
+            "dct:publisher": {"@id": f"{self.root}/catalog#publisher"}, "dcat:contactPoint": contact,
+            "dct:accessRights": f"{EU}/access-right/RESTRICTED",
+        }  # fmt: skip
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The licence, if the province states one, and the rights, as distributions and service have them."""
+        licence = {"dct:license": self.installation.licence} if self.installation.licence else {}
+        return {**licence, "dct:rights": {"@id": f"{self.root}/catalog#rights"}}
+
+
+def document(manifest: Manifest, installation: Installation) -> bytes:
     """The catalogue of the snapshot that a manifest describes, as JSON-LD: the content of `catalog.json`.
 
     `dct:issued` is the manifest's `published_at` and `dct:modified` its `as_of`, the time up to which the data reach.
     """
-    tables = manifest["tables"]
-    catalog = {
+    catalogue = Catalogue(manifest, installation)
+    tables = [shared for shared in contract.every() if shared.name in manifest["tables"]]
+    agent = {"@id": f"{catalogue.root}/catalog#publisher", "@type": "foaf:Agent", "foaf:name": _texts(*PUBLISHER)}
+    rights = {"@id": f"{catalogue.root}/catalog#rights", "@type": "dct:RightsStatement", "rdfs:label": _texts(*RIGHTS)}
+    every_file = [file for table in manifest["tables"].values() for file in table["files"]]
+    described = {
         "@context": CONTEXT,
-        "@id": "#catalog",
+        "@id": f"{catalogue.root}/catalog",
         "@type": "dcat:Catalog",
         "dct:title": _texts(*TITLE),
         "dct:description": _texts(*DESCRIPTION),
-        "dct:publisher": {"@id": "#publisher", "@type": "foaf:Agent", "foaf:name": _texts(*PUBLISHER)},
         "dct:language": [f"{EU}/language/VIE", f"{EU}/language/ENG"],
-        "dct:accessRights": {"@type": "dct:RightsStatement", "rdfs:label": _texts(*RIGHTS)},
+        "dct:spatial": COUNTRY,
+        "dcat:themeTaxonomy": f"{EU}/data-theme",
+        **catalogue.responsible,
+        **catalogue.terms,
+        "dct:publisher": agent,
+        "dct:rights": rights,
+        "dcat:contactPoint": _contact(catalogue),
         "dcat:version": str(manifest["snapshot_id"]),
         **_times(manifest),
-        "dcat:dataset": [_dataset(shared, manifest) for shared in contract.every() if shared.name in tables],
+        **_temporal(every_file),
+        "dcat:dataset": [_dataset(shared, catalogue) for shared in tables],
+        **({"dcat:service": _service(catalogue, tables)} if installation.base_url else {}),
     }
-    return orjson.dumps(catalog, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(described, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def _dataset(shared: Contract, manifest: Manifest) -> dict[str, Any]:
-    snapshot_id, table = manifest["snapshot_id"], manifest["tables"][shared.name]
+def _contact(catalogue: Catalogue) -> dict[str, Any]:
+    address = catalogue.installation.contact_address
+    kind = "vcard:hasEmail" if address and address.startswith("mailto:") else "vcard:hasURL"
+    contact = {"@id": f"{catalogue.root}/catalog#contact", "@type": "vcard:Organization", "vcard:fn": _texts(*CONTACT)}
+    return {**contact, kind: address} if address else contact
+
+
+def _service(catalogue: Catalogue, tables: Sequence[Contract]) -> dict[str, Any]:
+    """The read API."""
+    return {
+        "@id": f"{catalogue.root}/",
+        "@type": "dcat:DataService",
+        "dct:title": _texts(*SERVICE),
+        "dcat:endpointURL": f"{catalogue.root}/",
+        "dcat:endpointDescription": f"{catalogue.root}/openapi.json",
+        "dct:conformsTo": {"@id": ODATA, "@type": "dct:Standard", "dct:title": "OData 4.0"},
+        "dcat:servesDataset": [{"@id": f"{catalogue.root}/{shared.name}"} for shared in tables],
+        **catalogue.responsible,
+        **catalogue.terms,
+    }
+
+
+def _dataset(shared: Contract, catalogue: Catalogue) -> dict[str, Any]:
+    snapshot_id, table = catalogue.manifest["snapshot_id"], catalogue.manifest["tables"][shared.name]
     english = shared.name.replace("_", " ")
     keywords = (*KEYWORDS, (english, shared.meaning_vi.lower()))
     return {
-        "@id": f"#{shared.name}",
+        "@id": f"{catalogue.root}/{shared.name}",
         "@type": "dcat:Dataset",
         "dct:identifier": f"lgsp.{shared.name}",
         "dct:title": _texts(english, shared.meaning_vi),
         "dct:description": _texts(shared.description, shared.meaning_vi),
-        "dct:publisher": {"@id": "#publisher"},
+        **catalogue.responsible,
+        "dct:language": [f"{EU}/language/VIE", f"{EU}/language/ENG"],
+        "dct:spatial": COUNTRY,
         "dcat:keyword": [word for pair in keywords for word in _texts(*pair)],
         "dcat:theme": f"{EU}/data-theme/GOVE",
-        "dcat:version": str(snapshot_id),
+        **_versions(shared, catalogue),
         "adms:versionNotes": _texts(
             "The number of the snapshot; all tables of a catalogue have the same number",
             "Số thứ tự lần công bố; mọi bảng trong danh mục có cùng số",
         ),
         "dct:accrualPeriodicity": f"{EU}/frequency/DAILY",
         "dct:conformsTo": {
+            "@id": catalogue.address(f"{FOLDER}/{shared.name}{odcs.SUFFIX}", f"contracts/{shared.name}"),
             "@type": "dct:Standard", "dct:identifier": f"lgsp.{shared.name}", "dct:title": f"lgsp.{shared.name} {shared.version}",
             "dcat:version": shared.version,
         },
         "dct:extent": {"@type": "dct:SizeOrDuration", "rdf:value": table["rows"], "rdfs:label": f"{table['rows']} rows"},
-        **_times(manifest),
+        **_times(catalogue.manifest),
         **_temporal(table["files"]),
         "csvw:tableSchema": {
             "@type": "csvw:Schema", "csvw:primaryKey": list(shared.key), "csvw:column": [_column(c) for c in shared.columns],
         },
-        "dcat:distribution": [_parquet(shared, table["files"]), _sql(shared, snapshot_id)],
+        "dcat:distribution": [_parquet(shared, catalogue, table["files"]), _sql(shared, catalogue, snapshot_id)],
     }  # fmt: skip
 
 
-def _parquet(shared: Contract, files: Sequence[ManifestFile]) -> dict[str, Any]:
+def _versions(shared: Contract, catalogue: Catalogue) -> dict[str, Any]:
+    """The number of the snapshot, and the identifiers of this version of the table and of the one before."""
+    versions: dict[str, Any] = {
+        "dcat:version": str(catalogue.manifest["snapshot_id"]),
+        "dcat:hasVersion": f"{catalogue.root}/at/{catalogue.version}/{shared.name}",
+    }
+    if catalogue.previous:
+        versions["dcat:previousVersion"] = f"{catalogue.root}/at/{catalogue.previous}/{shared.name}"
+    return versions
+
+
+def _parquet(shared: Contract, catalogue: Catalogue, files: Sequence[ManifestFile]) -> dict[str, Any]:
     description = ("Parquet files, zstd", "Tệp Parquet, nén zstd")
     if shared.partition:
         column = shared.partition.name
@@ -132,17 +235,25 @@ def _parquet(shared: Contract, files: Sequence[ManifestFile]) -> dict[str, Any]:
             f"Tệp Parquet, nén zstd, chia theo tháng của {column} vào thư mục month=YYYY-MM",
         )
     distribution: dict[str, Any] = {
-        "@id": f"#{shared.name}-parquet",
+        "@id": f"{catalogue.root}/{shared.name}#parquet",
         "@type": "dcat:Distribution",
         "dct:title": _texts(f"{shared.name} in Parquet", f"{shared.name} ở dạng Parquet"),
         "dct:description": _texts(*description),
+        "dct:format": f"{EU}/file-type/PARQUET",
         "dcat:mediaType": PARQUET,
-        "dcat:accessURL": f"{shared.name}/",
+        # the manifest lists the files of a table; the read API has no folders
+        "dcat:accessURL": catalogue.address(f"{shared.name}/", f"at/{catalogue.version}/manifest.json"),
         "dcat:byteSize": sum(file["bytes"] for file in files),
+        **_times(catalogue.manifest),
+        **catalogue.terms,
     }
+    if catalogue.installation.base_url:
+        distribution["dcat:accessService"] = {"@id": f"{catalogue.root}/"}
     if len(files) == 1:
         (file,) = files
-        distribution["dcat:downloadURL"] = file["path"]
+        distribution["dcat:downloadURL"] = catalogue.address(
+            file["path"], f"at/{catalogue.version}/files/{file['path']}"
+        )
         distribution["spdx:checksum"] = {
             "@type": "spdx:Checksum",
             "spdx:algorithm": "spdx:checksumAlgorithm_sha256",
@@ -151,19 +262,22 @@ def _parquet(shared: Contract, files: Sequence[ManifestFile]) -> dict[str, Any]:
     return distribution
 
 
-def _sql(shared: Contract, snapshot_id: int) -> dict[str, Any]:
-    table = f"shared.{shared.name}"
+def _sql(shared: Contract, catalogue: Catalogue, snapshot_id: int) -> dict[str, Any]:
+    table, place = f"shared.{shared.name}", catalogue.installation
     as_of = f"history.{shared.name}_as_of({snapshot_id})"
     return {
-        "@id": f"#{shared.name}-sql",
+        "@id": f"{catalogue.root}/{shared.name}#sql",
         "@type": "dcat:Distribution",
         "dct:title": _texts(f"{shared.name} in SQL", f"{shared.name} ở dạng SQL"),
         "dct:description": _texts(
             f"Table {table} in PostgreSQL shows the newest snapshot; {as_of} shows this one",
             f"Bảng {table} trong PostgreSQL là dữ liệu của lần công bố mới nhất; {as_of} là dữ liệu của lần công bố này",
         ),
-        "dct:format": "PostgreSQL",
-        "dcat:accessURL": f"urn:lgsp:sql:{table}",
+        "dct:identifier": table,
+        "dct:format": f"{EU}/file-type/SQL",
+        "dcat:accessURL": f"postgresql://{place.host}:{place.port}/{place.database}",
+        **_times(catalogue.manifest),
+        **catalogue.terms,
     }
 
 
@@ -176,7 +290,7 @@ def _column(column: Column) -> dict[str, Any]:
             "@type": "csvw:Datatype", "csvw:base": DATATYPES[column.type], "rdfs:label": column.type,
         },
         "dct:title": _texts(column.name.replace("_", " "), column.meaning_vi),
-        "dct:description": _texts(column.description, column.meaning_vi),
+        "dct:description": _texts(column.note, column.note_vi),
     }  # fmt: skip
 
 

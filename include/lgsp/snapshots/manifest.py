@@ -41,11 +41,28 @@ class ManifestLink(TypedDict):
     sha256: str
 
 
+class DescriptionFile(TypedDict):
+    """A file that describes tables: its path in the snapshot's folder, its size in bytes and its SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Descriptions(TypedDict):
+    """The files that describe the tables, and what they are made of: a fingerprint of the program, and the installation."""
+
+    program: str
+    installation: dict[str, Any]
+    files: list[DescriptionFile]
+
+
 class PreviousSnapshot(TypedDict):
-    """The snapshot before."""
+    """The snapshot before, and the epoch it belongs to."""
 
     snapshot_id: int
     manifest_sha256: str
+    epoch: NotRequired[int]
 
 
 class Manifest(TypedDict):
@@ -65,6 +82,7 @@ class Manifest(TypedDict):
     signing_key: str
     tables: dict[str, ManifestTable]
     catalog: NotRequired[ManifestLink]
+    descriptions: NotRequired[Descriptions]
     periods: NotRequired[dict[str, str]]  # the sums of history.as_of_by_period
     records: NotRequired[
         dict[str, Any]
@@ -96,3 +114,9 @@ def files(manifest: Manifest) -> Iterator[tuple[str, ManifestFile]]:
     for name, table in manifest["tables"].items():
         for file in table["files"]:
             yield name, file
+
+
+def descriptions(manifest: Manifest) -> list[DescriptionFile]:
+    """Every file that describes tables; none in a snapshot of an older version."""
+    described = manifest.get("descriptions")
+    return described["files"] if described else []

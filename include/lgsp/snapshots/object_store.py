@@ -1,6 +1,7 @@
 """Replicate the shared Parquet files to S3-compatible storage, after the local files.
 
 <prefix>/files/<table>/<months>/month=2022-06/<sha>.parquet   named by content, put once
+<prefix>/files/contracts/<sha>/dossier.odcs.yaml     descriptions of tables, in a folder named by content, put once
 <prefix>/files/<id>.<token>.catalog.json             in the same folder as the files: its addresses are relative
 <prefix>/manifests/<id>.<token>.json.sig
 <prefix>/manifests/<id>.<token>.json                 put last: when it exists, everything that it names exists
@@ -24,7 +25,7 @@ from pathlib import Path
 import orjson
 
 from lgsp.errors import PublicationFailed
-from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, files, parse
+from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, descriptions, files, parse
 from lgsp.snapshots.s3 import ATTEMPTS, URL_VARIABLE, Bucket, RemoteFailed, StoredObject, for_each
 
 log = logging.getLogger(__name__)
@@ -51,16 +52,20 @@ class RetainedSnapshot:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One data file as a manifest lists it."""
+    """One data file, or description of a table, as a manifest lists it."""
 
     path: str
     bytes: int
     sha256: str
+    is_named_by_content: bool = True
 
     @property
     def key(self) -> str:
-        """Its key, relative to `current.json`."""
-        return f"files/{self.path}"
+        """Its key, relative to `current.json`; unlike its path it is the same only for the same content."""
+        if self.is_named_by_content:
+            return f"files/{self.path}"
+        folder, _, name = self.path.rpartition("/")
+        return f"files/{folder}/{self.sha256[:32]}/{name}"
 
 
 @dataclass(frozen=True)
@@ -337,8 +342,10 @@ def _catalog_key(snapshot_id: int, token: int) -> str:
 
 
 def _files(manifest: bytes) -> list[DataFile]:
-    """The data files that a manifest lists."""
-    return [DataFile(file["path"], int(file["bytes"]), file["sha256"]) for _, file in files(parse(manifest, MANIFEST))]
+    """The data files and descriptions that a manifest lists."""
+    parsed = parse(manifest, MANIFEST)
+    data = [DataFile(file["path"], int(file["bytes"]), file["sha256"]) for _, file in files(parsed)]
+    return data + [DataFile(f["path"], f["bytes"], f["sha256"], False) for f in descriptions(parsed)]
 
 
 def _local_files(folder: Path, snapshot: RetainedSnapshot) -> list[DataFile]:

@@ -1,6 +1,7 @@
 """Write a snapshot as immutable Parquet files named by content, with a signed manifest, and activate it.
 
 shared/snapshots/<id>/<table>/<months>/month=2022-06/<sha>.parquet   a plain dataset for any reader
+shared/snapshots/<id>/contracts/…                           what describes the tables (`descriptions.py`)
 shared/snapshots/<id>/manifest.json, manifest.json.sig, catalog.json
 shared/current -> snapshots/<id>                            moved after the commit, repaired by `recover`
 
@@ -28,9 +29,10 @@ import pyarrow.parquet as pq
 from lgsp import files as durable
 from lgsp.files import sync_folder
 from lgsp.schema.contract import Contract
+from lgsp.schema.installation import Installation
 from lgsp.signing import SigningKey
-from lgsp.snapshots import dcat, pointer
-from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, ManifestFile, ManifestTable
+from lgsp.snapshots import dcat, descriptions, pointer
+from lgsp.snapshots.manifest import CATALOG, MANIFEST, SIGNATURE, Manifest, ManifestFile, ManifestTable, parse
 from lgsp.snapshots.manifest import encode as encode_manifest
 from lgsp.snapshots.readback import NO_ROWS, Sums, read_sums_of_each
 
@@ -123,8 +125,10 @@ class SnapshotWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def finish(self, facts: Mapping[str, Any], files: list[File], signing_key: SigningKey) -> str:
-        """Write the catalogue and the signed manifest and flush everything to disk; the SHA-256 of the manifest.
+    def finish(
+        self, facts: Mapping[str, Any], files: list[File], signing_key: SigningKey, installation: Installation
+    ) -> str:
+        """Write descriptions, catalogue and signed manifest, and flush everything to disk; the SHA-256 of the manifest.
 
         `facts` are further entries of the manifest, such as the verdict and the time of the data.
         """
@@ -138,7 +142,8 @@ class SnapshotWriter:
                 "tables": _tables(files),
             },
         )
-        catalog = dcat.document(content)
+        content["descriptions"] = descriptions.write(self.folder, installation, *self._previous(content))
+        catalog = dcat.document(content, installation)
         durable.write(self.folder / CATALOG, catalog)
         content["catalog"] = {"path": CATALOG, "sha256": hashlib.sha256(catalog).hexdigest()}
         manifest = encode_manifest(content)
@@ -148,6 +153,14 @@ class SnapshotWriter:
             sync_folder(Path(folder))
         sync_folder(self.folder.parent)
         return hashlib.sha256(manifest).hexdigest()
+
+    def _previous(self, content: Manifest) -> tuple[Path | None, Manifest | None]:
+        """The folder and the manifest of the previous snapshot; None where there is none, or its files are lost."""
+        previous = content.get("previous")
+        folder = self.root / "snapshots" / str(previous["snapshot_id"]) if previous else None
+        if folder is None or not (folder / MANIFEST).exists():
+            return None, None
+        return folder, parse((folder / MANIFEST).read_bytes(), folder)
 
 
 def encode(contract: Contract, rows: pa.Table) -> pa.Buffer:
