@@ -1,5 +1,5 @@
--- Creates the two databases of an installation, each with its own owner. PostgreSQL's image runs this once, when its
--- volume is empty.
+-- Creates the two databases of an installation, each with its own owner, and closes what no reader needs. PostgreSQL's image
+-- runs this once, when its volume is empty.
 \set ON_ERROR_STOP on
 \getenv lgsp_password LGSP_DATABASE_PASSWORD
 \getenv airflow_password AIRFLOW_DATABASE_PASSWORD
@@ -10,4 +10,12 @@ create database lgsp owner lgsp;
 
 create role airflow login password :'airflow_password';
 create database airflow owner airflow;
-revoke connect on database airflow from public;
+revoke all on database airflow, postgres, template1 from public;
+
+-- They get a connection whatever readers hold: see reserved_connections in docker-compose.yml.
+grant pg_use_reserved_connections to lgsp, airflow;
+-- To limit the temporary files of readers.
+grant set on parameter temp_file_limit to lgsp;
+
+\connect lgsp
+\i /administrator.sql

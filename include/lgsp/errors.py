@@ -49,6 +49,10 @@ class StoreRefused(PublicationFailed):
         self.error = error
 
 
+class PublishLockHeld(PublicationFailed):
+    """Another publisher has the publish lock for too long; the message names its session."""
+
+
 class NothingPublished(PublicationFailed):
     """There is no snapshot yet."""
 

@@ -17,8 +17,20 @@ from lgsp.schema import contract, records, sources
 from lgsp.schema.fingerprint import fingerprint
 from lgsp.settings import LEASE_SECONDS, Settings
 from lgsp.sql import one_row
-from lgsp.store import as_of_by_period, connect, contract_columns, decisions, epochs, history, migrations, record_sums
-from lgsp.store.transaction import PUBLISH_LOCK
+from lgsp.store import (
+    as_of_by_period,
+    connect,
+    contract_columns,
+    decisions,
+    epochs,
+    history,
+    migrations,
+    readers,
+    record_sums,
+    row_scope,
+)
+from lgsp.store.embedded_postgres import Server
+from lgsp.store.transaction import PUBLISH_LOCK_DDL, TAKE_PUBLISH_LOCK
 from lgsp.vietnam import working_days
 
 log = logging.getLogger(__name__)
@@ -26,9 +38,6 @@ log = logging.getLogger(__name__)
 OLDEST_VERSION = 150000  # PostgreSQL 15
 
 SCHEMAS = ("shared", "history", "ledger", "record", "indicator", "restricted")
-
-# The advisory lock of the process that creates or upgrades the store.
-INIT_LOCK = 0x16_59_01
 
 # How long one statement of an upgrade waits for a table, and how long the upgrade is tried.
 LOCK_MILLISECONDS = 300
@@ -38,7 +47,7 @@ UPGRADE_SECONDS = 600.0
 # The statements that grant the rights of each role.
 GRANTS = migrations.grants()
 
-ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator")
+ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator", row_scope.ROLE)
 
 
 def init(settings: Settings, *, is_adopting: bool = False) -> None:
@@ -62,8 +71,11 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
             log.warning(
                 "the upgrade waits for an open transaction and is tried again in %.1f s: %s", pause, _holders(settings)
             )
+            readers.end_over_limits(settings)
         time.sleep(pause)
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
+    if not settings.database_url:
+        Server(settings.home).close_databases()
     if not is_adopting:  # decisions of an older version, or of a command that was interrupted after its commit
         with connect(settings) as connection:
             decisions.write_journal(settings, connection)
@@ -76,9 +88,8 @@ def _init(settings: Settings, is_adopting: bool) -> None:
             epochs.check(settings, connection)
         if connection.info.server_version < OLDEST_VERSION:
             raise SettingError(f"PostgreSQL 15 or newer is needed, not {connection.info.server_version // 10000}")
+        _lock(connection)
         connection.execute(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
-        for lock in (INIT_LOCK, PUBLISH_LOCK):  # a publication locks the tables in another order
-            connection.execute("select pg_advisory_xact_lock(%s)", [lock])
         connection.execute(f"set local lock_timeout = '{LOCK_MILLISECONDS}ms'")
         has_roles = _create_roles(connection)
         for schema in SCHEMAS:
@@ -103,12 +114,40 @@ def _init(settings: Settings, is_adopting: bool) -> None:
         epochs.begin(settings, connection)
         working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
         if has_roles:
+            for statement in row_scope.statements(connection):
+                connection.execute(statement)
             _transfer_ownership(connection)
             connection.execute(GRANTS)
+            _restrict_logins(connection)
         connection.execute(
             "with previous as (delete from ledger.installation returning derived_by) "
             "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from previous",
             [_fingerprints(settings)],
+        )
+
+
+def _lock(connection: psycopg.Connection[dict[str, object]]) -> None:
+    """Take the publish lock until the transaction ends: no publication and no other upgrade runs meanwhile."""
+    statement = f"create schema if not exists ledger; {PUBLISH_LOCK_DDL}"
+    try:
+        connection.execute(statement)
+    except psycopg.errors.UniqueViolation:  # another process created them while this one waited for it
+        connection.rollback()
+        connection.execute(statement)
+    connection.execute(TAKE_PUBLISH_LOCK)
+
+
+def _restrict_logins(connection: psycopg.Connection[dict[str, object]]) -> None:
+    """Take from all logins of the database what harms it, as far as the current user may; a warning where it may not."""
+    row = one_row(connection.execute(
+        "select rolsuper, has_function_privilege('public', 'lo_create(oid)', 'execute') as is_open from pg_roles where rolname = current_user"
+    ))  # fmt: skip
+    if row["rolsuper"]:
+        connection.execute(migrations.for_administrator())
+    elif row["is_open"]:
+        log.warning(
+            "readers can create large objects until the administrator of the database has run %s in it",
+            "include/lgsp/store/ddl/administrator.sql",
         )
 
 
@@ -163,7 +202,9 @@ def program_fingerprint() -> str:
             *migrations.routines(),
             *(as_of_by_period.view(table, table.names) for table in contract.every() if table.period_column),
             *_derived_objects(),
+            *row_scope.definitions(),
             GRANTS,
+            migrations.for_administrator(),
             repr(working_days.tables()),
         ]
     )

@@ -19,6 +19,8 @@ from lgsp.errors import SettingError
 
 # Longer than the longest step of a publication that sends nothing to the server (linking or writing one group of records).
 LEASE_SECONDS = 600
+# How long a publisher waits for another one.
+PUBLISH_WAIT_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,15 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class ReaderLimits:
+    """How long a reader's statement, transaction and session may last, in seconds; one that lasts longer is ended."""
+
+    statement_seconds: int = 600
+    transaction_seconds: int = 3600
+    session_seconds: int = 86_400
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one installation: its home folder, its database and the environment they were read from."""
 
@@ -240,6 +251,20 @@ class Settings:
     def publish_lease_seconds(self) -> int:
         """The publish lease: a publisher that sends nothing to the database for this long loses the publish lock."""
         return self._number("LGSP_PUBLISH_LEASE_SECONDS", LEASE_SECONDS)
+
+    @property
+    def publish_wait_seconds(self) -> int:
+        """How long a publisher waits for another one before it gives up."""
+        return self._number("LGSP_PUBLISH_WAIT_SECONDS", PUBLISH_WAIT_SECONDS)
+
+    @property
+    def reader_limits(self) -> ReaderLimits:
+        """How long the sessions, transactions and statements of readers may last."""
+        return ReaderLimits(
+            statement_seconds=self._number("LGSP_READER_STATEMENT_SECONDS", ReaderLimits.statement_seconds),
+            transaction_seconds=self._number("LGSP_READER_TRANSACTION_SECONDS", ReaderLimits.transaction_seconds),
+            session_seconds=self._number("LGSP_READER_SESSION_SECONDS", ReaderLimits.session_seconds),
+        )
 
     @property
     def shared_url(self) -> str | None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-COMMIT, LOCK = b"COMMIT\0", b"pg_advisory_lock"
+from lgsp.store.transaction import TAKE_PUBLISH_LOCK
+
+COMMIT, LOCK = b"COMMIT\0", TAKE_PUBLISH_LOCK.encode()
 
 
 @dataclass

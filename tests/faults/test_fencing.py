@@ -19,7 +19,7 @@ from lgsp import publish, store
 from lgsp.errors import PublicationFailed
 from lgsp.snapshots import pointer
 from lgsp.store.embedded_postgres import Server
-from lgsp.store.transaction import END_HANGING, PUBLISH_LOCK
+from lgsp.store.transaction import END_HANGING, TAKE_PUBLISH_LOCK
 from tests.faults import stores
 from tests.integration.conftest import Installation, installed
 
@@ -132,7 +132,7 @@ def session(harmed: Installation) -> Iterator[psycopg.Connection[tuple[int]]]:
 
 
 def _lock(session: psycopg.Connection[tuple[int]]) -> None:
-    session.execute(f"select pg_advisory_lock({PUBLISH_LOCK})")
+    session.execute(TAKE_PUBLISH_LOCK)
 
 
 def _token(session: psycopg.Connection[tuple[int]]) -> int:
@@ -152,7 +152,6 @@ def test_p8_only_the_holder_of_the_publish_lock_can_publish(
     with pytest.raises(psycopg.errors.CheckViolation, match="does not hold the publish lock"):
         session.commit()
     _lock(session)
-    session.commit()
     token = _token(session)
     harmed.query("select nextval('ledger.publish_token')")  # another publisher had a session since
     _insert_publication(session, token)
@@ -167,6 +166,7 @@ def test_p8_only_the_holder_of_the_publish_lock_can_publish(
             session.execute(statement)
         session.rollback()
     assert stores.newest(harmed) == 1
+    _lock(session)
     _insert_publication(session, _token(session))
     session.commit()
     assert stores.newest(harmed) == 2
@@ -175,8 +175,6 @@ def test_p8_only_the_holder_of_the_publish_lock_can_publish(
 def test_p11_the_store_refuses_a_snapshot_that_broke_a_rule(
     harmed: Installation, session: psycopg.Connection[tuple[int]]
 ) -> None:
-    _lock(session)
-    session.commit()
     for verdict, overruled in (
         ("pass", None),
         ("overruled", None),
@@ -184,15 +182,18 @@ def test_p11_the_store_refuses_a_snapshot_that_broke_a_rule(
         ("overruled", '{"KPI_RANGE": {"by": "An", "why": ""}}'),
         ("pass", '{"KPI_RANGE": {"by": "An", "why": "known"}}'),
     ):
+        _lock(session)
         _insert_publication(session, _token(session), verdict=verdict, overruled=overruled)
         session.execute(BROKEN)
         with pytest.raises(psycopg.errors.CheckViolation, match="KPI_RANGE is broken"):
             session.commit()
+    _lock(session)
     _insert_publication(session, _token(session))
     session.execute("insert into ledger.publication_table select 2, table_name, 0, 0, 0 from ledger.table_rule limit 1")
     with pytest.raises(psycopg.errors.CheckViolation, match="was not evaluated"):
         session.commit()
     assert stores.newest(harmed) == 1
+    _lock(session)
     _insert_publication(
         session, _token(session), verdict="overruled", overruled='{"KPI_RANGE": {"by": "An", "why": "known"}}'
     )
@@ -204,6 +205,6 @@ def test_p11_the_store_refuses_a_snapshot_that_broke_a_rule(
 def test_a_hanging_publisher_of_another_store_is_left_alone(server: Server, tmp_path: Path) -> None:
     mine, other = (installed(server, tmp_path, {}) for _ in range(2))
     with psycopg.connect(store.url(other.settings)) as hanging, psycopg.connect(store.url(mine.settings)) as publisher:
-        hanging.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
+        hanging.execute(TAKE_PUBLISH_LOCK)
         publisher.execute(f"{END_HANGING} 0)")
         assert hanging.execute("select 1").fetchone() == (1,)

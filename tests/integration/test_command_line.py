@@ -38,7 +38,7 @@ def test_the_commands_publish_and_verify_a_snapshot(lgsp: Any) -> None:
         assert batch["fetched_count"] == batch["declared_count"] > 0
     assert lgsp("publish", "--json")["snapshot_id"] == 1
     assert lgsp("publish", "--json")["snapshot_id"] is None, "no batch waits, and that is not an error"
-    status = lgsp("status", "--json")
+    status = lgsp("status", "--owner", "--json")
     with psycopg.connect(status["database_url"]) as connection:
         (count,) = connection.execute("select count(*) from shared.dossier").fetchone() or (0,)
     frame = pd.read_parquet(f"{status['shared_root']}/current/dossier")

@@ -111,9 +111,8 @@ def _insert_publications(store: Installation, **counts: int) -> None:
     """Insert a publication of ten records and one of three; `counts` replace counts of the second one."""
     columns = {**PUBLICATION, **counts}
     with connect(store.settings) as connection:
-        connection.execute(
-            "select pg_advisory_xact_lock(%s), nextval('ledger.publish_token')", [transaction.PUBLISH_LOCK]
-        )
+        connection.execute(transaction.TAKE_PUBLISH_LOCK)
+        connection.execute("select nextval('ledger.publish_token')")
         token = "(select last_value from ledger.publish_token)"
         for snapshot_id, count in ((1, 10), (2, 3)):
             batch = ledger.open_batch(connection, ONE_STOP, DAY)

@@ -19,7 +19,7 @@ from lgsp.maintain import verify
 from lgsp.schema import contract
 from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, pointer, recovery
-from lgsp.store.transaction import PUBLISH_LOCK, reading
+from lgsp.store.transaction import HOLDER, reading
 from tests.integration.conftest import WHOLE, Installation
 
 # The processes it forks have everything imported, so that each is killed while it publishes and not before.
@@ -54,11 +54,7 @@ def _see_a_whole_snapshot(installation: Installation) -> None:
 def _wait_for_the_publish_lock(installation: Installation, publisher: BaseProcess) -> None:
     """Return when the publisher holds the publish lock, or has ended. Raises TimeoutError after two minutes."""
     deadline = time.monotonic() + 120
-    lock_query = (
-        "select 1 from pg_locks where locktype = 'advisory' and granted and objid = %s "
-        "and database = (select oid from pg_database where datname = current_database())"
-    )
-    while publisher.is_alive() and not installation.query(lock_query, PUBLISH_LOCK):
+    while publisher.is_alive() and not installation.query(HOLDER):
         if time.monotonic() > deadline:
             raise TimeoutError("the publisher does not take the publish lock")
         time.sleep(0.01)

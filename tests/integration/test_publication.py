@@ -27,7 +27,7 @@ from lgsp.snapshots.manifest import MANIFEST, SIGNATURE
 from lgsp.snapshots.object_store import Remote
 from lgsp.store import connect
 from lgsp.store.embedded_postgres import Server
-from lgsp.store.transaction import PUBLISH_LOCK, publishing
+from lgsp.store.transaction import TAKE_PUBLISH_LOCK, publishing
 from tests.integration.conftest import Installation, copied
 
 Copies = Callable[[], Installation]
@@ -346,8 +346,8 @@ def test_missing_flow_sums_are_computed_next_time(
 
 def test_p8_a_publisher_that_hangs_in_a_transfer_is_disconnected(store: Installation) -> None:
     url = str(store.settings.database_url)
-    with psycopg.connect(url, autocommit=True) as hanging:
-        hanging.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
+    with psycopg.connect(url) as hanging:
+        hanging.execute(TAKE_PUBLISH_LOCK)
         with pytest.raises(psycopg.OperationalError), hanging.cursor() as cursor:
             # like a publisher that stops while it sends rows: the server waits for the client, and no timeout applies
             with cursor.copy("copy ledger.hold from stdin"):

@@ -13,9 +13,10 @@ from lgsp.indicators import definitions
 from lgsp.schema import contract, records
 from lgsp.settings import Settings
 from lgsp.store import connect, url
+from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import WHOLE, Installation
 
-ROLES = ("public", "lgsp_reader", "lgsp_operator", "lgsp_writer")
+ROLES = ("public", "lgsp_reader", "lgsp_scoped_reader", "lgsp_operator", "lgsp_writer")
 
 # All objects of the store. A new object needs an entry here, and a decision about the rights of each role on it.
 REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES}
@@ -38,7 +39,8 @@ OBJECTS = {
     "ledger table": {
         "batch", "batch_day", "check_result", "completeness", "confirmed_silence", "decision", "derived_agency", "derived_feed", "field_profile", "hold",
         "epoch", "ignored_record", "installation", "migration", "online_procedure", "organisation_decision", "organisation_review", "organisation_review_batch", "outbox",
-        "override", "publication", "publication_file", "publication_table", "quarantine", "received_day", "record_change", "record_sums", "redriven_record", "repair",
+        "override", "publication", "publication_file", "publication_table", "publish_lock", "quarantine", "reader", "received_day", "record_change",
+        "record_sums", "redriven_record", "repair",
         "request_budget", "request_pause", "signing_key", "source", "source_call", "sweep", "swept_record", "table_rule",
     },
     "ledger view": {"conservation", "decided", "organisation_worklist"},
@@ -47,7 +49,8 @@ OBJECTS = {
         "quarantine_quarantine_id_seq", "sweep_sweep_id_seq",
     },
     "ledger function": {
-        "add_record_change", "batch_was_checked", "code_key", "publication_adds_up", "publication_follows", "publication_in_turn", "publication_is_judged",
+        "add_record_change", "agencies_of_reader", "batch_was_checked", "code_key", "end_reader_sessions", "publication_adds_up", "publication_follows",
+        "publication_in_turn", "publication_is_judged",
     },
 }  # fmt: skip
 
@@ -69,7 +72,10 @@ GRID = {
     },
 }  # fmt: skip
 EXCEPTIONS = {
+    "lgsp_reader": {"ledger.agencies_of_reader": "execute"},
     "lgsp_writer": {
+        "ledger.publish_lock": "select update",
+        "ledger.reader": READ,
         "ledger.batch": KEEP,
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
@@ -80,7 +86,7 @@ EXCEPTIONS = {
         "ledger.table_rule": READ,
         "ledger.organisation_decision": ADD,
         "ledger.decision": ADD,
-    }
+    },
 }
 USES = {
     "lgsp_reader": {"shared", "history"},
@@ -89,7 +95,7 @@ USES = {
 }
 # The functions that run with the owner's rights: they read the ledger for roles that may not read it.
 AS_OWNER = {
-    "history.held(bigint)", "history.snapshot_at(timestamp with time zone)",
+    "history.held(bigint)", "history.snapshot_at(timestamp with time zone)", "ledger.agencies_of_reader(text)",
     "ledger.publication_follows()", "ledger.publication_in_turn()", "ledger.publication_is_judged()",
 }  # fmt: skip
 
@@ -162,6 +168,7 @@ def test_an_unlisted_object_and_an_extra_right_are_found(installation: Installat
 
 def test_s2_the_writer_publishes_with_its_own_rights_alone(installation: Installation) -> None:
     settings = installation.settings
+    install.init(settings)  # a copy of a database has the rights of a new one
     url_as_writer = f"{settings.database_url}?options=-crole%3Dlgsp_writer"
     writer = Installation(Settings.from_env({**settings.environment, "LGSP_DATABASE_URL": url_as_writer}))
     assert writer.query("select current_user as name")[0]["name"] == "lgsp_writer"
@@ -202,7 +209,8 @@ def test_no_role_can_create_or_own_objects_or_change_its_role(published: Install
     assert owners == [{"name": "lgsp_owner"}]
     assert published.query(
         "select rolname from pg_roles r where rolname like 'lgsp_%%' and (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls "
-        "or exists (select from pg_auth_members where member = r.oid))"
+        "or exists (select from pg_auth_members join pg_roles g on g.oid = roleid where member = r.oid and not g.rolcanlogin "
+        "and g.rolname <> 'pg_use_reserved_connections'))"
     ) == []  # fmt: skip
 
 
@@ -216,6 +224,20 @@ def test_s5_every_function_has_a_bound_search_path(published: Installation) -> N
     assert len(functions) > 2 * len(contract.names())
     assert [row["name"] for row in functions if not row["is_bound"]] == []
     assert {row["name"] for row in functions if row["as_owner"]} == AS_OWNER
+
+
+def test_only_the_store_is_open_to_the_roles_of_readers(installation: Installation, server: Server) -> None:
+    install.init(installation.settings)
+    server.close_databases()
+    rows = installation.query(
+        "select role, datname, right_ from pg_database cross join unnest(%s::text[]) role cross join unnest(array['connect', 'temporary', 'create']) right_ "
+        "where datname in (current_database(), 'postgres', 'template1') and has_database_privilege(role, datname, right_)",
+        ["lgsp_reader", "lgsp_scoped_reader", "lgsp_operator", "lgsp_writer"],
+    )
+    found = {(row["role"], row["datname"], row["right_"]) for row in rows}
+    (name,) = {database for _, database, _ in found}
+    connecting = {(role, name, "connect") for role in ("lgsp_reader", "lgsp_operator", "lgsp_writer")}
+    assert found == {*connecting, ("lgsp_writer", name, "temporary")}
 
 
 # Whether a role may run a statement.
@@ -249,12 +271,45 @@ STATEMENTS = {
     ("lgsp_writer", "create table history.other (a int)"): False,
     ("lgsp_writer", "drop table shared.dossier"): False,
     ("lgsp_writer", "alter function history.held(bigint) owner to lgsp_writer"): False,
-}
+    ("lgsp_writer", "lock table ledger.publish_lock in exclusive mode"): True,
+    ("lgsp_writer", "create temporary table other (a int)"): True,
+    ("lgsp_writer", "insert into ledger.reader (name, scope, connections, token_sha256, created_by) values ('x', 'all', 1, 'x', 'x')"): False,
+    **{
+        (role, statement): False
+        for role in ("lgsp_reader", "lgsp_operator")
+        for statement in (
+            "lock table ledger.publish_lock in exclusive mode",
+            "lock table ledger.publish_lock in row share mode" if role == "lgsp_reader" else "lock table ledger.publish_lock in row exclusive mode",
+            "lock table shared.dossier in share mode",
+            "select * from shared.dossier limit 1 for share",
+            "create temporary table other (a int)",
+            "create table public.other (a int)",
+            "select ledger.agencies_of_reader('other')" if role == "lgsp_reader" else "select ledger.end_reader_sessions(1, 1, 1)",
+        )
+    },
+    **{
+        (role, statement): False
+        for role in ("lgsp_reader", "lgsp_operator", "lgsp_writer")
+        for statement in (
+            "select lo_create(0)",
+            "select lo_creat(-1)",
+            "select lo_from_bytea(0, 'x')",
+            "select lo_put(1, 0, 'x')",
+            "select lo_open(1, 131072)",
+            "select lowrite(0, 'x')",
+            "select lo_unlink(1)",
+            "select lo_import('x')",
+            "select lo_export(1, 'x')",
+            "select pg_logical_emit_message(false, 'x', 'x')",
+        )
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def store(published: Installation) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the published store; every test rolls back its changes."""
+    install.init(published.settings)  # a copy of a database has the rights of a new one
     with psycopg.connect(url(published.settings)) as connection:
         yield connection
 

@@ -101,7 +101,7 @@ def confirm_silence(
         decisions.record(connection)
     with store.connect(settings) as connection:
         decisions.write_journal(settings, connection)
-    with publishing(store.url(settings)) as transaction:
+    with publishing(store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds) as transaction:
         compute.stage_quarantined(transaction)
         refresh(transaction)
         transaction.commit()

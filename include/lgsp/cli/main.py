@@ -24,6 +24,7 @@ from lgsp.cli.local import commands as runtime
 from lgsp.cli.options import handles_errors, json_option, parse_window, print_values, window_options
 from lgsp.cli.organisations import organisations
 from lgsp.cli.quarantine import quarantine
+from lgsp.cli.reader import reader
 from lgsp.cli.report import report
 from lgsp.cli.status import status
 from lgsp.cli.sweep import sweep
@@ -165,6 +166,7 @@ main.add_command(drill)
 main.add_command(explain)
 main.add_command(organisations)
 main.add_command(quarantine)
+main.add_command(reader)
 main.add_command(report)
 main.add_command(restore)
 main.add_command(status)

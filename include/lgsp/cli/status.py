@@ -10,10 +10,11 @@ import click
 from lgsp.check import completeness, freshness, quarantine
 from lgsp.check.freshness import Freshness
 from lgsp.cli.options import handles_errors, json_option, local_time, open_store, print_values
+from lgsp.local import reader_account
 from lgsp.publish import hold
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer
-from lgsp.store import url
+from lgsp.store import readers, url
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import working_time
 from lgsp.window import LOCAL
@@ -23,14 +24,18 @@ DAYS_OF_GAPS = 30
 
 @click.command()
 @json_option
+@click.option(
+    "--owner", "is_owner", is_flag=True, help="Show the address of the owner of the database, with its password."
+)
 @handles_errors
-def status(is_json: bool) -> None:
+def status(is_json: bool, is_owner: bool) -> None:
     """Show the newest snapshot and the open work.
 
-    Shows the batches by state, how current each source is, and what needs a decision.
+    Shows the address for readers, the batches by state, how current each source is, and what needs a decision.
     """
     with open_store() as (settings, connection):
-        values, fresh = _values(settings, connection), freshness.measure(connection, datetime.now(UTC))
+        address = url(settings) if is_owner else readers.address(settings, reader_account.user(settings))
+        values, fresh = _values(settings, connection, address), freshness.measure(connection, datetime.now(UTC))
     values["fresh_until"] = {feed.source: feed.covered_until for feed in fresh if feed.covered_until}
     values["stale"] = [feed.source for feed in fresh if not feed.is_fresh]
     if is_json:
@@ -39,6 +44,7 @@ def status(is_json: bool) -> None:
     click.echo(
         f"snapshot {values['snapshot_id']}, published {local_time(values['published_at'])}, data as of {local_time(values['as_of'])}"
     )
+    click.echo(f"SQL      {address}")
     click.echo(f"files    {settings.shared / 'current'}")
     for row in values["ledger"]:
         click.echo(
@@ -58,7 +64,7 @@ def status(is_json: bool) -> None:
             click.echo(f"  {line}")
 
 
-def _values(settings: Settings, connection: Connection) -> dict[str, Any]:
+def _values(settings: Settings, connection: Connection, address: str) -> dict[str, Any]:
     newest = _first_row(
         connection, "select snapshot_id, published_at, as_of from ledger.publication order by 1 desc limit 1"
     )
@@ -75,7 +81,7 @@ def _values(settings: Settings, connection: Connection) -> dict[str, Any]:
     return {
         "snapshot_id": newest.get("snapshot_id"), "published_at": newest.get("published_at"), "as_of": newest.get("as_of"),
         "on_hold": hold.current_reason(settings), "lagging": _lagging(settings, newest.get("snapshot_id")),
-        "database_url": url(settings), "shared_root": str(settings.shared),
+        "database_url": address, "shared_root": str(settings.shared),
         "ledger": connection.execute(
             "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
         ).fetchall(),

@@ -58,6 +58,7 @@ def database_url(settings: Settings) -> str:
         server = Server(settings.home)
         server.ensure()
         server.create_database(DATABASE)
+        server.close_databases()
         url = server.url(DATABASE)
     return "postgresql+psycopg2://" + url.split("://", 1)[1]
 

@@ -1,33 +1,45 @@
-"""Creates a database user for readers of the embedded server, who can read the shared tables and nothing else."""
+"""The reader of the demo: an account on the embedded server, whose password is in LGSP_HOME/reader.json."""
 
 from __future__ import annotations
 
-import secrets
-from urllib.parse import urlsplit, urlunsplit
-
-import psycopg
-from psycopg import sql
+from pathlib import Path
 
 from lgsp import store
 from lgsp.local.secrets_file import load_or_create
 from lgsp.settings import Settings
+from lgsp.sql import one_row
+from lgsp.store import readers
+from lgsp.store.readers import Account
 
 USER = "reader"
+CONNECTIONS = 20
 
 
 def url(settings: Settings) -> str:
-    """The address of the database for a reader.
+    """The address of the database for the queries of the demo: of its reader, with the password.
 
-    On the embedded server the user is created on first use. On another server its administrator creates the users, as
-    members of ``lgsp_reader``, and the address is the one of LGSP_DATABASE_URL.
+    On the embedded server the account is created on first use. On another server accounts are made with
+    `lgsp reader add`, and the address is the one of LGSP_DATABASE_URL: do not show it.
     """
-    owner_url = store.url(settings)
     if settings.database_url:
-        return owner_url
-    password = load_or_create(settings.home / "reader.json", {USER: secrets.token_urlsafe(9)})[USER]
-    with psycopg.connect(owner_url) as connection:
-        if not connection.execute("select 1 from pg_roles where rolname = %s", [USER]).fetchone():
-            statement = sql.SQL("create role {} login password {} in role lgsp_reader")
-            connection.execute(statement.format(sql.Identifier(USER), sql.Literal(password)))
-    parts = urlsplit(owner_url)
-    return urlunsplit(parts._replace(netloc=f"{USER}:{password}@{parts.hostname}:{parts.port}"))
+        return store.url(settings)
+    password = load_or_create(_file(settings), {USER: readers.new_secret()})[USER]
+    with store.connect(settings) as connection:
+        known = one_row(connection.execute(
+            "select exists (select from pg_roles where rolname = %s) as has_login, exists (select from ledger.reader where name = %s) as has_account",
+            [USER, USER],
+        ))  # fmt: skip
+    if not known["has_login"] and known["has_account"]:  # restored on another server
+        readers.rotate(settings, USER, password)
+    elif not known["has_login"]:
+        readers.add(settings, Account(USER, connections=CONNECTIONS), "demo", password)
+    return readers.address(settings, USER, password)
+
+
+def user(settings: Settings) -> str:
+    """The login for an address that is shown: the reader of the demo where there is one, else a placeholder."""
+    return USER if not settings.database_url and _file(settings).exists() else readers.PLACEHOLDER
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "reader.json"

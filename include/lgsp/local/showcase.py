@@ -14,6 +14,7 @@ from lgsp.local import airflow_environment, province, reader_account
 from lgsp.local.airflow_environment import PROJECT
 from lgsp.local.stack import Stack
 from lgsp.settings import Settings
+from lgsp.store import readers
 
 # An agency has one row per version in shared.organisation: `is_current` keeps one, so nothing is counted twice.
 QUERIES = {
@@ -66,7 +67,7 @@ def show(settings: Settings, running: Stack) -> None:
     """Print addresses and logins, three questions with their answers, and commands to try."""
     reader_url = reader_account.url(settings)
     current = settings.shared / "current"
-    _show_addresses(settings, running, reader_url, current)
+    _show_addresses(settings, running, readers.address(settings) if settings.database_url else reader_url, current)
     for question, sql in QUERIES.items():
         click.echo(f"{question}\n\n{_indented(sql)}\n\n{_indented(_table(reader_url, sql))}\n")
     click.echo(

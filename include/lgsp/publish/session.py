@@ -10,11 +10,12 @@ import adbc_driver_manager
 import duckdb
 
 from lgsp import store
-from lgsp.errors import CommitFailed, PublicationFailed, SettingError, StoreRefused
+from lgsp.errors import CommitFailed, PublicationFailed, PublishLockHeld, SettingError, StoreRefused
 from lgsp.publish.publication import SnapshotMetadata
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery, writer
 from lgsp.snapshots.s3 import RemoteFailed
+from lgsp.store import readers
 from lgsp.store.transaction import Transaction, publishing, reading
 from lgsp.vietnam.personal_data import without_persons
 
@@ -24,7 +25,7 @@ ABOUT_DATA = ("22", "23", "54")
 
 @dataclass
 class PublishSession:
-    """The session of the one publisher: its transaction holds the publish lock and the fencing token.
+    """The session of the one publisher: its transaction holds the publish lock, its token fences earlier publishers off.
 
     `commit` is the only place where a publication is committed and where readers of files are switched to it.
     """
@@ -39,6 +40,8 @@ class PublishSession:
         self.committing = snapshot
         self.transaction.commit()
         self.is_committed = True
+        # the commit ended the lock; who had it meanwhile has repaired what is done next, which is safe to repeat
+        self.transaction.acquire_publish_lock(self.settings.publish_lease_seconds, self.settings.publish_wait_seconds)
         if snapshot is not None:
             recovery.activate(self.settings, self.transaction, snapshot.snapshot_id, snapshot.token)
 
@@ -52,7 +55,10 @@ def open_session(settings: Settings) -> Iterator[PublishSession]:
     """
     session: PublishSession | None = None
     try:
-        with publishing(store.url(settings), settings.publish_lease_seconds) as transaction:
+        readers.end_over_limits(settings)
+        with publishing(
+            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds
+        ) as transaction:
             recovery.recover_in_session(settings, transaction)
             session = PublishSession(settings, transaction)
             try:
@@ -66,7 +72,7 @@ def open_session(settings: Settings) -> Iterator[PublishSession]:
             raise PublicationFailed(
                 f"the store did not commit the publication, nothing was published: {failure}"
             ) from failure
-    except (adbc_driver_manager.Error, duckdb.Error, OSError, RemoteFailed) as error:
+    except (adbc_driver_manager.Error, duckdb.Error, OSError, RemoteFailed, PublishLockHeld) as error:
         if session and session.is_committed and session.committing:
             raise PublicationFailed(
                 f"snapshot {session.committing.snapshot_id} is published in SQL, but the pointer of the files was not switched ({error}): "

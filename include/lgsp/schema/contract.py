@@ -70,7 +70,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One shared table: its columns, key, partition and rules."""
+    """One shared table: its columns, key, partition and rules.
+
+    Of a fact table it has the columns with the agencies whose readers may see a row, or the table whose row of the same id
+    decides; a table with neither is shown whole to every reader.
+    """
 
     name: str
     version: str
@@ -78,6 +82,8 @@ class Contract:
     meaning_vi: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
+    agency_columns: tuple[str, ...] = ()
+    agency_of: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -212,7 +218,16 @@ def load(name: str) -> Contract:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
     columns = tuple(Column.parse(item, path.name) for item in table.properties)
     rules = tuple(_rule(item, str(document.version), path.name, name) for item in table.quality or [])
-    return Contract(name, str(document.version), table.description or "", table.businessName or "", columns, rules)
+    properties = {p.property: p.value for p in table.customProperties or []}
+    agency_columns = tuple(properties.get("agencyColumns", ()))
+    if unknown := set(agency_columns) - {column.name for column in columns}:
+        raise ContractError(
+            f"{path.name}: agencyColumns names {', '.join(sorted(unknown))}, which the table does not have"
+        )
+    return Contract(
+        name, str(document.version), table.description or "", table.businessName or "", columns, rules,
+        agency_columns, properties.get("agencyOf"),
+    )  # fmt: skip
 
 
 def _rule(item: Any, version: str, file: str, table: str) -> Rule:

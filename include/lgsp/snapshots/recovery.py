@@ -58,7 +58,9 @@ def recover(settings: Settings) -> list[str]:
     """
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
-        with publishing(store.url(settings), settings.publish_lease_seconds) as transaction:
+        with publishing(
+            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds
+        ) as transaction:
             return recover_in_session(settings, transaction)
     except (adbc_driver_manager.Error, OSError) as error:
         raise PublicationFailed(
@@ -189,7 +191,7 @@ def was_committed(settings: Settings, publish_id: str) -> bool:
 
     The publish lock is free only after the session that sent the commit has ended, so the result is final.
     """
-    with publishing(store.url(settings), settings.publish_lease_seconds) as transaction:
+    with publishing(store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds) as transaction:
         recover_in_session(settings, transaction)
         return bool(
             transaction.one(

@@ -16,7 +16,7 @@ import psycopg
 
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Contract
-from lgsp.store import as_of_by_period, history
+from lgsp.store import as_of_by_period, history, row_scope
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ def alterations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]
         ]
         if altered or history.is_outdated(connection, table):
             yield from history.dropped(table)
+        if any(" type " in statement for statement in altered):
+            yield from row_scope.dropped(table)
         if table.period_column and any(" type " in statement for statement in altered):
             yield f"drop view if exists shared.{table.name}"  # no column of a table below a view can change its type
         yield from altered

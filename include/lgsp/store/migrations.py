@@ -4,6 +4,7 @@
     ddl/0002_….sql            one change each; never edited once released
     ddl/routines/*.sql        functions, triggers and views: `create or replace`
     ddl/grants.sql            the rights of each role
+    ddl/administrator.sql     what only a superuser can take from all logins
 
 The tables that contracts describe are not among them: `contract_columns` derives their DDL.
 """
@@ -65,6 +66,11 @@ def routines() -> tuple[str, ...]:
 def grants() -> str:
     """The statements that grant each role its rights."""
     return sql.read(PACKAGE, f"{FOLDER}/grants.sql")
+
+
+def for_administrator() -> str:
+    """The statements that only a superuser may run; safe to repeat."""
+    return sql.read(PACKAGE, f"{FOLDER}/administrator.sql")
 
 
 def refuse_newer(connection: psycopg.Connection[dict[str, object]]) -> None:

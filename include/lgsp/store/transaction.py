@@ -1,12 +1,15 @@
 """Transactions that read and load rows as Arrow, and the publish lock.
 
-One database session at a time holds the publish lock. Lock and transaction belong to the same session, so a publisher
-that loses the one loses the other: the server ends a publisher that is silent for longer than its lease, and the
-database refuses a publication whose fencing token is not the newest (`ledger.publication_in_turn`).
+One transaction at a time holds the publish lock: the lock of a table that only roles with the right to publish can lock, so
+no reader can stop a publication. Lock and transaction are one, so a publisher that loses the one loses the other: the server
+ends a publisher that is silent for longer than its lease, and the database refuses a publication whose fencing token is not
+the newest (`ledger.publication_in_turn`).
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -14,21 +17,37 @@ from typing import TYPE_CHECKING, Any
 import adbc_driver_manager
 import pyarrow as pa
 
-from lgsp.errors import CommitFailed, SettingError
-from lgsp.settings import LEASE_SECONDS
+from lgsp.errors import CommitFailed, PublishLockHeld, SettingError
+from lgsp.settings import LEASE_SECONDS, PUBLISH_WAIT_SECONDS
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
-# Advisory lock: one publisher at a time.
-PUBLISH_LOCK = 0x16_59_02
+log = logging.getLogger(__name__)
+
+# The table whose lock is the publish lock. It has no rows.
+PUBLISH_LOCK = "ledger.publish_lock"
+PUBLISH_LOCK_DDL = f"""
+create table if not exists {PUBLISH_LOCK} ();
+comment on table {PUBLISH_LOCK} is 'Has no rows: its lock in mode EXCLUSIVE is the publish lock';
+"""
+# In this mode a copy of the database (pg_dump) does not wait for a publisher, nor a publisher for it.
+TAKE_PUBLISH_LOCK = f"lock table {PUBLISH_LOCK} in exclusive mode"
 LOCK_NOT_AVAILABLE = "55P03"
+# The session that holds the publish lock.
+HOLDER = f"""
+select pid, coalesce(usename, '?') as usename, coalesce(application_name, '') as application_name, xact_start, wait_event, query_start
+from pg_locks join pg_stat_activity using (pid)
+where relation = '{PUBLISH_LOCK}'::regclass and pg_locks.database = (select oid from pg_database where datname = current_database())
+    and granted and mode in ('ExclusiveLock', 'AccessExclusiveLock') and pid <> pg_backend_pid()"""
+DESCRIBED_HOLDER = f"""
+select 'process ' || pid || ' (' || coalesce(nullif(application_name, ''), 'no application name') || ', user ' || usename
+    || coalesce(', since ' || to_char(xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), '') || ')' from ({HOLDER}) h
+"""
 # Ends the session that holds the publish lock and has not sent or received rows for longer than the lease.
 END_HANGING = f"""
-select pg_terminate_backend(pid)::text from pg_locks join pg_stat_activity using (pid)
-where locktype = 'advisory' and granted and pg_locks.objid = {PUBLISH_LOCK} and pg_locks.classid = 0 and pid <> pg_backend_pid()
-    and pg_locks.database = (select oid from pg_database where datname = current_database())
-    and wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
+select pg_terminate_backend(pid)::text from ({HOLDER}) h
+where wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
 
 
 class Transaction:
@@ -74,21 +93,34 @@ class Transaction:
         """Run an insert, update or delete; the number of rows it changed."""
         return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
 
-    def acquire_publish_lock(self, lease_seconds: int) -> None:
-        """Wait for the publish lock.
+    def acquire_publish_lock(self, lease_seconds: int, wait_seconds: float) -> None:
+        """Wait for the publish lock; this transaction holds it until it ends.
 
-        A holder that hangs in the middle of a transfer, which no timeout of the server covers, is ended.
+        A holder that hangs in the middle of a transfer, which no timeout of the server covers, is ended. Raises
+        PublishLockHeld, which names the holder, when it is not free within `wait_seconds`.
         """
+        deadline = time.monotonic() + wait_seconds
+        options = " nowait"
         while True:
             try:
-                self.rows(f"select pg_advisory_lock({PUBLISH_LOCK})::text")
+                self.do(TAKE_PUBLISH_LOCK + options)
                 return
             except adbc_driver_manager.Error as error:
                 if error.sqlstate != LOCK_NOT_AVAILABLE:
                     raise
-                self._connection.rollback()
-                self.rows(f"{END_HANGING}{lease_seconds})")
-                self._connection.rollback()
+            self._connection.rollback()
+            self.rows(f"{END_HANGING}{lease_seconds})")
+            holder = "; ".join(row[0] for row in self.rows(DESCRIBED_HOLDER)) or "a session that ended meanwhile"
+            self._connection.rollback()
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise PublishLockHeld(
+                    f"the publish lock is not free after {wait_seconds:.0f} s: {holder} has it; run the command again when it has ended"
+                )
+            log.warning("waits for the publish lock, for at most %.0f s: %s has it", remaining, holder)
+            self.do(f"set lock_timeout = '{int(1000 * min(lease_seconds, remaining)) + 1}ms'")
+            self._connection.commit()
+            options = ""
 
     def commit(self) -> None:
         """Commit. Raises CommitFailed when the server refused it, or did not answer: then the outcome is unknown."""
@@ -99,17 +131,21 @@ class Transaction:
 
 
 @contextmanager
-def publishing(url: str, lease_seconds: int = LEASE_SECONDS) -> Iterator[Transaction]:
+def publishing(
+    url: str, lease_seconds: int = LEASE_SECONDS, wait_seconds: float = PUBLISH_WAIT_SECONDS
+) -> Iterator[Transaction]:
     """The publisher's transaction: it waits for the publish lock, and is rolled back unless the block commits it.
 
-    The lock is held until the block ends, also after the commit, because the pointer is switched under it. The server
+    A commit ends the lock: what the block does in the database afterwards needs `acquire_publish_lock` again. The server
     ends the session when it sends no statement for `lease_seconds`.
     """
     with _connected(url) as transaction:
-        for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout"):
+        transaction.do("set application_name = 'lgsp publish'")
+        for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
             transaction.do(f"set {timeout} = '{lease_seconds}s'")
         transaction.commit()
-        transaction.acquire_publish_lock(lease_seconds)
+        transaction.acquire_publish_lock(lease_seconds, wait_seconds)
+        transaction.do(f"set lock_timeout = '{lease_seconds}s'")
         transaction.token = transaction.one("select nextval('ledger.publish_token')")
         yield transaction
 

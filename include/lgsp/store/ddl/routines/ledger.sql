@@ -55,8 +55,8 @@ begin
     if new.token is distinct from (select last_value from ledger.publish_token where is_called) then
         raise exception 'snapshot %: its publisher lost the publish lock (token % is not the newest)', new.snapshot_id, new.token using errcode = 'check_violation';
     end if;
-    if not exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted
-                   and classid = 0 and objid = 1464578 and objsubid = 1) then
+    if not exists (select from pg_locks where relation = 'ledger.publish_lock'::regclass and pid = pg_backend_pid() and granted
+                   and mode in ('ExclusiveLock', 'AccessExclusiveLock')) then
         raise exception 'snapshot %: its publisher does not hold the publish lock', new.snapshot_id using errcode = 'check_violation';
     end if;
     return null;
