@@ -11,18 +11,21 @@ from sqlalchemy.engine import URL, make_url
 from lgsp.errors import SettingError
 from lgsp.store.embedded_postgres import programs
 
+# Owners, rights and row security name roles, which belong to a server and not to a database.
+WITHOUT = ("--no-owner", "--no-privileges", "--no-policies")
+
 
 def dump(url: str, folder: Path) -> None:
     """Write a database, as of one moment, into a new folder: one file for each table, not compressed.
 
     Files that did not change are equal in two dumps, which a backup with deduplication stores once. Raises SettingError.
     """
-    _run("pg_dump", url, "--format=directory", "--compress=0", "--no-owner", "--no-privileges", f"--file={folder}")
+    _run("pg_dump", url, "--format=directory", "--compress=0", *WITHOUT, f"--file={folder}")
 
 
 def restore(url: str, folder: Path) -> None:
-    """Fill an empty database from such a folder, whole or not at all; owners and rights are left to `lgsp init`. Raises SettingError."""
-    _run("pg_restore", url, "--single-transaction", "--no-owner", "--no-privileges", str(folder))
+    """Fill an empty database from such a folder, whole or not at all; what WITHOUT names is left to `lgsp init`. Raises SettingError."""
+    _run("pg_restore", url, "--single-transaction", *WITHOUT, str(folder))
 
 
 def _run(program: str, url: str, *arguments: str) -> None:
