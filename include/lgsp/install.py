@@ -47,7 +47,7 @@ UPGRADE_SECONDS = 600.0
 # The statements that grant the rights of each role.
 GRANTS = migrations.grants()
 
-ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator", row_scope.ROLE)
+ROLES = ("lgsp_owner", "lgsp_writer", "lgsp_reader", "lgsp_operator", "lgsp_api", row_scope.ROLE)
 
 
 def init(settings: Settings, *, is_adopting: bool = False) -> None:
@@ -275,7 +275,7 @@ def _create_roles(connection: psycopg.Connection[dict[str, object]]) -> bool:
 
 def _transfer_ownership(connection: psycopg.Connection[dict[str, object]]) -> None:
     """Make `lgsp_owner` the owner of all schemas, tables, views, sequences and functions."""
-    connection.execute("grant lgsp_owner, lgsp_writer to current_user")
+    connection.execute("grant lgsp_owner, lgsp_writer, lgsp_api to current_user")
     for schema in SCHEMAS:
         connection.execute(f"alter schema {schema} owner to lgsp_owner")
     rows = connection.execute(

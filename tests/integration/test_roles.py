@@ -16,7 +16,7 @@ from lgsp.store import connect, url
 from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import WHOLE, Installation
 
-ROLES = ("public", "lgsp_reader", "lgsp_scoped_reader", "lgsp_operator", "lgsp_writer")
+ROLES = ("public", "lgsp_reader", "lgsp_scoped_reader", "lgsp_operator", "lgsp_api", "lgsp_writer")
 
 # All objects of the store. A new object needs an entry here, and a decision about the rights of each role on it.
 REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day", *definitions.NAMES}
@@ -64,6 +64,9 @@ GRID = {
         "shared table": READ, "shared view": READ, "history table": READ, "history function": "execute",
         "ledger table": READ, "ledger view": READ,
     },
+    "lgsp_api": {
+        "shared table": READ, "shared view": READ, "history table": READ, "history function": "execute",
+    },
     "lgsp_writer": {
         "shared table": f"{REPLACE} maintain", "shared view": f"{REPLACE} maintain", "history table": REPLACE,
         "indicator table": f"{REPLACE} maintain", "history function": "execute", "record table": f"{LOAD} maintain",
@@ -73,6 +76,7 @@ GRID = {
 }  # fmt: skip
 EXCEPTIONS = {
     "lgsp_reader": {"ledger.agencies_of_reader": "execute"},
+    "lgsp_api": {"ledger.reader": READ, "ledger.publication_table": READ},
     "lgsp_writer": {
         "ledger.publish_lock": "select update",
         "ledger.reader": READ,
@@ -80,6 +84,7 @@ EXCEPTIONS = {
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
         "ledger.migration": READ,
+        "ledger.reader": READ,
         "ledger.source": READ,
         "ledger.source_call": ADD,
         "ledger.signing_key": ADD,
@@ -91,6 +96,7 @@ EXCEPTIONS = {
 USES = {
     "lgsp_reader": {"shared", "history"},
     "lgsp_operator": {"shared", "history", "ledger"},
+    "lgsp_api": {"shared", "history", "ledger"},
     "lgsp_writer": set(install.SCHEMAS),
 }
 # The functions that run with the owner's rights: they read the ledger for roles that may not read it.
@@ -261,6 +267,11 @@ STATEMENTS = {
     ("lgsp_operator", "select * from restricted.applicant_token limit 1"): False,
     ("lgsp_operator", "select * from restricted.phone_token limit 1"): False,
     ("lgsp_operator", "update ledger.batch set state = 'checked'"): False,
+    ("lgsp_api", "select * from history.dossier_changes(0, 1) limit 1"): True,
+    ("lgsp_api", "select * from ledger.reader limit 1"): True,
+    ("lgsp_api", "select * from ledger.quarantine limit 1"): False,
+    ("lgsp_api", "update ledger.reader set scope = 'all'"): False,
+    ("lgsp_api", "select * from restricted.applicant_token limit 1"): False,
     ("lgsp_writer", "delete from shared.working_day where false"): True,
     ("lgsp_writer", "delete from history.dossier where snapshot_to < 1"): True,
     ("lgsp_writer", "update ledger.publication set seconds = seconds where false"): True,

@@ -64,6 +64,7 @@ class Column:
     codes: tuple[str, ...] = ()  # all values that it can have, where the contract lists them
     reference: Reference | None = None
     deprecation: Deprecation | None = None
+    is_searched: bool = False  # whether `$search` of the read API looks in it
 
     @classmethod
     def parse(cls, item: Any, file: str) -> Column:
@@ -78,6 +79,7 @@ class Column:
             origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
             feed=str(properties.get("feed", "dossiers")), codes=_codes(properties), reference=_reference(item, file),
             deprecation=_deprecation(item.name, properties.get("deprecated"), file),
+            is_searched=bool(properties.get("searched", False)),
         )  # fmt: skip
 
     @property

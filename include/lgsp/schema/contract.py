@@ -35,37 +35,6 @@ FLOAT_SCALE = 1_000_000_000_000
 
 
 @dataclass(frozen=True)
-<<<<<<< HEAD
-=======
-class Column:
-    """One column of a shared table."""
-
-    name: str
-    type: str
-    description: str
-    meaning_vi: str
-    is_required: bool
-    is_key: bool
-    is_partition: bool
-    origin: str = COMPUTED
-    unknown: str | None = None  # the value that means "not known", where the column has one
-    period: str | None = None  # with the origin `period`: the period of all rows, in a table without that column
-    feed: str = "dossiers"  # with the origin `period`: the feed whose time it is, dossiers or documents
-    is_searched: bool = False  # whether `$search` of the read API looks in it
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether sources fill it; such a column is also a column of their records."""
-        return self.origin not in (COMPUTED, PERIOD)
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether each row stores it."""
-        return self.origin != PERIOD
-
-
-@dataclass(frozen=True)
->>>>>>> deb3744 (Let contracts name agencies and searched columns)
 class Rule:
     """A rule: `bad` is an SQL predicate that is true for a row that breaks it.
 
@@ -258,22 +227,6 @@ def load(name: str) -> Contract:
     return Contract(
         name, str(document.version), table.description or "", table.businessName or "", columns, rules,
         agency_columns, properties.get("agencyOf"),
-<<<<<<< HEAD
-=======
-    )  # fmt: skip
-
-
-def _column(item: Any, file: str) -> Column:
-    properties = {p.property: p.value for p in item.customProperties or []}
-    origin = str(properties.get("origin", COMPUTED))
-    if origin not in ORIGINS:
-        raise ContractError(f"{file}: column {item.name} has the origin {origin!r}; known are {', '.join(ORIGINS)}")
-    return Column(
-        name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
-        is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
-        origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
-        feed=str(properties.get("feed", "dossiers")), is_searched=bool(properties.get("searched", False)),
->>>>>>> deb3744 (Let contracts name agencies and searched columns)
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
--- The rights of each role: lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator monitors.
+-- The rights of each role: lgsp_owner owns, lgsp_writer loads, lgsp_reader reads what is shared, lgsp_operator monitors, lgsp_api answers readers over HTTP.
 -- First all rights are revoked: an older version may have granted more, and PostgreSQL lets every role run a function.
-revoke all on all tables in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
-revoke all on all sequences in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
-revoke all on all functions in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator;
+revoke all on all tables in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator, lgsp_api;
+revoke all on all sequences in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator, lgsp_api;
+revoke all on all functions in schema shared, history, ledger, record, indicator, restricted from public, lgsp_writer, lgsp_reader, lgsp_operator, lgsp_api;
 
 -- Readers get no temporary tables, which have no quota.
 do $$ begin
@@ -35,3 +35,8 @@ grant execute on function ledger.agencies_of_reader(text) to lgsp_reader;  -- fo
 grant usage on schema ledger, shared, history to lgsp_operator;
 grant select on all tables in schema ledger, shared, history to lgsp_operator;
 grant execute on all functions in schema shared, history to lgsp_operator;
+
+grant usage on schema ledger, shared, history to lgsp_api;
+grant select on all tables in schema shared, history to lgsp_api;
+grant select on ledger.reader, ledger.publication_table to lgsp_api;  -- accounts by the hash of their token; hashes of tables
+grant execute on all functions in schema shared, history to lgsp_api;
