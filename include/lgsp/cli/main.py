@@ -26,6 +26,7 @@ from lgsp.cli.organisations import organisations
 from lgsp.cli.quarantine import quarantine
 from lgsp.cli.reader import reader
 from lgsp.cli.report import report
+from lgsp.cli.serve import serve
 from lgsp.cli.status import status
 from lgsp.cli.sweep import sweep
 from lgsp.cli.webhooks import webhooks
@@ -169,6 +170,7 @@ main.add_command(quarantine)
 main.add_command(reader)
 main.add_command(report)
 main.add_command(restore)
+main.add_command(serve)
 main.add_command(status)
 main.add_command(sweep)
 main.add_command(webhooks)

@@ -1,0 +1,112 @@
+"""The entity sets of the read API: one for each contract, and the list of snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from lgsp.schema import contract
+from lgsp.schema.contract import Column, Contract
+
+NAMESPACE = "lgsp"
+VERSION = "v1"
+
+# The EDM type of each SQL type of a contract.
+EDM_TYPES = {
+    "text": "Edm.String", "boolean": "Edm.Boolean", "integer": "Edm.Int32", "bigint": "Edm.Int64", "date": "Edm.Date",
+    "timestamptz": "Edm.DateTimeOffset", "double precision": "Edm.Double",
+    "text[]": "Collection(Edm.String)",
+}  # fmt: skip
+
+# The list of snapshots has no contract: it describes publications, and is no part of one.
+SNAPSHOT = Contract(
+    name="snapshot",
+    version="1.0.0",
+    description="A published snapshot",
+    meaning_vi="Lần công bố",
+    columns=tuple(
+        Column(name, type_, english, vietnamese, is_required, is_key=name == "snapshot_id", is_partition=False)
+        for name, type_, english, vietnamese, is_required in (
+            ("snapshot_id", "bigint", "Number of the snapshot", "Số lần công bố", True),
+            ("epoch", "integer", "Epoch of the store that published it", "Thời kỳ của kho dữ liệu", True),
+            ("published_at", "timestamptz", "Time of publication", "Thời điểm công bố", True),
+            ("as_of", "timestamptz", "Time up to which its data reach", "Số liệu tính đến", False),
+            ("kind", "text", "publication or rollback", "Công bố hay khôi phục", True),
+            (
+                "restores",
+                "bigint",
+                "For a rollback: the snapshot that it restores",
+                "Lần công bố được khôi phục",
+                False,
+            ),
+            ("verdict", "text", "pass, or overruled by a person", "Kết quả kiểm tra", True),
+        )
+    ),
+    rules=(),
+)
+
+
+@dataclass(frozen=True)
+class EntitySet:
+    """One set: its contract, and how the rows of an agency are found."""
+
+    contract: Contract
+
+    @property
+    def name(self) -> str:
+        """The name of the set, the table and the entity type."""
+        return self.contract.name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key columns, in order."""
+        return self.contract.key
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, in order."""
+        return self.contract.names
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is a table of each snapshot; the list of snapshots is not."""
+        return self.contract is not SNAPSHOT
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether an account with the scope `indicators` cannot read it."""
+        return bool(self.contract.agency_columns or self.contract.agency_of)
+
+    def column(self, name: str) -> Column | None:
+        """A column by its name; None when there is none."""
+        return _columns(self.contract).get(name)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The columns in which `$search` looks; empty where the contract names none."""
+        return tuple(column.name for column in self.contract.columns if column.is_searched)
+
+
+@cache
+def _columns(table: Contract) -> dict[str, Column]:
+    return {column.name: column for column in table.columns}
+
+
+@cache
+def sets() -> dict[str, EntitySet]:
+    """All sets by name, in alphabetical order."""
+    return {name: EntitySet(SNAPSHOT if name == "snapshot" else contract.load(name)) for name in _names()}
+
+
+def _names() -> list[str]:
+    return sorted([*contract.names(), "snapshot"])
+
+
+def edm_type(column: Column) -> str:
+    """The EDM type of a column."""
+    return EDM_TYPES[column.type]
+
+
+def is_nullable(column: Column) -> bool:
+    """Whether the API answers null for it. A list is never null: an empty one is `[]`."""
+    return not (column.is_required or column.is_key or column.type == "text[]")
