@@ -103,9 +103,12 @@ def test_the_example_connects_to_the_simulated_province(services: dict[str, Any]
             assert json.loads(example[connection_variable(source)]) == in_compose
 
 
-def test_only_the_ui_is_published_and_only_on_loopback(services: dict[str, Any]) -> None:
+def test_ui_and_api_are_published_only_on_loopback(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {"api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"]}
+    assert published == {
+        "api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"],
+        "api": ["${LGSP_API_ADDRESS:-127.0.0.1}:${LGSP_API_PORT:-8090}:8090"],
+    }
 
 
 def test_every_service_has_a_health_check_and_restarts(services: dict[str, Any]) -> None:
