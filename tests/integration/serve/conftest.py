@@ -24,6 +24,7 @@ from tests.integration.conftest import Installation, copied
 
 ACCOUNTS: dict[str, tuple[str, list[str]]] = {"whole": ("all", []), "figures": ("indicators", [])}
 Rows = list[dict[str, Any]]
+CLIENT = httpx.Client(timeout=60)  # one: each new one reads the certificate authorities
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Api:
         if account is not None:
             sent["Authorization"] = f"Bearer {token(account)}"
         url = path if path.startswith("http") else f"{self.url}{'' if path.startswith('/') else '/v1/'}{path}"
-        return httpx.request(method, url, headers={"Accept": "*/*", **sent}, timeout=60)
+        return CLIENT.request(method, url, headers={"Accept": "*/*", **sent})
 
     def json(self, path: str, account: str = "whole", **headers: str) -> Any:
         """The JSON of a successful answer."""
