@@ -84,7 +84,6 @@ EXCEPTIONS = {
         "ledger.publication": KEEP,
         "ledger.publication_table": ADD,
         "ledger.migration": READ,
-        "ledger.reader": READ,
         "ledger.source": READ,
         "ledger.source_call": ADD,
         "ledger.signing_key": ADD,

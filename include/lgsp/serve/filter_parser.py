@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lgsp.schema.contract import Column
+from lgsp.schema.column import Column
 from lgsp.serve import errors
 from lgsp.serve.filter_tree import FUNCTIONS, AnyOf, Call, ColumnOf, Compare, In, Logic, Node, Value
 from lgsp.serve.literals import LITERALS, literal, tokens, unreadable

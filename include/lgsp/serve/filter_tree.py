@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from lgsp.schema.contract import Column
+from lgsp.schema.column import Column
 
 KINDS = {
     "text": "string", "boolean": "boolean", "integer": "number", "bigint": "number", "double precision": "number",

@@ -8,7 +8,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from lgsp.schema import contract, yaml_file
-from lgsp.schema.contract import Column
+from lgsp.schema.column import Column
 from lgsp.serve import limits, model, query
 from lgsp.serve.model import NAMESPACE, EntitySet
 

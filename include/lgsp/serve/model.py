@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from lgsp.schema import contract
-from lgsp.schema.contract import Column, Contract
+from lgsp.schema.column import Column
+from lgsp.schema.contract import Contract
 
 NAMESPACE = "lgsp"
 VERSION = "v1"

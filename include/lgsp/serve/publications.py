@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 from starlette.responses import FileResponse, Response
 
+from lgsp import store
 from lgsp.errors import PublicationFailed
+from lgsp.schema.installation import Installation
 from lgsp.serve import errors, paths, query, snapshots
 from lgsp.serve.accounts import Account
 from lgsp.serve.database import Connection, Database
@@ -64,7 +66,9 @@ def catalog(settings: Settings, exchange: Exchange, root: str, database: Databas
     chosen = exchange.choose(given.get("$format"), ("jsonld", "turtle"))
     with database.reading() as connection:
         latest = snapshots.newest(connection)
-    document = orjson.loads(dcat.document(_manifest(settings, latest.number)))
+    document = orjson.loads(
+        dcat.document(_manifest(settings, latest.number), Installation.of(settings, store.url(settings)))
+    )
     document["@context"] = {"@base": f"{root}at/{latest.name}/files/", **document["@context"]}
     exchange.headers |= {"LGSP-Snapshot": latest.name, "Vary": "Accept, Accept-Encoding"}
     body = orjson.dumps(document) if chosen.name == "jsonld" else _turtle(orjson.dumps(document).decode())

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from lgsp.schema.contract import Column
+from lgsp.schema.column import Column
 from lgsp.serve import model
 from lgsp.serve.database import Connection
 from lgsp.serve.filter_sql import TRUE, Compiler, column, searched
