@@ -34,7 +34,7 @@ def status(is_json: bool, is_owner: bool) -> None:
     Shows the address for readers, the batches by state, how current each source is, and what needs a decision.
     """
     with open_store() as (settings, connection):
-        address = url(settings) if is_owner else readers.address(settings, reader_account.user(settings))
+        address = url(settings) if is_owner else _readers_address(settings, connection)
         values, fresh = _values(settings, connection, address), freshness.measure(connection, datetime.now(UTC))
     values["fresh_until"] = {feed.source: feed.covered_until for feed in fresh if feed.covered_until}
     values["stale"] = [feed.source for feed in fresh if not feed.is_fresh]
@@ -62,6 +62,14 @@ def status(is_json: bool, is_owner: bool) -> None:
     for line in (values["on_hold"], values["lagging"], values["calendar"], *values["forgotten"]):
         if line:
             click.echo(f"  {line}")
+
+
+def _readers_address(settings: Settings, connection: Connection) -> str:
+    """The address for readers; on an embedded server without any account that of its owner, the only login there is."""
+    accounts = _first_row(connection, "select count(*) as n from ledger.reader")
+    if settings.database_url or accounts["n"]:
+        return readers.address(settings, reader_account.user(settings))
+    return url(settings)
 
 
 def _values(settings: Settings, connection: Connection, address: str) -> dict[str, Any]:
