@@ -17,7 +17,18 @@ from lgsp.schema import contract, records, sources
 from lgsp.schema.fingerprint import fingerprint
 from lgsp.settings import LEASE_SECONDS, Settings
 from lgsp.sql import one_row
-from lgsp.store import as_of_by_period, connect, contract_columns, decisions, epochs, history, migrations, record_sums
+from lgsp.store import (
+    as_of_by_period,
+    connect,
+    constraints,
+    contract_columns,
+    decisions,
+    epochs,
+    history,
+    migrations,
+    record_sums,
+    views,
+)
 from lgsp.store.transaction import PUBLISH_LOCK
 from lgsp.vietnam import working_days
 
@@ -64,6 +75,9 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
             )
         time.sleep(pause)
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
+    with connect(settings) as connection:
+        connection.execute(f"set lock_timeout = '{LOCK_MILLISECONDS}ms'")
+        constraints.validate(connection)
     if not is_adopting:  # decisions of an older version, or of a command that was interrupted after its commit
         with connect(settings) as connection:
             decisions.write_journal(settings, connection)
@@ -98,6 +112,7 @@ def _init(settings: Settings, is_adopting: bool) -> None:
             contract_columns.views(connection),
             _derived_objects(),
             contract_columns.required_columns(connection),
+            constraints.statements(connection),
         ):
             connection.execute(statement)
         epochs.begin(settings, connection)
@@ -162,7 +177,9 @@ def program_fingerprint() -> str:
             *numbered,
             *migrations.routines(),
             *(as_of_by_period.view(table, table.names) for table in contract.every() if table.period_column),
+            *views.statements({}),
             *_derived_objects(),
+            repr([*constraints.declared(constraints.NOT_ENFORCED)]),
             GRANTS,
             repr(working_days.tables()),
         ]

@@ -38,6 +38,13 @@ def meanings(name: str, source: str) -> dict[str, str]:
     return {str(code): str(meaning) for code, meaning in codes.items()}
 
 
+def values(name: str) -> set[str]:
+    """The meanings that a code list has for any source, those in the sources' own folders included."""
+    folder = Path(str(files("lgsp.sources")))
+    own = [_source_code_lists(path.parent.name).get(name, {}) for path in folder.glob("*/codelists.yml")]
+    return {str(meaning) for codes in (*load(name).values(), *own) for meaning in codes.values()}
+
+
 @cache
 def _source_code_lists(source: str) -> dict[str, dict[str, str]]:
     """The code lists in a source's own folder, by name."""

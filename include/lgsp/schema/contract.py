@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lgsp import sql
 from lgsp.errors import ContractError
-from lgsp.schema import yaml_file
+from lgsp.schema import codelists, yaml_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +54,12 @@ class Column:
     unknown: str | None = None  # the value that means "not known", where the column has one
     period: str | None = None  # with the origin `period`: the period of all rows, in a table without that column
     feed: str = "dossiers"  # with the origin `period`: the feed whose time it is, dossiers or documents
+    collation: str | None = None  # the collation by which SQL sorts it, where it must not be that of the database
+
+    @property
+    def definition(self) -> str:
+        """Its SQL type, with its collation."""
+        return f'{self.type} collate "{self.collation}"' if self.collation else self.type
 
     @property
     def is_recorded(self) -> bool:
@@ -101,6 +107,18 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Columns of a table whose values are the key of a row of another table.
+
+    It is declared for readers and their tools, not enforced: `UNKNOWN` and `ALL` are values without such a row.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Contract:
     """One shared table: its columns, key, partition and rules."""
 
@@ -110,6 +128,8 @@ class Contract:
     meaning_vi: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
+    references: tuple[Reference, ...] = ()
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()  # columns with the values that their code lists give
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -174,7 +194,7 @@ class Contract:
         """The statements that create a table for its stored rows, with comments; safe to repeat."""
         key = self.key if key is None else key
         columns = self.stored_columns
-        lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in columns]
+        lines = [f"{c.name} {c.definition}{' not null' if c.is_required or c.name in key else ''}" for c in columns]
         primary = f", primary key ({', '.join(key)})" if key else ""
         body = ",\n  ".join(lines)
         comments = self.comments("table", table, columns)
@@ -182,12 +202,7 @@ class Contract:
 
     def comments(self, kind: str, relation: str, columns: tuple[Column, ...]) -> str:
         """The statements that describe a table or view (`kind`) and its columns."""
-        comments = [f"comment on {kind} {relation} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
-        comments += [
-            f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.description} ({c.meaning_vi})')};"
-            for c in columns
-        ]
-        return "\n".join(comments)
+        return comments(kind, relation, self.description, self.meaning_vi, columns)
 
     def arrow_schema(self) -> pa.Schema:
         """The Parquet schema; every column has its description."""
@@ -211,6 +226,13 @@ class Contract:
         if dialect == "postgresql":
             return f"('x' || substr(md5({text}), 1, 15))::bit(60)::bigint"
         return f"('0x' || substr(md5({text}), 1, 15))::bigint"
+
+
+def comments(kind: str, relation: str, description: str, meaning_vi: str, columns: tuple[Column, ...]) -> str:
+    """The statements that describe a table or view (`kind`) and its columns in both languages."""
+    texts = [(f"{kind} {relation}", description, meaning_vi)]
+    texts += [(f"column {relation}.{c.name}", c.description, c.meaning_vi) for c in columns]
+    return "\n".join(f"comment on {what} is {sql.quoted(f'{text} ({text_vi})')};" for what, text, text_vi in texts)
 
 
 def _text_sql(column: Column, dialect: str) -> str:
@@ -245,7 +267,30 @@ def load(name: str) -> Contract:
         raise ContractError(f"{path.name}: its schema must describe the table {name!r}")
     columns = tuple(_column(item, path.name) for item in table.properties)
     rules = tuple(_rule(item, str(document.version), path.name, name) for item in table.quality or [])
-    return Contract(name, str(document.version), table.description or "", table.businessName or "", columns, rules)
+    references = tuple(_reference(item, name, path.name) for item in table.relationships or [])
+    listed = {p.property: p.value for p in table.customProperties or []}.get("code_lists", {})
+    values = tuple((column, _values(*lists)) for column, lists in listed.items())
+    return Contract(
+        name, str(document.version), table.description or "", table.businessName or "", columns, rules, references,
+        values,
+    )  # fmt: skip
+
+
+def _reference(item: Any, table: str, file: str) -> Reference:
+    """A relationship of a contract: `from: table.column`, `to: other.column`, or lists of both."""
+    ends = []
+    for side in (item.from_, item.to):
+        names = [str(name).partition(".") for name in (side if isinstance(side, list) else [side])]
+        ends.append(({name for name, _, _ in names}, tuple(column for _, _, column in names)))
+    (tables, columns), (others, key) = ends
+    if tables != {table} or len(others) != 1 or len(columns) != len(key):
+        raise ContractError(f"{file}: a relationship leads from columns of {table} to as many of one other table")
+    return Reference(columns, others.pop(), key)
+
+
+def _values(code_list: str, *more: str) -> tuple[str, ...]:
+    """The values of a column: the meanings of a code list, and those that the platform adds."""
+    return tuple(sorted({*codelists.values(code_list), *more}))
 
 
 def _column(item: Any, file: str) -> Column:
@@ -257,7 +302,7 @@ def _column(item: Any, file: str) -> Column:
         name=item.name, type=item.physicalType, description=item.description or "", meaning_vi=item.businessName or "",
         is_required=bool(item.required), is_key=bool(item.primaryKey), is_partition=bool(item.partitioned),
         origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
-        feed=str(properties.get("feed", "dossiers")),
+        feed=str(properties.get("feed", "dossiers")), collation=properties.get("collation"),
     )  # fmt: skip
 
 
