@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load bench-queries crash-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -97,6 +97,9 @@ bench-indicators: install-dev  ## Measure the indicators of one day on a large d
 bench-load: install-dev  ## Measure the bulk load against COPY and dlt on the same rows
 	@$(BIN)/python -m tests.bench.loading --home $(LGSP_HOME)/bench
 
+bench-queries: install-dev  ## Measure the questions of readers, and what their indexes cost [ROWS=1000000]
+	@$(BIN)/python -m tests.bench.reader_queries --rows $(ROWS)
+
 crash-test: install-dev  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
 
@@ -110,7 +113,7 @@ docs: install  ## Generate docs/data-dictionary.md from the contracts
 	@$(LGSP) dictionary > docs/data-dictionary.md
 
 POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/check/sql include/lgsp/explain/sql include/lgsp/maintain/sql \
-	include/lgsp/report/sql include/lgsp/publish/sql/lists include/lgsp/publish/sql/reference include/lgsp/publish/sql/resolve \
+	include/lgsp/report/sql include/lgsp/store/sql include/lgsp/publish/sql/data_day.sql include/lgsp/publish/sql/lists include/lgsp/publish/sql/reference include/lgsp/publish/sql/resolve \
 	include/lgsp/publish/sql/work_file.sql include/lgsp/publish/sql/offered_otherwise.sql
 DUCKDB_SQL := include/lgsp/publish/sql/dossiers include/lgsp/publish/sql/documents include/lgsp/publish/sql/link_macros.sql \
 	include/lgsp/harmonise/sql include/lgsp/vietnam/sql include/lgsp/sources
