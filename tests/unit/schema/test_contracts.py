@@ -19,6 +19,8 @@ from lgsp.schema.contract import Contract
 from lgsp.schema.installation import Installation
 from lgsp.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PLACE = Installation.of(
     Settings(Path("."), environment={"LGSP_CONTACT": "lgsp@example.gov.vn", "LGSP_KEEP_DAILY_DAYS": "60"}),
     "postgresql://owner:secret@db.example.gov.vn:5433/province",

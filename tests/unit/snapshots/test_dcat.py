@@ -14,6 +14,8 @@ from lgsp.schema import contract
 from lgsp.schema.installation import Installation
 from lgsp.snapshots import dcat
 
+pytestmark = pytest.mark.slow
+
 BASE = "https://example.org/snapshots/17/catalog.json"
 CSVW, SPDX = Namespace("http://www.w3.org/ns/csvw#"), Namespace("http://spdx.org/rdf/terms#")
 DCAT = Namespace("http://www.w3.org/ns/dcat#")  # rdflib has version 2 only

@@ -14,6 +14,8 @@ from lgsp.snapshots import descriptions
 from lgsp.snapshots.manifest import Descriptions, Manifest
 from lgsp.snapshots.object_store import DataFile
 
+pytestmark = pytest.mark.slow
+
 PLACE = Installation()
 
 
