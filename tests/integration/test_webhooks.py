@@ -180,6 +180,7 @@ def test_a_retired_snapshot_is_announced(published_copy: Installation, receiver:
         connection.execute("update ledger.publication set published_at = published_at - interval '4 years'")
     assert retention.retire_expired(installation.settings).files == [1]
     webhooks.deliver(installation.settings)
+    assert receiver.events()[0]["data"]["previous"] == "1-1"
     assert [(event["type"], event["data"]["snapshot"]) for event in receiver.events()] == [
         ("lgsp.snapshot.published", "1-2"), ("lgsp.snapshot.retired", "1-1")]  # fmt: skip
 

@@ -159,14 +159,13 @@ def _record(
 
 def event_data(transaction: Transaction, metadata: SnapshotMetadata, changes: Changes) -> dict[str, Any]:
     """What consumers learn of a recorded snapshot: its number, that before it, its time, and each table with its changed rows."""
-    previous = metadata.previous["snapshot_id"] if metadata.previous else None
-    epochs = dict(transaction.rows("select snapshot_id, epoch from shared.snapshot order by snapshot_id desc limit 2"))
+    before = metadata.previous
     tables = transaction.rows(
         "select table_name, row_count, content_hash::text from ledger.publication_table where snapshot_id = $1::bigint order by 1",
         metadata.snapshot_id,
     )
     return {
-        "snapshot": f"{metadata.epoch}-{metadata.snapshot_id}", "previous": f"{epochs[previous]}-{previous}" if previous else None,
+        "snapshot": f"{metadata.epoch}-{metadata.snapshot_id}", "previous": f"{before['epoch']}-{before['snapshot_id']}" if before else None,
         "as_of": metadata.as_of, "tables": [
             {"name": name, "rows": rows, "hash": content_hash, "changed_rows": changes.rows.get(name, 0)} for name, rows, content_hash in tables
         ],
