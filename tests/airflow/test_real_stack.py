@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from datetime import timedelta
 
 import pandas as pd
@@ -41,7 +42,17 @@ def published(settings):
     days = backfills.days_to_fetch(simulated[-4], simulated[-4], "all", simulated[-1] + timedelta(days=1))
     lines = []
     backfills.backfill(settings, days, lines.append)
+    wait_until_published(settings)
     return days, lines
+
+
+def wait_until_published(settings):
+    """Wait until no publication runs any more: Airflow stores a run's event after the run's transaction."""
+    airflow = backfills.client(settings, lifecycle.running(settings))
+    deadline = time.monotonic() + 60
+    while airflow.active_runs(backfills.PUBLISH):
+        assert time.monotonic() < deadline, "a publication does not end"
+        time.sleep(0.2)
 
 
 def test_the_ledger_has_exactly_the_backfilled_day(settings, published):
