@@ -18,7 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
-DAYS = 28  # after which every exhaustive test has run
+DAYS = 56  # after which every exhaustive test has run
 # Set once for all worker processes, which must select the same tests also at midnight.
 TODAY = int(os.environ.setdefault("TESTED_DAY", str(date.today().toordinal())))
 

@@ -43,7 +43,7 @@ def _wait_until(publisher: subprocess.Popen[str], condition: Callable[[], object
         if time.monotonic() > deadline:
             raise TimeoutError(f"the condition did not become true within {TIMEOUT_SECONDS} s")
         assert publisher.poll() is None, publisher.communicate()[0]
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def _waits_for_a_lock(installation: Installation) -> bool:

@@ -57,6 +57,7 @@ def _login(installation: Installation) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", ["lint", "postgres", "parquet"])
 def test_a_foreign_tool_executes_every_contract(place: str, tool: Path, folder: Path, published: Installation) -> None:
     found = datacontract_tool.found(folder, place, CONTRACTS, _login(published))
@@ -73,6 +74,7 @@ def test_a_foreign_tool_executes_every_contract(place: str, tool: Path, folder: 
         assert executed >= {"field_null_values", "field_invalid_values", "model_duplicate_values", "model_quality_sql"}
 
 
+@pytest.mark.exhaustive
 def test_a_foreign_tool_finds_rows_that_break_a_contract(tool: Path, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "contracts", tmp_path / "contracts")
     rows = pq.read_table(folder / "service_kpi").select(contract.load("service_kpi").names).slice(0, 2)
@@ -86,6 +88,7 @@ def test_a_foreign_tool_finds_rows_that_break_a_contract(tool: Path, folder: Pat
     assert failed == {("field_invalid_values", "period"), ("model_quality_sql", None)}
 
 
+@pytest.mark.exhaustive
 def test_the_documented_commands_of_the_tool_work(tool: Path, folder: Path, published: Installation) -> None:
     page = (ROOT / "docs" / "reading-the-data.md").read_text(encoding="utf-8")
     documented = re.findall(r"^datacontract .*$", page, re.MULTILINE)

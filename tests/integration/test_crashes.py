@@ -20,6 +20,7 @@ from lgsp.schema import contract
 from lgsp.signing import SigningKey
 from lgsp.snapshots import partitions, pointer, recovery
 from lgsp.store.transaction import HOLDER, reading
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import WHOLE, Installation
 
 # The processes it forks have everything imported, so that each is killed while it publishes and not before.
@@ -57,15 +58,16 @@ def _wait_for_the_publish_lock(installation: Installation, publisher: BaseProces
     while publisher.is_alive() and not installation.query(HOLDER):
         if time.monotonic() > deadline:
             raise TimeoutError("the publisher does not take the publish lock")
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("days", [6, *exhaustive(2)])
 def test_p3_a_killed_publisher_never_tears_or_loses_a_snapshot(
-    installation: Installation, published: Installation
+    installation: Installation, published: Installation, days: int
 ) -> None:
     chance = random.Random(20260801)
-    parts = WHOLE.split(6)
+    parts = WHOLE.split(days)
     killed = finished = 0
     for window in parts:
         installation.ingest_all(window)

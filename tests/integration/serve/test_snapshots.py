@@ -14,6 +14,7 @@ from lgsp.serve import model
 from lgsp.serve.paths import row_id
 from lgsp.store import connect
 from lgsp.store.embedded_postgres import Server
+from tests.exhaustive import exhaustive
 from tests.integration.conftest import WHOLE, Installation, installed
 from tests.integration.serve.conftest import Api, add_account, serving
 
@@ -72,11 +73,12 @@ SETS = (
 FILTERS = {"dossier": "?$filter=status eq 'processing'", "service_kpi": "?$filter=period eq 'month' and value gt 0.5"}
 
 
+@pytest.mark.parametrize("days", [6, *exhaustive(4)])
 def test_delta_links_keep_a_copy_equal_to_the_store(
-    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path: Any
+    server: Server, quiet_province: dict[str, dict[str, Any]], tmp_path: Any, days: int
 ) -> None:
     installation = installed(server, tmp_path, quiet_province)
-    first, *later = WHOLE.split(4)
+    first, *later = WHOLE.split(days)
     installation.ingest_all(first)
     installation.publish()
     agency = installation.query("select receiving_organisation_id as id from shared.dossier group by 1 order by count(*) desc limit 1")[0]["id"]  # fmt: skip
