@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+
+from lgsp.schema.contract import Contract
+from lgsp.vietnam.text import name_keys
 from lgsp.window import Window
 
 DAY = Window.of_days(date(2026, 8, 3), date(2026, 8, 3))
@@ -48,3 +54,10 @@ def online(**changes: Any) -> dict[str, Any]:
         "NoiNopHoSo": "1", "TaiKhoanDuocXacThucVoiVNeID": "1", "DanhGia": "5", "NgayCapNhat": "20260803110000", "DaXoa": "0",
     }  # fmt: skip
     return {**record, **changes}
+
+
+def arrow_rows(shared: Contract, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows of a shared table as Arrow, with the keys of their names where the table has them."""
+    has_keys = "name_sort" in shared.names
+    keyed = ({**row, **asdict(name_keys.of(row["name"]))} if has_keys else dict(row) for row in rows)
+    return pa.Table.from_pylist(list(keyed), schema=shared.arrow_schema())

@@ -20,6 +20,7 @@ from lgsp.sql import one_row
 from lgsp.store import (
     as_of_by_period,
     connect,
+    constraints,
     contract_columns,
     decisions,
     epochs,
@@ -28,6 +29,7 @@ from lgsp.store import (
     readers,
     record_sums,
     row_scope,
+    views,
 )
 from lgsp.store.embedded_postgres import Server
 from lgsp.store.transaction import PUBLISH_LOCK_DDL, TAKE_PUBLISH_LOCK
@@ -74,6 +76,9 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
             readers.end_over_limits(settings)
         time.sleep(pause)
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
+    with connect(settings) as connection:
+        connection.execute(f"set lock_timeout = '{LOCK_MILLISECONDS}ms'")
+        constraints.validate(connection)
     if not settings.database_url:
         Server(settings.home).close_databases()
     if not is_adopting:  # decisions of an older version, or of a command that was interrupted after its commit
@@ -109,6 +114,7 @@ def _init(settings: Settings, is_adopting: bool) -> None:
             contract_columns.views(connection),
             _derived_objects(),
             contract_columns.required_columns(connection),
+            constraints.statements(connection),
         ):
             connection.execute(statement)
         epochs.begin(settings, connection)
@@ -201,7 +207,9 @@ def program_fingerprint() -> str:
             *numbered,
             *migrations.routines(),
             *(as_of_by_period.view(table, table.names) for table in contract.every() if table.period_column),
+            *views.statements({}),
             *_derived_objects(),
+            repr([*constraints.declared(constraints.NOT_ENFORCED)]),
             *row_scope.definitions(),
             GRANTS,
             migrations.for_administrator(),

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import click
 import psutil
-import pyarrow as pa
 
 from lgsp import install, store
 from lgsp.indicators import compute, definitions, dossier_flows
@@ -29,6 +28,7 @@ from lgsp.window import LOCAL
 from lgsp_province import World
 from lgsp_province.truth.truth import truth_of
 from lgsp_province.world import agencies, services
+from tests import samples
 
 FIRST, LAST = date(2025, 11, 1), date(2026, 10, 31)
 SEED_DOSSIERS = 50_000
@@ -169,7 +169,7 @@ def _fill_reference_tables(transaction: Transaction) -> None:
         ("service_offering", offering_rows),
     ):
         shared = contract.load(name)
-        merge.stage_rows(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+        merge.stage_rows(transaction, shared, samples.arrow_rows(shared, rows))
         merge.merge_staged(transaction, shared, "true", 1, Changes())
 
 

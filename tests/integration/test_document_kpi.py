@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from lgsp.schema import contract
 from lgsp.snapshots import changes
 from lgsp.store.transaction import Transaction, publishing
 from lgsp.window import LOCAL
+from tests import samples
 from tests.integration.conftest import Installation
 
 DAY_ZERO = date(2026, 1, 8)  # a Thursday
@@ -149,7 +149,7 @@ def _agencies(ended: int | None) -> list[dict[str, Any]]:
 def _merge(transaction: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> bool:
     """Merge rows into a shared table; whether this changed the table."""
     shared, touched = contract.load(name), changes.Changes()
-    merge.stage_rows(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+    merge.stage_rows(transaction, shared, samples.arrow_rows(shared, rows))
     merge.merge_staged(transaction, shared, scope, snapshot_id, touched)
     return bool(touched.rows[name])
 

@@ -117,7 +117,7 @@ def world_published(
 
 
 def _on_time_of_agencies(world: Published, rows: Rows) -> None:
-    assert len({row["name"] for row in rows}) == len(rows) == 10, "each agency once"
+    assert len({row["organisation_name"] for row in rows}) == len(rows) == 10, "each agency once"
     counted = world.counted_on_time("M")
     newest = counted[counted.period_start == max(counted.period_start)]
     names = world.parquet("organisation")
@@ -125,7 +125,26 @@ def _on_time_of_agencies(world: Published, rows: Rows) -> None:
     expected = {by_name.get(row.organisation_id): (row["sum"], row["count"]) for _, row in newest.iterrows()}
     for row in rows:
         if row["denominator"]:
-            assert expected[row["name"]] == (row["numerator"], row["denominator"]), row
+            assert expected[row["organisation_name"]] == (row["numerator"], row["denominator"]), row
+
+
+def _in_process(world: Published, rows: Rows) -> None:
+    open_ = world.dossiers[world.dossiers.status == "processing"]
+    assert sum(row["dossiers"] for row in rows) == len(open_) > 0
+    names = world.parquet("organisation_current").set_index("organisation_id").name
+    by_name = open_.receiving_organisation_id.map(names).value_counts()
+    assert {row["receiving_organisation_name"] for row in rows} - {None} == set(by_name.index)
+    assert min(row["first_due_on"] for row in rows if row["first_due_on"]) == open_.due_on.dropna().min()
+
+
+def _read_until(world: Published, rows: Rows) -> None:
+    windows = world.installation.query("select source, max(window_to) as until from ledger.batch group by 1")
+    assert {r["source"]: r["covered_until"] for r in rows if "source" in r} == {
+        r["source"]: r["until"] for r in windows
+    }
+    found = {row["organisation_id"] for row in rows if "organisation_id" in row}
+    agencies = world.parquet("organisation_current")
+    assert found == set(agencies[agencies.name.str.contains("Điện Bàn")].organisation_id) != set()
 
 
 def _shares_of_the_province(world: Published, rows: Rows) -> None:
@@ -231,7 +250,9 @@ def _repairs(world: Published, rows: Rows) -> None:
 
 # The check of each statement and program, by a part of its text.
 CHECKS: dict[str, Callable[[Published, Any], None]] = {
-    "k.kpi_id = 'on_time' and k.period = 'month'": _on_time_of_agencies,
+    "from shared.service_kpi_month": _on_time_of_agencies,
+    "from shared.dossier_wide": _in_process,
+    "from shared.freshness": _read_until,
     "round(100 * value::numeric, 2) as percent": _shares_of_the_province,
     "from shared.zero_activity z": _agencies_without_dossiers,
     "begin isolation level repeatable read": _one_snapshot,

@@ -50,7 +50,11 @@ def _row(table: Contract, key: int, data: int, snapshot_id: int) -> str:
             return f"'batch {snapshot_id}'"  # each publication reads everything again
         number = key if column.is_key else data
         is_nullable = not (column.is_key or column.is_required)
-        return f"null::{column.type}" if is_nullable and data == 0 else OF_TYPE[column.type].format(n=number)
+        if is_nullable and data == 0:
+            return f"null::{column.type}"
+        if column.codes:
+            return f"'{column.codes[number % len(column.codes)]}'"
+        return OF_TYPE[column.type].format(n=number)
 
     names = [column for column in table.columns if column.name != "snapshot_id"]
     return "select " + ", ".join(f"({value(column)})::{column.type} as {column.name}" for column in names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from lgsp.indicators import compute, definitions
@@ -14,6 +13,7 @@ from lgsp.schema import contract
 from lgsp.snapshots import changes
 from lgsp.store.transaction import Transaction
 from lgsp.window import LOCAL
+from tests import samples
 from tests.integration.conftest import Installation
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ def transaction(publish_transaction: Transaction) -> Transaction:
 
 def _insert(transaction: Transaction, name: str, *rows: Row, scope: str = "true", snapshot_id: int = 1) -> None:
     shared = contract.load(name)
-    merge.stage_rows(transaction, shared, pa.Table.from_pylist(list(rows), schema=shared.arrow_schema()))
+    merge.stage_rows(transaction, shared, samples.arrow_rows(shared, rows))
     merge.merge_staged(transaction, shared, scope, snapshot_id, changes.Changes())
 
 

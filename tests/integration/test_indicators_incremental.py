@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from lgsp.publish import indicator_tables, merge, reference_tables
 from lgsp.schema import contract
 from lgsp.snapshots import changes
 from lgsp.store.transaction import Transaction, publishing
+from tests import samples
 from tests.integration.conftest import SOURCES, WHOLE, Installation
 
 DAY_ZERO = date(2026, 1, 8)  # a Thursday
@@ -241,7 +241,7 @@ def _reference_rows(change: Change) -> dict[str, list[dict[str, Any]]]:
 
 def _merge(transaction: Transaction, name: str, rows: list[dict[str, Any]], scope: str, snapshot_id: int) -> None:
     shared = contract.load(name)
-    merge.stage_rows(transaction, shared, pa.Table.from_pylist(rows, schema=shared.arrow_schema()))
+    merge.stage_rows(transaction, shared, samples.arrow_rows(shared, rows))
     merge.merge_staged(transaction, shared, scope, snapshot_id, changes.Changes())
 
 

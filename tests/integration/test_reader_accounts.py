@@ -200,6 +200,18 @@ def test_s3_an_agency_reads_its_facts_and_those_below_it(published_copy: Install
         assert len(visible) > 1 and _rows(address, "select count(*) > 0 from shared.dossier") == [(True,)]
 
 
+def test_an_agency_reads_only_its_dossiers_with_names(published_copy: Installation) -> None:
+    (row,) = published_copy.query("select receiving_organisation_id as id from shared.dossier group by 1 order by count(*) desc limit 1")  # fmt: skip
+    ids, wide = (f"select dossier_id from {name} order by 1" for name in ("dossier", "dossier_wide"))
+    with account(published_copy, agencies=(row["id"],)) as address:
+        own = _rows(address, ids)
+        assert _rows(address, wide) == own != []
+        assert len(own) < published_copy.query("select count(*) as n from shared.dossier_wide")[0]["n"]
+        assert _rows(address, "select count(*) from dossier_wide where receiving_organisation_name is null") == [(0,)]
+        indicators = "select count(*) from shared.service_kpi_month"
+        assert _rows(address, indicators) == _rows(url(published_copy.settings), indicators) != [(0,)]
+
+
 def test_old_versions_of_other_agencies_stay_hidden(published_copy: Installation) -> None:
     store = published_copy
     one, other = (row["id"] for row in store.query("select receiving_organisation_id as id from shared.dossier group by 1 order by count(*) desc limit 2"))  # fmt: skip
@@ -225,7 +237,7 @@ def test_a_successor_reads_what_its_predecessor_received(published_copy: Install
 def test_the_scope_indicators_shows_no_facts(store: Installation) -> None:
     with account(store, scope="indicators") as address:
         facts = [f"{schema}.{table.name}" for schema in ("shared", "history") for table in FACTS]
-        assert set(_counts(address, facts).values()) == {0}
+        assert set(_counts(address, [*facts, "shared.dossier_wide"]).values()) == {0}
         assert _rows(address, "select count(*) > 0 from shared.service_kpi") == [(True,)]
 
 

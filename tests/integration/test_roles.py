@@ -10,7 +10,7 @@ import pytest
 
 from lgsp import install
 from lgsp.indicators import definitions
-from lgsp.schema import contract, records
+from lgsp.schema import contract, records, views
 from lgsp.settings import Settings
 from lgsp.store import connect, url
 from lgsp.store.embedded_postgres import Server
@@ -23,7 +23,7 @@ REFERENCE = {"admin_unit", "admin_unit_crosswalk", "working_day", *definitions.N
 BELOW_VIEWS = {table.name for table in contract.every() if table.period_column}
 OBJECTS = {
     "shared table": set(contract.names()) - BELOW_VIEWS,
-    "shared view": {"snapshot", *BELOW_VIEWS},
+    "shared view": {"snapshot", *BELOW_VIEWS, *(view.name for view in views.every())},
     "indicator table": BELOW_VIEWS,
     "history table": {*contract.names(), "as_of_by_period"},
     "history function": {
@@ -250,6 +250,9 @@ STATEMENTS = {
     ("lgsp_reader", "select * from shared.dossier limit 1"): True,
     ("lgsp_reader", "select * from history.dossier limit 1"): True,
     ("lgsp_reader", "select * from shared.snapshot limit 1"): True,
+    ("lgsp_reader", "select * from shared.dossier_wide limit 1"): True,
+    ("lgsp_reader", "select * from shared.service_kpi_month limit 1"): True,
+    ("lgsp_reader", "select * from history.organisation_current_as_of(1) limit 1"): True,
     ("lgsp_reader", "select * from history.service_kpi_as_of(history.snapshot_at(now())) limit 1"): True,
     ("lgsp_reader", "select * from history.service_kpi_changes(0) limit 1"): True,
     ("lgsp_reader", "select * from record.dossier limit 1"): False,

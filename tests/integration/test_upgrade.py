@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -21,17 +22,20 @@ from lgsp import install as initialise
 from lgsp.cli.main import main
 from lgsp.errors import PublicationFailed, SettingError
 from lgsp.maintain import verify
-from lgsp.publish import link_documents, link_dossiers, rederive
-from lgsp.schema import contract
+from lgsp.publish import link_documents, link_dossiers, rederive, reference_tables
+from lgsp.schema import contract, views
 from lgsp.snapshots import readback, writer
 from lgsp.store import history
+from lgsp.store import views as sql_views
 from lgsp.store.embedded_postgres import Server
 from lgsp.vietnam import working_days
 from lgsp.window import Window
 from tests.integration.conftest import SOURCES, WHOLE, Installation, copied, installed
 
-# The columns that the older version did not have.
+# The tables and columns that the older version did not have; it had no views in SQL only either.
+CURRENT = reference_tables.CURRENT
 SHARED = {
+    **dict.fromkeys(("organisation", "service", "admin_unit"), ("name_sort", "name_search")),
     "dossier": ("paused_working_minutes", "due_effective_on"),
     "document": ("responds_to_document_ids", "quality_flags"),
     "document_delivery": ("quality_flags",),
@@ -46,8 +50,16 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _clear_caches() -> None:
-    for cached in (contract.load, contract.names, contract.rules, install.program_fingerprint, rederive.derived_by):
-        cached.cache_clear()
+    cached = (
+        contract.load,
+        contract.names,
+        contract.rules,
+        views.by_name,
+        install.program_fingerprint,
+        rederive.derived_by,
+    )
+    for function in cached:
+        function.cache_clear()
 
 
 @contextmanager
@@ -60,8 +72,19 @@ def _older(folder: Path) -> Iterator[None]:
         kept = [line for line in lines if not line.startswith(tuple(f"  - {{name: {column}," for column in columns))]
         assert len(lines) - len(kept) == len(columns)
         path.write_text("".join(kept))
+    for name in CURRENT:
+        (folder / f"{name}.yml").unlink()
+    for path in folder.glob("*.yml"):
+        text = path.read_text()
+        path.write_text(
+            re.sub(r", relationships: \[\{to: \w+_current\.\w+(, customProperties: \[.*?\]\}\])?\}\]", "", text)
+        )
+    no_views = folder.parent / "views.yml"
+    no_views.write_text("{}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contract, "FOLDER", folder)
+        patch.setattr(views, "FILE", no_views)
+        patch.setattr(reference_tables, "CURRENT", ())
         _clear_caches()
         yield
     _clear_caches()
@@ -153,6 +176,28 @@ def test_the_first_publication_rewrites_every_row_and_file(old_store: Installati
         assert {readback.contract_of(path).names for path in written} == {contract.load(name).names}
 
 
+def test_the_first_publication_brings_the_new_tables(old_store: Installation) -> None:
+    tables = "select relname as name from pg_class where relnamespace = 'shared'::regnamespace"
+    new = {*CURRENT, *(view.name for view in views.every())}
+    assert not new & {row["name"] for row in old_store.query(tables)}
+    assert old_store.publish() is not None
+    assert new <= {row["name"] for row in old_store.query(tables)}
+    for current, versions in zip(
+        CURRENT, ("admin_unit", "indicator_definition", "organisation", "service"), strict=True
+    ):
+        (key,) = contract.load(current).key
+        (row,) = old_store.query(
+            f"select count(*) as rows, (select count(distinct {key}) from shared.{versions}) as ids from shared.{current}"
+        )
+        assert row["rows"] == row["ids"] > 0
+    names = "select count(*) as n from shared.organisation where name_sort is null or name_search is null"
+    assert old_store.query(names)[0]["n"] == 0
+    dossiers = old_store.query(
+        "select (select count(*) from shared.dossier_wide) as wide, count(*) as n from shared.dossier"
+    )
+    assert dossiers[0]["wide"] == dossiers[0]["n"] > 0
+
+
 @pytest.mark.exhaustive
 def test_a_rebuild_restores_lost_quality_flags(installation: Installation) -> None:
     installation.ingest("one_stop_shop")
@@ -216,11 +261,13 @@ def test_changed_and_removed_columns_do_not_stop_a_publication(
 ) -> None:
     installation = checked_copy
     with store.connect(installation.settings) as connection:
-        for statement in history.dropped(contract.load("dossier")):
+        for statement in (*history.dropped(contract.load("dossier")), *sql_views.dropped()):
             connection.execute(statement)
         for schema in ("shared", "history"):
             connection.execute(f"alter table {schema}.dossier alter paused_working_minutes type integer")
             connection.execute(f"alter table {schema}.dossier add column removed text not null")
+        for statement in sql_views.statements({}):  # the upgrade must drop them before it alters the column
+            connection.execute(statement)
         connection.execute("update ledger.installation set made_of = 'an older version'")
     assert installation.publish() is not None
     assert installation.data_hashes() == published.data_hashes()

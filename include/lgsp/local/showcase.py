@@ -16,7 +16,7 @@ from lgsp.local.stack import Stack
 from lgsp.settings import Settings
 from lgsp.store import readers
 
-# An agency has one row per version in shared.organisation: `is_current` keeps one, so nothing is counted twice.
+# An agency has one row in shared.organisation_current, and one per version in shared.organisation.
 QUERIES = {
     "How many dossiers of each month were finished on time, how many came online, and how many services were used?": (
         "select kpi_id, period_start as month, numerator, denominator, round(100 * value::numeric, 2) as percent\n"
@@ -25,7 +25,7 @@ QUERIES = {
     ),
     "How many agencies received no dossier (zero) or few (low) in the last whole week, and for how many is data missing (no_data)?": (
         "select o.level, z.channel, z.state, count(*) as agencies, min(o.name) as for_example\n"
-        "from shared.zero_activity z join shared.organisation o on o.organisation_id = z.organisation_id and o.is_current\n"
+        "from shared.zero_activity z join shared.organisation_current o using (organisation_id)\n"
         "where z.period = 'week' and z.period_start =\n"
         "  (select max(period_start) from shared.zero_activity where period = 'week' and state <> 'no_data')\n"
         "group by o.level, z.channel, z.state order by o.level, z.channel, z.state"

@@ -65,6 +65,7 @@ class Column:
     reference: Reference | None = None
     deprecation: Deprecation | None = None
     is_searched: bool = False  # whether `$search` of the read API looks in it
+    collation: str | None = None  # the collation by which SQL sorts it, where it must not be that of the database
 
     @classmethod
     def parse(cls, item: Any, file: str) -> Column:
@@ -79,8 +80,13 @@ class Column:
             origin=origin, unknown=properties.get("unknown"), period=properties.get("period"),
             feed=str(properties.get("feed", "dossiers")), codes=_codes(properties), reference=_reference(item, file),
             deprecation=_deprecation(item.name, properties.get("deprecated"), file),
-            is_searched=bool(properties.get("searched", False)),
+            is_searched=bool(properties.get("searched", False)), collation=properties.get("collation"),
         )  # fmt: skip
+
+    @property
+    def definition(self) -> str:
+        """Its SQL type, with its collation."""
+        return f'{self.type} collate "{self.collation}"' if self.collation else self.type
 
     @property
     def is_recorded(self) -> bool:

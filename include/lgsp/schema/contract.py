@@ -5,6 +5,7 @@ Derived are the SQL DDL with comments, the Parquet schema with descriptions, the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -148,7 +149,7 @@ class Contract:
         """The statements that create a table for its stored rows, with comments; safe to repeat."""
         key = self.key if key is None else key
         columns = self.stored_columns
-        lines = [f"{c.name} {c.type}{' not null' if c.is_required or c.name in key else ''}" for c in columns]
+        lines = [f"{c.name} {c.definition}{' not null' if c.is_required or c.name in key else ''}" for c in columns]
         primary = f", primary key ({', '.join(key)})" if key else ""
         body = ",\n  ".join(lines)
         comments = self.comments("table", table, columns)
@@ -156,11 +157,7 @@ class Contract:
 
     def comments(self, kind: str, relation: str, columns: tuple[Column, ...]) -> str:
         """The statements that describe a table or view (`kind`) and its columns."""
-        comments = [f"comment on {kind} {relation} is {sql.quoted(f'{self.description} ({self.meaning_vi})')};"]
-        comments += [
-            f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.note} ({c.note_vi})')};" for c in columns
-        ]
-        return "\n".join(comments)
+        return comments(kind, relation, self.description, self.meaning_vi, columns)
 
     def arrow_schema(self) -> pa.Schema:
         """The Parquet schema; every column has its description."""
@@ -184,6 +181,13 @@ class Contract:
         if dialect == "postgresql":
             return f"('x' || substr(md5({text}), 1, 15))::bit(60)::bigint"
         return f"('0x' || substr(md5({text}), 1, 15))::bigint"
+
+
+def comments(kind: str, relation: str, description: str, meaning_vi: str, columns: Iterable[Column]) -> str:
+    """The statements that describe a table or view (`kind`) and its columns, in English and Vietnamese."""
+    lines = [f"comment on {kind} {relation} is {sql.quoted(f'{description} ({meaning_vi})')};"]
+    lines += [f"comment on column {relation}.{c.name} is {sql.quoted(f'{c.note} ({c.note_vi})')};" for c in columns]
+    return "\n".join(lines)
 
 
 def _text_sql(column: Column, dialect: str) -> str:

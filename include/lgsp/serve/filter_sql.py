@@ -14,6 +14,7 @@ from typing import Any
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from lgsp.serve.filter_tree import AnyOf, Call, ColumnOf, Compare, In, Logic, Node, Value
+from lgsp.serve.model import EntitySet
 
 ZONE = "Asia/Ho_Chi_Minh"
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -183,9 +184,9 @@ def column(name: str) -> Composable:
     return Identifier("r", name)
 
 
-def searched(compiler: Compiler, names: Sequence[str], words: Sequence[str]) -> Composable:
+def searched(compiler: Compiler, entity_set: EntitySet, words: Sequence[str]) -> Composable:
     """The condition that all words occur in one of the columns, without accents and case."""
-    texts = [_plain_sql(column(name)) for name in names]
+    texts = [_words_sql(_letters_sql(entity_set, name)) for name in entity_set.searched]
     patterns = [compiler.parameter(f" {word} ", "string") for word in words]
     each = [SQL("({})").format(SQL(" and ").join(SQL("strpos({}, {}) > 0").format(text, pattern) for pattern in patterns)) for text in texts]  # fmt: skip
     return SQL("({})").format(SQL(" or ").join(each))
@@ -198,11 +199,17 @@ def plain(text: str) -> str:
     return " ".join("".join(sign if sign.isascii() and sign.isalnum() else " " for sign in kept).split())
 
 
-def _plain_sql(text: Composable) -> Composable:
-    """The SQL of `plain`, with a blank before and after."""
+def _letters_sql(entity_set: EntitySet, name: str) -> Composable:
+    """The SQL of a column in lower case without accents; rows of old snapshots lack the column that has it."""
     letters = SQL("regexp_replace(replace(normalize(lower({}), NFD), 'đ', 'd'), '[\u0300-\u036f]', '', 'g')").format(
-        text
+        column(name)
     )
+    key = f"{name}_search"
+    return SQL("coalesce({}, {})").format(column(key), letters) if entity_set.column(key) else letters
+
+
+def _words_sql(letters: Composable) -> Composable:
+    """The SQL of the words of a text, each with a blank before and after, as `plain` makes them."""
     return SQL("(' ' || regexp_replace({}, '[^a-z0-9]+', ' ', 'g') || ' ')").format(letters)
 
 

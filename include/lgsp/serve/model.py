@@ -1,13 +1,14 @@
-"""The entity sets of the read API: one for each contract, and the list of snapshots."""
+"""The entity sets of the read API: one for each contract and each view, and the list of snapshots."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
 
-from lgsp.schema import contract
+from lgsp.schema import contract, views
 from lgsp.schema.column import Column
 from lgsp.schema.contract import Contract
+from lgsp.schema.views import View
 
 NAMESPACE = "lgsp"
 VERSION = "v1"
@@ -49,9 +50,10 @@ SNAPSHOT = Contract(
 
 @dataclass(frozen=True)
 class EntitySet:
-    """One set: its contract, and how the rows of an agency are found."""
+    """One set: its contract, how the rows of an agency are found, and the view whose rows it has, if it is none of a table."""
 
     contract: Contract
+    view: View | None = None
 
     @property
     def name(self) -> str:
@@ -70,8 +72,8 @@ class EntitySet:
 
     @property
     def is_published(self) -> bool:
-        """Whether it is a table of each snapshot; the list of snapshots is not."""
-        return self.contract is not SNAPSHOT
+        """Whether it is a table of each snapshot, with files and changes; a view and the list of snapshots are not."""
+        return self.view is None and self.contract is not SNAPSHOT
 
     @property
     def is_fact(self) -> bool:
@@ -96,11 +98,18 @@ def _columns(table: Contract) -> dict[str, Column]:
 @cache
 def sets() -> dict[str, EntitySet]:
     """All sets by name, in alphabetical order."""
-    return {name: EntitySet(SNAPSHOT if name == "snapshot" else contract.load(name)) for name in _names()}
+    tables = [EntitySet(table) for table in (*contract.every(), SNAPSHOT)]
+    found = {each.name: each for each in (*tables, *map(_of_view, views.every()))}
+    return {name: found[name] for name in sorted(found)}
 
 
-def _names() -> list[str]:
-    return sorted([*contract.names(), "snapshot"])
+def _of_view(view: View) -> EntitySet:
+    """The set of a view. Its rows are seen by those who may see the rows of its table."""
+    table = view.table
+    described = Contract(
+        view.name, table.version, view.description, view.meaning_vi, view.columns, (), table.agency_columns, table.agency_of,
+    )  # fmt: skip
+    return EntitySet(described, view)
 
 
 def edm_type(column: Column) -> str:

@@ -124,7 +124,7 @@ def keys(entity_set: EntitySet, text: str) -> tuple[Key, ...]:
     if found[at:] != [("sign", ")"), ("end", "")] or values.keys() != set(entity_set.key):
         raise errors.invalid(f"the key of {entity_set.name} is {', '.join(entity_set.key)}", "khóa không đúng", "key")
     key = {name: _checked(entity_set, name, value) for name, value in values.items()}
-    if entity_set.name != "dossier":
+    if entity_set.key != ("dossier_id",):
         return (key,)
     return tuple({"dossier_id": form} for form in dossier_codes(str(key["dossier_id"])))
 

@@ -169,6 +169,7 @@ class Reader:
         name = self.path.snapshot or named
         snapshot = snapshots.named(self.connection, name, latest) if name else latest
         snapshots.check_retained(snapshot, latest, self.account)
+        snapshots.check_published(self.connection, snapshot, self.entity_set)
         rows = Rows(self.entity_set, snapshot, parsed, self._agencies(snapshot), self.database.by_code_point)
         self.exchange.headers |= snapshot_headers(snapshot)
         return rows, latest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
@@ -44,7 +44,9 @@ class Rows:
         for name, is_descending in (*self.query.order, *((name, False) for name in self.entity_set.key)):
             for each in (f"{name}_sort", name):
                 if (existing := self.entity_set.column(each)) is not None:
-                    found.setdefault(each, Sort(existing, is_descending))
+                    # rows of snapshots before the upgrade that brought the sort key lack it
+                    sorted_by = existing if each == name else replace(existing, is_required=False)
+                    found.setdefault(each, Sort(sorted_by, is_descending))
         return tuple(found.values())
 
     def count(self, connection: Connection) -> int:
@@ -189,7 +191,7 @@ class Rows:
         if self.query.condition is not None:
             conditions.append(compiler.condition(self.query.condition))
         if self.query.words:
-            conditions.append(searched(compiler, self.entity_set.searched, self.query.words))
+            conditions.append(searched(compiler, self.entity_set, self.query.words))
         if self.agencies is not None and self.entity_set.is_fact:
             of, agencies = self.entity_set.contract.agency_of, compiler.parameter(list(self.agencies))
             named = (model.sets()[of].contract if of else self.entity_set.contract).agency_columns

@@ -12,7 +12,8 @@ from lgsp.serve import errors
 from lgsp.serve.accounts import Account
 from lgsp.serve.database import Connection
 from lgsp.serve.errors import ApiError
-from lgsp.serve.model import EntitySet
+from lgsp.serve.model import SNAPSHOT, EntitySet
+from lgsp.store import views
 
 COLUMNS = "snapshot_id, epoch, published_at, as_of, history_retired_at is not null, files_retired_at is not null"
 NAME = re.compile(r"([0-9]{1,9})-([0-9]{1,18})")
@@ -50,10 +51,12 @@ class Snapshot:
 
     def rows(self, entity_set: EntitySet) -> Composable:
         """The SQL of the rows of a set in this snapshot, for a FROM clause."""
+        if self.is_newest and entity_set.contract is not SNAPSHOT:
+            return Identifier("shared", entity_set.name)
+        if entity_set.view is not None:
+            return SQL("(") + SQL(views.as_of(entity_set.view, self.number)) + SQL(")")
         if not entity_set.is_published:
             return SQL("(select * from shared.snapshot where snapshot_id <= {})").format(self.number)
-        if self.is_newest:
-            return Identifier("shared", entity_set.name)
         return SQL("{}({})").format(Identifier("history", f"{entity_set.name}_as_of"), Literal(self.number))
 
     def table_hash(self, connection: Connection, entity_set: EntitySet) -> str | None:
@@ -63,6 +66,22 @@ class Snapshot:
             [self.number, entity_set.name],
         ).fetchone()
         return row[0] if row else None
+
+
+def check_published(connection: Connection, snapshot: Snapshot, entity_set: EntitySet) -> None:
+    """Raise ApiError (404) when an older version of the program published a snapshot, without a set or what its view reads."""
+    if snapshot.is_newest or entity_set.contract is SNAPSHOT:
+        return
+    tables = views.tables(entity_set.view) if entity_set.view else {entity_set.name}
+    found = connection.execute(
+        "select table_name from ledger.publication_table where snapshot_id = %s and table_name = any(%s)",
+        [snapshot.number, sorted(tables)],
+    ).fetchall()
+    if missing := sorted(tables - {name for (name,) in found}):
+        raise errors.not_found(
+            f"snapshot {snapshot.name} was published without {', '.join(missing)}",
+            f"lần công bố {snapshot.name} không có {', '.join(missing)}",
+        )
 
 
 def newest(connection: Connection) -> Snapshot:

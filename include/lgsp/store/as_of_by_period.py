@@ -32,6 +32,13 @@ alter table {TABLE} add column if not exists is_complete boolean not null defaul
 create unique index if not exists as_of_by_period_newest on {TABLE} (feed, period, period_start) where snapshot_to is null;
 comment on table {TABLE} is
     'The columns as_of and is_complete of the indicator tables: the time up to which the data of a feed (dossiers, documents) and a period reached, and whether they cover all of it, from one snapshot until another (Thời điểm số liệu tính đến của mỗi kỳ và kỳ đã đủ số liệu hay chưa, theo nguồn và lần công bố)';
+comment on column {TABLE}.feed is 'Feed whose time it is: dossiers or documents (Nguồn: hồ sơ hoặc văn bản)';
+comment on column {TABLE}.period is 'week, half_month, month, quarter, half_year or year (Kỳ)';
+comment on column {TABLE}.period_start is 'First local day of the period (Ngày đầu kỳ)';
+comment on column {TABLE}.as_of is 'Time up to which the feed was read, at most the end of the period (Số liệu tính đến)';
+comment on column {TABLE}.is_complete is 'Whether the period is over and its feeds were read for all of it (Kỳ đã đủ số liệu)';
+comment on column {TABLE}.snapshot_from is 'First snapshot with these values (Từ lần công bố)';
+comment on column {TABLE}.snapshot_to is 'Snapshot that replaced them; empty in the newest (Đến lần công bố)';
 """
 
 NEWEST = "{alias}.snapshot_to is null"

@@ -17,6 +17,7 @@ import psycopg
 from lgsp.schema import contract, records
 from lgsp.schema.contract import Contract
 from lgsp.store import as_of_by_period, history, row_scope
+from lgsp.store import views as shared_views
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def alterations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]
                 kind.name,
             )
     for table in contract.every():
-        columns = {column.name: column.type for column in table.stored_columns}
+        columns = {column.name: column.definition for column in table.stored_columns}
         altered = [
             statement
             for schema in (_schema(table), "history")
@@ -63,10 +64,11 @@ def alterations(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]
         ]
         if altered or history.is_outdated(connection, table):
             yield from history.dropped(table)
-        if any(" type " in statement for statement in altered):
+        if any(" type " in statement for statement in altered):  # no column of a table below a view can change its type
             yield from row_scope.dropped(table)
-        if table.period_column and any(" type " in statement for statement in altered):
-            yield f"drop view if exists shared.{table.name}"  # no column of a table below a view can change its type
+            yield from shared_views.dropped()
+            if table.period_column:
+                yield f"drop view if exists shared.{table.name}"
         yield from altered
 
 
@@ -85,7 +87,7 @@ def _moved_below_views(stored: Tables) -> Iterator[str]:
 
 
 def views(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
-    """The statements that create the views of tables whose rows do not store all columns.
+    """The statements that create the views of tables whose rows do not store all columns, and those in SQL only.
 
     The columns of an existing view keep their places, as PostgreSQL requires; new ones follow.
     """
@@ -95,6 +97,7 @@ def views(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
             names = dict.fromkeys((*existing["shared", table.name], *table.names))
             yield as_of_by_period.view(table, names)
             yield table.comments("view", f"shared.{table.name}", table.columns)
+    yield from shared_views.statements({name: list(columns) for (_, name), columns in existing.items()})
 
 
 def required_columns(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[str]:
@@ -132,11 +135,12 @@ def _stored(connection: psycopg.Connection[dict[str, Any]], kind: str = TABLE) -
 
 def _altered(schema: str, table: str, columns: dict[str, str], stored: Tables) -> Iterator[str]:
     known = stored.get((schema, table))
-    for name, type_ in columns.items() if known else ():
+    for name, definition in columns.items() if known else ():
+        type_ = definition.partition(" collate ")[0]
         if known and name not in known:
-            yield f"alter table {schema}.{table} add column {name} {type_}"
+            yield f"alter table {schema}.{table} add column {name} {definition}"
         elif known and known[name].type != SQL_NAMES.get(type_, type_):
-            yield f"alter table {schema}.{table} alter column {name} type {type_} using {name}::{type_}"
+            yield f"alter table {schema}.{table} alter column {name} type {definition} using {name}::{type_}"
 
 
 def _relaxed(schema: str, table: Contract, stored: Tables) -> Iterator[str]:

@@ -12,6 +12,7 @@ import psycopg
 
 from lgsp.schema import contract
 from lgsp.vietnam import holiday_overrides, territory_versions
+from lgsp.vietnam.text import name_keys
 
 FIRST_DAY = date(2020, 1, 1)
 SATURDAY = 5
@@ -52,7 +53,7 @@ def load(connection: psycopg.Connection[Any], rows_by_table: Mapping[str, list[d
         columns = [column.name for column in loaded]
         connection.execute(f"create table if not exists record.{name} (like shared.{name} including comments)")
         for column in loaded:  # the store may be older than a column
-            connection.execute(f"alter table record.{name} add column if not exists {column.name} {column.type}")
+            connection.execute(f"alter table record.{name} add column if not exists {column.name} {column.definition}")
         connection.execute(f"alter table record.{name} alter snapshot_id drop not null")
         connection.execute(f"delete from record.{name}")
         with connection.cursor().copy(f"copy record.{name} ({', '.join(columns)}) from stdin") as copy:
@@ -65,9 +66,10 @@ def _units() -> list[dict[str, Any]]:
         {
             "admin_unit_code": unit.code, "valid_from": unit.valid_from, "name": unit.name, "level": unit.level,
             "kind": unit.kind, "parent_code": unit.parent_code, "valid_to": unit.valid_to,
-            "legal_basis": unit.legal_basis,
+            "legal_basis": unit.legal_basis, "name_sort": keys.name_sort, "name_search": keys.name_search,
         }
         for unit in territory_versions.units()
+        for keys in (name_keys.of(unit.name),)
     ]  # fmt: skip
 
 

@@ -124,6 +124,41 @@ def test_an_older_snapshot_is_as_its_files_are(api: Api) -> None:
     assert api.json("at/1-1/snapshot")["value"] == api.json("snapshot?$filter=snapshot_id eq 1")["value"]
 
 
+def test_a_view_of_an_older_snapshot_has_its_rows(api: Api) -> None:
+    names = {row["organisation_id"]: row["name"] for row in api.rows("at/1-1/organisation_current")}
+    dossiers = api.rows("at/1-1/dossier", Prefer="odata.maxpagesize=10000")
+    wide = api.rows("at/1-1/dossier_wide", Prefer="odata.maxpagesize=150")
+    assert [{column: row[column] for column in dossiers[0]} for row in wide] == dossiers
+    assert all(row["receiving_organisation_name"] == names.get(row["receiving_organisation_id"]) for row in wide)
+    assert wide != api.rows("dossier_wide", Prefer="odata.maxpagesize=10000")
+    months = api.rows("at/1-1/service_kpi?$filter=period eq 'month' and organisation_id ne 'ALL'")
+    assert [row["numerator"] for row in sorted(months, key=lambda row: (row["kpi_id"], row["organisation_id"]))] == [
+        row["numerator"] for row in api.rows("at/1-1/service_kpi_month")
+    ]
+
+
+def test_pages_of_a_view_keep_the_snapshot_of_the_first(changing: Callable[..., Any]) -> None:
+    with changing() as api:
+        before = api.rows("dossier_wide", Prefer="odata.maxpagesize=10000")
+        first = api.json("dossier_wide", Prefer="odata.maxpagesize=40")
+        rollback.roll_back(api.installation.settings, 1, "An", "a test")
+        assert first["value"] + api.rows(first["@odata.nextLink"]) == before
+        assert before != api.rows("dossier_wide", Prefer="odata.maxpagesize=10000")
+        assert api.get("dossier_wide?$deltatoken=1-2").status_code == 501
+        assert api.get("contracts/dossier_wide").status_code == 404
+
+
+def test_a_snapshot_without_a_table_says_so(changing: Callable[..., Any]) -> None:
+    with changing() as api:
+        with connect(api.installation.settings) as connection:
+            connection.execute("delete from ledger.publication_table where snapshot_id = 1 and table_name = 'service_current'")  # fmt: skip
+        for name in ("service_current", "dossier_wide"):
+            answer = api.get(f"at/1-1/{name}")
+            assert answer.status_code == 404 and "published without service_current" in answer.text
+            assert api.get(f"at/1-2/{name}?$top=1").status_code == 200
+        assert api.get("at/1-1/dossier?$top=1").status_code == 200
+
+
 def test_headers_state_the_snapshot(api: Api) -> None:
     answer = api.get("dossier?$top=1", X_Request_Id="abc-1")
     newest = api.json("snapshot?$orderby=snapshot_id desc&$top=1")["value"][0]

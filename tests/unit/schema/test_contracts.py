@@ -92,14 +92,14 @@ def test_every_relationship_is_to_a_key_column_of_a_contract() -> None:
     references = {(t.name, c.name): c.reference for t in contract.every() for c in t.columns if c.reference}
     assert [key for key, to in references.items() if to.column not in contract.load(to.table).key] == []
     expected = {
-        ("dossier", "service_code"): "service", ("dossier", "receiving_organisation_id"): "organisation",
+        ("dossier", "service_code"): "service_current", ("dossier", "receiving_organisation_id"): "organisation_current",
         ("dossier_event", "dossier_id"): "dossier", ("document_delivery", "document_id"): "document",
-        ("service_kpi", "organisation_id"): "organisation", ("document_kpi", "organisation_id"): "organisation",
+        ("service_kpi", "organisation_id"): "organisation_current", ("document_kpi", "kpi_id"): "indicator_current",
     }  # fmt: skip
     assert {key: references[key].table for key in expected} == expected
     assert references["service_kpi", "organisation_id"].exceptions == ("ALL",)
     (published,) = _properties("dossier")["service_code"]["relationships"]
-    assert published["to"] == "service.odcs.yaml#/schema/service/properties/service_code"
+    assert published["to"] == "service_current.odcs.yaml#/schema/service_current/properties/service_code"
 
 
 def test_the_codes_of_a_column_come_from_its_code_list() -> None:

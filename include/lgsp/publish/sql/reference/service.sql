@@ -1,5 +1,6 @@
 -- Procedures in time: a version for each span in which no list changed what it says of one. Each attribute comes from the first dossier
--- source that has a value; only the portal has the start of validity. The newest list decides when a procedure ends.
+-- source that has a value; only the portal has the start of validity. The newest list decides when a procedure ends. Needs the temporary table
+-- name_key.
 with listed as (
     select s.*, role, precedence, coalesce(r.run_from, '-infinity') as listed_from, coalesce(r.run_to, 'infinity') as listed_to
     from record.service s join ledger.source using (source)
@@ -49,5 +50,5 @@ with listed as (
 select
     service_code, starts_on as valid_from, name, field_code, field_name, level, online_level,
     (array['information', 'partial', 'full'])[online_level - 1] as online_mode,
-    is_integrated_national, integrated_on, standard_days, nullif(stops_on, 'infinity') as valid_to, batch_id
-from dated where is_last or stops_on > starts_on
+    is_integrated_national, integrated_on, standard_days, nullif(stops_on, 'infinity') as valid_to, name_sort, name_search, batch_id
+from dated join name_key using (name) where is_last or stops_on > starts_on

@@ -153,4 +153,16 @@ create or replace view shared.snapshot as
     select snapshot_id, published_at, as_of, kind, restores, verdict, overruled, manifest_sha256, signing_key, files_retired_at, history_retired_at,
         (select max(epoch) from ledger.epoch where first_snapshot <= snapshot_id) as epoch
     from ledger.publication;
-comment on view shared.snapshot is 'All published snapshots; the shared tables show the newest.';
+comment on view shared.snapshot is 'All published snapshots; the shared tables show the newest (Các lần công bố; các bảng của shared thuộc lần mới nhất)';
+comment on column shared.snapshot.snapshot_id is 'Number of the publication (Lần công bố)';
+comment on column shared.snapshot.published_at is 'When it was published (Thời điểm công bố)';
+comment on column shared.snapshot.as_of is 'Time up to which the sources of the dossiers were read (Số liệu tính đến)';
+comment on column shared.snapshot.kind is 'publication, or rollback to an earlier snapshot (Loại: công bố hoặc quay lại lần trước)';
+comment on column shared.snapshot.restores is 'For a rollback: the snapshot whose tables it restores (Lần công bố được khôi phục)';
+comment on column shared.snapshot.verdict is 'pass, or overruled when it broke a rule that a person overruled (Kết quả kiểm tra)';
+comment on column shared.snapshot.overruled is 'The overruled rules, each with the person and the reason (Các quy tắc được bỏ qua, người quyết định và lý do)';
+comment on column shared.snapshot.manifest_sha256 is 'SHA-256 of the manifest of its files (Mã băm của bản kê khai)';
+comment on column shared.snapshot.signing_key is 'Id of the key that signed the manifest (Khóa ký)';
+comment on column shared.snapshot.files_retired_at is 'When its files were deleted; empty while they exist (Thời điểm xóa tệp)';
+comment on column shared.snapshot.history_retired_at is 'When its row versions were deleted from history; empty while they exist (Thời điểm xóa lịch sử)';
+comment on column shared.snapshot.epoch is 'Epoch of the store: a restored store begins a new one (Kỷ nguyên của kho dữ liệu)';
