@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load crash-test restore-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load bench-queries crash-test restore-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -96,6 +96,9 @@ bench-indicators: install-dev  ## Measure the indicators of one day on a large d
 
 bench-load: install-dev  ## Measure the bulk load against COPY and dlt on the same rows
 	@$(BIN)/python -m tests.bench.loading --home $(LGSP_HOME)/bench
+
+bench-queries: install-dev  ## Measure the questions of readers, and what their indexes cost [ROWS=1000000]
+	@$(BIN)/python -m tests.bench.reader_queries --rows $(ROWS)
 
 crash-test: install-dev  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
