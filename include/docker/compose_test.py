@@ -55,7 +55,8 @@ class Installation:
         self.ui_port = free_port()
         settings.write_text((ROOT / ".env.example").read_text(encoding="utf-8") + "\n".join((
             *(f"{name}='{secret}'" for name, secret in self.secrets.items()),
-            f"LGSP_IMAGE={IMAGE}", f"LGSP_UI_PORT={self.ui_port}", ""
+            f"LGSP_IMAGE={IMAGE}", f"LGSP_UI_PORT={self.ui_port}",
+            f"LGSP_POSTGRES_PORT={free_port()}", ""
         )), encoding="utf-8")  # fmt: skip
         # pip may need the machine's network
         network.write_text("services: {init: {build: {network: host}}}\n", encoding="utf-8")

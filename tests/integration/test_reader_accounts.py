@@ -289,6 +289,14 @@ def test_status_shows_the_address_of_readers(store: Installation) -> None:
     assert _invoke(store, "status", "--owner", "--json")[0]["database_url"] == owner.geturl()
 
 
+def test_readers_get_the_name_by_which_they_reach_the_server(store: Installation) -> None:
+    named = Settings.from_env({**store.settings.environment, "LGSP_POSTGRES_NAME": "db.example.gov.vn"})
+    assert (
+        readers.address(named, "lan")
+        == f"postgresql://lan@db.example.gov.vn:5432/{urlsplit(url(named)).path[1:]}?sslmode=require"
+    )
+
+
 def test_an_owner_that_is_no_superuser_manages_accounts(server: Server, tmp_path: Path) -> None:
     """As with docker-compose: the user of LGSP_DATABASE_URL owns the database and may create roles, no more."""
     owner, name = "province_owner", new_name()

@@ -103,12 +103,20 @@ def test_the_example_connects_to_the_simulated_province(services: dict[str, Any]
             assert json.loads(example[connection_variable(source)]) == in_compose
 
 
-def test_ui_and_api_are_published_only_on_loopback(services: dict[str, Any]) -> None:
+def test_ports_are_published_on_loopback_by_default(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert published == {
         "api-server": ["${LGSP_UI_ADDRESS:-127.0.0.1}:${LGSP_UI_PORT:-8080}:8080"],
+        "postgres": ["${LGSP_POSTGRES_ADDRESS:-127.0.0.1}:${LGSP_POSTGRES_PORT:-5432}:5432"],
         "api": ["${LGSP_API_ADDRESS:-127.0.0.1}:${LGSP_API_PORT:-8090}:8090"],
     }
+
+
+def test_postgres_starts_with_tls_and_the_rules_of_access(services: dict[str, Any]) -> None:
+    postgres = services["postgres"]
+    assert postgres["entrypoint"] == ["/postgres.sh"] and postgres["command"][0] == "postgres"
+    assert "./include/docker/postgres.sh:/postgres.sh:ro" in postgres["volumes"]
+    assert (ROOT / "include/docker/postgres.sh").stat().st_mode & 0o111
 
 
 def test_every_service_has_a_health_check_and_restarts(services: dict[str, Any]) -> None:

@@ -169,10 +169,16 @@ def end_over_limits(settings: Settings) -> int:
 def address(
     settings: Settings, user: str = PLACEHOLDER, password: str | None = None, driver: str = "postgresql"
 ) -> str:
-    """The address of the store for a reader, for psql or with another driver's name for SQLAlchemy."""
+    """The address of the store for a reader, for psql or with another driver's name for SQLAlchemy.
+
+    Its host is LGSP_POSTGRES_NAME where that is set: the platform itself may reach the server by another name.
+    """
     owner = make_url(url(settings))
+    host, port = owner.host, owner.port
     query = {name: value for name, value in owner.query.items() if name.startswith("ssl")}
-    reader = URL.create(driver, user, password, owner.host, owner.port, owner.database, query)
+    if name := settings.environment.get("LGSP_POSTGRES_NAME"):
+        host, port, query = name, int(settings.environment.get("LGSP_POSTGRES_PORT") or 5432), {"sslmode": "require"}
+    reader = URL.create(driver, user, password, host, port, owner.database, query)
     return reader.render_as_string(hide_password=False)
 
 
