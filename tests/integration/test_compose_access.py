@@ -114,12 +114,12 @@ def test_a_reader_is_let_in_with_tls_only(access: Access) -> None:
     with psycopg.connect(f"{access.reader}?{certificate}") as session:
         encrypted = session.execute("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()").fetchone()
         assert encrypted == (True, "TLSv1.3")
-    with pytest.raises(psycopg.OperationalError, match="pg_hba.conf rejects"):
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
         psycopg.connect(f"{access.reader}?sslmode=disable")
 
 
 def test_a_reader_enters_the_shared_database_only(access: Access) -> None:
-    with pytest.raises(psycopg.OperationalError, match="pg_hba.conf rejects"):
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
         psycopg.connect(f"{access.reader.rsplit('/', 1)[0]}/postgres?sslmode=require")
 
 
@@ -129,7 +129,7 @@ def test_the_owner_is_refused_from_outside(access: Access) -> None:
     access.set_gateway(LOOPBACK)
     try:
         for mode in ("disable", "require"):
-            with pytest.raises(psycopg.OperationalError, match="pg_hba.conf rejects"):
+            with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
                 psycopg.connect(f"{access.owner}?sslmode={mode}")
         psycopg.connect(f"{access.reader}?sslmode=require").close()
     finally:

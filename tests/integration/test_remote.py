@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import botocore.endpoint
-import orjson
-import pandas as pd
-import pyarrow.fs
+import pyarrow.dataset
 import pytest
 from botocore.exceptions import ConnectionClosedError
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from lgsp.errors import PublicationFailed, SettingError
 from lgsp.snapshots.object_store import Remote, RetainedSnapshot
 from lgsp.snapshots.s3 import Bucket, RemoteFailed
+from tests.conftest import ROOT
 from tests.exhaustive import exhaustive
 from tests.integration.remote_side import (
     NO_GRACE,
@@ -41,15 +41,55 @@ def publisher(endpoint: str, tmp_path: Path) -> Publisher:
     return new_publisher(tmp_path)
 
 
-def test_pandas_and_arrow_read_the_files_of_the_newest_manifest(endpoint: str, publisher: Publisher) -> None:
+def documented_program() -> str:
+    """The program of docs/reading-the-data.md that reads a table from object storage."""
+    page = (ROOT / "docs" / "reading-the-data.md").read_text(encoding="utf-8")
+    (program,) = (block for block in re.findall(r"^```py\n(.*?)^```", page, re.M | re.S) if "current.json" in block)
+    return program
+
+
+def run_documented(publisher: Publisher) -> dict[str, Any]:
+    """The variables of that program after it read a publisher's storage; only the name of the bucket is changed."""
+    bucket = publisher.remote.bucket
+    variables: dict[str, Any] = {}
+    exec(documented_program().replace("bucket/prefix", f"{bucket.name}/{bucket.prefix}".rstrip("/")), variables)
+    return variables
+
+
+def test_the_documented_program_reads_the_newest_snapshot(publisher: Publisher) -> None:
     for number in (1, 2):
         publisher.publish(tables(number))
-    store = pyarrow.fs.S3FileSystem(endpoint_override=endpoint, region="us-east-1")
-    root = f"{publisher.remote.bucket.name}/{publisher.remote.bucket.prefix}"
-    current = orjson.loads(store.open_input_file(f"{root}current.json").read())
-    manifest = orjson.loads(store.open_input_file(f"{root}{current['manifest']}").read())
-    paths = [f"{root}files/{file['path']}" for file in manifest["tables"]["dossier"]["files"]]
-    assert (current["snapshot_id"], sorted(pd.read_parquet(paths, filesystem=store)["row"])) == (2, [1, 2, 2, 3])
+    read = run_documented(publisher)
+    assert (read["current"]["snapshot_id"], sorted(read["dossiers"]["row"])) == (2, [1, 2, 2, 3])
+
+
+def test_a_folder_of_a_table_is_no_snapshot(publisher: Publisher) -> None:
+    for number in (1, 2):
+        publisher.publish(tables(number))
+    read = run_documented(publisher)
+    folder = pyarrow.dataset.dataset(f"{read['root']}/files/dossier", filesystem=read["store"])
+    assert sorted(folder.to_table()["row"].to_pylist()) == [1, 1, 2, 2, 3], "a row of snapshot 1 too, as the page warns"
+
+
+def test_a_lazy_dataset_keeps_its_snapshot(publisher: Publisher) -> None:
+    publisher.publish(tables(1))
+    read = run_documented(publisher)
+    lazy = pyarrow.dataset.dataset(read["files"], filesystem=read["store"])
+    publisher.publish(tables(2))
+    assert sorted(lazy.to_table()["row"].to_pylist()) == sorted(read["dossiers"]["row"]) == [1, 1, 2, 3]
+
+
+def test_every_object_has_its_content_type(publisher: Publisher) -> None:
+    snapshot = publisher.publish(tables(1))
+    bucket = publisher.remote.bucket
+    types = {
+        key: bucket.client.head_object(Bucket=bucket.name, Key=bucket.prefix + key)["ContentType"]
+        for key in stored_keys(publisher.remote)
+    }
+    assert {types[key] for key in types if key.endswith(".parquet")} == {"application/vnd.apache.parquet"}
+    assert types["current.json"] == types[snapshot.manifest] == "application/json"
+    assert types[f"files/1.{snapshot.token}.catalog.json"] == "application/ld+json"
+    assert types[f"{snapshot.manifest}.sig"] == "application/octet-stream"
 
 
 def test_a_publication_uploads_only_the_changed_files(publisher: Publisher) -> None:

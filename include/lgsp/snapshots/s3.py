@@ -25,6 +25,13 @@ PRECONDITION_FAILED, CONFLICT, NOT_FOUND = 412, 409, 404
 # When two writers put one object at the same time, a store may refuse both with 409; then the request is repeated.
 ATTEMPTS = 10
 
+# By the end of a key; browsers and portals show or download an object by it.
+CONTENT_TYPES = {
+    ".parquet": "application/vnd.apache.parquet", "catalog.json": "application/ld+json", ".json": "application/json",
+    ".yaml": "application/yaml", ".md": "text/markdown; charset=utf-8",
+}  # fmt: skip
+DEFAULT_TYPE = "application/octet-stream"
+
 Item = TypeVar("Item")
 
 
@@ -171,6 +178,7 @@ class Bucket:
         """Put an object; the HTTP status when it is one of `expected_errors`, else None. The store checks the digest."""
         digest = sha256 or hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
         headers = {"ChecksumSHA256": _base64(digest), "Metadata": {"sha256": digest}, **condition}
+        headers["ContentType"] = next((t for end, t in CONTENT_TYPES.items() if key.endswith(end)), DEFAULT_TYPE)
         with nullcontext(content) if isinstance(content, bytes) else content.open("rb") as body:
             response = self._request("put_object", key, expected_errors, Body=body, **self._at(key), **headers)
         return response if isinstance(response, int) else None
