@@ -24,6 +24,15 @@ from lgsp.store import readers
 from lgsp.store.readers import Account, Listed
 from lgsp.window import LOCAL
 
+agency_option = click.option(
+    "--agency", "agencies", multiple=True, type=PASTED_AGENCY, metavar="ORGANISATION_ID",
+    help="Show only the facts of this agency, of those below it and of its predecessors. Can be repeated.",
+)  # fmt: skip
+scope_option = click.option(
+    "--scope", type=click.Choice((readers.INDICATORS, readers.ALL)), default=readers.ALL, show_default=True,
+    help="Show the indicators and reference tables only, or all tables.",
+)  # fmt: skip
+
 
 @click.group("reader")
 def reader() -> None:
@@ -32,14 +41,8 @@ def reader() -> None:
 
 @reader.command()
 @click.argument("name")
-@click.option(
-    "--agency", "agencies", multiple=True, type=PASTED_AGENCY, metavar="ORGANISATION_ID",
-    help="Show only the facts of this agency, of those below it and of its predecessors. Can be repeated.",
-)  # fmt: skip
-@click.option(
-    "--scope", type=click.Choice((readers.INDICATORS, readers.ALL)), default=readers.ALL, show_default=True,
-    help="Show the indicators and reference tables only, or all tables.",
-)  # fmt: skip
+@agency_option
+@scope_option
 @click.option("--valid-until", "last_on", type=DAY, metavar="DAY", help="The last day on which it may log in.")
 @click.option(
     "--connections", type=click.IntRange(1), default=readers.CONNECTIONS, show_default=True, metavar="N",
@@ -74,6 +77,22 @@ def rotate(name: str, is_json: bool) -> None:
     settings = Settings.from_env()
     install.ensure(settings)
     _show_secret(settings, name, readers.rotate(settings, name), is_json)
+
+
+@reader.command()
+@click.argument("name")
+@agency_option
+@scope_option
+@handles_errors
+def change(name: str, agencies: tuple[str, ...], scope: str) -> None:
+    """Let an account see other rows, and end its sessions.
+
+    Without options it sees all tables. Its password stays. A copy of earlier snapshots that it keeps over HTTP has to be read again.
+    """
+    settings = Settings.from_env()
+    install.ensure(settings)
+    is_changed = readers.change(settings, name, scope, tuple(dict.fromkeys(agencies)))
+    click.echo(f"{name} sees other rows now" if is_changed else f"{name} sees these rows already")
 
 
 @reader.command()

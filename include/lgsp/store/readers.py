@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +117,29 @@ def rotate(settings: Settings, name: str, secret: str | None = None) -> str:
     return secret
 
 
+def change(settings: Settings, name: str, scope: str, agencies: tuple[str, ...]) -> bool:
+    """Let an account see other rows, and end its sessions; returns whether anything changed.
+
+    Copies that it made over HTTP of earlier snapshots cannot be continued. Raises SettingError when there is no account or
+    login, or an agency is unknown.
+    """
+    with connect(settings) as connection:
+        before = _account(connection, name)
+        account = replace(before, scope=scope, agencies=agencies)
+        if (before.scope, set(before.agencies)) == (scope, set(agencies)):
+            return False
+        _refuse_agencies(connection, account)
+        if not connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
+            raise SettingError(f"the server has no login {name}: `lgsp reader rotate {name}` creates it")
+        _set_roles(connection, account)
+        connection.execute(
+            "update ledger.reader set scope = %s, agencies = %s, scope_changed_at = clock_timestamp() where name = %s",
+            [scope, list(agencies), name],
+        )
+    _end_sessions(settings, name)
+    return True
+
+
 def remove(settings: Settings, name: str) -> None:
     """End the sessions of an account and drop its login. Raises SettingError when there is no account."""
     login = sql.Identifier(name)
@@ -207,17 +230,25 @@ def _refuse_agencies(connection: psycopg.Connection[Any], account: Account) -> N
 
 def _create_login(connection: psycopg.Connection[Any], account: Account) -> None:
     login = sql.Identifier(account.name)
+    connection.execute(sql.SQL("create role {} login").format(login))
+    _set_roles(connection, account)
+    connection.execute(sql.SQL("grant {} to lgsp_owner").format(login))  # so that the platform may end its sessions
+
+
+def _set_roles(connection: psycopg.Connection[Any], account: Account) -> None:
+    """Give a login the roles of what its account may see. Raises SettingError when the server cannot restrict it."""
+    login = sql.Identifier(account.name)
     is_scoped = account.scope == INDICATORS or bool(account.agencies)
     may_restrict = connection.info.server_version >= 160000
     if is_scoped and not may_restrict:
         raise SettingError(
             "an account that does not see all rows needs PostgreSQL 16 or newer: before, its login could become lgsp_reader, which does"
         )
-    connection.execute(sql.SQL("create role {} login").format(login))
     option = sql.SQL("with inherit true, set false" if may_restrict else "")
     for role in (READER, SCOPED) if is_scoped else (READER,):
         connection.execute(sql.SQL("grant {} to {} {}").format(sql.Identifier(role), login, option))
-    connection.execute(sql.SQL("grant {} to lgsp_owner").format(login))  # so that the platform may end its sessions
+    if not is_scoped:
+        connection.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(SCOPED), login))
 
 
 def _set_login(connection: psycopg.Connection[Any], account: Account, secret: str, limits: ReaderLimits) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 
+from lgsp import install
+from lgsp.cli.main import main
 from lgsp.serve import model
-from lgsp.store import connect
-from tests.integration.serve.conftest import Api, add_account
+from lgsp.store import connect, readers
+from lgsp.store.readers import Account
+from tests.integration.reader_accounts import new_name
+from tests.integration.serve.conftest import Api, add_account, token
 
 FACTS = [name for name, each in model.sets().items() if each.is_fact]
 
@@ -104,17 +111,29 @@ def test_an_expired_account_is_refused(api: Api) -> None:
 
 
 def test_a_changed_scope_ends_older_copies(changing: Callable[..., Any]) -> None:
-    with changing() as api:
-        link = api.json("dossier", Prefer="odata.maxpagesize=10")["@odata.nextLink"]
-        assert api.get("dossier?$deltatoken=1-2").status_code == 200
+    with changing() as api, ExitStack() as stack:
+        settings, name = api.installation.settings, new_name()
+        install.init(settings)  # a copy of a database has the rights of a new one
+        readers.add(settings, Account(name), "Lan", token(name))
+        stack.callback(readers.remove, settings, name)
+        link = api.json("dossier", name, Prefer="odata.maxpagesize=10")["@odata.nextLink"]
+        assert api.get("dossier?$deltatoken=1-2", name).status_code == 200
         with connect(api.installation.settings) as connection:
             agency = connection.execute("select receiving_organisation_id as id from shared.dossier limit 1").fetchone()
             assert agency
-            connection.execute(
-                "update ledger.reader set agencies = %s, scope_changed_at = now() where name = 'whole'",
-                [[agency["id"]]],
-            )
+        everything = int(api.get("dossier/$count", name).text)
+        change = ["reader", "change", name, "--agency", agency["id"]]
+        done = CliRunner().invoke(main, change, env=dict(settings.environment))
+        assert done.exit_code == 0 and "sees other rows" in done.output, done.output
+        assert not readers.change(settings, name, "all", (agency["id"],)), "changed already"
+        address = readers.address(settings, name, token(name))
+        with psycopg.connect(address) as session:
+            seen = session.execute("select count(*) from shared.dossier").fetchone()
+        assert seen == (int(api.get("dossier/$count", name).text),) and seen[0] < everything
         for path in (link, "dossier?$deltatoken=1-2", "at/1-1/dossier"):
-            assert api.get(path).status_code == 410, path
-        last = list(api.pages("at/1-2/dossier", Prefer="odata.track-changes"))[-1]
-        assert api.json(last["@odata.deltaLink"])["value"] == [], "a copy read since then is continued from"
+            assert api.get(path, name).status_code == 410, path
+        last = list(api.pages("at/1-2/dossier", name, Prefer="odata.track-changes"))[-1]
+        assert api.json(last["@odata.deltaLink"], name)["value"] == [], "a copy read since then is continued from"
+        readers.change(settings, name, "all", ())
+        with psycopg.connect(address) as session:
+            assert session.execute("select count(*) from shared.dossier").fetchone() == (everything,)
