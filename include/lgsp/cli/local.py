@@ -43,6 +43,7 @@ def up() -> None:
     with _errors_end_command():
         running = lifecycle.up(settings)
         click.echo(f"{running.airflow_url}  admin / {airflow_environment.passwords(settings)['admin']}")
+        click.echo(f"{running.api_url}  accounts: lgsp reader add")
 
 
 @commands.command()
@@ -54,13 +55,13 @@ def down() -> None:
 
 @commands.command()
 def ps() -> None:
-    """List the services and the address of the UI.
+    """List the services and the addresses of the UI and the read API.
 
     Exits with 1 when Airflow is not ready; prints the reason when it failed.
     """
     current = stack.load(Settings.from_env().home)
     phase = current.phase if current.is_up() or current.phase in (stack.STOPPED, stack.FAILED) else "crashed"
-    click.echo(f"{phase}  {current.airflow_url if current.is_up() else ''}".rstrip())
+    click.echo(f"{phase}  {f'{current.airflow_url}  {current.api_url}' if current.is_up() else ''}".rstrip())
     for child in current.children:
         click.echo(f"  {child.name:14} {child.pid:>8}  {'running' if child.is_running() else 'ended'}  {child.log}")
     if current.reason:

@@ -92,7 +92,7 @@ def _end_processes(settings: Settings, current: Stack) -> None:
     # A supervisor that was killed could not end its children.
     terminate([*current.children, *([current.supervisor] if current.supervisor else [])])
     if current.phase != stack.STOPPED:
-        stack.save(settings.home, Stack(stack.STOPPED, airflow_port=current.airflow_port))
+        stack.save(settings.home, Stack(stack.STOPPED, airflow_port=current.airflow_port, api_port=current.api_port))
 
 
 def _log(settings: Settings) -> Path:

@@ -36,6 +36,13 @@ def url(settings: Settings) -> str:
     return readers.address(settings, USER, password)
 
 
+def secret(settings: Settings) -> str | None:
+    """The password and token of the reader of the demo; None where there is none."""
+    if settings.database_url or not _file(settings).exists():
+        return None
+    return load_or_create(_file(settings), {})[USER]
+
+
 def user(settings: Settings) -> str:
     """The login for an address that is shown: the reader of the demo where there is one, else a placeholder."""
     return USER if not settings.database_url and _file(settings).exists() else readers.PLACEHOLDER

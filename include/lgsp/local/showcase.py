@@ -118,6 +118,10 @@ def _show_addresses(settings: Settings, running: Stack, reader_url: str, current
         click.echo(f"Report      {page}")
     click.echo(f"Data Docs   {running.airflow_url}/plugin/data-docs")
     click.echo(f"SQL         {reader_url}")
+    click.echo(f"HTTP        {running.api_url}   (OData; user and password of SQL)")
+    if secret := reader_account.secret(settings):
+        example = f"curl -u {reader_account.USER}:{secret} '{running.api_url}dossier?$top=1'"
+        click.echo(f"            {example}")
     click.echo(f"Parquet     {current}\n")
 
 

@@ -15,12 +15,13 @@ STARTING, READY, FAILED, STOPPED = "starting", "ready", "failed", "stopped"
 
 @dataclass(frozen=True)
 class Stack:
-    """The processes of one home, their phase and Airflow's port. `reason` is set when the stack failed."""
+    """The processes of one home, their phase and the ports of Airflow and the read API. `reason` is set when the stack failed."""
 
     phase: str
     supervisor: ProcessHandle | None = None
     children: tuple[ProcessHandle, ...] = ()
     airflow_port: int = 0
+    api_port: int = 0
     has_province: bool = False
     reason: str = ""
 
@@ -28,6 +29,11 @@ class Stack:
     def airflow_url(self) -> str:
         """The address of the UI and the API."""
         return f"http://127.0.0.1:{self.airflow_port}"
+
+    @property
+    def api_url(self) -> str:
+        """The root of the read API."""
+        return f"http://127.0.0.1:{self.api_port}/v1/"
 
     def is_up(self) -> bool:
         """Whether the supervisor of this stack still runs."""

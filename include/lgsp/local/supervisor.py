@@ -21,10 +21,11 @@ from lgsp.local.processes import ProcessHandle, start, terminate
 from lgsp.local.stack import Stack
 from lgsp.schema import sources
 from lgsp.settings import Settings
-from lgsp.store.ports import free_port
+from lgsp.store.ports import free_port, is_listening
 
 READY_SECONDS = 240
-UI_PORT = 8080
+UI_PORT, API_PORT = 8080, 8090
+API = "read-api"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor")
 # No triggerer: no task here is deferrable, and it needs 200 MB of memory.
 PROGRAMS = {
@@ -51,10 +52,10 @@ class Supervisor:
         self.started = time.monotonic()
         self.is_stop_requested = False
         before = stack.load(settings.home)
-        port = free_port(before.airflow_port or UI_PORT)
+        airflow, api = free_port(before.airflow_port or UI_PORT), free_port(before.api_port or API_PORT)
         log = str(self.log("supervisor"))
         own = ProcessHandle("supervisor", os.getpid(), psutil.Process().create_time(), log)
-        self.stack = Stack(stack.STARTING, supervisor=own, airflow_port=port)
+        self.stack = Stack(stack.STARTING, supervisor=own, airflow_port=airflow, api_port=api)
         self.save()
 
     def log(self, name: str) -> Path:
@@ -139,7 +140,21 @@ class Supervisor:
             env["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] = "True"
         for name, arguments in PROGRAMS.items():
             self.start(name, [sys.executable, *arguments], env)
+        self.start(
+            API,
+            [str(Path(sys.executable).with_name("lgsp")), "serve", "--port", str(self.stack.api_port)],
+            self.api_environment(),
+        )
         self.wait_for_airflow()
+        self.wait("the read API answers", lambda: is_listening(self.stack.api_port))
+
+    def api_environment(self) -> dict[str, str]:
+        """The environment of the read API. It listens on loopback, so it needs no certificate."""
+        given = self.settings.environment
+        kept = {
+            name: value for name, value in given.items() if name not in ("LGSP_SERVE_CERTIFICATE", "LGSP_SERVE_KEY")
+        }
+        return {**kept, "LGSP_HOME": str(self.settings.home), "PYTHONUNBUFFERED": "1"}
 
     def wait_for_airflow(self) -> None:
         """Wait until the components are healthy, create the pools, wait for the Dags, unpause those that ingest and publish."""

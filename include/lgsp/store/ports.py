@@ -1,4 +1,4 @@
-"""Find free TCP ports on this machine."""
+"""Find free TCP ports on this machine, and those with a server."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def free_port(preferred: int = 0) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError("no free port on 127.0.0.1")
+
+
+def is_listening(port: int) -> bool:
+    """Whether a server accepts connections on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
