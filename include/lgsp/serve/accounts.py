@@ -13,7 +13,7 @@ from lgsp.serve import errors
 from lgsp.serve.database import Connection
 from lgsp.serve.model import EntitySet
 
-CHALLENGES = 'Bearer realm="lgsp", Basic realm="lgsp", charset="UTF-8"'
+CHALLENGES = ('Basic realm="lgsp", charset="UTF-8"', 'Bearer realm="lgsp"')
 
 ACCOUNT = """
 select name, scope, agencies, scope_changed_at from ledger.reader
@@ -59,7 +59,7 @@ def unauthorized() -> errors.ApiError:
     """The answer to a missing, wrong or expired token."""
     return errors.ApiError(
         "Unauthorized", "the token is missing, wrong or expired", "thiếu mã truy cập, hoặc mã sai hay hết hạn",
-        headers={"WWW-Authenticate": CHALLENGES},
+        challenges=CHALLENGES,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # The status of each code.
@@ -24,6 +24,7 @@ class ApiError(Exception):
         target: str | None = None,
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, str] | None = None,
+        challenges: Sequence[str] = (),
     ) -> None:
         super().__init__(english)
         self.code = code
@@ -32,6 +33,7 @@ class ApiError(Exception):
         self.target = target
         self.headers = dict(headers or {})
         self.details = dict(details or {})
+        self.challenges = tuple(challenges)
 
     def document(self, language: str, request_id: str) -> dict[str, Any]:
         """The error in OData's form, in a language (`vi` or `en`)."""

@@ -123,11 +123,14 @@ class Exchange:
     def error(self, error: ApiError) -> Response:
         """An error, in the envelope if the client asked for it."""
         self.headers = {**self.headers, **error.headers, "Content-Language": self.language}
+        document, content_type = error.document(self.language, self.id), "application/json"
         if self._is_envelope_wanted:
             document = self._envelope("error", f"LGSP-{error.status}", error.messages[self.language], None)
-            return self.body(orjson.dumps(document), formats.MEDIA_TYPES["lgsp"], error.status)
-        document = error.document(self.language, self.id)
-        return self.body(orjson.dumps(document), "application/json", error.status)
+            content_type = formats.MEDIA_TYPES["lgsp"]
+        answer = self.body(orjson.dumps(document), content_type, error.status)
+        for challenge in error.challenges:  # one header line each: browsers read only the first challenge of a line
+            answer.headers.append("WWW-Authenticate", challenge)
+        return answer
 
     def _envelope(self, status: str, code: str, message: str, data: Any) -> dict[str, Any]:
         return {"status": status, "code": code, "message": message, "correlationId": self.id, "data": data}

@@ -105,7 +105,8 @@ def test_an_expired_account_is_refused(api: Api) -> None:
     add_account(api.installation, "current", "all", [], "valid_until = now() + interval '1 hour'")
     answer = api.get("dossier", "expired")
     assert answer.status_code == api.get("dossier", "unknown").status_code == 401
-    assert 'Bearer realm="lgsp"' in answer.headers["WWW-Authenticate"] and "Basic" in answer.headers["WWW-Authenticate"]
+    challenges = answer.headers.get_list("WWW-Authenticate")
+    assert challenges == ['Basic realm="lgsp", charset="UTF-8"', 'Bearer realm="lgsp"'], "each in a line of its own"
     assert api.get("dossier/$count", "current").status_code == 200
     assert api.get("dossier/$count?access_token=token-of-whole", None).status_code == 401
 
