@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 
 import pyarrow as pa
 
@@ -67,8 +66,6 @@ def _stage_name_keys(transaction: Transaction, tables: Iterable[str]) -> None:
         "on commit drop"
     )
     names = " union ".join(f"select name from {table} where name is not null" for table in tables)
-    rows = [asdict(name_keys.of(name)) for (name,) in transaction.rows(names)]
-    transaction.load("name_key", pa.Table.from_pylist(rows, _NAME_KEYS))
-
-
-_NAME_KEYS = pa.schema([(name, pa.string()) for name in ("name", "name_sort", "name_search")])
+    keys = [name_keys.of(name) for (name,) in transaction.rows(names)]
+    columns = {column: [getattr(key, column) for key in keys] for column in ("name", "name_sort", "name_search")}
+    transaction.load("name_key", pa.table({column: pa.array(texts, pa.string()) for column, texts in columns.items()}))

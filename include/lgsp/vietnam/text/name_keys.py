@@ -32,12 +32,19 @@ def of(name: str) -> NameKeys:
     where all letters are equal, the tones decide from left to right. Upper and lower case are equal. A sort key has the
     letters, one blank, and the tones, one digit for each vowel.
     """
-    text = " ".join(unicodedata.normalize("NFKC", name).translate(_SAME).lower().split())
-    letters, tones, plain = zip(*map(_parts, text), strict=True) if text else ((), (), ())
-    return NameKeys(name, f"{''.join(letters)} {''.join(tones).rstrip('0')}", "".join(plain))
+    words = unicodedata.normalize("NFKC", name).translate(_SAME).lower().split()
+    letters, tones, plain = zip(*map(_parts_of_word, words), strict=True) if words else ((), (), ())
+    sort_key = f"{_SEPARATORS[' '].join(letters)} {''.join(tones).rstrip('0')}"
+    return NameKeys(name, sort_key, " ".join(plain))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)  # names are made of few syllables
+def _parts_of_word(word: str) -> tuple[str, str, str]:
+    """What a word adds to the letters and the tones of a sort key, and to a search key."""
+    letters, tones, plain = zip(*map(_parts, word), strict=True)
+    return "".join(letters), "".join(tones), "".join(plain)
+
+
 def _parts(char: str) -> tuple[str, str, str]:
     """What a character adds to the letters and the tones of a sort key, and to a search key."""
     decomposed = unicodedata.normalize("NFD", char)
