@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -11,6 +12,14 @@ class LgspError(Exception):
 
 class SettingError(LgspError):
     """An environment variable or another setting is missing or invalid."""
+
+
+class ConfigInvalid(SettingError):
+    """The files in LGSP_CONFIG cannot be used; `mistakes` has one line for each mistake."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
 
 
 class SourceFailed(LgspError):

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
+from typing import Any
 
 import psycopg
 
-from lgsp import sql
+from lgsp import config, configure, sql
 from lgsp.errors import SettingError
 from lgsp.indicators import compute, definitions
 from lgsp.schema import contract, records, sources
@@ -60,6 +61,7 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
     when a newer version of the program made the store, and when landing has batches that the database lacks, unless they
     are about to be adopted.
     """
+    configure.accept(settings)
     started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -118,7 +120,7 @@ def _init(settings: Settings, is_adopting: bool) -> None:
         ):
             connection.execute(statement)
         epochs.begin(settings, connection)
-        working_days.load(connection, working_days.tables() | definitions.tables(settings.definitions))
+        working_days.load(connection, _reference_tables())
         if has_roles:
             for statement in row_scope.statements(connection):
                 connection.execute(statement)
@@ -128,7 +130,7 @@ def _init(settings: Settings, is_adopting: bool) -> None:
         connection.execute(
             "with previous as (delete from ledger.installation returning derived_by) "
             "insert into ledger.installation (made_of, derived_by) select %s, max(derived_by) from previous",
-            [_fingerprints(settings)],
+            [f"{program_fingerprint()} {_reference_fingerprint()}"],
         )
 
 
@@ -174,32 +176,35 @@ def _holders(settings: Settings) -> str:
 def ensure(settings: Settings, is_publishing: bool = False) -> None:
     """Create the store, or upgrade it to this version of the program, unless it is up to date.
 
-    Only a publisher stages changed definitions: another process may have another `LGSP_DEFINITIONS`, or none.
+    The province's own files are checked before. Only a publisher stages what was changed in them: another process may have
+    another `LGSP_CONFIG`, or none.
     """
+    configure.accept(settings)
     with connect(settings) as connection:
         row = connection.execute("select to_regclass('ledger.installation') as installation").fetchone()
         if row and row["installation"] is not None:
             migrations.refuse_newer(connection)
             row = connection.execute("select made_of from ledger.installation").fetchone()
             program, _, staged = str(row["made_of"] if row else "").partition(" ")
-            if program == program_fingerprint() and (staged == _definitions_fingerprint(settings) or not is_publishing):
+            if program == program_fingerprint() and (staged == _reference_fingerprint() or not is_publishing):
                 epochs.check(settings, connection)
                 return
     init(settings)
 
 
-def _fingerprints(settings: Settings) -> str:
-    """The fingerprint of the tables, rights and reference data of this version, and that of the definitions."""
-    return f"{program_fingerprint()} {_definitions_fingerprint(settings)}"
+def _reference_tables() -> dict[str, list[dict[str, Any]]]:
+    """The rows of territories, calendar and definitions, by table; a province's own files change them."""
+    return working_days.tables() | definitions.tables(config.file(definitions.OWN))
 
 
-def _definitions_fingerprint(settings: Settings) -> str:
-    return fingerprint([repr(definitions.tables(settings.definitions))])
+@config.cached()
+def _reference_fingerprint() -> str:
+    return fingerprint([repr(_reference_tables())])
 
 
 @cache
 def program_fingerprint() -> str:
-    """The fingerprint of everything that this version of the program creates in a store."""
+    """The fingerprint of everything that this version of the program creates in a store, without reference data."""
     numbered = (migration.statements for migration in migrations.every())
     return fingerprint(
         [
@@ -213,7 +218,6 @@ def program_fingerprint() -> str:
             *row_scope.definitions(),
             GRANTS,
             migrations.for_administrator(),
-            repr(working_days.tables()),
         ]
     )
 

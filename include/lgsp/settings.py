@@ -21,6 +21,8 @@ from lgsp.errors import SettingError
 LEASE_SECONDS = 600
 # How long a publisher waits for another one.
 PUBLISH_WAIT_SECONDS = 3600
+# The code of the province whose offices the shipped abbreviations mean: Quảng Nam.
+DEFAULT_PROVINCE = "49"
 
 
 @dataclass(frozen=True)
@@ -230,9 +232,22 @@ class Settings:
         return self.home / "reports"
 
     @property
+    def config(self) -> Path | None:
+        """The folder with this province's own code lists, calendar, territories and other files; None when it has none."""
+        return self._folder("LGSP_CONFIG")
+
+    @property
     def definitions(self) -> Path | None:
-        """A folder with this province's definitions, weights or thresholds, which replace the ones of the package."""
-        folder = self.environment.get("LGSP_DEFINITIONS")
+        """The folder of LGSP_DEFINITIONS, an older name of the folder `definitions` in LGSP_CONFIG."""
+        return self._folder("LGSP_DEFINITIONS")
+
+    @property
+    def province(self) -> str:
+        """The two-digit code of the province that this installation serves."""
+        return (self.environment.get("LGSP_PROVINCE") or DEFAULT_PROVINCE).strip()
+
+    def _folder(self, variable: str) -> Path | None:
+        folder = self.environment.get(variable)
         return Path(folder).absolute() if folder else None
 
     def endpoint(self, source: str) -> Endpoint:

@@ -11,13 +11,22 @@ from lgsp.settings import Settings, connection_variable
 
 
 def settings(source: str | None = None) -> Settings:
-    """The platform's settings; for a source, with its Airflow connection.
+    """The platform's settings; for a source, with its Airflow connection. The province's own files are checked and in use.
 
     The connection id is the source's folder name. Airflow looks in secret stores first, then in ``AIRFLOW_CONN_*``, then
     in its database, where the UI stores connections. Raises AirflowNotFoundException when no place has the connection.
     """
+    from lgsp import configure
+
+    own = Settings.from_env(_environment(source))
+    configure.accept(own)
+    return own
+
+
+def _environment(source: str | None) -> dict[str, str]:
+    """The environment of the process; for a source, with its connection."""
     if source is None:
-        return Settings.from_env()
+        return dict(os.environ)
     connection = Connection.get(source)
     fields = {
         "conn_type": connection.conn_type,
@@ -28,4 +37,4 @@ def settings(source: str | None = None) -> Settings:
         "password": connection.password,
         "extra": connection.extra,
     }
-    return Settings.from_env({**os.environ, connection_variable(source): json.dumps(fields)})
+    return {**os.environ, connection_variable(source): json.dumps(fields)}

@@ -20,7 +20,7 @@ import pytest
 
 from lgsp import check, harmonise, land, publish, store
 from lgsp.install import ensure, init
-from lgsp.schema import sources
+from lgsp.land import source_client
 from lgsp.settings import Settings
 from lgsp.store import ledger
 from lgsp.store.embedded_postgres import Server
@@ -38,10 +38,14 @@ SOURCES = ("one_stop_shop", "online_services", "documents")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def short_waits() -> None:
+def short_waits() -> Iterator[None]:
     """Wait at most a fifth of a second before a request is repeated, where the source does not ask for more."""
-    for name in SOURCES:
-        sources.load(name).manners["backoff_cap_seconds"] = 0.2  # type: ignore[index]
+    described = source_client.request_limits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            source_client, "request_limits", lambda source: replace(described(source), backoff_cap_seconds=0.2)
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cache
 from statistics import median
 from typing import Any
 
+from lgsp import config
 from lgsp.harmonise.profile import BATCHES_OF_HISTORY
 from lgsp.schema import sources
 from lgsp.store import ledger
@@ -121,7 +121,7 @@ class UnusualNulls:
         )
 
 
-@cache
+@config.cached()
 def class_of(day_on: date) -> str:
     """The class of days that a day is compared with: a kind of holiday or special day, else its weekday."""
     if not working_days.is_working(day_on):
@@ -136,7 +136,7 @@ def class_of(day_on: date) -> str:
     return NEXT_TO_HOLIDAY if any(working_days.day(day).is_holiday for day in days_off) else f"{day_on:%A}"
 
 
-@cache
+@config.cached()
 def _days_off(day_on: date) -> tuple[date, ...]:
     """The consecutive days off around a day, including it; empty for a working day."""
     first = last = day_on

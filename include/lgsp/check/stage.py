@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lgsp import store
+from lgsp import config, store
 from lgsp.check import batch_metrics, data_docs, gate, personal_data, quarantine, results, row_rules
 from lgsp.errors import BatchRefused, ContractError
 from lgsp.harmonise.context import duck
@@ -53,6 +53,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 
     Raises BatchRefused when any batch is refused, after all were checked; the message names each with its reason.
     """
+    config.activate(settings)
     refusals = []
     for batch_id in batch_ids:
         with heartbeat.beating(settings, batch_id), disk.closing(settings, batch_id, settings.staging / batch_id):

@@ -17,6 +17,7 @@ from lgsp.cli.adopt import adopt
 from lgsp.cli.backup import backup, drill, restore
 from lgsp.cli.batch import batch
 from lgsp.cli.completeness import completeness
+from lgsp.cli.config import config
 from lgsp.cli.drift import drift
 from lgsp.cli.encoding import use_utf8
 from lgsp.cli.explain import explain
@@ -162,6 +163,7 @@ main.add_command(adopt)
 main.add_command(backup)
 main.add_command(batch)
 main.add_command(completeness)
+main.add_command(config)
 main.add_command(drift)
 main.add_command(drill)
 main.add_command(explain)

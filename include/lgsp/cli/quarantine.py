@@ -24,7 +24,7 @@ from lgsp.cli.options import (
     print_values,
     to_json,
 )
-from lgsp.schema import sources
+from lgsp.schema import codelists, sources
 from lgsp.settings import Settings
 from lgsp.store.ledger import Connection
 
@@ -136,12 +136,16 @@ def _what_to_do(row: QuarantinedRow) -> str:
     if rule is None:
         return f"the rule does not exist any more: run `lgsp quarantine redrive {row.quarantine_id}`"
     if rule.fix:
-        steps = [f"fix or extend {rule.fix}, then run `lgsp quarantine redrive --rule {rule.id}`"]
+        steps = [f"{_fix(rule.fix)}, then run `lgsp quarantine redrive --rule {rule.id}`"]
     else:
         steps = [STEP_BY_OWNER.get(rule.owner, STEP_BY_OWNER["source"]).format(rule=rule.id)]
     if rule.is_acceptable:
         steps.append(f"or, if the record is correct, run `lgsp quarantine accept {row.quarantine_id} --why …`")
     return "; ".join(steps)
+
+
+def _fix(file: str) -> str:
+    return f"add the code to {file} in LGSP_CONFIG" if file.startswith(codelists.OWN) else f"fix or extend {file}"
 
 
 @quarantine.command()

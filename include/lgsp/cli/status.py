@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lgsp import config, configure
 from lgsp.check import completeness, freshness, quarantine
 from lgsp.check.freshness import Freshness
 from lgsp.cli.options import handles_errors, json_option, local_time, open_store, print_values
@@ -59,7 +60,13 @@ def status(is_json: bool, is_owner: bool) -> None:
         f"  {values['missing_days']} agency days missing or late in the newest {DAYS_OF_GAPS} days"
         + ("; `lgsp completeness` lists them" if values["missing_days"] else "")
     )
-    for line in (values["on_hold"], values["lagging"], values["calendar"], *values["forgotten"]):
+    for line in (
+        values["on_hold"],
+        values["lagging"],
+        values["calendar"],
+        *values["forgotten"],
+        *_mistakes(values["config_mistakes"]),
+    ):
         if line:
             click.echo(f"  {line}")
 
@@ -94,6 +101,7 @@ def _values(settings: Settings, connection: Connection, address: str) -> dict[st
             "select source, state, count(*) as batches, sum(fetched_count)::bigint as records from ledger.batch group by 1, 2 order by 1, 2"
         ).fetchall(),
         "in_quarantine": quarantined.get("records", 0), "spellings_to_review": to_review.get("spellings", 0),
+        "config_hash": config.active().hash, "config_mistakes": configure.problems(settings),
         "missing_days": sum(gap.days for gap in gaps), "calendar": _calendar(newest.get("as_of")),
         "forgotten": [f"{aged.records} records of {aged.source} that broke {aged.rule_id} are in quarantine, the oldest for {aged.oldest_days} days"
                       for aged in quarantine.aged(connection)],
@@ -102,6 +110,13 @@ def _values(settings: Settings, connection: Connection, address: str) -> dict[st
 
 def _first_row(connection: Connection, query: str) -> dict[str, Any]:
     return connection.execute(query).fetchone() or {}
+
+
+def _mistakes(mistakes: list[str]) -> list[str]:
+    """The warning that LGSP_CONFIG has mistakes, with all of them."""
+    return (
+        [f"LGSP_CONFIG has mistakes, an older copy ({config.active().hash}) is in use:", *mistakes] if mistakes else []
+    )
 
 
 def _coverage(feed: Freshness) -> str:

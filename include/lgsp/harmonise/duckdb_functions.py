@@ -6,13 +6,12 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from unicodedata import normalize
 
 import duckdb
 from duckdb.func import SPECIAL
 
-from lgsp import sql
+from lgsp import config, sql
 from lgsp.schema import codelists
 from lgsp.sql import quoted
 from lgsp.vietnam import personal_data, phones, text, times_and_numbers, working_days
@@ -20,7 +19,7 @@ from lgsp.vietnam import personal_data, phones, text, times_and_numbers, working
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@cache
+@config.cached()
 def calendar_sql() -> str:
     """The macro `is_day_off(day)`: weekends and holidays, without the weekend days that are worked in exchange."""
     exceptions = [day.day_on for day in working_days.calendar() if day.is_working_day is (day.day_on.isoweekday() > 5)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from lgsp import store
+from lgsp import config, store
 from lgsp.harmonise import profile, tombstones
 from lgsp.harmonise.context import HarmoniseContext, duck
 from lgsp.harmonise.organisations import known, review_queue
@@ -23,6 +23,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 
     Raises ContractError when the landed bytes were altered, and for an unknown field when the source's policy is `stop`.
     """
+    config.activate(settings)
     for batch_id in batch_ids:
         with heartbeat.beating(settings, batch_id), disk.closing(settings, batch_id, settings.staging / batch_id):
             _harmonise(settings, batch_id)
@@ -75,4 +76,6 @@ def _landed(settings: Settings, connection: ledger.Connection, batch: ledger.Bat
 
 
 def _advance(connection: ledger.Connection, batch_id: str, declared: int, gap: int, read: int) -> None:
-    ledger.advance(connection, batch_id, "harmonised", declared_count=declared, gap_count=gap, fetched_count=read)
+    ledger.advance(
+        connection, batch_id, "harmonised", declared_count=declared, gap_count=gap, fetched_count=read, config_hash=config.active().hash
+    )  # fmt: skip

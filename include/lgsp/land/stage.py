@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from lgsp import store
+from lgsp import config, store
 from lgsp.errors import LgspError
 from lgsp.land import calls, orphans, source_client
 from lgsp.land.archive import Pack
@@ -40,6 +40,7 @@ def run(
     Raises SourceFailed when the source does not answer as its interface promises (a retry may help) and SourceRefused
     when it refuses our requests. A partly landed batch is never read.
     """
+    config.activate(settings)
     source = sources.load(source_name)
     wanted = window.whole_days() if source.whole_days else window
     orphans.close(settings, source_name)

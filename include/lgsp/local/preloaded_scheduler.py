@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import runpy
 import sys
+
+from lgsp.errors import LgspError
+from lgsp.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MODULES = (
     "airflow.sdk.execution_time.task_runner",
@@ -31,15 +37,20 @@ MODULES = (
 def preload() -> None:
     """Import the modules and read what is a part of the program: contracts, territories, the profile of messages.
 
-    Files that operators edit (code lists, source descriptions, the calendar) are read by each task.
+    The province's own files are in use already, and each task looks whether they changed.
     """
     for module in MODULES:
         importlib.import_module(module)
+    from lgsp import configure
     from lgsp.check import gate
     from lgsp.harmonise import dossier_columns
     from lgsp.schema import contract, records, sources
     from lgsp.vietnam import personal_data, territories
 
+    try:
+        configure.accept(Settings.from_env())
+    except LgspError as error:  # the scheduler starts, and each task fails with the reason
+        log.error(str(error))
     for kind in (*records.KINDS, "batch", "table"):
         contract.rules(kind)
     rules = contract.rules("batch")[:1]

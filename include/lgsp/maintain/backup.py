@@ -37,7 +37,7 @@ DUMPS = "dumps"
 AIRFLOW = "airflow"
 # What a backup has in addition to the dumps, where it exists. The keys belong to it: the whole repository is encrypted.
 NAMES = (
-    "landing", "shared", "reports", "decisions.jsonl", "epoch.json", "token.key", "signing.key", "reader.json", "airflow/passwords.json",
+    "landing", "shared", "reports", "config", "decisions.jsonl", "epoch.json", "token.key", "signing.key", "reader.json", "airflow/passwords.json",
     "airflow/secrets.json",
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import adbc_driver_manager
 
-from lgsp import signing, store
+from lgsp import config, signing, store
 from lgsp.check import results
 from lgsp.check.gate import SuiteResult
 from lgsp.errors import PublicationFailed
@@ -51,6 +51,7 @@ class SnapshotMetadata:
     decided_by: str | None = None
     why: str | None = None
     epoch: int = 1
+    config_hash: str = field(default_factory=lambda: config.active().hash)
     publish_id: str = field(default_factory=lambda: str(uuid4()))
 
     def as_manifest(self) -> dict[str, Any]:
@@ -58,6 +59,7 @@ class SnapshotMetadata:
         manifest: dict[str, Any] = {
             "epoch": self.epoch, "publish_id": self.publish_id, "kind": self.kind, "published_at": self.published_at, "as_of": self.as_of, "batches": list(self.batches),
             "contracts": {c.name: c.version for c in contract.every()}, "previous": self.previous, "verdict": self.verdict,
+            "config": self.config_hash,
         }  # fmt: skip
         if self.overruled:
             manifest["overruled"] = dict(self.overruled)
@@ -135,7 +137,7 @@ def _record(
         "snapshot_id": metadata.snapshot_id, "published_at": metadata.published_at, "as_of": metadata.as_of, "manifest_sha256": manifest_sha256,
         "batch_count": len(metadata.batches), "seconds": round(seconds, 3), "publish_id": metadata.publish_id, "token": metadata.token,
         "kind": metadata.kind, "restores": metadata.restores, "verdict": metadata.verdict, "overruled": dict(metadata.overruled) or None,
-        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id,
+        "decided_by": metadata.decided_by, "why": metadata.why, "signing_key": signing_key.id, "config_hash": metadata.config_hash,
     }  # fmt: skip
     _insert(transaction, "ledger.publication", [row])
     # an earlier attempt at this number may have been refused

@@ -6,38 +6,40 @@ derived again. Files are written again when the columns of their table have chan
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from lgsp import sql
-from lgsp.schema import contract, records, sources
+from lgsp import config, sql
+from lgsp.schema import codelists, contract, records, sources
 from lgsp.schema.fingerprint import fingerprint, format_fingerprint
 from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
-from lgsp.vietnam import working_days, working_time
+from lgsp.vietnam import successions, territory_versions, working_days, working_time
 
 # The files of the program that derive agencies, dossiers, documents and completeness, in addition to columns, roles and calendar.
 PROGRAM = (
     ("lgsp.publish", "link_dossiers.py"), ("lgsp.publish", "linking.yml"), ("lgsp.publish", "link_documents.py"), ("lgsp.vietnam", "working_time.py"),
     ("lgsp.publish", "resolve.py"), ("lgsp.publish", "agency_versions.py"), ("lgsp.publish", "list_timeline.py"),
     *(("lgsp.harmonise", f"organisations/{name}.py") for name in ("directory", "history", "matcher", "successors")),
-    ("lgsp.vietnam", "data/agency_successions.csv"), ("lgsp.vietnam", "data/crosswalk_2025.csv"),
     *(("lgsp.publish", f"sql/{name}.sql") for name in sql.names("lgsp.publish") if not name.startswith("reference/")),
     *(("lgsp.check", f"sql/completeness/{name}.sql") for name in ("feeds", "scope", "derive")),
 )  # fmt: skip
 
 
-@cache
+@config.cached()
 def derived_by() -> str:
-    """A fingerprint of everything that derives shared rows from records."""
+    """A fingerprint of everything that derives shared rows from records, a province's own files included."""
     program = [sql.read(package, path) for package, path in PROGRAM]
     kinds = [f"{kind.name} {kind.columns}" for kind in records.KINDS.values()]
     roles = [f"{source.name} {source.role}" for source in sources.every()]
     shapes = [format_fingerprint(shared) for shared in contract.every()]
     days = map(str, working_days.calendar())
-    return fingerprint([*program, *kinds, *roles, *shapes, working_time.macros_sql(), *days])
+    lists = [repr(codelists.load(name)) for name in ("organisation_alias", "agency_code")]
+    places = [repr((territory_versions.units(), territory_versions.crosswalk(), successions.load()))]
+    return fingerprint(
+        [*program, *kinds, *roles, *shapes, working_time.macros_sql(), *days, *lists, *places, config.active().province]
+    )
 
 
 def is_outdated(transaction: Transaction) -> bool:

@@ -7,18 +7,33 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from lgsp import config
 from lgsp.errors import ContractError
 from lgsp.schema import yaml_file
 
+OWN = "codelists"  # the folder in LGSP_CONFIG
 FOLDER = Path(str(files("lgsp"))) / "codelists"
 
 
-@cache
+@config.cached()
 def load(name: str) -> dict[str, Any]:
     """A code list: the codes of each source (or of `any`) with their meanings.
 
-    Raises ContractError when it is missing or invalid.
+    A province's file of the same name adds codes, and gives others another meaning. Raises ContractError when it is missing
+    or invalid.
     """
+    shipped, own = load_shipped(name), config.file(f"{OWN}/{name}.yml")
+    if own is None:
+        return shipped
+    merged = dict(shipped)
+    for section, codes in yaml_file.texts(own).items():
+        known = merged.get(section)
+        merged[section] = [*(known or []), *codes] if isinstance(codes, list) else {**(known or {}), **codes}
+    return merged
+
+
+def load_shipped(name: str) -> dict[str, Any]:
+    """A code list as the program has it. Raises ContractError when it is missing or invalid."""
     path = FOLDER / f"{name}.yml"
     if not path.exists():
         raise ContractError(f"there is no code list {path.name}")
@@ -32,17 +47,31 @@ def meanings(name: str, source: str) -> dict[str, str]:
     """The codes of one source with their meanings.
 
     They come from the source's own `codelists.yml`, else from its section of the code list, else from the section `any`.
+    What a province adds for the source adds to them.
     """
     code_list = load(name)
-    codes = _source_code_lists(source).get(name) or code_list.get(source) or code_list.get("any") or {}
+    codes = code_list.get(source) or code_list.get("any") or {}
+    if own_list := _source_code_lists(source).get(name):
+        codes = {**own_list, **_added(name, source)}
+    elif codes is code_list.get(source) and _added(name, source) and source not in load_shipped(name):
+        codes = {**(code_list.get("any") or {}), **codes}
     return {str(code): str(meaning) for code, meaning in codes.items()}
 
 
 def all_meanings(name: str) -> list[str]:
-    """The meanings that any source can have, in the order of the code list; those of sources' own lists last."""
-    sections = [codes for codes in load(name).values() if isinstance(codes, dict)]
+    """The meanings that any source can have, in the order of the code list; those of sources' own lists last.
+
+    A province adds codes, never meanings: they are part of the contracts.
+    """
+    sections = [codes for codes in load_shipped(name).values() if isinstance(codes, dict)]
     own = [_source_code_lists(path.parent.name).get(name, {}) for path in sorted(_sources().glob("*/codelists.yml"))]
     return list(dict.fromkeys(str(meaning) for codes in [*sections, *own] for meaning in codes.values()))
+
+
+def _added(name: str, source: str) -> dict[str, str]:
+    """The codes that the province adds to a code list for a source."""
+    own = config.file(f"{OWN}/{name}.yml")
+    return dict(yaml_file.texts(own).get(source) or {}) if own else {}
 
 
 @cache

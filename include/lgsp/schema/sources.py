@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from lgsp import sql
+from lgsp import config, sql
 from lgsp.errors import ContractError
-from lgsp.schema import yaml_file
+from lgsp.schema import csv_file, yaml_file
 from lgsp.schema.corrections import Correction
 from lgsp.schema.quiet_hours import QuietHours
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+OWN, OWN_CORRECTIONS = "sources", "corrections"  # the folders in LGSP_CONFIG
 FOLDER = Path(str(files("lgsp.sources")))
 
 # The roles of sources, in order of precedence. Shared SQL joins on roles, never on names of sources.
@@ -113,9 +114,12 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob("*/source.yml"))
 
 
-@cache
+@config.cached()
 def load(name: str) -> Source:
-    """The description of a source. Raises ContractError when it is missing, or has an unknown key, value or role."""
+    """The description of a source, with what `sources/<name>.yml` and `corrections/<name>.yml` of LGSP_CONFIG change.
+
+    Raises ContractError when it is missing, or has an unknown key, value or role.
+    """
     from pydantic import ValidationError
 
     path = FOLDER / name / "source.yml"
@@ -125,6 +129,8 @@ def load(name: str) -> Source:
         importable = re.sub(r"\W", "_", name)
         raise ContractError(f"sources/{name}: a source's name is a Python identifier, such as {importable!r}")
     described = {"name": name, "corrections": _corrections(name), **yaml_file.read(path)}
+    if own := config.file(f"{OWN}/{name}.yml"):
+        described = _merged(described, yaml_file.loads(csv_file.read_text(own)))
     try:
         source: Source = _schema().validate_python(described)
     except ValidationError as error:
@@ -137,6 +143,15 @@ def load(name: str) -> Source:
     if source.role not in ROLES:
         raise ContractError(f"sources/{name}/{path.name}: unknown role {source.role!r}; known are {', '.join(ROLES)}")
     return source
+
+
+def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A description with the values of another one, key by key."""
+    merged = dict(shipped)
+    for key, value in own.items():
+        known = merged.get(key)
+        merged[key] = _merged(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 @cache
@@ -170,14 +185,16 @@ def of_dossiers() -> list[str]:
 
 
 def _corrections(name: str) -> tuple[Correction, ...]:
-    """The known errors of a source, from its `corrections.yml`; empty when it has no such file."""
-    path = FOLDER / name / "corrections.yml"
-    if not path.exists():
-        return ()
+    """The known errors of a source, from its `corrections.yml` and that of the province; empty without such files."""
+    paths = (FOLDER / name / "corrections.yml", config.file(f"{OWN_CORRECTIONS}/{name}.yml"))
+    return tuple(correction for path in paths if path and path.exists() for correction in read_corrections(name, path))
+
+
+def read_corrections(name: str, path: Path) -> Iterator[Correction]:
+    """The corrections of a source in a file. Raises ContractError for one with other keys."""
     try:
-        return tuple(
-            Correction(**{**item, "reported_on": str(item["reported_on"])}) for item in yaml_file.read(path) or []
-        )
+        for item in yaml_file.loads(csv_file.read_text(path)) or []:
+            yield Correction(**{**item, "reported_on": str(item["reported_on"])})
     except (TypeError, KeyError) as error:
         raise ContractError(
             f"{path.name} of {name}: {error}; a correction has list, field, says, means, reason, reported_on, status"

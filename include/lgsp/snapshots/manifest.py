@@ -77,6 +77,7 @@ class Manifest(TypedDict):
     as_of: str | None
     batches: list[str]
     contracts: dict[str, str]
+    config: NotRequired[str]
     previous: PreviousSnapshot | None
     verdict: str
     signing_key: str

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
+from lgsp import config
 from lgsp.vietnam import territories, territory_versions
 
 
@@ -20,13 +20,13 @@ class ResolvedAddress:
     is_outdated: bool
 
 
-@cache
+@config.cached()
 def reform_dates() -> tuple[date, ...]:
     """The days on which communes changed, in order. Between two of these days a code means one territory."""
     return tuple(sorted({u.valid_from for u in territory_versions.units() if u.level == "commune"})[1:])
 
 
-@cache
+@config.cached()
 def resolve(code: str, name: str | None, day: date) -> ResolvedAddress | None:
     """The commune that a code and its name mean on a day; None for a code of another province or an invalid code.
 

@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
 
+from lgsp import config
 from lgsp.vietnam import phones, territory_versions
 from lgsp.vietnam.text import surnames
 from lgsp.vietnam.text.repair import clean
@@ -55,7 +55,7 @@ class _Word:
     lower: str
 
 
-@cache
+@config.cached()
 def _unit_names() -> frozenset[str]:
     """The names of territories, in lower case and without their kind: they may look like a person's name."""
     kinds = r"^(?:xã|phường|thị trấn|thị xã|thành phố|huyện|quận|đặc khu|tỉnh) "
@@ -74,7 +74,7 @@ def without_persons(value: str | None) -> str | None:
     return text
 
 
-@lru_cache(maxsize=16_384)  # the names in lists are the same from batch to batch
+@config.cached(most=16_384)  # the names in lists are the same from batch to batch
 def persons_in(value: str | None) -> tuple[str, ...]:
     """The kinds of personal data in a text, sorted: email, identity, name, phone."""
     text = clean(value)

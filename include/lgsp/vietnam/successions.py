@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
+from lgsp import config
 from lgsp.errors import ContractError
-from lgsp.vietnam import territory_versions
+from lgsp.schema import csv_file
+from lgsp.vietnam import territory_files
 
 FILE = "agency_successions"
+OWN = f"{FILE}.csv"
+COLUMNS = (
+    "predecessor_code", "predecessor_name", "successor_code", "successor_name", "effective_on", "kind", "scope", "legal_basis", "source",
+    "verified",
+)  # fmt: skip
+# A row of a province with the same key replaces that of the program.
+KEY = ("predecessor_name", "successor_name", "effective_on")
 # A split hands over a part of the duties: the agency has no single successor by it.
 WHOLE, PARTIAL = ("merged", "renamed"), ("split",)
 
@@ -39,19 +47,34 @@ class Succession:
         return self.kind in WHOLE
 
 
-@cache
+@config.cached()
 def load() -> tuple[Succession, ...]:
-    """All successions in order of time. Raises ContractError for a row with an unknown kind or mark."""
-    rows = sorted(territory_versions.read_rows(FILE), key=lambda row: row["effective_on"])
-    return tuple(_succession(row) for row in rows)
+    """All successions in order of time, those in `agency_successions.csv` of LGSP_CONFIG included.
+
+    Raises ContractError for a row with an unknown kind, mark or day.
+    """
+    by_key = {tuple(row[name] for name in KEY): parse(row, OWN) for row in territory_files.shipped_rows(FILE)}
+    if own := config.file(OWN):
+        for line, row in csv_file.rows(own, COLUMNS):
+            by_key[tuple(row[name] for name in KEY)] = parse(row, f"{OWN} line {line}")
+    return tuple(sorted(by_key.values(), key=lambda succession: succession.effective_on))
 
 
-def _succession(row: dict[str, str]) -> Succession:
-    if row["kind"] not in (*WHOLE, *PARTIAL) or row["verified"] not in ("yes", "no"):
+def parse(row: dict[str, str], place: str) -> Succession:
+    """The succession of a row. Raises ContractError, which names the place, for an unknown kind, mark or day."""
+    if row["kind"] not in (*WHOLE, *PARTIAL):
+        raise ContractError(f"{place}: kind {row['kind']!r} must be {', '.join((*WHOLE, *PARTIAL))}")
+    if row["verified"] not in ("yes", "no"):
+        raise ContractError(f"{place}: verified {row['verified']!r} must be yes or no")
+    if not row["predecessor_name"] or not row["successor_name"]:
+        raise ContractError(f"{place}: predecessor_name and successor_name must have the full names of both agencies")
+    try:
+        effective_on = date.fromisoformat(row["effective_on"])
+    except ValueError as error:
         raise ContractError(
-            f"{FILE}.csv: {row['predecessor_name']}: unknown kind or mark {row['kind']}, {row['verified']}"
-        )
+            f"{place}: effective_on {row['effective_on']!r} is no day; write it as 2026-01-10"
+        ) from error
     return Succession(
         row["predecessor_code"] or None, row["predecessor_name"], row["successor_code"] or None, row["successor_name"],
-        date.fromisoformat(row["effective_on"]), row["kind"], row["scope"], row["legal_basis"], row["source"], row["verified"] == "yes",
+        effective_on, row["kind"], row["scope"], row["legal_basis"], row["source"], row["verified"] == "yes",
     )  # fmt: skip

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import date
-from functools import cache
 from itertools import pairwise
 
+from lgsp import config
 from lgsp.vietnam.territory_versions import (
     Unit,
     by_code,
@@ -59,7 +59,7 @@ def _is_in(unit: Unit, parent: Unit) -> bool:
     return unit.parent_code == parent.code and _overlap(unit, parent)
 
 
-@cache
+@config.cached()
 def _by_parent() -> dict[str, list[tuple[int, Unit]]]:
     """The units with this parent code, each with its place in `units()`."""
     children: dict[str, list[tuple[int, Unit]]] = defaultdict(list)
@@ -74,12 +74,12 @@ def _overlap(unit: Unit, parent: Unit) -> bool:
     return all(end is None or start < end for end in (unit.valid_to, parent.valid_to))
 
 
-@cache
+@config.cached()
 def _default_codes() -> dict[tuple[str, date], str]:
     return {(line.from_code, line.effective_on): line.to_code for line in crosswalk() if line.is_default}
 
 
-@cache
+@config.cached()
 def current_codes() -> dict[tuple[str, date], str | None]:
     """For each version (code, valid_from) the code of its territory today; None for a dissolved district."""
     current = {(unit.code, unit.valid_from): current_unit(unit) for unit in units()}
@@ -134,7 +134,7 @@ def _names(unit: Unit) -> set[str]:
     return {key(unit.name), *others}
 
 
-@cache
+@config.cached()
 def _by_bare_name() -> dict[str, list[Unit]]:
     index: dict[str, list[Unit]] = defaultdict(list)
     for unit in units():

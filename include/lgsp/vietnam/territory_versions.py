@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache
-from pathlib import Path
 
-from lgsp.vietnam import text
-
-FOLDER = Path(__file__).parent / "data"
+from lgsp import config
+from lgsp.vietnam import territory_files, text
 
 CODES_BEGAN = date(2004, 7, 8)  # Quyết định số 124/2004/QĐ-TTg introduced the code scheme
 FIRST_CHANGE = date(2025, 1, 1)
 MERGER = date(2025, 7, 1)
 
-PROVINCES = {"49": "Tỉnh Quảng Nam", "48": "Thành phố Đà Nẵng", "19": "Tỉnh Thái Nguyên", "06": "Tỉnh Bắc Kạn"}
-PROVINCE_TODAY = {"49": "48", "48": "48", "19": "19", "06": "19"}
-
 SCHEME = "QĐ 124/2004/QĐ-TTg"
-_ACTS = {
-    (None, MERGER): "NQ 202/2025/QH15",
-    ("49", FIRST_CHANGE): "NQ 1241/NQ-UBTVQH15",
-    ("19", FIRST_CHANGE): "NQ 1240/NQ-UBTVQH15",
-    ("48", FIRST_CHANGE): "Nghị quyết của UBTVQH về sắp xếp đơn vị hành chính của Đà Nẵng giai đoạn 2023-2025",
-    ("49", MERGER): "NQ 1659/NQ-UBTVQH15",
-    ("48", MERGER): "NQ 1659/NQ-UBTVQH15",
-    ("19", MERGER): "NQ 1683/NQ-UBTVQH15",
-    ("06", MERGER): "NQ 1683/NQ-UBTVQH15",
-}
-
-# Units split in two on 1 July 2025: (old code, code of the second new unit). The first one is in the crosswalk file.
-SPLIT = (("20296", "20194"), ("05461", "05467"), ("05467", "05500"), ("05932", "05908"))
-
-# The island district has no communes; the district itself became the special zone.
-_HOANG_SA = "498"
-
-# The district merger of 1 January 2025: Nông Sơn (519) became part of Quế Sơn (509).
-_DISTRICTS = (("509", "509"), ("519", "509"))
+PROVINCE_MERGERS = "NQ 202/2025/QH15"
 
 # Na Mao and Tân Lợi (Thái Nguyên) ended on 1 January 2025; our sources do not say which communes they became part of.
 WITHOUT_LINE = frozenset({"05782", "05704"})
@@ -106,10 +81,33 @@ def pad_code(code: str | None, level: str) -> str | None:
     return digits.zfill(width) if digits.isascii() and digits.isdecimal() and len(digits) <= width else None
 
 
-def read_rows(name: str) -> list[dict[str, str]]:
-    """The rows of a reference file, named without its extension."""
-    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+@dataclass(frozen=True)
+class Province:
+    """A province of the time before 1 July 2025: its code, the first group of its agencies' codes, and what it became."""
+
+    code: str
+    name: str
+    agency_code: str
+    code_today: str
+    acts: dict[date, str]
+
+
+@config.cached()
+def provinces() -> dict[str, Province]:
+    """The provinces whose territories are known, by code."""
+    return {
+        row["code"]: Province(
+            row["code"], row["name"], row["agency_code"], row["code_since_july_2025"],
+            {day: act for day, act in ((FIRST_CHANGE, row["act_of_january_2025"]), (MERGER, row["act_of_july_2025"])) if act},
+        )
+        for row in territory_files.rows("provinces")
+    }  # fmt: skip
+
+
+@config.cached()
+def provinces_by_agency_code() -> dict[str, str]:
+    """The code of the province by the first group of its agencies' codes: H47 is 49."""
+    return {province.agency_code: province.code for province in provinces().values() if province.agency_code}
 
 
 @dataclass(frozen=True)
@@ -127,26 +125,26 @@ class _Epoch:
             self.units[commune[0]] = (_official_name(*commune), "commune", district[0], province)
 
 
-@cache
+@config.cached()
 def _epochs() -> tuple[_Epoch, _Epoch, _Epoch]:
     before = _Epoch(CODES_BEGAN, FIRST_CHANGE, {})
     between = _Epoch(FIRST_CHANGE, MERGER, {})
     after = _Epoch(MERGER, None, {})
-    for row in read_rows("admin_units_2024_to_2025"):
+    changes = territory_files.rows("admin_units_2024_to_2025")
+    for row in changes:
         province = row["a_province"]
         before.add(province, (row["a_district_code"], row["a_district"]), (row["a_ward_code"], row["a_ward"]))
         if row["b_ward_code"]:
             between.add(province, (row["b_district_code"], row["b_district"]), (row["b_ward_code"], row["b_ward"]))
-    districts = {}
-    for row in read_rows("crosswalk_2025"):
-        if row["old_province_code"] == "48":
-            district = districts[row["old_district_code"]] = (row["old_district_code"], row["old_district"])
-            between.add("48", district, (row["old_ward_code"], row["old_ward"]))
+    changed = {row["a_province"] for row in changes}
+    for row in territory_files.rows("crosswalk_2025"):
+        old, district = row["old_province_code"], (row["old_district_code"], row["old_district"])
+        # an island district has no communes; a province without rows in the other file did not change in January
+        if not row["old_ward_code"] or old not in changed:
+            for epoch in (before, between):
+                epoch.add(old, district, (row["old_ward_code"], row["old_ward"]))
         code, province = row["new_ward_code"], row["new_province_code"]
         after.units[code] = (_official_name(code, row["new_ward"]), "commune", province, province)
-    before.add("48", districts[_HOANG_SA])
-    for row in read_rows("da_nang_2024"):
-        before.add("48", districts[row["district_code"]], (row["code"], row["name"]))
     return before, between, after
 
 
@@ -162,36 +160,36 @@ def key(name: str) -> str:
     return text.key(name) or ""
 
 
-@cache
+@config.cached()
 def official_spellings() -> dict[tuple[str, str], str]:
     """The official name for each (code, key of a spelling)."""
-    return {(row["code"], key(row["spelling"])): row["name"] for row in read_rows("unit_spellings")}
+    return {(row["code"], key(row["spelling"])): row["name"] for row in territory_files.rows("unit_spellings")}
 
 
-@cache
+@config.cached()
 def _changes() -> dict[str, list[dict[str, str]]]:
     """The changes that kept the code, by code and in order of time."""
     changes: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in sorted(read_rows("unit_changes"), key=lambda row: row["effective_on"]):
+    for row in sorted(territory_files.rows("unit_changes"), key=lambda row: row["effective_on"]):
         changes[row["code"]].append(row)
     return changes
 
 
-@cache
+@config.cached()
 def units() -> tuple[Unit, ...]:
     """Every version of every territory, by code and day; a unit that two epochs describe alike has one version."""
     every = [
         Unit(
-            code,
+            p.code,
             CODES_BEGAN,
-            None if PROVINCE_TODAY[code] == code else MERGER,
-            name,
+            None if p.code_today == p.code else MERGER,
+            p.name,
             "province",
             None,
             SCHEME,
             CODES_BEGAN,
         )
-        for code, name in PROVINCES.items()
+        for p in provinces().values()
     ]
     for code in {code for epoch in _epochs() for code in epoch.units}:
         versions: list[Unit] = []
@@ -207,9 +205,8 @@ def _versions_in_epoch(epoch: _Epoch, code: str) -> Iterator[Unit]:
     if code not in epoch.units:
         return
     name, level, parent, province = epoch.units[code]
-    unit = Unit(
-        code, epoch.start, epoch.end, name, level, parent, _ACTS.get((province, epoch.start), SCHEME), epoch.start
-    )
+    act = provinces()[province].acts.get(epoch.start, SCHEME)
+    unit = Unit(code, epoch.start, epoch.end, name, level, parent, act, epoch.start)
     for change in _changes().get(code, ()):
         day = date.fromisoformat(change["effective_on"])
         if unit.is_in_force(day):
@@ -233,7 +230,7 @@ def _append_version(versions: list[Unit], unit: Unit, epoch_start: date) -> None
         versions[-1] = replace(last, valid_to=unit.valid_to, name=unit.name)
 
 
-@cache
+@config.cached()
 def by_code() -> dict[str, list[Unit]]:
     """The versions that each code has had, in order of time."""
     versions: dict[str, list[Unit]] = defaultdict(list)
@@ -247,23 +244,29 @@ def unit_at(code: str, day: date) -> Unit | None:
     return next((unit for unit in by_code().get(code, ()) if unit.is_in_force(day)), None)
 
 
-@cache
+@config.cached()
 def crosswalk() -> tuple[CrosswalkLine, ...]:
     """The lines from each old unit to its new units, by day of change; each unit and day has one default line."""
-    old = read_rows("admin_units_2024_to_2025")
-    first = [(r["a_ward_code"], r["b_ward_code"]) for r in old if r["b_ward_code"]]
-    first += [(r["code"], r["code_2025"]) for r in read_rows("da_nang_2024")] + list(_DISTRICTS)
-    second = [(r["old_ward_code"] or r["old_district_code"], r["new_ward_code"]) for r in read_rows("crosswalk_2025")]
+    old, new = (territory_files.rows(name) for name in ("admin_units_2024_to_2025", "crosswalk_2025"))
+    first = [(row["a_ward_code"], row["b_ward_code"]) for row in old if row["b_ward_code"]]
+    second = [(row["old_ward_code"] or row["old_district_code"], row["new_ward_code"]) for row in new]
+    second += [(province.code, province.code_today) for province in provinces().values()]
     code_kept = [
         CrosswalkLine(code, code, date.fromisoformat(change["effective_on"]), "renamed", True, change["legal_basis"])
         for code, changes in _changes().items()
         for change in changes
     ]
-    return (*code_kept, *_lines(FIRST_CHANGE, first, ()), *_lines(MERGER, [*second, *PROVINCE_TODAY.items()], SPLIT))
+    return (*code_kept, *_lines(FIRST_CHANGE, first), *_lines(MERGER, second))
 
 
-def _lines(day: date, pairs: list[tuple[str, str]], splits: tuple[tuple[str, str], ...]) -> Iterator[CrosswalkLine]:
-    """The lines of one change; the relation depends on the other units that became part of the new one."""
+def _lines(day: date, changes: list[tuple[str, str]]) -> Iterator[CrosswalkLine]:
+    """The lines of one change; the relation depends on the other units that became part of the new one.
+
+    `unit_lines` has the lines that no other file has: of districts, and to the second unit of one that was split in two.
+    """
+    more = [row for row in territory_files.rows("unit_lines") if row["effective_on"] == day.isoformat()]
+    pairs = changes + [(row["from_code"], row["to_code"]) for row in more if row["relation"] != "split"]
+    splits = [(row["from_code"], row["to_code"]) for row in more if row["relation"] == "split"]
     default, split_codes = dict(pairs), {old for old, _ in splits}
     sources: dict[str, set[str]] = defaultdict(set)
     for old, new in (*pairs, *splits):
@@ -289,9 +292,9 @@ def _relation(old: str, new: str, day: date, is_only_source: bool) -> str:
 
 def _act(code: str, day: date) -> str | None:
     """The act that changed a unit on a day; None when no act of that day concerns its province."""
-    if code in PROVINCES:
-        return _ACTS[None, day]
+    if code in provinces():
+        return PROVINCE_MERGERS
     unit = unit_at(code, day - timedelta(days=1))
-    while unit is not None and unit.parent_code is not None and unit.parent_code not in PROVINCES:
+    while unit is not None and unit.parent_code is not None and unit.parent_code not in provinces():
         unit = unit_at(unit.parent_code, day - timedelta(days=1))
-    return None if unit is None else _ACTS.get((unit.parent_code, day))
+    return None if unit is None or unit.parent_code is None else provinces()[unit.parent_code].acts.get(day)

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache
 from typing import TypeVar
 
+from lgsp import config
 from lgsp.schema import codelists
 from lgsp.vietnam import text, time_formats
 
@@ -120,7 +120,7 @@ def from_json(read: Callable[[str], Number | None]) -> Callable[[str], Number | 
     return read_json
 
 
-@cache
+@config.cached()
 def fillers() -> frozenset[str]:
     """The texts that people and programs write in place of an empty value."""
     return frozenset(str(item) for item in codelists.load("filler")["any"])
@@ -147,7 +147,7 @@ def _without_currency(sent: str) -> str:
     return _CURRENCY.sub("", text.clean(sent) or "")
 
 
-@lru_cache(maxsize=1024)  # the same text is asked for its instant and for its oddity
+@config.cached(most=1024)  # the same text is asked for its instant and for its oddity
 def _parse_instant(sent: str) -> datetime | None:
     cleaned = text.clean(sent) or ""
     return time_formats.YEAR_ONE if _ZERO.fullmatch(cleaned) else time_formats.parse(cleaned)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from lgsp import config
 from lgsp.schema import contract
 from lgsp.vietnam import holiday_overrides, territory_versions
 from lgsp.vietnam.text import name_keys
@@ -98,7 +99,7 @@ def _days() -> list[dict[str, Any]]:
     return [asdict(each) for each in calendar()]
 
 
-@cache
+@config.cached()
 def calendar() -> tuple[Day, ...]:
     """Every day of the calendar, from FIRST_DAY to `last_day()`."""
     return tuple(day(FIRST_DAY + timedelta(days=n)) for n in range((last_day() - FIRST_DAY).days + 1))
@@ -119,11 +120,11 @@ def day(day_on: date) -> Day:
         is_swap_day=is_weekend and is_working_day,
         # D39: counters may open (QĐ 14/2010/QĐ-TTg), so a receipt on this day is correct although it is not a working day
         is_saturday_counter=day_on.weekday() == SATURDAY and not is_working_day and not is_holiday,
-        source="override" if override else "library", legal_basis=override.legal_basis if override else None,
+        source="override" if override else "library" if day_on <= confirmed_until() else "forecast", legal_basis=override.legal_basis if override else None,
     )  # fmt: skip
 
 
-@cache
+@config.cached()
 def is_working(day_on: date) -> bool:
     """Whether offices are open on a local day."""
     return day(day_on).is_working_day

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lgsp import sql, vietnam
-from lgsp.vietnam import working_days
+from lgsp import config, sql
+from lgsp.vietnam import holiday_overrides, working_days
 from lgsp.window import LOCAL
 
 log = logging.getLogger(__name__)
@@ -60,8 +59,8 @@ class Horizon:
             return None
         return (
             f"the working calendar is announced until {self.confirmed_until}, {self.days_left} days after the newest data: "
-            f"add the newly announced swaps and the new confirmed_until to {vietnam.holiday_overrides.FILE.name}, "
-            "then run `lgsp init`"
+            f"holidays after that day are a forecast. Add the newly announced days and the new confirmed_until to "
+            f"{holiday_overrides.OWN} in LGSP_CONFIG"
         )
 
 
@@ -107,7 +106,7 @@ class _Calendar:
         return self.working_days[number]
 
 
-@cache
+@config.cached()
 def _calendar() -> _Calendar:
     first = (working_days.FIRST_DAY - date(1970, 1, 1)).days
     count = (working_days.last_day() - working_days.FIRST_DAY).days + 1

@@ -19,10 +19,10 @@ from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from lgsp.vietnam import territories, territory_versions
+from lgsp.vietnam import territories, territory_files, territory_versions
 
 _DATA = Path(str(files("lgsp_province"))) / "data"
-_UNITS = territory_versions.FOLDER / "admin_units_2024_to_2025.csv"
+_UNITS = territory_files.FOLDER / "admin_units_2024_to_2025.csv"
 
 PROVINCE, DISTRICT, COMMUNE = "TINH", "HUYEN", "XAPHUONG"
 _KIND_ABBREVIATIONS = {
@@ -258,7 +258,7 @@ def _new_communes(old: tuple[Agency, ...]) -> list[Agency]:
     A commune is silent if more than half of its predecessors were. In each district that accepted no online dossiers,
     one commune is offline, provided that the district has another active commune for online applicants.
     """
-    rows = [row for row in territory_versions.read_rows("crosswalk_2025") if row["old_province_code"] == "49"]
+    rows = [row for row in territory_files.shipped_rows("crosswalk_2025") if row["old_province_code"] == "49"]
     names = {row["new_ward_code"]: row["new_ward"] for row in rows}
     regions = {row["new_ward_code"]: row["old_district_code"] for row in rows}
     silent_old_codes = {agency.unit_code for agency in old if agency.is_silent}

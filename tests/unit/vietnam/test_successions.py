@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lgsp.errors import ContractError
-from lgsp.vietnam import successions, territory_versions
+from lgsp.vietnam import successions, territory_files
 
 
 def test_a_succession_names_its_legal_basis_or_is_an_assumption() -> None:
@@ -29,8 +29,11 @@ def test_an_agency_has_one_successor_unless_it_was_split() -> None:
     assert len(pairs) == len(set(pairs))
 
 
-def test_a_row_of_an_unknown_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    (row, *_) = territory_versions.read_rows(successions.FILE)
-    monkeypatch.setattr(territory_versions, "read_rows", lambda name: [{**row, "kind": "sold"}])
-    with pytest.raises(ContractError, match="sold"):
-        successions.load.__wrapped__()
+def test_no_two_rows_have_the_same_key() -> None:
+    assert len(successions.load()) == len(territory_files.shipped_rows(successions.FILE))
+
+
+def test_a_row_of_an_unknown_kind_is_refused() -> None:
+    (row, *_) = territory_files.shipped_rows(successions.FILE)
+    with pytest.raises(ContractError, match="line 2: kind 'sold' must be merged, renamed, split"):
+        successions.parse({**row, "kind": "sold"}, "agency_successions.csv line 2")

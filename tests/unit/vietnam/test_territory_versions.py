@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgsp.vietnam import territories, territory_versions
+from lgsp.vietnam import territories, territory_files, territory_versions
 
 BEFORE, BETWEEN, NOW = date(2024, 6, 1), date(2025, 3, 1), date(2026, 6, 1)
 DAYS = st.dates(date(2016, 4, 1), date(2027, 12, 31))
@@ -127,10 +127,10 @@ def test_a_vuong_is_two_communes_before_the_merger_and_one_after() -> None:
 
 def test_every_spelling_belongs_to_a_unit_of_its_code() -> None:
     named = {(unit.code, unit.name) for unit in territory_versions.units()}
-    assert {(row["code"], row["name"]) for row in territory_versions.read_rows("unit_spellings")} <= named
-    changed = {(row["code"], row["name"]) for row in territory_versions.read_rows("unit_changes")}
+    assert {(row["code"], row["name"]) for row in territory_files.shipped_rows("unit_spellings")} <= named
+    changed = {(row["code"], row["name"]) for row in territory_files.shipped_rows("unit_changes")}
     assert (
-        changed | {(row["code"], row["former_name"]) for row in territory_versions.read_rows("unit_changes")} <= named
+        changed | {(row["code"], row["former_name"]) for row in territory_files.shipped_rows("unit_changes")} <= named
     )
 
 

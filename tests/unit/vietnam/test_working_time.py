@@ -131,7 +131,7 @@ def test_an_error_names_the_invalid_line(tmp_path: Path, line: str, message: str
     file = tmp_path / "days.csv"
     file.write_text(f"day_on,is_working_day,name,legal_basis\n2026-01-02,false,Ngày nghỉ,CV 1\n{line}\n")
     with pytest.raises(ContractError, match=f"days.csv {message}"):
-        holiday_overrides.load(file)
+        holiday_overrides.read(file)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_overrides_saved_by_a_spreadsheet_are_read(
     file, (free, confirmed) = tmp_path / "days.csv", answers
     lines = [holiday_overrides.COLUMNS, ["2026-01-02", free, "Ngày nghỉ", "CV 1"], ["2026-12-31", confirmed, "Lịch", "TB"], [""] * 4]  # fmt: skip
     file.write_bytes("\r\n".join(map(separator.join, lines)).encode(encoding))
-    loaded = holiday_overrides.load(file)
+    loaded = holiday_overrides.read(file)
     assert loaded.confirmed_until == date(2026, 12, 31) and loaded.days[date(2026, 1, 2)].name == "Ngày nghỉ"
 
 
@@ -152,14 +152,14 @@ def test_a_file_without_a_confirmed_day_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "days.csv"
     file.write_text("day_on,is_working_day,name,legal_basis\n2026-01-02,false,Ngày nghỉ,CV 1\n")
     with pytest.raises(ContractError, match="no line has confirmed_until"):
-        holiday_overrides.load(file)
+        holiday_overrides.read(file)
 
 
 def test_the_newest_confirmed_day_counts(tmp_path: Path) -> None:
     file = tmp_path / "days.csv"
     lines = ["2027-12-31,confirmed_until,Lịch 2027,TB 2", "2026-12-31,confirmed_until,Lịch 2026,TB 1"]
     file.write_text("\n".join(["day_on,is_working_day,name,legal_basis", *lines]))
-    assert holiday_overrides.load(file) == holiday_overrides.Overrides({}, date(2027, 12, 31))
+    assert holiday_overrides.read(file) == holiday_overrides.Overrides({}, date(2027, 12, 31))
 
 
 @pytest.mark.parametrize(("days_left", "is_short"), [(200, False), (90, False), (89, True), (-5, True)])
@@ -171,7 +171,7 @@ def test_a_calendar_announced_for_less_than_ninety_days_is_short(
     with caplog.at_level(logging.WARNING):
         warning = working_time.warn_if_short(as_of)
     assert (warning is not None) == is_short == bool(caplog.records)
-    assert warning is None or ("working_day_overrides.csv" in warning and str(days_left) in warning)
+    assert warning is None or ("working_days.csv" in warning and str(days_left) in warning)
 
 
 def test_the_calendar_ends_a_year_after_the_last_announced_year() -> None:

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
+from lgsp import config
 from lgsp.schema import codelists
 from lgsp.vietnam import territories, territory_versions, text
 
@@ -18,9 +18,6 @@ OLD_CODE = re.compile(r"(\d{3})\.(\d{2})\.(\d{2})\.([A-Z]\d{2})")
 NEW_CODE = re.compile(r"[A-Z]\d{2}(\.\d{1,3}){0,3}")
 # Since 1 July 2025 communes are directly below the province, with three digits: H47.101, H55.242.
 _COMMUNE_CODE = re.compile(r"[A-Z]\d{2}\.\d{3}")
-
-# The first group of an agency code identifies the province; the value is the code of its territory.
-PROVINCE_UNIT = {"H47": "49", "H17": "48", "H55": "19", "H03": "06"}
 
 # No list has the start date of an agency; the codes of agencies begin with QCVN 102:2016.
 CODES_BEGAN = date(2016, 4, 1)
@@ -148,7 +145,7 @@ def places(organisations: Iterable[Organisation]) -> list[Place]:
     return list(_places(tuple(replace(organisation, raw_pointer="") for organisation in organisations)))
 
 
-@lru_cache(maxsize=8)  # the lists of one batch after another seldom differ
+@config.cached(most=8)  # the lists of one batch after another seldom differ
 def _places(organisations: tuple[Organisation, ...]) -> tuple[Place, ...]:
     territories_served = _Places(organisations)
     return tuple(Place(o.organisation_id, unit) for o in organisations for unit in territories_served.units(o))
@@ -204,10 +201,10 @@ class _Places:
 
 def _province(organisation_id: str) -> list[territory_versions.Unit]:
     """The province of an agency code, then the one it was merged into."""
-    return list(_province_units(PROVINCE_UNIT.get(organisation_id.split(".")[0])))
+    return list(_province_units(territory_versions.provinces_by_agency_code().get(organisation_id.split(".")[0])))
 
 
-@cache
+@config.cached()
 def _province_units(code: str | None) -> tuple[territory_versions.Unit, ...]:
     units = [unit for unit in territory_versions.units() if unit.code == code]
     for unit in units[-1:]:

@@ -8,16 +8,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache, lru_cache
 from itertools import pairwise, product
 from typing import Literal
 
+from lgsp import config
 from lgsp.errors import ContractError
 from lgsp.harmonise.organisations.directory import COMMITTEE, Organisation, Version
 from lgsp.schema import codelists
-from lgsp.vietnam import territory_versions, text
+from lgsp.vietnam import territory_files, territory_versions, text
 
 ALIASES = "organisation_alias"
+PROVINCE = "{province}"  # in an alias: the name of the province that the installation serves
 # Measured on a thousand single typing errors in the names of the simulated province: the right agency is first in
 # 98.8% and among the first five in 99.9%, with a score of at least 72. Names of other agencies (Công an tỉnh, Chi cục
 # Thuế) score below 62.
@@ -135,7 +136,7 @@ def matcher_of(
     return _matcher_of(agencies, tuple(sorted(accepted.items())), source, tuple(versions))
 
 
-@lru_cache(maxsize=8)
+@config.cached(most=8)
 def _matcher_of(
     directory: tuple[Organisation, ...],
     accepted: tuple[tuple[str, str], ...],
@@ -254,17 +255,27 @@ def _other_names(directory: list[Organisation], source: str | None) -> dict[str,
     return aliases
 
 
-@cache
+@config.cached()
 def known_aliases(source: str | None) -> tuple[tuple[str, str], ...]:
     """The aliases of the code list: pairs of the alias key, and the spelled-out name or the id in lower case."""
-    aliases = codelists.load(ALIASES)
+    aliases, province = codelists.load(ALIASES), _province_name()
     pairs = [pair for section in ("any", source) if section for pair in (aliases.get(section) or {}).items()]
-    listed = [(_key(alias), _meant(str(name))) for alias, name in pairs]
-    spellings = [(row["name"], row["spelling"]) for row in territory_versions.read_rows("unit_spellings")]
+    listed = [
+        (_key(str(alias).replace(PROVINCE, province)), _meant(str(name).replace(PROVINCE, province)))
+        for alias, name in pairs
+    ]
+    spellings = [(row["name"], row["spelling"]) for row in territory_files.rows("unit_spellings")]
     for group in [*(aliases.get("same") or ()), *spellings]:
         names = [_key(f"UBND {name}") for name in group]
         listed += [(alias, _spelled_out(name)) for alias, name in product(names, names) if alias != name]
     return tuple(listed)
+
+
+def _province_name() -> str:
+    code = config.active().province
+    if code not in territory_versions.provinces():
+        raise ContractError(f"LGSP_PROVINCE: no province has the code {code!r}; known are {', '.join(territory_versions.provinces())}")  # fmt: skip
+    return territory_versions.provinces()[code].name
 
 
 def _meant(name: str) -> str:
@@ -278,7 +289,7 @@ def _key(listed: object) -> str:
     return key
 
 
-@cache
+@config.cached()
 def _abbreviations() -> Callable[[str], str]:
     words = {_key(short): _key(full) for short, full in (codelists.load(ALIASES).get("words") or {}).items()}
     longest_first = "|".join(re.escape(short) for short in sorted(words, key=len, reverse=True))

@@ -1,6 +1,6 @@
 """Load the definitions of the indicators: versions with their legal basis, weights, thresholds and reported figures.
 
-A province replaces a file by one of the same name in the folder that `LGSP_DEFINITIONS` names.
+A province replaces a file by one of the same name in the folder `definitions` of LGSP_CONFIG.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from lgsp.errors import ContractError
 from lgsp.indicators.definitions import csv_file, ratios, validate, yaml_file
 from lgsp.indicators.definitions.source_row import SourceRow
 
+OWN = "definitions"  # the folder in LGSP_CONFIG
 FOLDER = Path(__file__).parent
 NAMES = ("indicator_definition", "indicator_threshold", "index_766_weight", "manual_indicator")
 _FILES = {name: f"{name}.yml" if name == "indicator_definition" else f"{name}.csv" for name in NAMES}
@@ -34,13 +35,18 @@ def tables(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
     return {name: [dict(row.row) for row in table] for name, table in rows.items()}
 
 
+def file_names() -> list[str]:
+    """The names of the files that a province may replace."""
+    return list(_FILES.values())
+
+
 def _replaced(folder: Path) -> set[str]:
     """The names of the files in a province's own folder. Raises ContractError for a file that is no definition file."""
     if not folder.is_dir():
-        raise ContractError(f"LGSP_DEFINITIONS: there is no folder {folder}")
+        raise ContractError(f"definitions: there is no folder {folder}")
     files = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if unknown := files - set(_FILES.values()):
-        raise ContractError(f"LGSP_DEFINITIONS: unknown file {', '.join(sorted(unknown))} in {folder}; known are {', '.join(_FILES.values())}")  # fmt: skip
+        raise ContractError(f"definitions: unknown file {', '.join(sorted(unknown))}; known are {', '.join(_FILES.values())}")  # fmt: skip
     return files
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lgsp.errors import ContractError
-from lgsp.indicators.definitions import yaml_file
+from lgsp.schema import located_yaml
 
 FILE = Path(__file__).with_name("indicator_definition.yml")
 TABLE = "service_kpi"
@@ -43,7 +43,9 @@ def ratios(file: Path = FILE) -> dict[str, Ratio]:
 
     Raises ContractError for a `ratio` or `explain` that cannot be used.
     """
-    return {kpi_id: _ratio(file, kpi_id, entry) for kpi_id, entry in yaml_file.parse(file).items() if "ratio" in entry}
+    return {
+        kpi_id: _ratio(file, kpi_id, entry) for kpi_id, entry in located_yaml.parse(file).items() if "ratio" in entry
+    }
 
 
 def check(file: Path) -> None:

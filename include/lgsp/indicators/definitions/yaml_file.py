@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lgsp.errors import ContractError
 from lgsp.indicators.definitions.source_row import SourceRow, conflict
-from lgsp.schema import csv_file
+from lgsp.schema import located_yaml
+from lgsp.schema.located_yaml import LocatedMapping
 
 DIRECTION = {"high": True, "low": False, "": None}
 INDICATOR = {"name": dict, "table": str, "unit": str, "better": str, "versions": list}
@@ -24,48 +23,13 @@ LANGUAGES = {"vi": str, "en": str}
 KINDS = {str: "text; write it in quotes", date: "a date such as 2022-08-15", dict: "a mapping of names", list: "a list"}
 
 
-class _LocatedMapping(dict[Any, Any]):
-    """A mapping with the line where it begins, and the line of each key."""
-
-    line: int
-    lines: Mapping[Any, int]
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that keeps the lines of mappings; it refuses a repeated key and an invalid value with their lines."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (
-            ValueError,
-            LookupError,
-            AttributeError,
-        ) as error:  # such as month 13, or a tag that does not fit the value
-            raise yaml.MarkedYAMLError(problem=f"{node.value} is not valid: {error}", problem_mark=node.start_mark) from error  # fmt: skip
-
-    def located_mapping(self, node: yaml.MappingNode) -> _LocatedMapping:
-        """The mapping of a node, with its lines."""
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if (name := str(key.value)) in lines:
-                raise yaml.MarkedYAMLError(problem=f"{name} appears twice", problem_mark=key.start_mark)
-            lines[name] = key.start_mark.line + 1
-        mapping = _LocatedMapping(self.construct_mapping(node, deep=True))
-        mapping.line, mapping.lines = node.start_mark.line + 1, lines
-        return mapping
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.located_mapping)
-
-
 def rows(path: Path) -> Iterator[SourceRow]:
     """Each version of each indicator, valid until the day on which the next version begins.
 
     Raises ContractError, with the line, for a definition that cannot be used.
     """
-    content = parse(path)
-    if not content or not isinstance(content, _LocatedMapping):
+    content = located_yaml.parse(path)
+    if not content or not isinstance(content, LocatedMapping):
         raise ContractError(f"{path.name}: it must describe each indicator under its kpi_id")
     for kpi_id, indicator in content.items():
         location = SourceRow(path.name, content.lines.get(kpi_id, content.line), {})
@@ -77,19 +41,6 @@ def rows(path: Path) -> Iterator[SourceRow]:
         if not versions:
             raise location.error(f"{kpi_id} has no version")
         yield from _with_valid_to(sorted(versions, key=lambda version: (version.row["valid_from"], version.line)))
-
-
-def parse(path: Path) -> Any:
-    """The content of a YAML file; mappings have their lines. Raises ContractError, with the line, for invalid YAML."""
-    text = csv_file.read_text(path)
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 — a safe loader
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ContractError(f"{path.name}{line}: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        line = f" line {text.count(chr(10), 0, error.position) + 1}"
-        raise ContractError(f"{path.name}{line}: {error.reason}") from error
 
 
 def _check_keys(
@@ -114,7 +65,7 @@ def _check_keys(
 def _version(indicator_location: SourceRow, kpi_id: str, indicator: dict[str, Any], version: Any) -> SourceRow:
     """One version of an indicator, as a row of its table."""
     location = (
-        replace(indicator_location, line=version.line) if isinstance(version, _LocatedMapping) else indicator_location
+        replace(indicator_location, line=version.line) if isinstance(version, LocatedMapping) else indicator_location
     )
     _check_keys(location, kpi_id, version, VERSION, VERSION_OPTIONAL)
     for name in ("numerator", "denominator"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
 
+from lgsp import config
 from lgsp.schema import codelists
 from lgsp.vietnam import personal_data, text, times_and_numbers
 from lgsp.window import LOCAL
@@ -30,7 +30,7 @@ def document_type(value: str | None) -> str | None:
     return next((name for count in range(len(words), 0, -1) if (name := " ".join(words[:count])) in known), key)
 
 
-@cache
+@config.cached()
 def _known_types() -> frozenset[str]:
     return frozenset(codelists.meanings("document_type", SOURCE))
 
@@ -62,7 +62,7 @@ def time_oddity(value: str | None) -> str | None:
     return None if oddity == times_and_numbers.FORMAT and _USUAL_FORMAT.fullmatch(value or "") else oddity
 
 
-@lru_cache(maxsize=4096)
+@config.cached(most=4096)
 def displayable(value: str | None) -> str | None:
     """An unknown value as an operator may see it: NOT_SHOWN when it is long or has personal data."""
     cleaned = text.clean(value)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from lxml import etree
 
+from lgsp import config
 from lgsp.harmonise.organisations.directory import identify
 from lgsp.sources.documents import codes
 from lgsp.sources.documents.xml_node import Node, canonical
@@ -142,7 +143,7 @@ def is_signed(root: Node, attachment_names: list[str]) -> bool:
     return has_signature or any(re.search(r"_signed\.", name, re.IGNORECASE) for name in attachment_names)
 
 
-@lru_cache(maxsize=65536)  # most messages are answers to a few documents
+@config.cached(most=65536)  # most messages are answers to a few documents
 def document_id(sent_id: str | None, organ: str | None, day: str | None, code: str | None) -> str | None:
     """The shared key of a document: `<canonical agency code>,<YYYY/MM/DD>,<number/notation>`; None when it is unknown.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from lgsp import config
 from lgsp.vietnam.text.repair import clean
 from lgsp.vietnam.text.syllables import one_tone_style
 
@@ -82,7 +82,7 @@ _PREFIX_A = re.compile(r"(^|\b(?:xã|phường|thị trấn) )a (?=[^\W\d_]{2})"
 _LONG_E = re.compile(r"(?<=[^\W\d_]) (?=[dl]?êê\b)")
 
 
-@lru_cache(maxsize=65_536)  # few names, repeated in many records
+@config.cached(most=65_536)  # few names, repeated in many records
 def key(value: str | None) -> str | None:
     """A key for comparing texts: cleaned, lower case, abbreviations expanded, one tone style, no punctuation.
 

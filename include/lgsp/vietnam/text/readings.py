@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
+from lgsp import config
 from lgsp.vietnam.text import vocabulary
 from lgsp.vietnam.text.legacy_encodings import ENCODINGS, ETH, Encoding
 from lgsp.vietnam.text.surnames import HIGHLAND_WORDS
@@ -95,7 +95,7 @@ def _words(text: str, encoding: Encoding) -> list[_Word]:
     ]
 
 
-@lru_cache(maxsize=65_536)
+@config.cached(most=65_536)
 def _readings(word: str, encoding: Encoding) -> tuple[str | None, bool, bool]:
     """A word decoded (None when that is no syllable), whether it is one as it was sent, and whether it is neutral."""
     if word.isascii() or word == MICROMETRE:

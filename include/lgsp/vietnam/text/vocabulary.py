@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
+from lgsp import config
+from lgsp.vietnam import territory_files
 from lgsp.vietnam.text import surnames
 from lgsp.vietnam.text.syllables import one_tone_style
 
-DATA = Path(__file__).parents[1] / "data"
-PHRASES = DATA / "official_phrases.txt"
+PHRASES = territory_files.FOLDER / "official_phrases.txt"
 # The files with names of territories, and their columns with names.
 TERRITORIES = {
-    "crosswalk_2025.csv": ("old_province", "old_district", "old_ward", "new_ward"),
-    "admin_units_2024_to_2025.csv": ("a_district", "a_ward", "b_ward", "c_ward"),
-    "da_nang_2024.csv": ("name",),
-    "unit_spellings.csv": ("name", "spelling"),
+    "crosswalk_2025": ("old_province", "old_district", "old_ward", "new_ward"),
+    "admin_units_2024_to_2025": ("a_district", "a_ward", "b_ward", "c_ward"),
+    "unit_spellings": ("name", "spelling"),
 }
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -39,7 +36,7 @@ def phrases_in(text: str) -> int:
     return sum(is_phrase(left, right) for left, right in pairwise(_WORD.findall(text)))
 
 
-@cache
+@config.cached()
 def _counts() -> tuple[Counter[str], frozenset[tuple[str, str]]]:
     """The count of each word, and the pairs of neighbours. Read once, when the first damaged text is repaired."""
     words, pairs = Counter[str](surnames.SURNAMES | surnames.MIDDLES), set[tuple[str, str]]()
@@ -54,6 +51,5 @@ def _phrases() -> set[str]:
     lines = PHRASES.read_text(encoding="utf-8").splitlines()
     found = {line for line in lines if not line.startswith("#")}
     for name, columns in TERRITORIES.items():
-        with (DATA / name).open(encoding="utf-8", newline="") as file:
-            found |= {row[column] for row in csv.DictReader(file) for column in columns}
+        found |= {row[column] for row in territory_files.rows(name) for column in columns}
     return found
