@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from lgsp import config, configure, sql
+from lgsp import config, sql
 from lgsp.errors import SettingError
 from lgsp.indicators import compute, definitions
 from lgsp.schema import contract, records, sources
@@ -61,7 +61,7 @@ def init(settings: Settings, *, is_adopting: bool = False) -> None:
     when a newer version of the program made the store, and when landing has batches that the database lacks, unless they
     are about to be adopted.
     """
-    configure.accept(settings)
+    config.activate(settings)
     started, pause = time.monotonic(), FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -179,7 +179,7 @@ def ensure(settings: Settings, is_publishing: bool = False) -> None:
     The province's own files are checked before. Only a publisher stages what was changed in them: another process may have
     another `LGSP_CONFIG`, or none.
     """
-    configure.accept(settings)
+    config.activate(settings)
     with connect(settings) as connection:
         row = connection.execute("select to_regclass('ledger.installation') as installation").fetchone()
         if row and row["installation"] is not None:

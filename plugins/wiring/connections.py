@@ -16,10 +16,10 @@ def settings(source: str | None = None) -> Settings:
     The connection id is the source's folder name. Airflow looks in secret stores first, then in ``AIRFLOW_CONN_*``, then
     in its database, where the UI stores connections. Raises AirflowNotFoundException when no place has the connection.
     """
-    from lgsp import configure
+    from lgsp import config
 
     own = Settings.from_env(_environment(source))
-    configure.accept(own)
+    config.activate(own)
     return own
 
 

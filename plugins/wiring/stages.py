@@ -81,14 +81,12 @@ def summarise(batch_ids: list[str]) -> str:
 @task
 def sweep(source: str) -> str:
     """Compare a source with the records known here, key by key, and fix the differences; a summary of them."""
-    context = get_current_context()
+    context, settings = get_current_context(), connections.settings(source)
     span, params = windows.of_sweep(context, source), context["params"]
     from lgsp.maintain import sweep
 
     accepted_by = f"run {context['run_id']} of sweep_sources" if params["accept_deletions"] else None
-    swept = sweep.sweep_window(
-        connections.settings(source), source, span, is_thorough=params["thorough"], accepted_by=accepted_by
-    )
+    swept = sweep.sweep_window(settings, source, span, is_thorough=params["thorough"], accepted_by=accepted_by)
     return "; ".join(map(str, swept))
 
 

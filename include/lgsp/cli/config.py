@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from lgsp.cli.options import FAILED, handles_errors, json_option, open_store, to_json
-from lgsp.config import folder
+from lgsp.config import activate, active, folder
 from lgsp.config.copies import Copies
-from lgsp.configure import accept, outdated, values
+from lgsp.configure import outdated, values
 from lgsp.configure.acceptance import check as find_mistakes
 from lgsp.configure.values import Value
 from lgsp.settings import Settings
@@ -60,7 +60,10 @@ def show(text: str, is_all: bool, is_json: bool) -> None:
 
     By default only those of LGSP_CONFIG, each with the program's value that it replaces.
     """
-    shipped, own = values.by_key(values.of_program()), values.by_key(values.of_copy(accept(Settings.from_env())))
+    shipped, own = (
+        values.by_key(values.of_program()),
+        values.by_key(values.of_copy(activate(Settings.from_env()))),
+    )
     keys = sorted({**(shipped if is_all else {}), **own})
     for key in keys:
         value = own.get(key) or shipped[key]
@@ -90,7 +93,7 @@ def diff(is_json: bool) -> None:
     """
     with open_store() as (settings, connection):
         shipped = values.by_key(values.of_program())
-        own = values.of_copy(accept(settings))
+        own = values.of_copy(active())
         batches = outdated.find(settings, connection)
     for value in own:
         before = shipped[value.key].text if value.key in shipped else None

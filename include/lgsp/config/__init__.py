@@ -5,11 +5,11 @@ folder, never the folder itself, so what people are just editing is not read. Va
 kept by `cached`, which forgets them when another copy becomes active. `lgsp.configure` checks a folder and makes the copy.
 """
 
-from lgsp.config.active import SHIPPED as SHIPPED
-from lgsp.config.active import Config as Config
-from lgsp.config.active import activate as activate
-from lgsp.config.active import active as active
-from lgsp.config.active import cached as cached
-from lgsp.config.active import caches as caches
-from lgsp.config.active import file as file
-from lgsp.config.active import use as use
+from lgsp.config.activation import activate as activate
+from lgsp.config.activation import active as active
+from lgsp.config.activation import cached as cached
+from lgsp.config.activation import caches as caches
+from lgsp.config.activation import file as file
+from lgsp.config.activation import use as use
+from lgsp.config.copies import SHIPPED as SHIPPED
+from lgsp.config.copies import Config as Config

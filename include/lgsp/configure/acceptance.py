@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from lgsp import config
-from lgsp.config import SHIPPED, Config, folder
+from lgsp.config import Config, folder
 from lgsp.config.copies import Copies
 from lgsp.config.folder import Contents
 from lgsp.configure import checks
@@ -19,28 +19,22 @@ from lgsp.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def accept(settings: Settings) -> Config:
-    """Use the province's folder as it is now if it is good, else the newest copy that was; the copy that is used.
+def accept(settings: Settings, contents: Contents) -> Config:
+    """The checked copy of these contents if they are good, else the newest copy that was; a good one is kept.
 
-    Raises ConfigInvalid, with all mistakes, when the folder is not good and no copy is.
+    Raises ConfigInvalid, with all mistakes, when the contents are not good and no copy is.
     """
     if settings.definitions is not None:
         _warn_deprecated()
-    contents, copies = folder.read(settings), Copies(settings.home)
+    copies = Copies(settings.home)
     state = copies.state()
-    if contents.is_empty:
-        if state:
-            copies.note(None, program())
-        return config.use(SHIPPED)
     is_same_program = state.get("checked_by") == program()
-    if is_same_program and state.get("newest") == contents.hash and not state.get("broken"):
-        if (kept := copies.find(contents.hash)) is not None:
-            return config.use(kept)
+    kept = copies.find(contents.hash) if is_same_program else None
     if is_same_program and state.get("broken") == contents.hash:
         mistakes = tuple(state["mistakes"])
-    elif not (mistakes := _keep(copies, contents)):
+    elif kept is not None or not (mistakes := _keep(copies, contents)):
         copies.note(contents.hash, program())
-        return config.use(Config.of(contents.hash, copies.path(contents.hash)))
+        return kept or Config.of(contents.hash, copies.path(contents.hash))
     newest = copies.newest()
     if newest is not None and not is_same_program and _keep(copies, _contents(newest)):
         newest = None  # the upgraded program does not accept it
@@ -48,13 +42,14 @@ def accept(settings: Settings) -> Config:
     if newest is None:
         raise ConfigInvalid(mistakes)
     _report(mistakes, newest.hash)
-    return config.use(newest)
+    return newest
 
 
 def problems(settings: Settings) -> list[str]:
-    """What is wrong with the folder since `accept` looked at it last, one line each; empty when it is in use."""
-    found: list[str] = Copies(settings.home).state().get("mistakes", [])
-    return found
+    """What is wrong with the folder as it is now, one line each; empty when it is in use."""
+    state = Copies(settings.home).state()
+    mistakes: list[str] = state.get("mistakes", [])
+    return mistakes if state.get("broken") == folder.read(settings).hash else []
 
 
 def _keep(copies: Copies, contents: Contents) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from lgsp.schema import codelists, contract, records, sources
 from lgsp.settings import Settings
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import holiday_overrides, territory_files
-from lgsp.window import Window
+from lgsp.window import LOCAL, Window
 
 # The newest batch of each landing folder; redriven records are in batches of their own. A batch without a hash is of a version
 # before the hash was recorded.
@@ -66,7 +66,8 @@ def find(settings: Settings, connection: Connection) -> list[Outdated]:
 def _of_source(
     connection: Connection, source: str, batches: int, window: Window, changes: list[tuple[Key, str | None, str | None]] | None
 ) -> Iterable[Outdated]:  # fmt: skip
-    rebuild = f"lgsp rebuild {source} --from {window.start.isoformat()} --to {window.end.isoformat()}"
+    start, end = (moment.astimezone(LOCAL).isoformat() for moment in (window.start, window.end))
+    rebuild = f"lgsp rebuild {source} --from {start} --to {end}"
     if changes is None:
         yield Outdated(source, batches, window, ("the copy of their files is lost",), rebuild)
         return
@@ -75,7 +76,7 @@ def _of_source(
     for (file, keys), before, after in changes:
         if not _concerns(file, keys, source):
             continue
-        if before is None and after is not None and (rules := _rules(file)):
+        if before is None and after not in (None, values.LISTED) and (rules := _rules(file)):
             added[file] += rules
         else:
             altered.add(file)
@@ -92,8 +93,12 @@ def _of_source(
 
 
 def _rules(file: str) -> list[str]:
-    """The rules that quarantine a record whose code a list lacks."""
-    return [rule.id for kind in records.KINDS for rule in contract.rules(kind) if rule.fix == file]
+    """The rules that quarantine a record whose code a list lacks; none for a list without which a record is published too."""
+    every = [rule for kind in records.KINDS for rule in contract.rules(kind)]
+    if of_list := [rule for rule in every if rule.fix == file]:
+        return [rule.id for rule in of_list if rule.is_blocking]
+    is_of_dossiers = not file.endswith(("/agency_code.yml", "/organisation_alias.yml"))
+    return [rule.id for rule in every if is_of_dossiers and rule.is_blocking and "unknown_codes" in rule.bad]
 
 
 def _concerns(file: str, keys: tuple[str, ...], source: str) -> bool:

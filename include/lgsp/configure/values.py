@@ -13,6 +13,7 @@ from lgsp.indicators import definitions
 from lgsp.schema import codelists, csv_file, located_yaml, sources
 from lgsp.vietnam import holiday_overrides, successions, territory_files
 
+LISTED = "listed"  # the value of an element of a list
 Key = tuple[str, tuple[str, ...]]
 
 
@@ -96,7 +97,7 @@ def _leaves(file: str, path: Path, is_source: bool) -> Iterator[Value]:
             if name in CHANGEABLE or leaf.keys[0] in (QUIET, UNKNOWN_FIELD):
                 yield Value(file, (name,), leaf.text, leaf.line)
         elif len(leaf.keys) > 1 and leaf.keys[-1].isdigit() and not leaf.text == "" and _is_listed(path, leaf.keys[0]):
-            yield Value(file, (leaf.keys[0], leaf.text), "listed", leaf.line)
+            yield Value(file, (leaf.keys[0], leaf.text), LISTED, leaf.line)
         else:
             yield Value(file, leaf.keys, leaf.text, leaf.line)
 

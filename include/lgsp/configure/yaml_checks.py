@@ -64,7 +64,7 @@ def code_list(name: str, path: Path) -> Iterator[str]:
     if not leaves:
         yield EMPTY
         return
-    if not isinstance(content, dict):
+    if not isinstance(content, located_yaml.LocatedMapping):
         yield "line 1: it must map sources to their codes, as the file of the program does"
         return
     shipped = codelists.load_shipped(name)

@@ -41,14 +41,14 @@ def preload() -> None:
     """
     for module in MODULES:
         importlib.import_module(module)
-    from lgsp import configure
+    from lgsp import config
     from lgsp.check import gate
     from lgsp.harmonise import dossier_columns
     from lgsp.schema import contract, records, sources
     from lgsp.vietnam import personal_data, territories
 
     try:
-        configure.accept(Settings.from_env())
+        config.activate(Settings.from_env())
     except LgspError as error:  # the scheduler starts, and each task fails with the reason
         log.error(str(error))
     for kind in (*records.KINDS, "batch", "table"):

@@ -50,7 +50,7 @@ def meanings(name: str, source: str) -> dict[str, str]:
     What a province adds for the source adds to them.
     """
     code_list = load(name)
-    codes = code_list.get(source) or code_list.get("any") or {}
+    codes: dict[Any, Any] = code_list.get(source) or code_list.get("any") or {}
     if own_list := _source_code_lists(source).get(name):
         codes = {**own_list, **_added(name, source)}
     elif codes is code_list.get(source) and _added(name, source) and source not in load_shipped(name):

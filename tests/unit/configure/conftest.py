@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lgsp import config, configure
+from lgsp import config
 from lgsp.config import Config, folder
 from lgsp.config.copies import Copies
 from lgsp.configure.acceptance import check
@@ -35,7 +35,7 @@ class OwnFolder:
 
     def accept(self) -> Config:
         """Use the folder as it is now, or the newest good copy."""
-        return configure.accept(self.settings)
+        return config.activate(self.settings)
 
 
 @pytest.fixture(autouse=True)

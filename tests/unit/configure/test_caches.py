@@ -59,7 +59,7 @@ def test_no_cache_is_made_in_another_way() -> None:
         path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")
         if "lru_cache(maxsize=most)(" in path.read_text(encoding="utf-8") or " = cache(" in path.read_text(encoding="utf-8")
     ]  # fmt: skip
-    assert calls == ["config/active.py"]
+    assert calls == ["config/activation.py"]
 
 
 def test_a_changed_folder_changes_every_computed_value(own: OwnFolder) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lgsp.config import folder
 from lgsp.config.copies import SHIPPED, Config, Copies
-from lgsp.errors import ConfigInvalid
+from lgsp.errors import SettingError
 from lgsp.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def cached(most: int | None = None) -> Callable[[Callable[..., T]], _lru_cache_w
 
     def decorate(function: Callable[..., T]) -> _lru_cache_wrapper[T]:
         remembered = functools.lru_cache(maxsize=most)(function)
-        _caches.append(remembered)  # type: ignore[arg-type]
+        _caches.append(remembered)
         return remembered
 
     return decorate
@@ -56,25 +57,30 @@ def use(config: Config) -> Config:
 
 
 def activate(settings: Settings) -> Config:
-    """Use the checked copy of the province's folder as it is now, else the newest one that was good.
+    """Use the province's folder as it is now, by a copy that has no mistakes; else the newest copy that had none.
 
-    Raises ConfigInvalid when the folder was never good.
+    Raises ConfigInvalid, with all mistakes, when the folder was never good.
     """
     contents = folder.read(settings)
     if contents.is_empty:
         return use(SHIPPED)
     if contents.hash == _active.hash and _active.folder == Copies(settings.home).path(contents.hash):
         return _active
-    copies = Copies(settings.home)
-    config = copies.find(contents.hash) or copies.newest()
-    if config is None:
-        raise ConfigInvalid(contents.mistakes or ("LGSP_CONFIG was not checked yet: run `lgsp config check`",))
-    return use(config)
+    # The checks call the loaders of all stages, which import this package: they are imported only for a folder that is new
+    # to this process.
+    return use(import_module("lgsp.configure").accept(settings, contents))
 
 
 def file(name: str) -> Path | None:
-    """The active copy of a file or folder in LGSP_CONFIG, such as `codelists/dossier_status.yml`; None when there is none."""
+    """The active copy of a file or folder in LGSP_CONFIG, such as `codelists/dossier_status.yml`; None when there is none.
+
+    Raises SettingError when the copy was deleted from LGSP_HOME.
+    """
     if _active.folder is None:
         return None
     path = _active.folder / name
-    return path if path.exists() else None
+    if path.exists():
+        return path
+    if not _active.folder.is_dir():
+        raise SettingError(f"{_active.folder} was deleted: run the command again, it makes the copy again")
+    return None
