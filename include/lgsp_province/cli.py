@@ -158,7 +158,10 @@ def scenarios() -> None:
 @province.command("scenario-files")
 @click.argument("name")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for LGSP_DEFINITIONS."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder definitions of LGSP_CONFIG.",
 )
 def scenario_files(name: str, out: Path) -> None:
     """Write the definition files of a scenario: the figures that were reported, to compare with the computed ones."""

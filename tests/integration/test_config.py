@@ -77,7 +77,7 @@ def test_a_new_code_is_one_line_and_a_redrive(own: Installation, lgsp: Callable[
     assert lgsp("config", "diff") == "nothing differs from the program\n"
 
     _write(own, STATUS, 'one_stop_shop:\n  "77": returned\n')
-    assert lgsp("config", "check") == "no mistakes in 1 files\n"
+    assert lgsp("config", "check") == "files without mistakes: 1\n"
     changed, batches = lgsp("config", "diff").splitlines()
     assert changed == f"{STATUS}:2  one_stop_shop 77 = returned"
     command = "lgsp quarantine redrive --source one_stop_shop --rule DOS_STATUS_MAPPED"

@@ -50,16 +50,9 @@ BEFORE, WAITING, LATER = WHOLE.split(4)
 
 
 def _clear_caches() -> None:
-    cached = (
-        contract.load,
-        contract.names,
-        contract.rules,
-        views.by_name,
-        install.program_fingerprint,
-        rederive.derived_by,
-    )
-    for function in cached:
-        function.cache_clear()
+    fingerprints = (install.program_fingerprint, install._reference_fingerprint, rederive.derived_by)
+    for cached in (contract.load, contract.names, contract.rules, views.by_name, *fingerprints):
+        cached.cache_clear()
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def _world(name: str) -> World:
 @contextmanager
 def published_installation(world: World, home: Path) -> Iterator[Settings]:
     """The settings of an installation that read a world from the real servers and published it, with reported figures."""
-    definitions = home / "definitions"
+    definitions = home / "own" / "definitions"
     definitions.mkdir(parents=True)
     (definitions / "manual_indicator.csv").write_text(REPORTED, encoding="utf-8")
     as_of = datetime.combine(world.end + timedelta(days=1), time(), LOCAL)
@@ -109,7 +109,9 @@ def published_installation(world: World, home: Path) -> Iterator[Settings]:
         with serving(world, as_of=as_of) as connections:
             environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(values) for name, values in connections.items()}
             environment |= {f"LGSP_REQUESTS_PER_MINUTE_{name.upper()}": "6000000" for name in connections}
-            settings = Settings.from_env({**environment, "LGSP_HOME": str(home), "LGSP_DEFINITIONS": str(definitions)})
+            settings = Settings.from_env(
+                {**environment, "LGSP_HOME": str(home), "LGSP_CONFIG": str(definitions.parent)}
+            )
             install.ensure(settings)
             for windows in feeds.windows_by_publication(world):
                 for source, window in windows:
@@ -130,7 +132,7 @@ def recomputation(request: pytest.FixtureRequest) -> Iterator[Recomputation]:
     try:
         with published_installation(world, home) as settings:
             facts = Facts(world, world.end + timedelta(days=1))
-            yield Recomputation(settings, facts, Definitions.load(home / "definitions"))
+            yield Recomputation(settings, facts, Definitions.load(home / "own" / "definitions"))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -58,7 +58,7 @@ def publish(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         world = chosen.generate_world()
         as_of = datetime.combine(world.end + timedelta(days=1), datetime.min.time(), LOCAL)
         with serving(world, as_of=as_of) as connections:
-            installation = _with_definitions(installed(server, home, connections), chosen, home / "definitions")
+            installation = _with_definitions(installed(server, home, connections), chosen, home / "own")
             for source in SOURCES:
                 installation.ingest(source, Window.of_days(world.start, world.end))
         installation.publish()
@@ -69,9 +69,9 @@ def publish(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 def _with_definitions(installation: Installation, chosen: scenario.Scenario, folder: Path) -> Installation:
     """The installation with the scenario's definition files and without a limit on requests."""
-    environment = {**installation.settings.environment, "LGSP_DEFINITIONS": str(folder)}
+    environment = {**installation.settings.environment, "LGSP_CONFIG": str(folder)}
     environment |= {f"LGSP_REQUESTS_PER_MINUTE_{source.upper()}": "6000000" for source in SOURCES}
-    chosen.write(folder)
+    chosen.write(folder / "definitions")
     settings = Settings.from_env(environment)
     install.ensure(settings, is_publishing=True)  # loads the definitions
     return Installation(settings)

@@ -43,11 +43,9 @@ def check(folder_path: Path | None) -> None:
     for mistake in mistakes:
         click.echo(mistake)
     if mistakes:
-        click.echo(f"{len(mistakes)} mistakes in {settings.config}", err=True)
+        click.echo(f"mistakes in {settings.config}: {len(mistakes)}", err=True)
         sys.exit(FAILED)
-    click.echo(
-        f"no mistakes in {len(contents.files)} files" if contents.files else "the files of the program are in use"
-    )
+    click.echo(f"files without mistakes: {len(contents.files)}")
 
 
 @config.command()

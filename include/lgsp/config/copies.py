@@ -84,6 +84,7 @@ class Copies:
     def draft(self, contents: Contents) -> Config:
         """A copy of these files under a temporary name, to be checked and then added or deleted."""
         folder = self._root / f".{contents.hash}.{uuid4().hex}.new"
+        folder.mkdir(parents=True)
         for name, content in contents.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             files.write(folder / name, content)

@@ -15,7 +15,7 @@ from lgsp.harmonise import field_sql
 from lgsp.harmonise.organisations.directory import NEW_CODE
 from lgsp.harmonise.organisations.matcher import ALIASES
 from lgsp.land.http_client import Manners
-from lgsp.schema import codelists, located_yaml, sources
+from lgsp.schema import codelists, located_yaml, sources, yaml_file
 from lgsp.schema.corrections import Correction
 from lgsp.schema.located_yaml import Leaf
 from lgsp.schema.quiet_hours import QuietHours
@@ -67,7 +67,7 @@ def code_list(name: str, path: Path) -> Iterator[str]:
     if not isinstance(content, located_yaml.LocatedMapping):
         yield "line 1: it must map sources to their codes, as the file of the program does"
         return
-    shipped = codelists.load_shipped(name)
+    shipped, compared = codelists.load_shipped(name), _compared_sections(name)
     sections = [*shipped, *(source for source in sources.names() if source not in shipped and name != TESTS)]
     for section, codes in content.items():
         line = content.lines[str(section)]
@@ -77,11 +77,11 @@ def code_list(name: str, path: Path) -> Iterator[str]:
             yield f"line {line}: {section} must have {'a list' if isinstance(shipped.get(section), list) else 'codes with their meanings'}"
         else:
             for leaf in leaves:
-                if leaf.keys[0] == str(section) and (mistake := _entry_mistake(name, leaf)):
+                if leaf.keys[0] == str(section) and (mistake := _entry_mistake(name, leaf, compared)):
                     yield f"line {leaf.line}: {mistake}"
 
 
-def _entry_mistake(name: str, leaf: Leaf) -> str | None:
+def _entry_mistake(name: str, leaf: Leaf, compared: set[str]) -> str | None:
     section, *keys = leaf.keys
     is_pair = name == ALIASES and section == "same"
     if len(keys) != 1 + is_pair or (not leaf.text and not isinstance(leaf.value, str)):
@@ -99,10 +99,26 @@ def _entry_mistake(name: str, leaf: Leaf) -> str | None:
             if is_code
             else f"{keys[0]}: {leaf.text} must be agency codes in capitals, such as 000.25.20.H47: H47.20.25"
         )
+    if section in compared and not keys[0].isdigit() and text.key(keys[0]) not in (None, keys[0]):
+        return f"{keys[0]} never matches; write it as it is compared: {text.key(keys[0])}"
     meanings = codelists.all_meanings(name)
     if not meanings or leaf.text in meanings:
         return None
     return f"{keys[0]}: {leaf.text!r} is no meaning of {name}; {meant(leaf.text, meanings)}"
+
+
+def _compared_sections(name: str) -> set[str]:
+    """The sections whose codes are comparison keys, as those of documents are: lower case, one tone style."""
+    return {
+        section for section, known in codelists.load_shipped(name).items()
+        if section in sources.names() and _described(section)["role"] == "documents" and all(text.key(str(code)) == str(code) for code in known)
+    }  # fmt: skip
+
+
+def _described(name: str) -> Mapping[str, Any]:
+    """The description of a source as the program has it."""
+    described: Mapping[str, Any] = yaml_file.read(sources.FOLDER / name / "source.yml")
+    return described
 
 
 def _pattern_mistake(pattern: str) -> str | None:
@@ -173,12 +189,12 @@ def _correction_mistake(name: str, item: located_yaml.LocatedMapping) -> tuple[i
             return item.lines[key], f"{key} {item[key]!r} must be {'a day such as 2026-01-10' if key == 'reported_on' else 'text; write it in quotes'}"  # fmt: skip
     if not isinstance(item.get("where", {}), dict):
         return item.lines["where"], "where must map fields to regular expressions"
-    description = sources.load(name)
-    if item["list"] not in description.lists:
-        return item.lines["list"], f"{item['list']} is no list of {name}; {meant(item['list'], description.lists)}"
+    lists = _described(name)["lists"]
+    if item["list"] not in lists:
+        return item.lines["list"], f"{item['list']} is no list of {name}; {meant(item['list'], lists)}"
     correction = Correction(**{**item, "reported_on": str(item["reported_on"])})
     try:
-        field_sql.load_list(correction.list, description.lists[correction.list], "source.yml", (correction,))
+        field_sql.load_list(correction.list, lists[correction.list], "source.yml", (correction,))
     except ContractError as error:
         return item.lines["field"], str(error).partition(": ")[2]
     return None

@@ -98,6 +98,22 @@ def test_the_older_variable_of_definitions_is_read(tmp_path: Path, caplog: pytes
     assert "LGSP_DEFINITIONS is deprecated" in caplog.text
 
 
+def test_a_forked_task_sees_what_changed(own: OwnFolder) -> None:
+    own.write(STATUS, GOOD)
+    own.accept()
+    assert _meaning() == "finished"  # the scheduler has loaded everything before it forks its tasks
+    own.write(STATUS, BETTER)
+    reading, writing = os.pipe()
+    if not (task := os.fork()):
+        config.activate(own.settings)
+        os.write(writing, str(_meaning()).encode())
+        os._exit(0)
+    os.waitpid(task, 0)
+    assert os.read(reading, 100) == b"returned" and _meaning() == "finished"
+    for end in (reading, writing):
+        os.close(end)
+
+
 @pytest.mark.exhaustive
 def test_two_processes_keep_the_same_copy(own: OwnFolder) -> None:
     own.write(STATUS, GOOD)

@@ -25,7 +25,7 @@ CORRECTION = (
     "- list: dossiers\n  field: code\n  says: 'a'\n  means: b\n  reason: c\n  reported_on: 2026-01-10\n  status: open\n"
 )
 
-MISTAKES = {
+MISTAKES: dict[str, tuple[str, str | bytes, str]] = {
     "unknown file": ("working_day.csv", HEADER, "working_day.csv: no such file is read; did you mean working_days.csv?"),
     "unknown folder": ("code_lists/dossier_status.yml", "a: b", "code_lists/dossier_status.yml: no folder code_lists is read; did you mean codelists?"),
     "unknown code list": ("codelists/dossier_state.yml", "a: b", "codelists/dossier_state.yml: no such file is read; did you mean dossier_status.yml?"),
@@ -33,6 +33,7 @@ MISTAKES = {
     "unknown section": (STATUS, 'one_stop:\n  "77": finished\n', f"{STATUS} line 1: one_stop is no section of dossier_status; did you mean one_stop_shop?"),
     "unknown meaning": (STATUS, 'one_stop_shop:\n  "76": finished\n  "77": done\n', f"{STATUS} line 3: 77: 'done' is no meaning of dossier_status; known are"),
     "no meaning": (STATUS, 'one_stop_shop:\n  "77":\n', f"{STATUS} line 2: 77 must have one text"),
+    "capitals": ("codelists/document_type.yml", 'documents:\n  Thông Báo Mới: other\n', "codelists/document_type.yml line 2: Thông Báo Mới never matches; write it as it is compared: thông báo mới"),
     "codes as a list": (STATUS, "one_stop_shop: [a]\n", f"{STATUS} line 1: one_stop_shop must have codes with their meanings"),
     "repeated key": (STATUS, 'one_stop_shop:\n  "77": finished\n  "77": returned\n', f"{STATUS} line 3: 77 appears twice"),
     "syntax": (STATUS, 'one_stop_shop:\n  "77: finished\n', f"{STATUS} line 3: found unexpected end of stream"),
@@ -49,6 +50,7 @@ MISTAKES = {
     "unknown field": (CORRECTIONS, CORRECTION.replace("field: code", "field: kode"), f"{CORRECTIONS} line 2:"),
     "unknown list": (CORRECTIONS, CORRECTION.replace("dossiers", "dossier"), f"{CORRECTIONS} line 1: dossier is no list of one_stop_shop; did you mean dossiers?"),
     "pattern": (CORRECTIONS, CORRECTION.replace("'a'", "'('"), f"{CORRECTIONS} line 2:"),
+    "pattern of DuckDB": ("codelists/test_records.yml", "email: ['(?=test)']\n", "codelists: Invalid Input Error: invalid perl operator"),
     "lacking": (CORRECTIONS, CORRECTION.replace("  status: open\n", ""), f"{CORRECTIONS} line 1: the correction lacks status"),
     "day": (DAYS, HEADER + "2027-02-30,false,Nghỉ,TB 1\n", f"{DAYS} line 2: day_on '2027-02-30' is no day; write it as 2026-01-10"),
     "day twice": (DAYS, HEADER + "2027-02-03,false,Nghỉ,TB 1\n2027-02-03,true,Bù,TB 1\n", f"{DAYS} line 3: 2027-02-03 already has line 2"),
