@@ -142,6 +142,17 @@ def test_a_new_calendar_is_in_the_next_snapshot(own: Installation) -> None:
     assert working_days.is_working(day)
 
 
+@pytest.mark.exhaustive
+def test_an_alias_explains_what_was_published_without_it(own: Installation, lgsp: Callable[..., str]) -> None:
+    read(own, Reading(0, NAMES, (dossier(1, 0, named(None, "Phường Sông Hoài")),)))
+    query = "select receiving_organisation_id as id from shared.dossier"
+    assert own.query(query) == [{"id": "UNKNOWN"}]
+    _write(own, "codelists/organisation_alias.yml", "any:\n  Phường Sông Hoài: UBND xã Cẩm Thanh\n")
+    assert "no batch" not in lgsp("config", "diff") and "run `" not in lgsp("config", "diff")
+    assert own.publish() is not None, "no batch is needed"
+    assert own.query(query) == [{"id": "H47.20.25"}]
+
+
 def _of_province(installation: Installation, day: date, agencies: dict[str, str], *dossiers: dict[str, Any]) -> None:
     listed = [{"id": code, "code": code, "name": [{"languageId": 228, "name": name}], "level": {"code": "XAPHUONG"}, "parent": None} for code, name in agencies.items()]  # fmt: skip
     procedure = {"code": "2.000815.000.00.00.H55", "translate": [{"languageId": 228, "name": "Chứng thực"}], "procedureLevel": {"id": 4},

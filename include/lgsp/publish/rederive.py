@@ -1,4 +1,4 @@
-"""Determine what must be derived or written again because the program changed since the last publication.
+"""Determine what must be derived or written again because the program or the province's own files changed.
 
 The shared tables are a pure function of the records: when the function, the calendar or the columns change, all rows are
 derived again. Files are written again when the columns of their table have changed.
@@ -43,7 +43,7 @@ def derived_by() -> str:
 
 
 def is_outdated(transaction: Transaction) -> bool:
-    """Whether this version of the program derives rows differently from the published ones."""
+    """Whether this version, with the province's own files, derives rows differently from the published ones."""
     if transaction.one("select max(snapshot_id) from ledger.publication") is None:
         return False
     return bool(transaction.one("select derived_by from ledger.installation") != derived_by())

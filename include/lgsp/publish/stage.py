@@ -76,7 +76,7 @@ class Publication:
 def run(settings: Settings, override: RuleOverride = NO_OVERRIDE) -> Publication | None:
     """Publish all checked batches in one snapshot; None when no batch waits, nothing changed, or publishing is on hold.
 
-    After an upgrade that derives rows differently all rows are derived again, also when no batch waits. The store must be
+    After an upgrade, or a change of the province's own files, that derives rows differently all rows are derived again, also when no batch waits. The store must be
     up to date (`install.ensure`).
 
     A record that the store refuses, although the checks passed it, goes to quarantine or its batch is refused, and the
@@ -157,7 +157,7 @@ def _publish_waiting(settings: Settings, session: PublishSession, override: Rule
     gate.preload()
     if derives_all:
         log.warning(
-            "this version derives rows differently from the one that published last: all rows are derived again"
+            "this version, or the province's own files, derive rows differently from the last publication: all rows are derived again"
         )
     snapshot_id = publication.next_snapshot_id(transaction)
     is_first = snapshot_id == committed.first

@@ -1,6 +1,7 @@
 """Finds territories by name and day, and follows each one through the mergers to the territory of today.
 
-Covers four provinces (Quảng Nam 49, Đà Nẵng 48, Thái Nguyên 19, Bắc Kạn 06) in three epochs, separated by the changes of
+Covers four provinces (Quảng Nam 49, Đà Nẵng 48, Thái Nguyên 19, Bắc Kạn 06), and those that LGSP_CONFIG describes, in
+three epochs, separated by the changes of
 1 January and 1 July 2025, with the changes of name and kind within an epoch that kept the code. Border changes between
 two wards that both continued (Hòa Minh, Thuận Phước and Thọ Quang in Đà Nẵng) are not recorded.
 Codes are reused for other territories, so every lookup by code needs a day.

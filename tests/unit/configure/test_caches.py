@@ -13,6 +13,7 @@ from lgsp.harmonise.organisations import matcher
 from lgsp.schema import codelists, sources
 from lgsp.vietnam import successions, territories, territory_versions, working_days, working_time
 from tests.unit.configure.conftest import OwnFolder
+from tests.unit.configure.test_mistakes import CORRECTION
 
 PACKAGE = Path(lgsp.__file__).parent
 
@@ -68,6 +69,7 @@ def test_a_changed_folder_changes_every_computed_value(own: OwnFolder) -> None:
     own.write("codelists/dossier_status.yml", 'one_stop_shop: {"77": finished}')
     own.write("codelists/organisation_alias.yml", "any: {Sở Nhà đất: Sở Xây dựng}\nwords: {SND: sở nhà đất}")
     own.write("sources/one_stop_shop.yml", "overlap_minutes: 45\nquiet_hours: ['22:00-05:00']")
+    own.write("corrections/one_stop_shop.yml", CORRECTION)
     own.write("working_days.csv", "day_on,is_working_day,name,legal_basis\n2027-02-03,false,Nghỉ,TB 1\n")
     own.write("agency_successions.csv", ",".join(successions.COLUMNS) + "\n,Sở A,,Sở B,2026-01-01,merged,,NQ 1,x,yes\n")
     own.write("territories/unit_changes.csv", "code,effective_on,former_name,name,legal_basis\n20410,2026-05-01,Phường Hội An Đông,Phường Cẩm Thanh,NQ 2\n")  # fmt: skip
@@ -86,6 +88,7 @@ def _values() -> dict[str, object]:
         "aliases": matcher.known_aliases("documents"),
         "abbreviations": matcher._abbreviations()("snd"),
         "source": (sources.load("one_stop_shop").overlap_minutes, sources.load("one_stop_shop").quiet_hours),
+        "corrections": sources.load("one_stop_shop").corrections,
         "is working": working_days.is_working(day),
         "calendar": working_days.calendar(),
         "working time": [bool(each) for each in working_time.is_working([day])],  # type: ignore[arg-type]

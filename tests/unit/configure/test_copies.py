@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from lgsp import config
 from lgsp.config.copies import Copies
 from lgsp.configure import acceptance, problems
-from lgsp.errors import ConfigInvalid
+from lgsp.errors import ConfigInvalid, SettingError
 from lgsp.schema import codelists
 from lgsp.settings import Settings
 from tests.unit.configure.conftest import OwnFolder
@@ -68,6 +69,16 @@ def test_every_good_content_keeps_its_copy(own: OwnFolder) -> None:
     assert hashes[0] == hashes[2] != hashes[1]
     copies = sorted(path.name for path in (own.settings.home / "config").iterdir() if path.is_dir())
     assert copies == sorted({*hashes})
+
+
+def test_a_copy_that_was_deleted_is_an_error_and_made_again(own: OwnFolder) -> None:
+    own.write(STATUS, GOOD)
+    kept = own.accept()
+    shutil.rmtree(own.settings.home / "config")
+    codelists.load.cache_clear()
+    with pytest.raises(SettingError, match="was deleted"):
+        _meaning()
+    assert config.use(config.SHIPPED) and own.accept() == kept and _meaning() == "finished"
 
 
 def test_without_files_the_program_alone_is_used(own: OwnFolder) -> None:
