@@ -29,7 +29,8 @@ def accept(settings: Settings, contents: Contents) -> Config:
     copies = Copies(settings.home)
     state = copies.state()
     is_same_program = state.get("checked_by") == program()
-    kept = copies.find(contents.hash) if is_same_program else None
+    # an older copy may have been checked by another version of the program: it is checked again
+    kept = copies.find(contents.hash) if is_same_program and state.get("newest") == contents.hash else None
     if is_same_program and state.get("broken") == contents.hash:
         mistakes = tuple(state["mistakes"])
     elif kept is not None or not (mistakes := _keep(copies, contents)):

@@ -98,6 +98,16 @@ def test_an_upgraded_program_checks_a_copy_again(own: OwnFolder, monkeypatch: py
         own.accept()
 
 
+def test_an_older_copy_is_checked_again_when_it_is_used(own: OwnFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (GOOD, BETTER):
+        own.write(STATUS, content)
+        own.accept()
+    monkeypatch.setattr(codelists, "all_meanings", lambda name: ["returned"])
+    own.write(STATUS, GOOD)
+    assert own.accept() and _meaning() == "returned"
+    assert problems(own.settings) == [f"{STATUS} line 1: 77: 'finished' is no meaning of dossier_status; known are returned"]  # fmt: skip
+
+
 def test_the_older_variable_of_definitions_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "definitions"
     folder.mkdir()
