@@ -76,8 +76,8 @@ def _measure(settings: Settings, name: str, snapshot_id: int, changes: tuple[str
             merge.merge_staged(transaction, dossier, "s.dossier_id in (select dossier_id from new_dossier)", snapshot_id, Changes())  # fmt: skip
         for source in ("one_stop_shop", "online_services"):
             transaction.do(
-                "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
-                f"('{source}.{snapshot_id}', '{source}', '{FIRST} 00:00+07', '{days} 00:00+07', 'published', '')"
+                "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, fetched_count, published_count) values "
+                f"('{source}.{snapshot_id}', '{source}', '{FIRST} 00:00+07', '{days} 00:00+07', 'published', '', 1, 1)"
             )
         compute.stage_periods(transaction)
         compute.stage_quarantined(transaction)

@@ -67,14 +67,17 @@ class Store:
             transaction.do(sql.load("lgsp.indicators", "inputs/quarantined_records"))
             completeness.refresh(transaction, ids, is_all)
             for batch_id in ids:
-                transaction.do("update ledger.batch set state = 'published' where batch_id = $1::text", batch_id)
+                transaction.do(
+                    "update ledger.batch set state = 'published', published_count = 1 where batch_id = $1::text",
+                    batch_id,
+                )
             transaction.commit()
 
     def _batch(self, transaction: Transaction, source: str, window: Window) -> str:
         batch_id = f"{source}.{next(self.numbers):06d}"
         transaction.do(
-            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) "
-            "values ($1::text, $2::text, $3::text::timestamptz, $4::text::timestamptz, 'checked', '')",
+            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, fetched_count, accepted_count) "
+            "values ($1::text, $2::text, $3::text::timestamptz, $4::text::timestamptz, 'checked', '', 1, 1)",
             batch_id, source, window.start.isoformat(), window.end.isoformat(),
         )  # fmt: skip
         return batch_id

@@ -190,8 +190,8 @@ def _merge_changes(transaction: Transaction, change: Change, snapshot_id: int) -
     work_files = [_work_file(key, work_file) for key, work_file in change.files.items() if work_file]
     _merge(transaction, "work_file", work_files, f"s.work_file_id in ({keys})", snapshot_id)
     transaction.do(
-        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
-        f"('documents.{snapshot_id}', 'documents', '{DAY_ZERO} 00:00+07', '{_day(change.reach)} 00:00+07', 'published', '')"
+        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, fetched_count, published_count) values "
+        f"('documents.{snapshot_id}', 'documents', '{DAY_ZERO} 00:00+07', '{_day(change.reach)} 00:00+07', 'published', '', 1, 1)"
     )
     transaction.do("delete from ledger.quarantine")
     for number, (agency, kind, day) in enumerate(sorted(change.quarantined, key=repr)):
@@ -354,7 +354,7 @@ def test_the_data_clock_follows_documents_without_dossiers(publish_transaction: 
     assert publish_transaction.rows(
         "select distinct as_of, is_covered from period where period = 'month' and period_start = '2026-01-01'"
     ) == [(datetime(2026, 1, 27, 17, tzinfo=UTC), False)]
-    publish_transaction.do("insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) "
-            f"values ('one_stop_shop.1', 'one_stop_shop', '{DAY_ZERO} 00:00+07', '{_day(5)} 00:00+07', 'published', '')")  # fmt: skip
+    publish_transaction.do("insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, fetched_count, published_count) "
+            f"values ('one_stop_shop.1', 'one_stop_shop', '{DAY_ZERO} 00:00+07', '{_day(5)} 00:00+07', 'published', '', 1, 1)")  # fmt: skip
     _publish(publish_transaction, Change({}, {}, reach=30), 2)
     assert publish_transaction.one("select as_of from clock") == datetime(2026, 1, 12, 17, tzinfo=UTC)

@@ -262,8 +262,8 @@ def _merge_changes(transaction: Transaction, change: Change, snapshot_id: int) -
         _merge(transaction, name, reference_rows, "true", snapshot_id)
     for source, reach in zip(("one_stop_shop", "online_services"), change.reaches, strict=True):
         transaction.do(
-            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path) values "
-            f"('{source}.{snapshot_id}', '{source}', '{DAY_ZERO} 00:00+07', '{_day(reach)} 00:00+07', 'published', '')"
+            "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, fetched_count, published_count) values "
+            f"('{source}.{snapshot_id}', '{source}', '{DAY_ZERO} 00:00+07', '{_day(reach)} 00:00+07', 'published', '', 1, 1)"
         )
     transaction.do("delete from ledger.completeness")
     for agency, day in change.incomplete:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from lgsp.window import Window
 from lgsp_province import World
 from lgsp_province.truth import dossiers as true_dossiers
 from lgsp_province.truth.truth import truth_of
@@ -15,6 +16,7 @@ from lgsp_province.world import agencies, services
 from lgsp_province.world.calendar import LOCAL, day_date, midnight
 from lgsp_province.world.lifecycles import FINISHED, PAUSES, RETURNED, SUPPLEMENT
 from lgsp_province.world.view import DossierState
+from tests.recomputation.periods import read_from
 
 MODES = {2: "information", 3: "partial", 4: "full"}
 CLOSED = ("withdrawn", "not_accepted")
@@ -102,11 +104,18 @@ class QuarantinedRecord:
     day: date
 
 
+def empty_window(world: World) -> Window:
+    """A day long before the world, on which no system had a record; the platform reads it too."""
+    day = world.start - timedelta(days=400)
+    return Window.of_days(day, day)
+
+
 class Facts:
     """The facts of a world until the start of a local day."""
 
     def __init__(self, world: World, until: date) -> None:
-        self.world, self.until, self.first = world, until, world.start
+        self.world, self.until = world, until
+        self.first = read_from([(empty_window(world).days()[0], 0), (world.start, len(world.dossiers))])
         self._view = world.view(midnight(until))
         self.truth = truth_of(world, midnight(until))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 
@@ -34,6 +34,11 @@ class Period:
     def contains(self, day: date | None) -> bool:
         """Whether a day is in the period and before the end of its data."""
         return day is not None and self.start <= day < self.until
+
+
+def read_from(windows: Iterable[tuple[date, int]]) -> date:
+    """The day from which data were read: the first day of the windows, each as (first day, records), that had records."""
+    return next(day for day, records in sorted(windows) if records > 0)
 
 
 def reached(first: date, until: date) -> list[Period]:

@@ -30,7 +30,7 @@ from tests.exhaustive import exhaustive
 from tests.recomputation import activity, documents, index, service
 from tests.recomputation.comparing import differences, summary
 from tests.recomputation.definitions import Definitions
-from tests.recomputation.facts import Facts
+from tests.recomputation.facts import Facts, empty_window
 from tests.recomputation.periods import LOCAL, reached
 
 pytestmark = pytest.mark.slow
@@ -113,6 +113,7 @@ def published_installation(world: World, home: Path) -> Iterator[Settings]:
                 {**environment, "LGSP_HOME": str(home), "LGSP_CONFIG": str(definitions.parent)}
             )
             install.ensure(settings)
+            feeds.ingest(settings, "one_stop_shop", empty_window(world), world)
             for windows in feeds.windows_by_publication(world):
                 for source, window in windows:
                     feeds.ingest(settings, source, window, world)

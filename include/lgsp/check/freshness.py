@@ -33,11 +33,13 @@ class Freshness:
 def measure(connection: Connection, now: datetime) -> list[Freshness]:
     """The freshness of each source at the time `now`; `is_fresh` compares it with the hours in its `source.yml`.
 
-    Only the end of the published windows counts: reading an old day again does not make a source fresh.
+    Only the end of the published windows counts: reading an old day again does not make a source fresh. Windows before the
+    first one with records do not count: what lies between is no gap.
     """
     rows = connection.execute(
         "select source, (select array_agg(lower(r) order by r) from unnest(ranges) r) as starts, (select array_agg(upper(r) order by r) from unnest(ranges) r) as ends "
-        "from (select source, range_agg(tstzrange(window_from, window_to)) as ranges from ledger.batch "
+        "from (select source, range_agg(tstzrange(window_from, window_to)) "
+        "* tstzmultirange(tstzrange(coalesce(min(window_from) filter (where fetched_count > 0), '-infinity'), null)) as ranges from ledger.batch "
         "where state = 'published' and purpose = 'window' group by source) covered"
     ).fetchall()
     # counted days, because there are millions of records; a day after the end of its window is a typing error

@@ -1,7 +1,9 @@
 -- The clock of the data: the time up to which the sources were read. $1: the ids of the batches that are being published.
+-- Periods begin with the first window that had records: reading a time from before the source existed adds none.
 create temporary table clock on commit drop as
 with source_coverage as (
-    select source, role, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) as first_at, max(window_to) as last_at
+    select source, role, range_agg(tstzrange(window_from, window_to)) as covered, min(window_from) filter (where fetched_count > 0) as first_at,
+        max(window_to) as last_at
     from ledger.batch join ledger.source using (source)
     where purpose = 'window' and role in ('one_stop', 'portal', 'documents') and (state = 'published' or batch_id = any(string_to_array($1, ' ')))
     group by source, role
