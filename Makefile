@@ -27,8 +27,8 @@ stop:  ## Stop everything; the data stays
 status:  ## Show what runs and what is published
 	@$(LGSP) ps; $(LGSP) status
 
-backfill:  ## Read past days and wait until they are published: FROM=2022-06-01 TO=2022-06-05 [SOURCE=documents]
-	@$(LGSP) backfill --from "$(FROM)" --to "$(TO)" --source "$(or $(SOURCE),all)"
+backfill:  ## Read past days and wait until they are published: FROM=2022-06-01 TO=2022-06-05 [SOURCE=documents] [REALLY=1]
+	@$(LGSP) backfill --from "$(FROM)" --to "$(TO)" --source "$(or $(SOURCE),all)" $(if $(REALLY),--really)
 
 clean-demo:  ## Stop everything and delete LGSP_HOME
 	@test ! -x $(LGSP) || $(LGSP) down

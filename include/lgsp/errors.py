@@ -22,6 +22,10 @@ class ConfigInvalid(SettingError):
         self.mistakes = tuple(mistakes)
 
 
+class UnlikelyWindow(SettingError):
+    """A window that is probably mistyped; nothing was read. It is read when a person confirms it."""
+
+
 class SourceFailed(LgspError):
     """A source did not answer as its interface promises; a later retry may succeed."""
 

@@ -41,8 +41,11 @@ class Window:
             raise ValueError("the start and the end of a window need a UTC offset")
         if not self.start < self.end:
             raise ValueError(f"a window must end after it begins, not {self.start} .. {self.end}")
-        object.__setattr__(self, "start", self.start.astimezone(UTC))
-        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        try:
+            object.__setattr__(self, "start", self.start.astimezone(UTC))
+            object.__setattr__(self, "end", self.end.astimezone(UTC))
+        except OverflowError:
+            raise ValueError(f"the calendar does not reach {self.start} .. {self.end}") from None
 
     @classmethod
     def of(cls, start: str, end: str) -> Window:
@@ -51,8 +54,11 @@ class Window:
 
     @classmethod
     def of_days(cls, first: date, last: date) -> Window:
-        """The window of the local days ``first`` to ``last``, both inclusive."""
-        return cls(midnight(first), midnight(last + timedelta(days=1)))
+        """The window of the local days ``first`` to ``last``, both inclusive. Raises ValueError when they are not a window."""
+        try:
+            return cls(midnight(first), midnight(last + timedelta(days=1)))
+        except OverflowError:
+            raise ValueError(f"the calendar does not reach the day after {last}") from None
 
     def whole_days(self) -> Window:
         """The smallest window of whole local days that contains this one."""

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 @task
 def land(source: str) -> list[str]:
-    """Fetch the run's window from a source and store the exact bytes."""
-    window = windows.of_run(get_current_context())
+    """Fetch the run's window from a source and store the exact bytes. An unlikely window fails at once, unless it was confirmed."""
+    context = get_current_context()
+    window = windows.of_run(context)
     from lgsp import install, land
+    from lgsp.land import bounds
 
     settings = connections.settings(source)
     install.ensure(settings)
-    return land.run(settings, source, window, is_overlapping=True)
+    confirmed_by = bounds.confirm(settings, source, window, windows.confirmed_by(context))
+    return land.run(settings, source, window, is_overlapping=True, confirmed_by=confirmed_by)
 
 
 @task
@@ -86,7 +89,10 @@ def sweep(source: str) -> str:
     from lgsp.maintain import sweep
 
     accepted_by = f"run {context['run_id']} of sweep_sources" if params["accept_deletions"] else None
-    swept = sweep.sweep_window(settings, source, span, is_thorough=params["thorough"], accepted_by=accepted_by)
+    swept = sweep.sweep_window(
+        settings, source, span, is_thorough=params["thorough"], accepted_by=accepted_by,
+        confirmed_by=windows.confirmed_by(context),
+    )  # fmt: skip
     return "; ".join(map(str, swept))
 
 

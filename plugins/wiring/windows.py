@@ -22,6 +22,7 @@ def optional_params() -> dict[str, Param]:
         "window_to": _instant(
             "Changed until (exclusive)", "End of the window; this instant is not fetched. Give both or neither.", True
         ),
+        "really": _really(),
     }
 
 
@@ -48,6 +49,7 @@ def sweep_params() -> dict[str, Param]:
             False, type="boolean", title="Accept deletions",
             description="Delete the missing records even above the limit. Ask the owner of the source first.",
         ),
+        "really": _really(),
     }  # fmt: skip
 
 
@@ -80,6 +82,15 @@ def of_run(context: Any) -> Window:
     return Window.of_days(yesterday, yesterday)
 
 
+def confirmed_by(context: Any) -> str | None:
+    """Who confirmed that the window of this run is meant although it may be unlikely; None when nobody did."""
+    if not context["params"].get("really"):
+        return None
+    run = context["dag_run"]
+    who = getattr(run, "triggering_user_name", None)
+    return f"{who}, run {context['run_id']}" if who else f"run {context['run_id']}"
+
+
 def describe(context: Any) -> str:
     """The window for a log line; also for a run without a window or with a refused one."""
     if "window_from" not in context["params"]:
@@ -100,6 +111,13 @@ def _requested(start: str | None, end: str | None, latest: Any, name: str = "win
     if window.end > latest:
         raise SettingError(f"{name}_to {end} is after {latest.isoformat()}, the end of this run; no data exist yet")
     return window
+
+
+def _really() -> Param:
+    return Param(
+        False, type="boolean", title="Really",
+        description="Read the window although it begins before the first record of the source or very long ago. Your name is recorded.",
+    )  # fmt: skip
 
 
 def _instant(title: str, text: str, is_optional: bool) -> Param:

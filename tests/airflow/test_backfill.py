@@ -37,7 +37,7 @@ class FakeAirflow(Airflow):
     def dags(self):
         return {"publish_shared_dataset": False, "ingest_documents": self.user == "paused"}
 
-    def start_backfill(self, dag_id, window, reprocess, max_active_runs):
+    def start_backfill(self, dag_id, window, reprocess, max_active_runs, conf):
         return True
 
     def runs_of_days(self, dag_id, window):

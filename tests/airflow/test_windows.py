@@ -8,7 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from lgsp.errors import BatchRefused, ContractError, SettingError, SourceFailed, SourcePaused, SourceRefused
+from lgsp.errors import (
+    BatchRefused,
+    ContractError,
+    SettingError,
+    SourceFailed,
+    SourcePaused,
+    SourceRefused,
+    UnlikelyWindow,
+)
 from lgsp.window import LOCAL, Window, midnight
 
 
@@ -46,6 +54,8 @@ def test_an_operator_may_choose_any_past_window():
         ("2022-05-02T00:00:00+07:00", "2022-05-01T00:00:00+07:00", "is not a valid window"),
         ("2022-05-02T00:00:00+07:00", "2022-05-02T00:00:00+07:00", "is not a valid window"),
         ("2022-06-01T00:00:00+07:00", "2022-06-06T00:00:00+07:00", "no data exist yet"),
+        ("2022-06-01T00:00:00+07:00", "9999-12-31T00:00:00+07:00", "no data exist yet"),
+        ("0001-01-01T00:00:00+07:00", "2022-06-01T00:00:00+07:00", "the calendar does not reach"),
     ],
 )
 def test_an_incomplete_empty_or_future_window_is_refused(start, end, message):
@@ -55,12 +65,24 @@ def test_an_incomplete_empty_or_future_window_is_refused(start, end, message):
         windows.of_run(context(start, end))
 
 
+@pytest.mark.parametrize("user", ["lan", None])
+def test_a_run_that_confirms_its_window_names_who_did(user):
+    from wiring import windows
+
+    confirming = context("1999-08-01T00:00:00+07:00", "1999-08-02T00:00:00+07:00")
+    assert windows.confirmed_by(confirming) is None
+    confirming["params"]["really"] = True
+    confirming["dag_run"].triggering_user_name = user
+    assert windows.confirmed_by(confirming) == ("lan, run a run" if user else "run a run")
+
+
 @pytest.mark.parametrize(
     ("failure", "action"),
     [
         (SourceFailed("timed out"), "retry"),
         (SourceRefused("login refused"), "fail"),
         (BatchRefused("no rows"), "fail"),
+        (UnlikelyWindow("begins in 1999"), "fail"),
         (ContractError("unknown list"), "fail"),
         (KeyError("a programming error"), "fail"),
         (ConnectionResetError("database gone"), "default"),

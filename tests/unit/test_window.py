@@ -43,3 +43,11 @@ def test_whole_days_contain_the_window_and_begin_at_midnight(window: Window) -> 
     whole = window.whole_days()
     assert whole.start <= window.start and window.end <= whole.end
     assert whole.start == midnight(window.days()[0]) and whole.days() == window.days()
+
+
+@pytest.mark.parametrize(("start", "end"), [("0001-01-01", "2022-06-01"), ("0001-01-01", "0001-01-02")])
+def test_a_window_outside_the_calendar_is_refused(start: str, end: str) -> None:
+    with pytest.raises(ValueError, match="the calendar does not reach"):
+        Window.of(start, end)
+    with pytest.raises(ValueError, match="the calendar does not reach"):
+        Window.of_days(date(2022, 6, 1), date.max)

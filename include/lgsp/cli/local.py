@@ -9,13 +9,15 @@ from datetime import date, datetime
 
 import click
 
-from lgsp.cli.options import DAY
-from lgsp.errors import LgspError
+from lgsp import install
+from lgsp.cli.options import DAY, current_user, really_option
+from lgsp.errors import LgspError, UnlikelyWindow
+from lgsp.land import bounds
 from lgsp.local import airflow_environment, lifecycle, stack
 from lgsp.local import backfill as backfills
 from lgsp.local import demo as demonstration
 from lgsp.settings import Settings
-from lgsp.window import LOCAL
+from lgsp.window import LOCAL, Window
 
 
 @click.group()
@@ -73,14 +75,18 @@ def ps() -> None:
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", required=True, help="First local day.")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", required=True, help="Last local day (inclusive).")
 @click.option("--source", default="all", show_default=True, help="A source, or all.")
-def backfill(first: date, last: date, source: str) -> None:
+@really_option
+def backfill(first: date, last: date, source: str, is_meant: bool) -> None:
     """Read and publish past days through Airflow.
 
-    Waits until the days are published. Exits with 1 and names the missing days when a day was not published.
+    Waits until the days are published. Days that are unlikely for a source need --really. Exits with 1 and names the missing days when a day was not published.
     """
     with _errors_end_command():
-        days = backfills.days_to_fetch(first, last, source, _today())
-        backfills.backfill(Settings.from_env(), days, _progress())
+        settings, days = Settings.from_env(), backfills.days_to_fetch(first, last, source, _today())
+        install.ensure(settings)
+        for name in days.sources:
+            bounds.confirm(settings, name, Window.of_days(first, last), current_user() if is_meant else None)
+        backfills.backfill(settings, days, _progress(), is_meant=is_meant)
 
 
 @commands.command()
@@ -112,5 +118,7 @@ def _progress() -> Callable[[str], None]:
 def _errors_end_command() -> Iterator[None]:
     try:
         yield
+    except UnlikelyWindow as error:
+        raise click.UsageError(str(error)) from None
     except (LgspError, ValueError) as error:
         raise click.ClickException(str(error)) from error

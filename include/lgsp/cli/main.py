@@ -22,7 +22,15 @@ from lgsp.cli.drift import drift
 from lgsp.cli.encoding import use_utf8
 from lgsp.cli.explain import explain
 from lgsp.cli.local import commands as runtime
-from lgsp.cli.options import handles_errors, json_option, parse_window, print_values, window_options
+from lgsp.cli.options import (
+    current_user,
+    handles_errors,
+    json_option,
+    parse_window,
+    print_values,
+    really_option,
+    window_options,
+)
 from lgsp.cli.organisations import organisations
 from lgsp.cli.quarantine import quarantine
 from lgsp.cli.reader import reader
@@ -83,18 +91,21 @@ def init() -> None:
 @main.command()
 @click.argument("source", type=click.Choice(sources.names()))
 @window_options
+@really_option
 @json_option
 @handles_errors
-def run(source: str, start: str, end: str, is_json: bool) -> None:
+def run(source: str, start: str, end: str, is_meant: bool, is_json: bool) -> None:
     """Read, harmonise and check one window of a source.
 
-    `lgsp publish` publishes the result. Exits with 3 when a check refused the batch, with 4 when the source failed.
+    `lgsp publish` publishes the result. A window that is unlikely for the source needs --really. Exits with 3 when a check refused the batch, with 4 when the source failed.
     """
     from lgsp import land
+    from lgsp.land import bounds
 
-    settings = Settings.from_env()
+    settings, window = Settings.from_env(), parse_window(start, end)
     install.ensure(settings)
-    _harmonise_and_check(settings, land.run(settings, source, parse_window(start, end)), is_json)
+    confirmed_by = bounds.confirm(settings, source, window, current_user() if is_meant else None)
+    _harmonise_and_check(settings, land.run(settings, source, window, confirmed_by=confirmed_by), is_json)
 
 
 @main.command()

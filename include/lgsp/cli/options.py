@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from lgsp import install
-from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused
+from lgsp.errors import BatchRefused, LgspError, SourceFailed, SourceRefused, UnlikelyWindow
 from lgsp.settings import Settings
 from lgsp.store import connect, decisions, disk
 from lgsp.store.ledger import Connection
@@ -79,12 +79,14 @@ PASTED_RULE, PASTED_AGENCY = Pasted(str.upper), Pasted(_agency_id)
 
 
 def handles_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Convert the package's errors to a line on standard error and an exit code: 3 refused, 4 source failed, else 1."""
+    """Convert the package's errors to a line on standard error and an exit code: 2 unlikely window, 3 refused, 4 source failed, else 1."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except UnlikelyWindow as error:
+            raise click.UsageError(str(error)) from None
         except LgspError as error:
             click.echo(f"lgsp: {error}", err=True)
             source_failed = isinstance(error, (SourceFailed, SourceRefused))
@@ -108,6 +110,13 @@ def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Start of the window (inclusive), in ISO 8601 or as 01/06/2022. A date alone is its local midnight.",
     )(command)  # fmt: skip
 
+
+really_option = click.option(
+    "--really",
+    "is_meant",
+    is_flag=True,
+    help="Read the window although it is unlikely for the source; your name is recorded.",
+)
 
 by_option = click.option(
     "--by", "who", metavar="NAME", default=lambda: current_user(), help="Who decides. Default: the current user."

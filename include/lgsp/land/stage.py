@@ -31,11 +31,13 @@ def run(
     facts: Mapping[str, Any] | None = None,
     *,
     is_overlapping: bool = False,
+    confirmed_by: str | None = None,
 ) -> list[str]:
     """Land a window of a source and return the ids of its batches: one, or several when the window is large.
 
     `facts` are written to each manifest, for the later stages. With `is_overlapping` the request begins earlier than the
     window, by the source's overlap: a change that the source stored late is still read. The window of the batches is the same.
+    `confirmed_by` is who confirmed an unlikely window (`bounds.confirm`); ledger and manifest record it.
 
     Raises SourceFailed when the source does not answer as its interface promises (a retry may help) and SourceRefused
     when it refuses our requests. A partly landed batch is never read.
@@ -51,13 +53,15 @@ def run(
         except BaseException as error:
             with store.connect(settings) as connection:
                 ledger.advance(
-                    connection, ledger.open_batch(connection, source.name, wanted).batch_id, "failed", why=_why(error)
-                )
+                    connection, ledger.open_batch(connection, source.name, wanted, confirmed_by=confirmed_by).batch_id,
+                    "failed", why=_why(error),
+                )  # fmt: skip
             raise
         overlap = timedelta(minutes=source.overlap_minutes) if is_overlapping else timedelta()
         margins = [overlap, *[timedelta()] * (len(parts) - 1)]
+        confirmation = {"confirmed_by": confirmed_by} if confirmed_by else {}
         return [
-            _land(settings, source, client, caller, part, margin, facts or {})
+            _land(settings, source, client, caller, part, margin, {**(facts or {}), **confirmation})
             for part, margin in zip(parts, margins, strict=True)
         ]
 
@@ -94,7 +98,7 @@ def _land(
     settings: Settings, source: Source, client: Client, caller: Caller, window: Window, margin: timedelta, facts: Mapping[str, Any]
 ) -> str:  # fmt: skip
     with store.connect(settings) as connection:
-        batch = ledger.open_batch(connection, source.name, window)
+        batch = ledger.open_batch(connection, source.name, window, confirmed_by=facts.get("confirmed_by"))
     folder = settings.landing / batch.landing_path
     with disk.closing(settings, batch.batch_id, folder):
         pack = Pack(folder)

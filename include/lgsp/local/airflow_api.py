@@ -90,11 +90,13 @@ class Airflow:
             messages.append(errors[-1] if errors else f"{task['task_id']} logged no error")
         return messages
 
-    def start_backfill(self, dag_id: str, window: Window, reprocess: str, max_active_runs: int) -> bool:
+    def start_backfill(
+        self, dag_id: str, window: Window, reprocess: str, max_active_runs: int, conf: dict[str, Any]
+    ) -> bool:
         """Start an Airflow backfill over the window; False while an earlier backfill of the Dag is not closed.
 
         ``reprocess`` is Airflow's `reprocess_behavior`, the existing runs to run again: ``none``, ``failed`` or
-        ``completed``.
+        ``completed``. ``conf`` has the params of the runs.
         """
         body = {
             "dag_id": dag_id,
@@ -102,6 +104,7 @@ class Airflow:
             "to_date": _last_midnight(window).isoformat(),
             "reprocess_behavior": reprocess,
             "max_active_runs": max_active_runs,
+            "dag_run_conf": conf,
         }
         answer = self._call("POST", "backfills", accepted=(409,), json=body)
         return "id" in answer

@@ -59,16 +59,19 @@ def days_to_fetch(first: date, last: date, source: str, today: date) -> Days:
     return Days(Window.of_days(first, min(last, yesterday)), names if source == "all" else (source,))
 
 
-def backfill(settings: Settings, days: Days, report: Report, reprocess: str = "completed") -> None:
+def backfill(
+    settings: Settings, days: Days, report: Report, reprocess: str = "completed", *, is_meant: bool = False
+) -> None:
     """Run an Airflow backfill for each source and wait until every day is published.
 
-    Days that ran before are run again, unless ``reprocess`` is ``failed`` or ``none``. Raises NotPublished with the
+    Days that ran before are run again, unless ``reprocess`` is ``failed`` or ``none``. Days that are unlikely for their source
+    are read only with ``is_meant``. Raises NotPublished with the
     missing days when days are missing at the end.
     """
     airflow = client(settings, lifecycle.running(settings))
     _check_not_paused(airflow, days.sources)
     for source in days.sources:
-        _start(airflow, source, days.window, reprocess, report)
+        _start(airflow, source, days.window, reprocess, report, {"really": True} if is_meant else {})
     failed = _wait_for_runs(airflow, days, report)
     wait_for_publication(settings, airflow, days, report)
     if failed:
@@ -137,10 +140,10 @@ def _check_not_paused(airflow: Airflow, source_names: Sequence[str]) -> None:
             )
 
 
-def _start(airflow: Airflow, source: str, window: Window, reprocess: str, report: Report) -> None:
+def _start(airflow: Airflow, source: str, window: Window, reprocess: str, report: Report, conf: dict[str, Any]) -> None:
     deadline = time.monotonic() + CLOSING_SECONDS
     is_reported = False
-    while not airflow.start_backfill(_dag(source), window, reprocess, ACTIVE_RUNS):
+    while not airflow.start_backfill(_dag(source), window, reprocess, ACTIVE_RUNS, conf):
         if not is_reported:
             report(f"{source}: waiting until Airflow closes an earlier backfill")
             is_reported = True

@@ -136,9 +136,12 @@ def _record(connection: ledger.Connection, path: str, landed: Batch, answers: li
     batch_id = str(manifest["batch_id"])
     connection.execute(
         "insert into ledger.batch (batch_id, source, window_from, window_to, purpose, state, landing_path, declared_count, fetched_count, gap_count, "
-        "created_at, landed_at, manifest_sha256) values (%s, %s, %s, %s, %s, 'landed', %s, %s, %s, %s, %s, %s, %s)",
-        [batch_id, manifest["source"], window.start, window.end, landed.purpose, path, manifest["declared"], manifest["read"],
-         manifest["gap"], landed.opened_at, landed.sealed_at, landed.manifest_sha256],
+        "created_at, landed_at, manifest_sha256, confirmed_by, confirmed_at) "
+        "values (%(id)s, %(source)s, %(from)s, %(to)s, %(purpose)s, 'landed', %(path)s, %(declared)s, %(read)s, %(gap)s, %(opened)s, %(sealed)s, %(sha256)s, "
+        "%(by)s, case when %(by)s::text is not null then %(opened)s end)",
+        {"id": batch_id, "source": manifest["source"], "from": window.start, "to": window.end, "purpose": landed.purpose, "path": path,
+         "declared": manifest["declared"], "read": manifest["read"], "gap": manifest["gap"], "opened": landed.opened_at,
+         "sealed": landed.sealed_at, "sha256": landed.manifest_sha256, "by": manifest.get("confirmed_by")},
     )  # fmt: skip
     calls.record_calls(connection, batch_id, answers)
     by = manifest.get("accepted_by")

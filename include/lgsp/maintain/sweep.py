@@ -15,7 +15,7 @@ from lgsp.check import batch_metrics
 from lgsp.errors import BatchRefused, ContractError, LgspError
 from lgsp.harmonise import tombstones
 from lgsp.harmonise.tombstones import NEXT, Tombstone
-from lgsp.land import calls, source_client
+from lgsp.land import bounds, calls, source_client
 from lgsp.land.archive import Pack, by_key, remove_unsealed
 from lgsp.land.http_client import AttemptsExhausted
 from lgsp.land.reader import Reader
@@ -95,6 +95,7 @@ class Sweep:
     started_at: datetime
     is_thorough: bool = False
     accepted_by: str | None = None
+    confirmed_by: str | None = None
     due_until: datetime = datetime.max  # later changes are not missed: their window is still to come
     lists: list[ListResult] = field(default_factory=list)
 
@@ -112,17 +113,20 @@ def sweep_window(
     *,
     is_thorough: bool = False,
     accepted_by: str | None = None,
+    confirmed_by: str | None = None,
 ) -> list[ListResult]:
     """Compare a source with what is known over a range of whole local days, and repair the differences.
 
     `is_thorough` also reads the days on which the source's count equals ours. Raises TooManyDeletions when more records
     are absent than the limit allows, unless `accepted_by` names who accepts it; BatchRefused when a batch that was read
-    again was refused; SourceFailed or SourceRefused as landing does. A second sweep changes nothing more.
+    again was refused; UnlikelyWindow when the range is unlikely for the source, unless `confirmed_by` names who confirms it;
+    SourceFailed or SourceRefused as landing does. A second sweep changes nothing more.
     """
     source = sources.load(source_name)
     install.ensure(settings)
     settings.token_key()
-    sweep = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by)
+    confirmed_by = bounds.confirm(settings, source_name, span, confirmed_by)
+    sweep = Sweep(settings, source, span.whole_days(), datetime.now(UTC), is_thorough, accepted_by, confirmed_by)
     with store.connect(settings) as connection:
         connection.execute(CLOSE_INTERRUPTED, [source.name])
         sweep.lists = [_open(connection, sweep, name) for name in _config(source)["lists"]]
@@ -335,7 +339,8 @@ def _read_again(sweep: Sweep) -> None:
     moments = [moment for difference in differences for moment in difference.times_to_read_again()]
     read: list[tuple[Window, str]] = []
     for window in narrowest_windows(moments, is_whole_days=sweep.source.whole_days):
-        landed = land.run(sweep.settings, sweep.source.name, window, tombstones.returned(deleted_at))
+        facts = tombstones.returned(deleted_at)
+        landed = land.run(sweep.settings, sweep.source.name, window, facts, confirmed_by=sweep.confirmed_by)
         read += [(window, batch_id) for batch_id in landed]
         for result in sweep.lists:
             result.batch_ids += landed if result.must_be_read_again else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -56,6 +57,16 @@ class FreshnessLimit(TypedDict):
     hours: float
 
 
+class WindowBounds(TypedDict):
+    """Which windows are likely: none begins more than `reach_back_days` ago, or before the source had a record.
+
+    Without `first_record_on` the first day with records is learnt from what was read.
+    """
+
+    reach_back_days: int
+    first_record_on: NotRequired[date]
+
+
 class SweptList(TypedDict):
     """How a sweep compares a list: its kinds of record, the time by which they are selected, and what proves a deletion."""
 
@@ -87,6 +98,7 @@ class Source:
     records_per_batch: int = 50_000
     days_per_batch: int = 31
     whole_days: bool = False
+    windows: WindowBounds = field(default_factory=lambda: WindowBounds(reach_back_days=3660))
     overlap_minutes: int = 0  # the Dag's request begins so much earlier than its window
     unknown_field: Literal["warn", "stop"] = "warn"
     lists: Mapping[str, ListDescription] = field(default_factory=dict)
@@ -158,7 +170,7 @@ def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 def _schema() -> TypeAdapter[Source]:
     from pydantic import ConfigDict, TypeAdapter, with_config
 
-    for shape in (ListDescription, Volume, FreshnessLimit, SweptList, SweepDescription, Source):
+    for shape in (ListDescription, Volume, FreshnessLimit, WindowBounds, SweptList, SweepDescription, Source):
         with_config(ConfigDict(extra="forbid"))(shape)
     return TypeAdapter(Source)
 

@@ -41,13 +41,14 @@ class Batch:
 
 
 def open_batch(
-    connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window"
-) -> Batch:
+    connection: Connection, source: str, window: Window, rebuilt_from: Batch | None = None, purpose: str = "window",
+    confirmed_by: str | None = None,
+) -> Batch:  # fmt: skip
     """A new batch in state `landing`; its id consists of source, window, epoch and number, which grows over all epochs.
 
     `purpose` is `window` (the changes of a window), `sweep` (records that a sweep found deleted) or `redrive` (records
     redriven from quarantine); only a `window` batch covers its window. `rebuilt_from` is the batch whose landed pages
-    the new one reads again.
+    the new one reads again, `confirmed_by` who confirmed a window that is unlikely for the source.
     """
     row = one_row(
         connection.execute(
@@ -57,9 +58,20 @@ def open_batch(
     batch_id = f"{source}.{str(window).replace('..', '_').replace(':', '')}.{row['epoch']}-{row['number']:06d}"
     path = rebuilt_from.landing_path if rebuilt_from else f"{source}/{batch_id}"
     connection.execute(
-        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose, heartbeat_at) "
-        "values (%s, %s, %s, %s, 'landing', %s, %s, %s, clock_timestamp())",
-        [batch_id, source, window.start, window.end, path, rebuilt_from.batch_id if rebuilt_from else None, purpose],
+        "insert into ledger.batch (batch_id, source, window_from, window_to, state, landing_path, rebuilt_from, purpose, heartbeat_at, "
+        "confirmed_by, confirmed_at) "
+        "values (%(id)s, %(source)s, %(from)s, %(to)s, 'landing', %(path)s, %(rebuilt)s, %(purpose)s, clock_timestamp(), "
+        "%(by)s, case when %(by)s::text is not null then now() end)",
+        {
+            "id": batch_id,
+            "source": source,
+            "from": window.start,
+            "to": window.end,
+            "path": path,
+            "rebuilt": rebuilt_from.batch_id if rebuilt_from else None,
+            "purpose": purpose,
+            "by": confirmed_by,
+        },
     )
     return batch(connection, batch_id)
 
@@ -98,7 +110,7 @@ def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) 
 
 
 def advance(connection: Connection, batch_id: str, state: str, why: str | None = None, **facts: Any) -> None:
-    """Set the state of a batch, and further columns given as `facts`; a published batch is not changed."""
+    """Set the state of a batch, and further columns given as `facts`; a published or withdrawn batch is not changed."""
     stamp = {
         "landed": "landed_at",
         "harmonised": "harmonised_at",
@@ -111,7 +123,8 @@ def advance(connection: Connection, batch_id: str, state: str, why: str | None =
         values[stamp[state]] = datetime.now().astimezone()
     assignments = ", ".join(f"{name} = %({name})s" for name in values)
     connection.execute(
-        f"update ledger.batch set {assignments}, heartbeat_at = clock_timestamp() where batch_id = %(batch_id)s and state <> 'published'",
+        f"update ledger.batch set {assignments}, heartbeat_at = clock_timestamp() where batch_id = %(batch_id)s "
+        "and state not in ('published', 'withdrawn')",
         {**values, "batch_id": batch_id},
     )
 
