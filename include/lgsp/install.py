@@ -33,7 +33,7 @@ from lgsp.store import (
     views,
 )
 from lgsp.store.embedded_postgres import Server
-from lgsp.store.transaction import PUBLISH_LOCK_DDL, TAKE_PUBLISH_LOCK
+from lgsp.store.transaction import PUBLISH_LOCK_DDL, TAKE_PUBLISH_LOCK, session_name
 from lgsp.vietnam import working_days
 
 log = logging.getLogger(__name__)
@@ -142,6 +142,7 @@ def _lock(connection: psycopg.Connection[dict[str, object]]) -> None:
     except psycopg.errors.UniqueViolation:  # another process created them while this one waited for it
         connection.rollback()
         connection.execute(statement)
+    connection.execute(f"set application_name = {sql.quoted(session_name('init'))}")
     connection.execute(TAKE_PUBLISH_LOCK)
 
 

@@ -101,7 +101,9 @@ def confirm_silence(
         decisions.record(connection)
     with store.connect(settings) as connection:
         decisions.write_journal(settings, connection)
-    with publishing(store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds) as transaction:
+    with publishing(
+        store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds, "completeness confirm"
+    ) as transaction:
         compute.stage_quarantined(transaction)
         refresh(transaction)
         transaction.commit()

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import click
 
-from lgsp import install
+from lgsp import install, store
 from lgsp.cli.options import DAY, current_user, really_option
 from lgsp.errors import LgspError, UnlikelyWindow
 from lgsp.land import bounds
@@ -17,6 +17,8 @@ from lgsp.local import airflow_environment, lifecycle, stack
 from lgsp.local import backfill as backfills
 from lgsp.local import demo as demonstration
 from lgsp.settings import Settings
+from lgsp.store import activity
+from lgsp.store.embedded_postgres import Server
 from lgsp.window import LOCAL, Window
 
 
@@ -57,17 +59,20 @@ def down() -> None:
 
 @commands.command()
 def ps() -> None:
-    """List the services and the addresses of the UI and the read API.
+    """List the services, the addresses of the UI and the read API, and what runs now.
 
-    Exits with 1 when Airflow is not ready; prints the reason when it failed.
+    Of what runs the stage, the progress, the process and its start are shown. Exits with 1 when Airflow is not ready; prints the reason when it failed.
     """
-    current = stack.load(Settings.from_env().home)
+    settings = Settings.from_env()
+    current = stack.load(settings.home)
     phase = current.phase if current.is_up() or current.phase in (stack.STOPPED, stack.FAILED) else "crashed"
     click.echo(f"{phase}  {f'{current.airflow_url}  {current.api_url}' if current.is_up() else ''}".rstrip())
     for child in current.children:
         click.echo(f"  {child.name:14} {child.pid:>8}  {'running' if child.is_running() else 'ended'}  {child.log}")
     if current.reason:
         click.echo(current.reason)
+    for work in _running(settings):
+        click.echo(f"  runs now: {work}")
     raise SystemExit(0 if phase == stack.READY else 1)
 
 
@@ -102,6 +107,19 @@ def pools() -> None:
         for name, slots in airflow_environment.pools().items()
     }
     click.echo(json.dumps(pools, indent=1))
+
+
+def _running(settings: Settings) -> list[activity.Activity]:
+    """What runs now; nothing when there is no store, or its server is stopped: it is not started for this."""
+    if not settings.database_url and not Server(settings.home).is_running():
+        return []
+    try:
+        with store.connect(settings) as connection:
+            row = connection.execute("select to_regclass('ledger.batch') is not null as exists").fetchone()
+            return activity.running(connection) if row and row["exists"] else []
+    except LgspError as error:
+        click.echo(f"  {error}", err=True)
+        return []
 
 
 def _today() -> date:

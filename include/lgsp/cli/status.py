@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from lgsp.local import reader_account
 from lgsp.publish import hold
 from lgsp.settings import Settings
 from lgsp.snapshots import pointer
-from lgsp.store import readers, url
+from lgsp.store import activity, readers, url
 from lgsp.store.ledger import Connection
 from lgsp.vietnam import working_time
 from lgsp.window import LOCAL
@@ -32,12 +33,15 @@ DAYS_OF_GAPS = 30
 def status(is_json: bool, is_owner: bool) -> None:
     """Show the newest snapshot and the open work.
 
-    Shows the address for readers, the batches by state, how current each source is, and what needs a decision.
+    Shows the address for readers, the batches by state, how current each source is, what runs now, and what needs a
+    decision.
     """
     with open_store() as (settings, connection):
         address = url(settings) if is_owner else _readers_address(settings, connection)
         values, fresh = _values(settings, connection, address), freshness.measure(connection, datetime.now(UTC))
+        now = activity.running(connection)
     values["fresh_until"] = {feed.source: feed.covered_until for feed in fresh if feed.covered_until}
+    values["running"] = [asdict(work) for work in now]
     values["stale"] = [feed.source for feed in fresh if not feed.is_fresh]
     if is_json:
         print_values(values, is_json)
@@ -60,6 +64,8 @@ def status(is_json: bool, is_owner: bool) -> None:
         f"  {values['missing_days']} agency days missing or late in the newest {DAYS_OF_GAPS} days"
         + ("; `lgsp completeness` lists them" if values["missing_days"] else "")
     )
+    for work in now:
+        click.echo(f"  runs now: {work}")
     for line in (
         values["on_hold"],
         values["lagging"],

@@ -117,6 +117,11 @@ class Pack:
         self._lock = threading.Lock()
         self._frames = threading.local()
 
+    def progress(self) -> str:
+        """What was landed so far, for people."""
+        answers = list(self.calls)
+        return f"{len(answers):,} answers, {sum(answer.records for answer in answers):,} records, {self._offset / 1e6:,.1f} MB"
+
     def append(self, list_name: str, request: str, status: int, body: bytes, seconds: float, is_durable: bool) -> int:
         """Store one answer and return its number; with `is_durable`, return when its bytes are on disk."""
         if not hasattr(self._frames, "compressor"):

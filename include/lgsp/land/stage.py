@@ -104,7 +104,7 @@ def _land(
         pack = Pack(folder)
     try:
         reader = Reader(caller, pack)
-        with heartbeat.beating(settings, batch.batch_id):
+        with heartbeat.beating(settings, batch.batch_id, pack.progress):
             client.read_lists(reader)
             readings = source_client.read_window(client, reader, Window(window.start - margin, window.end))
         declared, read = (sum(getattr(reading, name) for reading in readings.values()) for name in ("declared", "read"))

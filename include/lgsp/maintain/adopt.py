@@ -67,7 +67,7 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     closed = orphans.close(settings, silent=timedelta(0) if restored else orphans.SILENT)
     found = _prove_folders(settings, adoption)
     with publishing(
-        store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds
+        store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds, "adopt"
     ) as transaction:  # nothing is published meanwhile
         last, token = recovery.last_known(settings, transaction)
         stored = recovery.committed(transaction)

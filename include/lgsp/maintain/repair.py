@@ -25,7 +25,7 @@ def repair_files(settings: Settings, snapshot_id: int | None = None) -> list[str
     Returns the paths of the repaired files. Raises PublicationFailed when the manifest itself was altered, or SQL no
     longer has the rows.
     """
-    with session.open_session(settings) as publish_session:
+    with session.open_session(settings, "recover") as publish_session:
         number, manifest = verify.manifest(settings, publish_session.transaction, snapshot_id)
         repaired = [
             file["path"]

@@ -84,7 +84,7 @@ def retire_expired(settings: Settings) -> Retired:
     """Retire every expired snapshot. Safe while readers read, and safe to repeat."""
     install.ensure(settings)
     settings.shared.mkdir(parents=True, exist_ok=True)
-    with session.open_session(settings) as publish_session:
+    with session.open_session(settings, "retire") as publish_session:
         transaction = publish_session.transaction
         now = datetime.fromisoformat(transaction.one("select clock_timestamp()::text"))
         kept = _replaced(transaction, "files") + _lost(settings, transaction)

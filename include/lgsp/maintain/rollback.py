@@ -29,7 +29,7 @@ def roll_back(settings: Settings, to_snapshot: int, decided_by: str, why: str, o
     """
     install.ensure(settings)
     overruling = table_rules.RuleOverride(overruled, decided_by, why)
-    with session.open_session(settings) as publish_session:
+    with session.open_session(settings, "rollback") as publish_session:
         metadata, judgement = _restore(settings, publish_session.transaction, to_snapshot, overruling)
         publish_session.commit(metadata)
     with store.connect(settings) as connection:

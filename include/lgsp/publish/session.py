@@ -47,8 +47,10 @@ class PublishSession:
 
 
 @contextmanager
-def open_session(settings: Settings) -> Iterator[PublishSession]:
+def open_session(settings: Settings, command: str = "publish") -> Iterator[PublishSession]:
     """Wait for the publish lock, repair what an interrupted publisher left, and roll back unless the block commits.
+
+    `command` is what others see as the holder of the lock.
 
     Raises PublicationFailed when the store or the disk fails. When the response to a commit was lost, the session looks it
     up in the store and succeeds if the commit took place.
@@ -57,7 +59,7 @@ def open_session(settings: Settings) -> Iterator[PublishSession]:
     try:
         readers.end_over_limits(settings)
         with publishing(
-            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds
+            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds, command
         ) as transaction:
             recovery.recover_in_session(settings, transaction)
             session = PublishSession(settings, transaction)

@@ -182,6 +182,8 @@ def publish_run(run: PublishRun) -> Publication | None:
 
 
 def _run_step(step: Step, run: PublishRun) -> None:
+    steps = (*CHANGE_STEPS, *SNAPSHOT_STEPS)
+    run.transaction.show_step(f"{steps.index(step) + 1}/{len(steps)} {step.__name__}")
     with run.timed(step.__name__):
         step(run)
 

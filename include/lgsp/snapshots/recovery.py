@@ -59,7 +59,7 @@ def recover(settings: Settings) -> list[str]:
     settings.shared.mkdir(parents=True, exist_ok=True)
     try:
         with publishing(
-            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds
+            store.url(settings), settings.publish_lease_seconds, settings.publish_wait_seconds, "recover"
         ) as transaction:
             return recover_in_session(settings, transaction)
     except (adbc_driver_manager.Error, OSError) as error:

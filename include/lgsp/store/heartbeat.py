@@ -1,10 +1,12 @@
-"""The heartbeat of a batch: while a stage works on it, its process writes the time to the ledger every two seconds."""
+"""The heartbeat of a batch: while a stage works on it, its process writes the time and its progress to the ledger every two seconds."""
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,10 +32,15 @@ order by b.batch_id
 
 
 @contextmanager
-def beating(settings: Settings, batch_id: str) -> Iterator[None]:
-    """Keep the heartbeat of a batch alive within the block. Opening and advancing a batch are beats too."""
+def beating(settings: Settings, batch_id: str, progress: Callable[[], str] = str) -> Iterator[None]:
+    """Keep the heartbeat of a batch alive within the block. Opening and advancing a batch are beats too.
+
+    `progress` gives what was done so far; it is called in another thread.
+    """
     ended = threading.Event()
-    thread = threading.Thread(target=_beat, args=(settings, batch_id, ended), name=f"heartbeat {batch_id}", daemon=True)
+    thread = threading.Thread(
+        target=_beat, args=(settings, batch_id, progress, ended), name=f"heartbeat {batch_id}", daemon=True
+    )
     thread.start()
     try:
         yield
@@ -42,12 +49,14 @@ def beating(settings: Settings, batch_id: str) -> Iterator[None]:
         thread.join()
 
 
-def _beat(settings: Settings, batch_id: str, ended: threading.Event) -> None:
+def _beat(settings: Settings, batch_id: str, progress: Callable[[], str], ended: threading.Event) -> None:
+    process = f"pid {os.getpid()} on {socket.gethostname()}"
     while not ended.wait(BEAT_SECONDS):
         try:
             with store.connect(settings) as connection:
                 connection.execute(
-                    "update ledger.batch set heartbeat_at = clock_timestamp() where batch_id = %s", [batch_id]
+                    "update ledger.batch set heartbeat_at = clock_timestamp(), progress = %s where batch_id = %s",
+                    [", ".join(filter(None, [progress(), process])), batch_id],
                 )
         except (SettingError, psycopg.Error) as error:
             log.warning("the heartbeat of %s was not written: %s", batch_id, error)

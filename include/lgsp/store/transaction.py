@@ -9,6 +9,8 @@ the newest (`ledger.publication_in_turn`).
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import adbc_driver_manager
 import pyarrow as pa
 
+from lgsp import sql
 from lgsp.errors import CommitFailed, PublishLockHeld, SettingError
 from lgsp.settings import LEASE_SECONDS, PUBLISH_WAIT_SECONDS
 
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
 log = logging.getLogger(__name__)
+
+# A session that waits for the publish lock reports this often who has it, with the step that it has reached.
+REPORT_SECONDS = 60
+# PostgreSQL cuts longer names.
+MOST_NAME = 63
 
 # The table whose lock is the publish lock. It has no rows.
 PUBLISH_LOCK = "ledger.publish_lock"
@@ -50,9 +58,15 @@ select pg_terminate_backend(pid)::text from ({HOLDER}) h
 where wait_event in ('ClientRead', 'ClientWrite') and query_start < clock_timestamp() - make_interval(secs => """
 
 
+def session_name(command: str, step: str = "") -> str:
+    """The application name of a session of a command, which `store.activity` reads: command, step, process id and host."""
+    return f"lgsp {command}{' ' * bool(step)}{step} {os.getpid()}@{socket.gethostname()}"[:MOST_NAME]
+
+
 class Transaction:
     """A connection in a transaction; nothing of it is visible to others before `commit`."""
 
+    command = "publish"  # the command whose publish session this is
     token = 0  # the fencing token: larger than that of any earlier publisher; 0 without the publish lock
 
     def __init__(self, connection: Connection) -> None:
@@ -93,6 +107,10 @@ class Transaction:
         """Run an insert, update or delete; the number of rows it changed."""
         return int(self.one(f"with touched as ({statement} returning 1) select count(*) from touched", *parameters))
 
+    def show_step(self, step: str) -> None:
+        """Show to others which step the session has reached."""
+        self.do(f"set application_name = {sql.quoted(session_name(self.command, step))}")
+
     def acquire_publish_lock(self, lease_seconds: int, wait_seconds: float) -> None:
         """Wait for the publish lock; this transaction holds it until it ends.
 
@@ -115,10 +133,13 @@ class Transaction:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise PublishLockHeld(
-                    f"the publish lock is not free after {wait_seconds:.0f} s: {holder} has it; run the command again when it has ended"
+                    f"the publish lock is not free after {wait_seconds:.0f} s (LGSP_PUBLISH_WAIT_SECONDS): {holder} has it; "
+                    f"run the command again when it has ended, or end it"
                 )
-            log.warning("waits for the publish lock, for at most %.0f s: %s has it", remaining, holder)
-            self.do(f"set lock_timeout = '{int(1000 * min(lease_seconds, remaining)) + 1}ms'")
+            log.warning(
+                "lgsp %s waits for the publish lock, for at most %.0f s: %s has it", self.command, remaining, holder
+            )
+            self.do(f"set lock_timeout = '{int(1000 * min(lease_seconds, remaining, REPORT_SECONDS)) + 1}ms'")
             self._connection.commit()
             options = ""
 
@@ -132,15 +153,16 @@ class Transaction:
 
 @contextmanager
 def publishing(
-    url: str, lease_seconds: int = LEASE_SECONDS, wait_seconds: float = PUBLISH_WAIT_SECONDS
+    url: str, lease_seconds: int = LEASE_SECONDS, wait_seconds: float = PUBLISH_WAIT_SECONDS, command: str = "publish"
 ) -> Iterator[Transaction]:
     """The publisher's transaction: it waits for the publish lock, and is rolled back unless the block commits it.
 
     A commit ends the lock: what the block does in the database afterwards needs `acquire_publish_lock` again. The server
-    ends the session when it sends no statement for `lease_seconds`.
+    ends the session when it sends no statement for `lease_seconds`. `command` is what others see as the holder of the lock.
     """
     with _connected(url) as transaction:
-        transaction.do("set application_name = 'lgsp publish'")
+        transaction.command = command
+        transaction.show_step("")
         for timeout in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
             transaction.do(f"set {timeout} = '{lease_seconds}s'")
         transaction.commit()
