@@ -117,7 +117,7 @@ docs: install  ## Generate docs/data-dictionary.md and docs/contract-versions.ym
 	@$(LGSP) contract-versions docs/contract-versions.yml
 
 POSTGRES_SQL := include/lgsp/store/ddl include/lgsp/indicators/sql include/lgsp/check/sql include/lgsp/explain/sql include/lgsp/maintain/sql \
-	include/lgsp/report/sql include/lgsp/store/sql include/lgsp/publish/sql/data_day.sql include/lgsp/publish/sql/lists include/lgsp/publish/sql/reference include/lgsp/publish/sql/resolve \
+	include/lgsp/report/sql include/lgsp/store/sql include/lgsp/publish/sql/data_day.sql include/lgsp/publish/sql/lists include/lgsp/publish/sql/withdrawal include/lgsp/publish/sql/reference include/lgsp/publish/sql/resolve \
 	include/lgsp/publish/sql/work_file.sql include/lgsp/publish/sql/offered_otherwise.sql
 DUCKDB_SQL := include/lgsp/publish/sql/dossiers include/lgsp/publish/sql/documents include/lgsp/publish/sql/link_macros.sql \
 	include/lgsp/harmonise/sql include/lgsp/vietnam/sql include/lgsp/sources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -121,3 +122,15 @@ def test_a_sweep_of_an_unlikely_range_sends_no_request(unread: Installation) -> 
     long_ago = Window(MIDNIGHT - timedelta(days=9000), MIDNIGHT)
     with pytest.raises(UnlikelyWindow, match="more than 3660 days ago"):
         sweep.sweep_window(unread.settings, "one_stop_shop", long_ago)
+
+
+@pytest.mark.exhaustive
+def test_a_confirmed_empty_window_can_be_taken_back(
+    server: Server, confirmed: Installation, published: Installation, tmp_path: Path
+) -> None:
+    back = copied(server, confirmed, tmp_path)
+    (row,) = back.query("select batch_id from ledger.batch where window_from < '2000-01-01'")
+    assert _run(back, "batch", "withdraw", row["batch_id"], "--reason", "the year was mistyped").exit_code == 0
+    assert back.data_hashes() == published.data_hashes()
+    readings = "select * from record.list_reading order by 1, 2"
+    assert back.query(readings) == published.query(readings) != confirmed.query(readings)

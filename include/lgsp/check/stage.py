@@ -68,7 +68,7 @@ def _check(settings: Settings, batch_id: str) -> str | None:
     """Check one batch; why it is refused, or None."""
     with store.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
-        if batch.state == "published":  # the Airflow task was cleared after the publication
+        if batch.state in ("published", "withdrawn"):  # the Airflow task was cleared after the publication
             return None
         decisions = row_rules.Decisions(
             quarantine.accepted(connection, batch.source), quarantine.discarded(connection, batch.source)

@@ -1,4 +1,4 @@
-"""`lgsp batch`: lists batches, shows their check results, and accepts refused batches."""
+"""`lgsp batch`: lists batches, shows their check results, accepts refused batches, and takes batches back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lgsp import check
 from lgsp.cli.options import (
     PASTED_KEY,
     PASTED_RULE,
+    by_option,
     decision_options,
     handles_errors,
     json_option,
@@ -20,14 +21,15 @@ from lgsp.cli.options import (
 )
 from lgsp.errors import LgspError
 from lgsp.schema import contract, sources
+from lgsp.settings import Settings
 from lgsp.store import ledger
 
-STATES = ("landing", "failed", "landed", "harmonised", "checked", "refused", "published")
+STATES = ("landing", "failed", "landed", "harmonised", "checked", "refused", "published", "withdrawn")
 
 
 @click.group()
 def batch() -> None:
-    """List and show batches, and accept refused ones."""
+    """List and show batches, accept refused ones, and take batches back."""
 
 
 @batch.command("list")
@@ -43,8 +45,8 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
     """
     with open_store() as (_, connection):
         rows = connection.execute(
-            "select batch_id, source, purpose, window_from, window_to, state, fetched_count, published_count, quarantined_count, why, snapshot_id "
-            "from ledger.batch where (%(source)s::text is null or source = %(source)s) and (%(state)s::text is null or state = %(state)s) "
+            "select batch_id, source, purpose, window_from, window_to, state, fetched_count, published_count, quarantined_count, why, snapshot_id, "
+            "withdrawn_by, withdrawn_at from ledger.batch where (%(source)s::text is null or source = %(source)s) and (%(state)s::text is null or state = %(state)s) "
             "order by created_at desc, batch_id desc limit %(last)s",
             {"source": source, "state": state, "last": last},
         ).fetchall()
@@ -53,7 +55,7 @@ def list_batches(source: str | None, state: str | None, last: int, is_json: bool
             click.echo(to_json(row))
             continue
         click.echo(f"{row['batch_id']:<58} {row['state']:<10} {row['fetched_count']:>8,} read {row['quarantined_count']:>6,} in quarantine"
-                   + (f"\n    {row['why']}" if row["why"] else ""))  # fmt: skip
+                   + (f"\n    {_taken_back(row)}{row['why']}" if row["why"] else ""))  # fmt: skip
 
 
 @batch.command()
@@ -79,6 +81,10 @@ def show(batch_id: str, is_json: bool) -> None:
     click.echo(
         f"  read {local_time(row['landed_at'])}, checked {local_time(row['checked_at'])}, published {local_time(row['published_at'])}"
     )
+    if row["confirmed_by"]:
+        click.echo(f"  its window was confirmed by {row['confirmed_by']} at {local_time(row['confirmed_at'])}")
+    if row["withdrawn_by"]:
+        click.echo(f"  {_taken_back(row)}{row['why']}")
     for item in row["schema_drift"]:
         click.echo(
             "  fields "
@@ -123,6 +129,34 @@ def accept(batch_id: str, rule_id: str, who: str, why: str) -> None:
         ledger.overrule(connection, refused, rule_id, who, why)
     check.run(settings, [batch_id])
     click.echo(f"{batch_id} passed: {who} overruled {rule_id}; `lgsp publish` publishes it")
+
+
+@batch.command()
+@click.argument("batch_id", type=PASTED_KEY)
+@click.option("--reason", "why", required=True, metavar="TEXT", help="Why; it is recorded and published.")
+@by_option
+@json_option
+@handles_errors
+def withdraw(batch_id: str, why: str, who: str, is_json: bool) -> None:
+    """Take a checked or published batch back.
+
+    A new snapshot has the dataset as it would be without it. The landed bytes stay, and are never harmonised again;
+    reading the window again makes a new batch. The other batches of the source are harmonised again from landing, which
+    takes as long as `lgsp rebuild` of all of them.
+    """
+    from lgsp.maintain import withdraw as withdrawing
+
+    withdrawn = withdrawing.withdraw(Settings.from_env(), batch_id, who, why)
+    state = "a new snapshot was published" if withdrawn.snapshot_id else "no published row came from it"
+    print_values(
+        {"batch_ids": withdrawn.batch_ids, "state": f"withdrawn: {state}", "records": withdrawn.records, "snapshot_id": withdrawn.snapshot_id},
+        is_json,
+    )  # fmt: skip
+
+
+def _taken_back(row: dict[str, Any]) -> str:
+    """Who took a batch back and when, before the reason; empty for another batch."""
+    return f"taken back by {row['withdrawn_by']} at {local_time(row['withdrawn_at'])}: " if row["withdrawn_by"] else ""
 
 
 def _row_and_results(connection: ledger.Connection, batch_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

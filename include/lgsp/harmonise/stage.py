@@ -33,7 +33,7 @@ def run(settings: Settings, batch_ids: list[str]) -> list[str]:
 def _harmonise(settings: Settings, batch_id: str) -> None:
     with store.connect(settings) as connection:
         batch = ledger.batch(connection, batch_id)
-        if batch.state == "published":  # a cleared task; `lgsp rebuild` creates a new batch
+        if batch.state in ("published", "withdrawn"):  # a cleared task; `lgsp rebuild` creates a new batch
             return
         accepted, known_lists = review_queue.accepted(connection, batch.source), known.load(connection)
         landed = _landed(settings, connection, batch)

@@ -69,14 +69,14 @@ def run(
 def open_rebuild_batches(settings: Settings, source_name: str, window: Window) -> list[str]:
     """Open new batches over the landed bytes of a window, to harmonise them again without the source; their ids."""
     with store.connect(settings) as connection:
-        batch_ids = []
-        for before in ledger.overlapping(connection, source_name, window):
-            rebuilt = ledger.open_batch(
-                connection, before.source, before.window, rebuilt_from=before, purpose=before.purpose
-            )
-            ledger.advance(connection, rebuilt.batch_id, "landed", declared_count=before.counts["declared_count"])
-            batch_ids.append(rebuilt.batch_id)
-    return batch_ids
+        return [open_rebuild(connection, before) for before in ledger.overlapping(connection, source_name, window)]
+
+
+def open_rebuild(connection: ledger.Connection, before: ledger.Batch) -> str:
+    """Open a new batch over the bytes of a landed batch; its id."""
+    rebuilt = ledger.open_batch(connection, before.source, before.window, rebuilt_from=before, purpose=before.purpose)
+    ledger.advance(connection, rebuilt.batch_id, "landed", declared_count=before.counts["declared_count"])
+    return rebuilt.batch_id
 
 
 def _why(error: BaseException) -> str:

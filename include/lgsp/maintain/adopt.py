@@ -16,7 +16,7 @@ from lgsp.errors import BatchRefused, ContractError
 from lgsp.harmonise.organisations import review_queue
 from lgsp.land import archive, calls, orphans
 from lgsp.land.archive import Batch, LandedAnswer
-from lgsp.maintain import redrive
+from lgsp.maintain import redrive, withdraw
 from lgsp.publish import batches
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery
@@ -75,6 +75,7 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
         with store.connect(settings) as connection:  # one transaction: a new epoch, and the batches of those before it
             adoption.decisions = decisions.adopt(settings, connection)
             adoption.batch_ids = [_record(connection, path, landed, answers) for path, landed, answers in found]
+            decisions.apply_withdrawals(connection)
             is_behind = (
                 found
                 or adoption.decisions
@@ -92,6 +93,7 @@ def adopt(settings: Settings, restored: str | None = None) -> Adoption:
     for batch_id in (str(row["batch_id"]) for row in lost):
         _process(settings, batch_id, adoption)
     _apply_decisions(settings, adoption)
+    withdraw.apply_decisions(settings)
     return adoption
 
 

@@ -136,7 +136,7 @@ def _newer(scratch: Settings, unpacked: Path) -> frozenset[Path]:
             "where state in ('landing', 'landed', 'harmonised', 'checked')"
         )
         rows = connection.execute(
-            "select distinct landing_path from ledger.batch where state in ('published', 'refused')"
+            "select distinct landing_path from ledger.batch where state in ('published', 'refused', 'withdrawn')"
         )
         known = {str(row["landing_path"]) for row in rows.fetchall()}
     landing = unpacked / "landing"

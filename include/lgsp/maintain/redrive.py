@@ -30,7 +30,7 @@ CHOOSE = """
 select distinct on (landed.landing_path, split_part(q.raw_pointer, '#', 2))
     q.raw_pointer, q.kind, q.source_key, q.record_hash, landed.landing_path
 from ledger.quarantine q join ledger.batch landed on landed.batch_id = split_part(q.raw_pointer, '#', 1)
-where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and landed.purpose <> 'sweep' and {condition}
+where q.raw_pointer ~ '#[0-9]+:[0-9]+$' and landed.purpose <> 'sweep' and landed.state <> 'withdrawn' and {condition}
     and (%(rule)s::text is null or q.rule_id = %(rule)s) and (%(source)s::text is null or q.source = %(source)s)
 order by landed.landing_path, split_part(q.raw_pointer, '#', 2), q.quarantine_id
 """

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from lgsp import sql
 from lgsp.check import completeness, quarantine
-from lgsp.publish import agency_versions, control_totals, link_documents, link_dossiers, lists, merge, rederive, resolve
+from lgsp.publish import (
+    agency_versions,
+    control_totals,
+    link_documents,
+    link_dossiers,
+    lists,
+    merge,
+    rederive,
+    resolve,
+    withdrawal,
+)
 from lgsp.publish.agency_versions import Agencies
 from lgsp.publish.context import CheckedBatch, PublishRun
 from lgsp.schema import records
@@ -64,11 +74,13 @@ def merge_batches(run: PublishRun) -> None:
     The lists come first: they decide which agencies and procedures the records mean, stored ones included.
 
     Reads: the staged Parquet files, ledger.quarantine. Writes: schema `record`, restricted.applicant_token and
-    phone_token, ledger.quarantine (corrected rows). Leaves the temporary tables of the link steps, with the records whose
+    phone_token, ledger.quarantine (corrected rows); what `withdrawal.remove` names, when a batch is taken back. Leaves the temporary tables of the link steps, with the records whose
     groups must be linked again, and `received_change`, the days on which the number of received records changes.
     """
     link_dossiers.create_scope(run.transaction)
     link_documents.create_scope(run.transaction)
+    if run.withdrawal:
+        withdrawal.remove(run.transaction, run.withdrawal, run.outcomes)
     agencies = _merge_lists(run)
     for group in _groups(run.batches):
         _merge_group(run, [batch.batch_id for batch in group], agencies)
@@ -80,6 +92,8 @@ def _merge_lists(run: PublishRun) -> Agencies:
     changed = {
         kind.name for kind in lists.DATED if lists.merge_list(transaction, kind, _staged(run, kind.name), run.only)
     }
+    for kind in lists.DATED if run.withdrawal else ():
+        lists.store_runs(transaction, kind)
     aliases = list(_staged(run, records.ORGANISATION_ALIAS.name).values())
     merge.merge_records(
         transaction, records.ORGANISATION_ALIAS, aliases, merge.Outcomes(), run.only

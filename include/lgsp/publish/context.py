@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lgsp.check.gate import SuiteResult
 from lgsp.publish.control_totals import ControlTotals
@@ -15,6 +16,9 @@ from lgsp.publish.table_rules import NO_OVERRIDE, RuleOverride
 from lgsp.settings import Settings
 from lgsp.snapshots.changes import Changes
 from lgsp.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from lgsp.publish.withdrawal import Withdrawal
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class PublishRun:
     rewrites_all_files: bool = False  # the files of the newest snapshot are lost
     is_first: bool = False  # of its epoch
     only: Mapping[str, frozenset[tuple[str, str]]] | None = None  # by batch: the only records to merge, as (kind, key)
+    withdrawal: Withdrawal | None = None  # the landed batch that this publication takes back
 
     outcomes: Outcomes = field(default_factory=Outcomes)
     changes: Changes = field(default_factory=Changes)

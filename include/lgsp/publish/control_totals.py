@@ -18,10 +18,11 @@ EXISTING = {"dossier": "dossier_record_count", "work_file": "work_file_record_co
 
 @dataclass(frozen=True)
 class ControlTotals:
-    """Numbers of records: new ones, newer versions of stored ones, all, and by kind those that are not deleted."""
+    """Numbers of records: new ones, newer versions of stored ones, removed ones, all, and by kind those that are not deleted."""
 
     inserted: int
     replaced: int
+    removed: int
     stored: int
     existing: dict[str, int]
 
@@ -33,10 +34,10 @@ def calculate(transaction: Transaction, outcomes: Outcomes) -> ControlTotals:
     )
     if not rows or rows[0][0] is None:  # the first publication, or the first one of a version with control totals
         stored, existing = count_stored_records(transaction)
-        return ControlTotals(outcomes.inserted, outcomes.replaced, stored, existing)
+        return ControlTotals(outcomes.inserted, outcomes.replaced, outcomes.removed, stored, existing)
     stored, *counts = rows[0]
     return ControlTotals(
-        outcomes.inserted, outcomes.replaced, stored + outcomes.inserted,
+        outcomes.inserted, outcomes.replaced, outcomes.removed, stored + outcomes.inserted - outcomes.removed,
         {kind: count + outcomes.existing[kind] for kind, count in zip(EXISTING, counts, strict=True)},
     )  # fmt: skip
 
@@ -57,5 +58,5 @@ def record(transaction: Transaction, snapshot_id: int, totals: ControlTotals) ->
     transaction.do(
         f"update ledger.publication set taken_count = coalesce(taken_count, 0) + {totals.inserted + totals.replaced}, "
         f"inserted_count = coalesce(inserted_count, 0) + {totals.inserted}, replaced_count = coalesce(replaced_count, 0) + {totals.replaced}, "
-        f"record_count = {totals.stored}, {columns} where snapshot_id = {snapshot_id}"
+        f"removed_count = removed_count + {totals.removed}, record_count = {totals.stored}, {columns} where snapshot_id = {snapshot_id}"
     )

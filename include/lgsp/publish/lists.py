@@ -64,6 +64,34 @@ def merge_list(
     return _store(transaction, kind)
 
 
+def forget_days(transaction: Transaction, kind: records.Kind, source: str, days: str) -> None:
+    """Forget what a list had on some days, a range as PostgreSQL writes it; contents that it had on no other day are removed.
+
+    Merge the lists of all batches of these days again afterwards, and then call `store_runs`.
+    """
+    transaction.do(
+        "update record.list_reading set days = days - $3::text::daterange::datemultirange where kind = $1::text and source = $2::text",
+        kind.name, source, days,
+    )  # fmt: skip
+    transaction.do("delete from record.list_reading where isempty(days)")
+    transaction.do(
+        "update record.list_absence set days = days - $3::text::daterange::datemultirange where kind = $1::text and source = $2::text",
+        kind.name, source, days,
+    )  # fmt: skip
+    transaction.do("delete from record.list_absence where isempty(days)")
+    transaction.do(
+        f"delete from record.{kind.name} k where k.source = $2::text and not exists (select from record.list_reading r "
+        "left join record.list_absence a on (a.kind, a.source, a.source_key, a.content_hash) = (r.kind, r.source, k.source_key, k.content_hash) "
+        "where r.kind = $1::text and r.source = k.source and not isempty(r.days - coalesce(a.days, '{}')))",
+        kind.name, source,
+    )  # fmt: skip
+    transaction.do(
+        "delete from record.list_absence a where a.kind = $1::text and a.source = $2::text "
+        f"and not exists (select from record.{kind.name} k where (k.source, k.source_key, k.content_hash) = (a.source, a.source_key, a.content_hash))",
+        kind.name, source,
+    )  # fmt: skip
+
+
 def _is_sweep(transaction: Transaction, batch_id: str) -> bool:
     """Whether a batch reads no lists."""
     return bool(transaction.one("select purpose = 'sweep' from ledger.batch where batch_id = $1::text", batch_id))
@@ -93,10 +121,10 @@ def _store(transaction: Transaction, kind: records.Kind) -> bool:
         )
     ):
         return False
-    return _store_runs(transaction, kind) or is_new
+    return store_runs(transaction, kind) or is_new
 
 
-def _store_runs(transaction: Transaction, kind: records.Kind) -> bool:
+def store_runs(transaction: Transaction, kind: records.Kind) -> bool:
     """Store the runs of the rows that changed or were absent at some reading; whether they differ from those stored before."""
     readings: dict[str, list[date]] = defaultdict(list)
     for source, first, end in transaction.rows(

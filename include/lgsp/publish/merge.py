@@ -45,6 +45,7 @@ class Outcomes:
     by_batch: dict[str, BatchOutcome] = field(default_factory=dict)
     inserted: int = 0  # records that were not stored before
     replaced: int = 0  # records of which an older version was stored
+    removed: int = 0  # records that left with a withdrawn batch, before the merge
     existing: Counter[str] = field(default_factory=Counter)  # by kind: the change in the number of records not deleted
 
     def __getitem__(self, batch_id: str) -> BatchOutcome:

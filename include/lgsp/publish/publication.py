@@ -50,6 +50,7 @@ class SnapshotMetadata:
     restores: int | None = None
     decided_by: str | None = None
     why: str | None = None
+    withdrawn: str | None = None  # the landed batch that was taken back
     epoch: int = 1
     config_hash: str = field(default_factory=lambda: config.active().hash)
     publish_id: str = field(default_factory=lambda: str(uuid4()))
@@ -63,6 +64,8 @@ class SnapshotMetadata:
         }  # fmt: skip
         if self.overruled:
             manifest["overruled"] = dict(self.overruled)
+        if self.withdrawn:
+            manifest |= {"withdrawn": self.withdrawn, "decided_by": self.decided_by, "why": self.why}
         if self.restores:
             manifest |= {"restores": self.restores, "decided_by": self.decided_by, "why": self.why}
         return manifest

@@ -36,7 +36,9 @@ def write_snapshot(run: PublishRun) -> None:
     if as_of:
         working_time.warn_if_short(datetime.fromisoformat(as_of).astimezone(LOCAL).date())
     overruled = run.override.overruled(run.judgement)
-    run.metadata = publication.next_metadata(run.transaction, run.batch_ids, as_of, overruled=overruled)
+    back = run.withdrawal
+    decided = {"withdrawn": back.batch_id, "decided_by": back.decided_by, "why": back.why} if back else {}
+    run.metadata = publication.next_metadata(run.transaction, run.batch_ids, as_of, overruled=overruled, **decided)
     publication.record_outcomes(run.transaction, run.batch_ids, run.outcomes, run.snapshot_id)
     publication.write(
         run.settings, run.transaction, run.metadata, run.changes, run.judgement, sum(run.seconds.values())

@@ -25,9 +25,11 @@ from lgsp.publish.refusal import PublicationRefused
 from lgsp.publish.session import PublishSession, open_session
 from lgsp.publish.snapshot import close_unchanged, judge_tables, mark_outdated_files, write_snapshot
 from lgsp.publish.table_rules import NO_OVERRIDE, RuleOverride
+from lgsp.publish.withdrawal import Withdrawal
 from lgsp.publish.work_files import merge_work_files
 from lgsp.settings import Settings
 from lgsp.snapshots import recovery
+from lgsp.store.transaction import Transaction, values
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +166,49 @@ def _publish_waiting(settings: Settings, session: PublishSession, override: Rule
     return publish_run(
         PublishRun(settings, transaction, snapshot_id, batches, override, derives_all, is_lost, is_first)
     )
+
+
+def take_back(settings: Settings, withdrawal: Withdrawal, batch_ids: Sequence[str]) -> Publication | None:
+    """Publish the dataset without a batch, as one snapshot; None when it changes no row.
+
+    `batch_ids` are other batches of its source, harmonised and checked again, whose records are merged in its place: their
+    state is `harmonised`, so that no other publication takes them. Batches that wait to be published still wait afterwards.
+    Raises LgspError when publishing is on hold or the batches changed meanwhile, and as `run` does.
+    """
+    settings.shared.mkdir(parents=True, exist_ok=True)
+    try:
+        with open_session(settings, "withdraw") as session:
+            published = _publish_without(settings, session.transaction, withdrawal, batch_ids)
+            session.commit(published.metadata if published else None)
+    except PublicationRefused as refusal:
+        _record_refusal(settings, refusal)
+        raise
+    if published is not None:
+        data_docs.publish_tables(settings.docs, published.snapshot_id, published.judgement, None)
+    return published
+
+
+def _publish_without(
+    settings: Settings, transaction: Transaction, withdrawal: Withdrawal, batch_ids: Sequence[str]
+) -> Publication | None:
+    if reason := hold.reason(transaction):
+        raise LgspError(f"nothing is taken back: publishing is {reason}")
+    ids = values(batch_ids)
+    transaction.do(
+        "update ledger.batch set state = 'checked' where batch_id = any(string_to_array($1::text, ' ')) and state = 'harmonised'",
+        ids,
+    )
+    merged = tuple(batch for batch in usable_batches(settings, transaction) if batch.batch_id in set(batch_ids))
+    if len(merged) != len(batch_ids):
+        raise LgspError("batches of the source changed meanwhile: nothing was taken back, run the command again")
+    gate.preload()
+    committed = recovery.committed(transaction)
+    snapshot_id = publication.next_snapshot_id(transaction)
+    run = PublishRun(
+        settings, transaction, snapshot_id, merged, derives_all=True, rewrites_all_files=committed.is_lost(settings.shared),
+        is_first=snapshot_id == committed.first, withdrawal=withdrawal,
+    )  # fmt: skip
+    return publish_run(run)
 
 
 def publish_run(run: PublishRun) -> Publication | None:

@@ -112,6 +112,11 @@ def adopt(settings: Settings, connection: Connection) -> int:
     return len(lacking)
 
 
+def apply_withdrawals(connection: Connection) -> None:
+    """Set landed batches that were taken back to `withdrawn`; those that are published are left to `maintain.withdraw`."""
+    connection.execute(sql.load("lgsp.store", "decisions/apply_withdrawals"))
+
+
 def apply(connection: Connection) -> tuple[list[int], list[int]]:
     """Apply the decisions about records and spellings to open rows: the ids of accepted rows, and of accepted spellings.
 

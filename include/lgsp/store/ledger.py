@@ -91,9 +91,15 @@ def batches(connection: Connection, *states: str, source: str | None = None) -> 
 
 
 def overlapping(connection: Connection, source: str, window: Window) -> list[Batch]:
-    """The completely landed batches of a source that overlap a window, without those rebuilt from another batch."""
-    condition = "purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and landed_at is not null"
+    """The completely landed batches of a source that overlap a window, without rebuilt and withdrawn ones."""
+    condition = "state <> 'withdrawn' and purpose <> 'redrive' and source = %s and window_from < %s and window_to > %s and rebuilt_from is null and landed_at is not null"
     return _batches(connection, condition, [source, window.end, window.start])
+
+
+def of_landing(connection: Connection, landing_path: str) -> list[Batch]:
+    """The batches made of the bytes of one landing folder, in the order in which they were made: the landed one first."""
+    found = _batches(connection, "landing_path = %s", [landing_path])
+    return sorted(found, key=lambda each: each.batch_id[-6:])
 
 
 def _batches(connection: Connection, condition: str, parameters: Sequence[Any]) -> list[Batch]:

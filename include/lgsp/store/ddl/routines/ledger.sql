@@ -27,9 +27,9 @@ begin
     if not found then
         known := 0;
     end if;
-    if known + new.inserted_count <> new.record_count then
-        raise exception 'snapshot %: % records were known before and % are new, but % are known now',
-            new.snapshot_id, known, new.inserted_count, new.record_count using errcode = 'check_violation';
+    if known + new.inserted_count - new.removed_count <> new.record_count then
+        raise exception 'snapshot %: % records were known before, % are new and % were removed, but % are known now',
+            new.snapshot_id, known, new.inserted_count, new.removed_count, new.record_count using errcode = 'check_violation';
     end if;
     for listed in
         select t.table_name, t.row_count, case t.table_name when 'dossier_source' then new.dossier_record_count else new.work_file_record_count end as expected
@@ -95,7 +95,7 @@ create or replace function ledger.publication_follows() returns trigger language
 declare
     newest record;
     following bigint;
-    later text[] := array['taken_count', 'inserted_count', 'replaced_count', 'record_count', 'dossier_record_count', 'work_file_record_count',
+    later text[] := array['taken_count', 'inserted_count', 'replaced_count', 'removed_count', 'record_count', 'dossier_record_count', 'work_file_record_count',
         'files_retired_at', 'history_retired_at'];
 begin
     select snapshot_id, published_at into newest from ledger.publication order by snapshot_id desc limit 1;
