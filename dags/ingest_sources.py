@@ -4,6 +4,7 @@ rows (`harmonise`) and checks the rows (`check`). Nothing is public yet: `publis
 
 **When:** at midnight Việt Nam time, for the local day that just ended. A manual run fetches the day before, or the
 window you give; a long window is fetched in pieces. For several past days use a backfill: one run for each local day.
+Runs of the schedule come first; days that were never read, as after a downtime, are read by `fill_gaps`.
 
 **May I run it again?** Yes, at any time, also while the schedule is running. The newest version of a record wins in any
 order, so reading the same window twice changes nothing.
@@ -17,7 +18,7 @@ run this window again or run `rebuild_from_landing`. To find missing days use `l
 from airflow.sdk import DAG
 
 from lgsp.schema import sources
-from wiring import assets, defaults, stages, timetables, windows
+from wiring import assets, defaults, priorities, stages, timetables, windows
 
 
 def ingest(source: str) -> None:
@@ -32,7 +33,9 @@ def ingest(source: str) -> None:
         doc_md=__doc__,
         **defaults.dag_arguments("ingest", source),
     ):
-        landed = stages.land.override(pool=defaults.source_pool(source))(source)
+        landed = stages.land.override(pool=defaults.source_pool(source), weight_rule=priorities.ScheduledFirst())(
+            source
+        )
         stages.check.override(outlets=[assets.checked(source)])(stages.harmonise(landed))
 
 

@@ -20,7 +20,7 @@ PUBLISH_POOL = "publish"
 
 
 def source_pool(source: str) -> str:
-    """The name of the one-slot pool of a source: parallel runs do not call the source at the same time."""
+    """The name of the pool of a source. It has two slots: a long run leaves one to the schedule; both share the budget of requests."""
     return f"source_{source}"
 
 

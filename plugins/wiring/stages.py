@@ -96,6 +96,19 @@ def sweep(source: str) -> str:
     return "; ".join(map(str, swept))
 
 
+@task(retries=0)
+def fill_gaps(source: str) -> str:
+    """Read the days of a source that were never read, newest first; a summary. Skipped, without an asset event, when none is missing."""
+    from lgsp.maintain import gaps
+
+    filled = gaps.fill(connections.settings(source), source)
+    if filled.refused:
+        raise AirflowFailException(str(filled))
+    if not filled.days:
+        raise AirflowSkipException(filled.paused or f"{source}: every day was read")
+    return str(filled)
+
+
 @task(pool=defaults.PUBLISH_POOL, outlets=[assets.SHARED_DATASET])
 def publish(*, outlet_events: Any = None) -> int:
     """Publish all checked batches in one snapshot; skipped, without an asset event, when none is waiting.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pendulum
 import pytest
@@ -23,6 +24,7 @@ def test_every_file_imports_without_error_or_warning(dagbag):
         *INGEST,
         "backup_store",
         "deliver_webhooks",
+        "fill_gaps",
         "index_report",
         "maintain_snapshots",
         "publish_shared_dataset",
@@ -216,6 +218,29 @@ def test_snapshots_are_verified_before_files_are_deleted(dagbag):
     dag = dagbag.dags["maintain_snapshots"]
     assert [task.task_id for task in dag.topological_sort()] == ["recover", "verify", "verify_landing", "retire"]
     assert {dag.task_dict[name].pool for name in ("recover", "retire")} == {defaults.PUBLISH_POOL}
+
+
+def test_a_run_of_the_schedule_comes_before_any_backfill(dagbag):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for name in INGEST:
+        dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dagbag.dags[name]))
+        strategy = dag.get_task("land").weight_rule
+        weights = {kind: strategy.get_weight(SimpleNamespace(run_id=f"{kind}__2022-06-01")) for kind in ("scheduled", "backfill", "manual")}  # fmt: skip
+        assert weights["scheduled"] > max(weights["backfill"], weights["manual"])
+
+
+def test_a_long_run_leaves_a_slot_to_the_schedule():
+    from lgsp.local import airflow_environment
+
+    assert {slots for pool, slots in airflow_environment.pools().items() if pool != "publish"} == {2}
+
+
+def test_gaps_of_every_source_are_filled_hourly(dagbag):
+    dag = dagbag.dags["fill_gaps"]
+    assert dag.timetable.expression == "20 * * * *" and dag.max_active_runs == 1
+    assert {task.task_id: task.pool for task in dag.tasks} == {f"fill_{name}": f"source_{name}" for name in sources.names()}  # fmt: skip
+    assert all({asset.name for asset in task.outlets} == {f"checked_{task.task_id[5:]}"} for task in dag.tasks)
 
 
 def test_each_source_has_its_own_sweep_task_and_pool(dagbag):

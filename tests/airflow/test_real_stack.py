@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 
+from lgsp import store
 from lgsp.local import airflow_environment, lifecycle, province, stack
 from lgsp.local import backfill as backfills
 from lgsp.local.processes import wait_until_ended
@@ -87,6 +88,40 @@ def test_a_second_backfill_of_the_same_day_changes_nothing(settings, published):
     backfills.backfill(settings, days, lambda line: None)
     after = pd.read_parquet(settings.shared / "current" / "dossier")
     pd.testing.assert_frame_equal(before, after)
+
+
+@pytest.mark.exhaustive
+def test_the_days_of_a_downtime_are_filled_by_airflow(settings, published):
+    days, _ = published
+    simulated = province.span(settings.home).days()
+    later = backfills.Days(Window.of_days(days.window.days()[-1] + timedelta(days=1), simulated[-1]), days.sources)
+    airflow = backfills.client(settings, lifecycle.running(settings))
+    airflow.unpause("fill_gaps")
+    backfills.wait_for_run(airflow, "fill_gaps", airflow.trigger("fill_gaps", {}, "after a downtime"))
+    backfills.wait_for_publication(settings, airflow, later, lambda line: None)
+    for source in days.sources:
+        with store.connect(settings) as connection:
+            landed = connection.execute(
+                "select window_from from ledger.batch where source = %s and window_from >= %s order by created_at",
+                [source, later.window.start],
+            ).fetchall()
+        starts = [row["window_from"] for row in landed]
+        assert starts == sorted(starts, reverse=True) and len(starts) == len(later.window.days()), "newest first"
+
+
+@pytest.mark.exhaustive
+def test_a_backfill_of_a_mistyped_year_fails_at_once(settings, published):
+    airflow = backfills.client(settings, lifecycle.running(settings))
+    window = Window.of("1999-08-02", "1999-08-03")
+    assert airflow.start_backfill("ingest_documents", window, "completed", 1, {})
+    deadline = time.monotonic() + 120
+    while not (runs := [run for run in airflow.runs_of_days("ingest_documents", window) if run["state"] == "failed"]):
+        assert time.monotonic() < deadline, "the run does not end"
+        time.sleep(0.5)
+    (message,) = airflow.error_messages("ingest_documents", runs[0]["dag_run_id"])
+    assert "begins more than 3660 days ago" in message and "nothing was read" in message
+    with store.connect(settings) as connection:
+        assert connection.execute("select 1 from ledger.batch where window_from < '2000-01-01'").fetchall() == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

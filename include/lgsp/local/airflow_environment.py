@@ -47,8 +47,11 @@ def airflow_home(settings: Settings) -> Path:
 
 
 def pools() -> dict[str, int]:
-    """The pools that the Dags use, with their slots: one for publishing and one for each source."""
-    return {"publish": 1, **{f"source_{source}": 1 for source in sources.names()}}
+    """The pools that the Dags use, with their slots: one slot for publishing, two for each source.
+
+    A long window that a person reads has one of the two: the run of the schedule does not wait for it.
+    """
+    return {"publish": 1, **{f"source_{source}": 2 for source in sources.names()}}
 
 
 def database_url(settings: Settings) -> str:

@@ -1,1 +1,1 @@
-"""Maintains the published dataset: sweep, redrive, rollback, retention, repair, verify."""
+"""Maintains the published dataset: sweep, gaps, redrive, withdraw, rollback, retention, repair, verify."""
