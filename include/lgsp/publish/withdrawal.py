@@ -1,7 +1,7 @@
 """Take back what a landed batch brought: its records leave the store, and what other batches have of them is merged again.
 
 The publication that does it merges, in the same transaction, the other landed batches of the source, harmonised again: the
-records are then what they would be if the batch had never come (docs/decisions/0015-a-batch-is-taken-back.md).
+records are then what they would be if the batch had never come (docs/decisions/0017-a-batch-is-taken-back.md).
 """
 
 from __future__ import annotations
