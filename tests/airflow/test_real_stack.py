@@ -94,19 +94,26 @@ def test_a_second_backfill_of_the_same_day_changes_nothing(settings, published):
 def test_the_days_of_a_downtime_are_filled_by_airflow(settings, published):
     days, _ = published
     simulated = province.span(settings.home).days()
-    later = backfills.Days(Window.of_days(days.window.days()[-1] + timedelta(days=1), simulated[-1]), days.sources)
+    lost = backfills.Days(Window.of_days(days.window.days()[-1] + timedelta(days=1), simulated[-2]), days.sources)
+    with store.connect(
+        settings
+    ) as connection:  # the schedule read yesterday first: as if the backfilled day had been first
+        connection.execute(
+            "update ledger.batch set created_at = created_at - interval '1 day' where window_from = %s",
+            [days.window.start],
+        )
     airflow = backfills.client(settings, lifecycle.running(settings))
     airflow.unpause("fill_gaps")
     backfills.wait_for_run(airflow, "fill_gaps", airflow.trigger("fill_gaps", {}, "after a downtime"))
-    backfills.wait_for_publication(settings, airflow, later, lambda line: None)
+    backfills.wait_for_publication(settings, airflow, lost, lambda line: None)
     for source in days.sources:
         with store.connect(settings) as connection:
             landed = connection.execute(
-                "select window_from from ledger.batch where source = %s and window_from >= %s order by created_at",
-                [source, later.window.start],
+                "select window_from from ledger.batch where source = %s and window_from >= %s and window_to <= %s order by created_at",
+                [source, lost.window.start, lost.window.end],
             ).fetchall()
         starts = [row["window_from"] for row in landed]
-        assert starts == sorted(starts, reverse=True) and len(starts) == len(later.window.days()), "newest first"
+        assert starts == sorted(starts, reverse=True) and len(starts) == len(lost.window.days()), "newest first"
 
 
 @pytest.mark.exhaustive
