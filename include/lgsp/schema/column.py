@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from lgsp.errors import ContractError
@@ -29,21 +30,26 @@ class Reference:
 
 @dataclass(frozen=True)
 class Deprecation:
-    """Since which version of the contract readers should no longer use a column, and the version that removes it."""
+    """Since which version of the contract, and which day, readers should no longer use a column; the version that removes it,
+    and the day before which it is not removed."""
 
     since: str
+    since_on: date
     removal: str
+    removal_on: date
     replacement: str | None = None
 
     def __str__(self) -> str:
         use = f"; use {self.replacement}" if self.replacement else ""
-        return f"Deprecated since {self.since}, removed in {self.removal}{use}"
+        return f"Deprecated since {self.since} ({self.since_on}), removed in {self.removal} (not before {self.removal_on}){use}"
 
     @property
     def in_vietnamese(self) -> str:
         """The same in Vietnamese."""
         use = f"; thay bằng {self.replacement}" if self.replacement else ""
-        return f"Ngừng khuyến nghị sử dụng từ phiên bản {self.since}, bỏ ở phiên bản {self.removal}{use}"
+        days = (f"{day:%d/%m/%Y}" for day in (self.since_on, self.removal_on))
+        since, removal = (f"{version} ({day})" for version, day in zip((self.since, self.removal), days, strict=True))
+        return f"Ngừng khuyến nghị sử dụng từ phiên bản {since}, bỏ ở phiên bản {removal} hoặc muộn hơn{use}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,17 @@ class Column:
             deprecation=_deprecation(item.name, properties.get("deprecated"), file),
             is_searched=bool(properties.get("searched", False)), collation=properties.get("collation"),
         )  # fmt: skip
+
+    @property
+    def base_type(self) -> str:
+        """Its SQL type without precision and scale: `numeric` of `numeric(12,2)`."""
+        return self.type.partition("(")[0]
+
+    @property
+    def precision_and_scale(self) -> tuple[int, int]:
+        """How many digits a decimal has, and how many of them are after the point. Raises ValueError for another type."""
+        precision, scale = self.type.partition("(")[2].removesuffix(")").split(",")
+        return int(precision), int(scale)
 
     @property
     def definition(self) -> str:
@@ -136,8 +153,16 @@ def _reference(item: Any, file: str) -> Reference | None:
 def _deprecation(name: str, value: Any, file: str) -> Deprecation | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or not {"since", "removal"} <= value.keys() <= {"since", "removal", "replacement"}:
+    required = {"since", "since_on", "removal", "removal_on"}
+    if not isinstance(value, dict) or not required <= value.keys() <= required | {"replacement"}:
         raise ContractError(
-            f"{file}: column {name}: deprecated must have since and removal (versions of the contract), and may have replacement"
+            f"{file}: column {name}: deprecated must have since and removal (versions of the contract), since_on and removal_on (days), and may have replacement"
         )
-    return Deprecation(**{key: str(text) for key, text in value.items()})
+    try:
+        days = {key: date.fromisoformat(str(value[key])) for key in ("since_on", "removal_on")}
+    except ValueError as error:
+        raise ContractError(f"{file}: column {name}: deprecated: {error}") from None
+    if days["removal_on"] <= days["since_on"]:
+        raise ContractError(f"{file}: column {name}: deprecated: removal_on must be after since_on")
+    texts = {key: str(text) for key, text in value.items() if key not in days}
+    return Deprecation(**texts, **days)

@@ -168,7 +168,11 @@ class Contract:
             "timestamptz": pa.timestamp("us", "UTC"), "text[]": pa.list_(pa.string()), "double precision": pa.float64(),
         }  # fmt: skip
         fields = [
-            pa.field(c.name, types[c.type], metadata={"description": c.note, "description_vi": c.note_vi})
+            pa.field(
+                c.name,
+                pa.decimal128(*c.precision_and_scale) if c.base_type == "numeric" else types[c.type],
+                metadata={"description": c.note, "description_vi": c.note_vi},
+            )
             for c in self.columns
         ]
         about = {"contract": f"lgsp.{self.name}", "version": self.version, "description": self.description}

@@ -10,6 +10,7 @@ from lgsp.schema.column import Column
 
 KINDS = {
     "text": "string", "boolean": "boolean", "integer": "number", "bigint": "number", "double precision": "number",
+    "numeric": "number",
     "date": "date", "timestamptz": "instant", "text[]": "list",
 }  # fmt: skip
 
@@ -31,7 +32,7 @@ class ColumnOf:
     @property
     def kind(self) -> str:
         """The kind of its values."""
-        return KINDS[self.column.type]
+        return KINDS[self.column.base_type]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -96,12 +97,19 @@ class Writer:
     def __init__(self, table: Contract, columns: Sequence[str], chosen: Format) -> None:
         types = {column.name: column.type for column in table.columns}
         self.columns, self._table, self._chosen = tuple(columns), table, chosen
-        self._as_text = {n for n, name in enumerate(columns) if chosen.has_text_numbers and types[name] == "bigint"}
+        self._converted: dict[int, Callable[[Any], Any]] = {}
+        for n, name in enumerate(columns):
+            if types[name].startswith("numeric"):
+                self._converted[n] = _decimal_text if chosen.has_text_numbers else _decimal_number
+            elif types[name] == "bigint" and chosen.has_text_numbers:
+                self._converted[n] = str
 
     def object(self, row: Row) -> dict[str, Any]:
         """A row as a JSON object; times and days are written by orjson."""
-        if self._as_text:
-            row = [str(value) if n in self._as_text and value is not None else value for n, value in enumerate(row)]
+        if self._converted:
+            row = list(row)
+            for n, converted in self._converted.items():
+                row[n] = None if row[n] is None else converted(row[n])
         return dict(zip(self.columns, row, strict=True))
 
     def stream(self, batches: Batches) -> Iterator[bytes]:
@@ -158,12 +166,23 @@ def cell(value: Any) -> str:
             return value.isoformat()
         case int() | float():
             return orjson.dumps(value).decode()
+        case Decimal():
+            return _decimal_text(value)
         case list():
             value = orjson.dumps(value).decode()
     text = str(value)
     if text and not any(sign in text for sign in ',"\r\n') and text == text.strip():
         return text
     return '"' + text.replace('"', '""') + '"'
+
+
+def _decimal_text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _decimal_number(value: Decimal) -> orjson.Fragment:
+    """A decimal as a number of JSON with all its digits."""
+    return orjson.Fragment(_decimal_text(value))
 
 
 def lines(objects: Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from lgsp.schema import contract, yaml_file
 from lgsp.schema.column import Column
-from lgsp.serve import limits, model, query
+from lgsp.serve import deprecation, limits, model, query
 from lgsp.serve.model import NAMESPACE, EntitySet
 
 VOCABULARY = "https://oasis-tcs.github.io/odata-vocabularies/vocabularies"
@@ -19,7 +19,7 @@ JSON_TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"}, "boolean": {"type": "boolean"}, "integer": {"type": "integer", "format": "int32"},
     "bigint": {"type": "integer", "format": "int64"}, "date": {"type": "string", "format": "date"},
     "timestamptz": {"type": "string", "format": "date-time"}, "double precision": {"type": "number", "format": "double"},
-    "text[]": {"type": "array", "items": {"type": "string"}},
+    "text[]": {"type": "array", "items": {"type": "string"}}, "numeric": {"type": "number"},
 }  # fmt: skip
 
 
@@ -55,7 +55,11 @@ def _entity_type(entity_set: EntitySet) -> Iterable[str]:
     for column in table.columns:
         facets = ' Nullable="false"' if not model.is_nullable(column) else ""
         facets += ' Precision="6"' if column.type == "timestamptz" else ""
-        yield f'<Property Name="{column.name}" Type="{model.edm_type(column)}"{facets}>{_described(column.description, column.meaning_vi)}</Property>'  # fmt: skip
+        facets += (
+            ' Precision="{}" Scale="{}"'.format(*column.precision_and_scale) if column.base_type == "numeric" else ""
+        )
+        notes = _described(column.description, column.meaning_vi) + deprecation.annotation(column)
+        yield f'<Property Name="{column.name}" Type="{model.edm_type(column)}"{facets}>{notes}</Property>'
     yield f"{_described(table.description, table.meaning_vi)}</EntityType>"
 
 
@@ -156,8 +160,9 @@ def _schema(entity_set: EntitySet) -> dict[str, Any]:
 
 
 def _property(column: Column) -> dict[str, Any]:
-    described = {**JSON_TYPES[column.type], "description": f"{column.description} ({column.meaning_vi})"}
-    return described | ({"type": [described["type"], "null"]} if model.is_nullable(column) else {})
+    described = {**JSON_TYPES[column.base_type], "description": f"{column.description} ({column.meaning_vi})"}
+    described |= {"type": [described["type"], "null"]} if model.is_nullable(column) else {}
+    return described | ({"deprecated": True} if column.deprecation else {})
 
 
 def _error_schema() -> dict[str, Any]:

@@ -17,7 +17,7 @@ VERSION = "v1"
 EDM_TYPES = {
     "text": "Edm.String", "boolean": "Edm.Boolean", "integer": "Edm.Int32", "bigint": "Edm.Int64", "date": "Edm.Date",
     "timestamptz": "Edm.DateTimeOffset", "double precision": "Edm.Double",
-    "text[]": "Collection(Edm.String)",
+    "text[]": "Collection(Edm.String)", "numeric": "Edm.Decimal",
 }  # fmt: skip
 
 # The list of snapshots has no contract: it describes publications, and is no part of one.
@@ -114,7 +114,7 @@ def _of_view(view: View) -> EntitySet:
 
 def edm_type(column: Column) -> str:
     """The EDM type of a column."""
-    return EDM_TYPES[column.type]
+    return EDM_TYPES[column.base_type]
 
 
 def is_nullable(column: Column) -> bool:

@@ -131,7 +131,7 @@ def keys(entity_set: EntitySet, text: str) -> tuple[Key, ...]:
 
 def _checked(entity_set: EntitySet, name: str, value: Value) -> str | int | date:
     column = entity_set.column(name)
-    type_ = column.type if column else ""
+    type_ = column.base_type if column else ""
     if column is not None and KINDS[type_] == value.kind:
         if value.kind in ("string", "date") and isinstance(value.value, str | date):
             return value.value

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from lgsp.serve import errors, formats, model, paths, query, snapshots
+from lgsp.serve import deprecation, errors, formats, model, paths, query, snapshots
 from lgsp.serve.accounts import Account
 from lgsp.serve.database import STREAM_SECONDS, Connection, Database
 from lgsp.serve.errors import ApiError
@@ -66,6 +66,7 @@ class Reader:
         if token and token["v"] != self._scope_version:
             raise snapshots.scope_changed(rows.snapshot, latest)
         since = self._since(rows, latest, token) if parsed.delta_token is not None else None
+        self.exchange.headers |= deprecation.headers(self.entity_set, parsed.columns, self.root)
         if self._is_known(rows, chosen, since):
             return self.exchange.unchanged()
         if chosen.name in formats.STREAMS:
@@ -156,6 +157,7 @@ class Reader:
             raise errors.not_found(
                 f"{self.entity_set.name} has no such row", f"{self.entity_set.name} không có dòng này"
             )
+        self.exchange.headers |= deprecation.headers(self.entity_set, parsed.columns, self.root)
         if self._is_known(rows, chosen):
             return self.exchange.unchanged()
         writer = Writer(self.entity_set.contract, parsed.columns, chosen)

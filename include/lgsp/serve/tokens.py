@@ -26,7 +26,7 @@ class Tokens:
 
     def issue(self, content: dict[str, Any], context: str) -> str:
         """The token of some content; it is valid for the same context only: set, query and account."""
-        payload = orjson.dumps(content)
+        payload = orjson.dumps(content, default=str)  # a decimal
         return base64.urlsafe_b64encode(self._signature(payload, context) + payload).decode().rstrip("=")
 
     def read(self, token: str, context: str) -> dict[str, Any]:

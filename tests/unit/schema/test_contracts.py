@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -173,11 +174,14 @@ def _column(**properties: Any) -> Column:
     return Column.parse(item, "dossier.yml")
 
 
+DEPRECATED = {"since": "1.2.0", "since_on": date(2026, 12, 1), "removal": "2.0.0", "removal_on": date(2027, 12, 1)}
+
+
 def test_a_deprecated_column_is_marked_wherever_it_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    column = _column(deprecated={"since": "1.2.0", "removal": "2.0.0", "replacement": "dossier_id"})
-    assert column.deprecation == Deprecation("1.2.0", "2.0.0", "dossier_id")
+    column = _column(deprecated={**DEPRECATED, "replacement": "dossier_id"})
+    assert column.deprecation == Deprecation("1.2.0", date(2026, 12, 1), "2.0.0", date(2027, 12, 1), "dossier_id")
     table = Contract("dossier", "1.2.0", "Dossier", "Hồ sơ", (*contract.load("dossier").columns, column), ())
-    note = "Deprecated since 1.2.0, removed in 2.0.0; use dossier_id"
+    note = "Deprecated since 1.2.0 (2026-12-01), removed in 2.0.0 (not before 2027-12-01); use dossier_id"
     assert note in table.ddl("shared.dossier")
     assert table.arrow_schema().field("old_id").metadata[b"description"].decode() == f"Old id. {note}"
     assert json.loads(json_schema.encode(table))["properties"]["old_id"]["deprecated"] is True
@@ -188,3 +192,7 @@ def test_a_deprecated_column_is_marked_wherever_it_is_described(monkeypatch: pyt
 def test_a_deprecation_without_its_end_is_refused() -> None:
     with pytest.raises(ContractError, match="column old_id: deprecated must have since and removal"):
         _column(deprecated={"since": "1.2.0"})
+    with pytest.raises(ContractError, match="removal_on must be after since_on"):
+        _column(deprecated={**DEPRECATED, "removal_on": date(2026, 12, 1)})
+    with pytest.raises(ContractError, match="Invalid isoformat"):
+        _column(deprecated={**DEPRECATED, "since_on": "next year"})
