@@ -1,4 +1,4 @@
-"""The tool datacontract-cli: installs it into a virtual environment of its own, and runs it on contracts.
+"""The tool datacontract-cli: runs it, in a virtual environment of its own, on contracts.
 
 As a program, which the Python of that environment runs, it tests contracts and prints what it found as JSON:
 
@@ -9,46 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ROOT / "tests" / "datacontract-requirements.txt"
-FOLDER = ROOT / ".venv" / "datacontract"
-
-
-def commands() -> Path:
-    """The folder of its commands. Raises CalledProcessError when it cannot be installed."""
-    from lgsp import files
-
-    commands, installed = FOLDER / "bin", FOLDER / "installed.txt"
-    with files.locked(FOLDER.with_name("datacontract.lock")):
-        if not installed.exists() or installed.read_text(encoding="utf-8") != REQUIREMENTS.read_text(encoding="utf-8"):
-            _install(commands / "python")
-            shutil.copy(REQUIREMENTS, installed)
-    return commands
-
-
-def _install(python: Path) -> None:
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.prefix) / "uv" / "bin"))
-    if uv:
-        make = [[uv, "venv", "--clear", "--python", sys.executable, FOLDER]]
-        make += [[uv, "pip", "install", "--python", python, "-r", REQUIREMENTS]]
-    else:
-        make = [[sys.executable, "-m", "venv", "--clear", FOLDER]]
-        make += [[python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS]]
-    for command in make:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-
 
 def found(folder: Path, server: str, contracts: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """What the tool finds in some contracts, by their paths in `folder`: the `result`, and the checks with their results."""
+    from tests.integration import own_environment  # not in the environment of the tool
+
     done = subprocess.run(
-        [commands() / "python", __file__, server, *contracts],
+        [own_environment.commands("datacontract") / "python", __file__, server, *contracts],
         cwd=folder, env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,7 @@ from lgsp.schema import contract
 from lgsp.schema.contract import Contract
 from lgsp.snapshots import pointer
 from tests.conftest import ROOT
-from tests.integration import datacontract_tool
+from tests.integration import datacontract_tool, own_environment
 from tests.integration.conftest import Installation
 
 # What the tool does not check, and reports as a warning: types of Parquet files, and keys of tables in other contracts.
@@ -39,7 +39,7 @@ CONTRACTS = [f"contracts/{name}.odcs.yaml" for name in contract.names()]
 def tool() -> Path:
     """The folder of the commands of datacontract-cli."""
     try:
-        return datacontract_tool.commands()
+        return own_environment.commands("datacontract")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"NO FOREIGN TOOL READS THE CONTRACTS: datacontract-cli cannot be installed here: {error.stderr}")
 

@@ -12,7 +12,7 @@ from lgsp.serve.filter_parser import LONGEST_FILTER, MOST_VALUES, Parser
 from lgsp.serve.filter_tree import Node
 from lgsp.serve.model import EntitySet
 
-MOST_SKIPPED = 10_000
+MOST_SKIPPED, LARGEST_NUMBER = 10_000, 10**15 - 1
 OF_ROWS = (
     "$filter",
     "$select",

@@ -142,7 +142,7 @@ class Reader:
 
     def _count(self) -> Response:
         parsed = query.parse(self.entity_set, query.options(self.exchange.query_string, query.OF_COUNT))
-        chosen = self.exchange.choose(None, ("text",))
+        chosen = Format("text")  # whatever is accepted: OData clients ask for JSON and know better
         rows, _ = self._found(parsed, None)
         if self._is_known(rows, chosen):
             return self.exchange.unchanged()

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lgsp.serve import accounts, metadata, model, paths, publications, query, snapshots
+from lgsp.serve import accounts, metadata, model, openapi, paths, publications, query, snapshots
 from lgsp.serve.accounts import Account
 from lgsp.serve.database import Connection, Database
 from lgsp.serve.errors import ApiError
@@ -90,7 +90,7 @@ class Service:
             return exchange.json(document, chosen)
         chosen = exchange.choose(given.get("$format"), ("json",))
         if path.kind == paths.OPENAPI:
-            return exchange.json(metadata.openapi(self.root), chosen)
+            return exchange.json(openapi.document(self.root), chosen)
         return publications.health(exchange, self.database)
 
     def _account(self, exchange: Exchange, connection: Connection) -> Account:

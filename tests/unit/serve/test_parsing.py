@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from lgsp.serve.filter_parser import MOST_LEVELS, MOST_VALUES, Parser
 from lgsp.serve.filter_sql import Compiler, plain
 from lgsp.serve.formats import Format
 from lgsp.serve.limits import AT_ONCE, FAILED_LOGINS, Limits
+from tests.unit.serve.mutated_filters import mutated
 
 DOSSIER = model.sets()["dossier"]
 
@@ -45,6 +47,17 @@ def test_any_text_is_a_filter_or_an_error_of_the_api(text: str) -> None:
         assert _sql(text)
     except ApiError as error:
         assert error.status in (400, 501)
+
+
+def test_ten_thousand_mutated_filters_are_sql_or_refused() -> None:
+    statuses: Counter[int] = Counter()
+    for text in mutated(10_000, 1):
+        try:
+            assert _sql(text)
+            statuses[200] += 1
+        except ApiError as error:
+            statuses[error.status] += 1
+    assert statuses.keys() == {200, 400, 501} and min(statuses.values()) > 100, statuses
 
 
 def test_a_value_never_becomes_part_of_the_statement() -> None:
