@@ -159,10 +159,10 @@ def _deprecation(name: str, value: Any, file: str) -> Deprecation | None:
             f"{file}: column {name}: deprecated must have since and removal (versions of the contract), since_on and removal_on (days), and may have replacement"
         )
     try:
-        days = {key: date.fromisoformat(str(value[key])) for key in ("since_on", "removal_on")}
+        since_on, removal_on = (date.fromisoformat(str(value[key])) for key in ("since_on", "removal_on"))
     except ValueError as error:
         raise ContractError(f"{file}: column {name}: deprecated: {error}") from None
-    if days["removal_on"] <= days["since_on"]:
+    if removal_on <= since_on:
         raise ContractError(f"{file}: column {name}: deprecated: removal_on must be after since_on")
-    texts = {key: str(text) for key, text in value.items() if key not in days}
-    return Deprecation(**texts, **days)
+    replacement = str(value["replacement"]) if "replacement" in value else None
+    return Deprecation(str(value["since"]), since_on, str(value["removal"]), removal_on, replacement)

@@ -17,7 +17,7 @@ def headers(entity_set: EntitySet, columns: Iterable[str], root: str) -> dict[st
 
     `Deprecation` is that of RFC 9745, `Sunset` that of RFC 8594; the link names the contract, which has the replacement.
     """
-    found = [column.deprecation for name in columns if (column := entity_set.column(name)) and column.deprecation]
+    found = [deprecation for name in columns if (deprecation := entity_set.columns[name].deprecation)]
     if not found:
         return {}
     table = entity_set.view.table.name if entity_set.view else entity_set.name

@@ -1,4 +1,4 @@
-"""Parse `$filter` and `$orderby` of OData 4.0 into a typed tree, by recursive descent.
+"""Parse `$filter` of OData 4.0 into a typed tree, by recursive descent.
 
 Every operand has a kind: string, number, boolean, date, instant, list or null (which fits all but list). Errors are
 ApiError: InvalidQuery for the grammar, UnknownColumn, WrongType, QueryTooLarge, and NotImplemented for the parts of OData
@@ -28,7 +28,7 @@ KEYWORDS = {"and", "or", "not", *RELATIONS, *EQUALITIES, *OTHER_OPERATORS}
 
 
 class Parser:
-    """Parses one option; `aliases` has the values of parameter aliases, and `used` those that were read."""
+    """Parses one filter, or the value of an alias in it; `aliases` has the values of parameter aliases, and `used` those that were read."""
 
     def __init__(self, entity_set: EntitySet, text: str, target: str, aliases: Mapping[str, str]) -> None:
         if len(text) > LONGEST_FILTER:
@@ -106,7 +106,7 @@ class Parser:
         return self._column(text)
 
     def _column(self, name: str) -> Node:
-        column = self.entity_set.column(name)
+        column = self.entity_set.columns.get(name)
         if column is None:
             if "." in name:
                 raise errors.not_implemented(name, self.target)
@@ -125,7 +125,7 @@ class Parser:
         if self._take("sign", ")"):
             return AnyOf(column, None)
         kind, variable = self._next()
-        if kind != "name" or not variable.isidentifier() or variable in KEYWORDS or self.entity_set.column(variable):
+        if kind != "name" or not variable.isidentifier() or variable in KEYWORDS or variable in self.entity_set.columns:
             raise self._syntax(variable)
         self._expect("sign", ":")
         element = Value("", "string")

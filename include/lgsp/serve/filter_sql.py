@@ -205,7 +205,7 @@ def _letters_sql(entity_set: EntitySet, name: str) -> Composable:
         column(name)
     )
     key = f"{name}_search"
-    return SQL("coalesce({}, {})").format(column(key), letters) if entity_set.column(key) else letters
+    return SQL("coalesce({}, {})").format(column(key), letters) if key in entity_set.columns else letters
 
 
 def _words_sql(letters: Composable) -> Composable:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from lgsp.schema import contract, views
 from lgsp.schema.column import Column
@@ -80,19 +81,20 @@ class EntitySet:
         """Whether an account with the scope `indicators` cannot read it."""
         return bool(self.contract.agency_columns or self.contract.agency_of)
 
-    def column(self, name: str) -> Column | None:
-        """A column by its name; None when there is none."""
-        return _columns(self.contract).get(name)
+    @property
+    def decider(self) -> EntitySet:
+        """The set whose row of the same id has the agencies that may see a row: the set itself, or another fact table."""
+        return sets()[self.contract.agency_of] if self.contract.agency_of else self
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """The columns by name."""
+        return {column.name: column for column in self.contract.columns}
 
     @property
     def searched(self) -> tuple[str, ...]:
         """The columns in which `$search` looks; empty where the contract names none."""
         return tuple(column.name for column in self.contract.columns if column.is_searched)
-
-
-@cache
-def _columns(table: Contract) -> dict[str, Column]:
-    return {column.name: column for column in table.columns}
 
 
 @cache

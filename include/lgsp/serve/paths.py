@@ -130,7 +130,7 @@ def keys(entity_set: EntitySet, text: str) -> tuple[Key, ...]:
 
 
 def _checked(entity_set: EntitySet, name: str, value: Value) -> str | int | date:
-    column = entity_set.column(name)
+    column = entity_set.columns.get(name)
     type_ = column.base_type if column else ""
     if column is not None and KINDS[type_] == value.kind:
         if value.kind in ("string", "date") and isinstance(value.value, str | date):

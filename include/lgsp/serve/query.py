@@ -141,15 +141,14 @@ def _order(entity_set: EntitySet, text: str) -> tuple[tuple[str, bool], ...]:
                 f"$orderby cannot be read near {item[:40]!r}", f"không đọc được $orderby: {item[:40]!r}", "$orderby"
             )
         _known(entity_set, name, "$orderby")
-        column = entity_set.column(name)
-        if column is None or column.type == "text[]":
+        if entity_set.columns[name].type == "text[]":
             raise errors.wrong_type(f"{name} is a list", f"{name} là danh sách", "$orderby")
         found[name] = direction == ["desc"]
     return tuple(found.items())
 
 
 def _known(entity_set: EntitySet, name: str, target: str) -> None:
-    if entity_set.column(name) is not None:
+    if name in entity_set.columns:
         return
     if not name:
         raise errors.invalid(f"{target} has an empty name", f"{target} có tên trống", target)

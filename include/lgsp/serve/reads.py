@@ -209,10 +209,10 @@ class Reader:
 
     def _is_known(self, rows: Rows, chosen: Format, since: Snapshot | None = None) -> bool:
         """Set the ETag and the hash of the table; whether the client has this answer already."""
-        of = self.entity_set.contract.agency_of
-        tables = {self.entity_set.name, of} if of and rows.agencies is not None else {self.entity_set.name}
-        hashes = [rows.snapshot.table_hash(self.connection, model.sets()[name]) for name in sorted(tables)]
-        own = hashes[sorted(tables).index(self.entity_set.name)]
+        own = rows.snapshot.table_hash(self.connection, self.entity_set)
+        decider, hashes = self.entity_set.decider, [own]
+        if rows.agencies is not None and decider is not self.entity_set:
+            hashes.append(rows.snapshot.table_hash(self.connection, decider))
         if own:
             self.exchange.headers["LGSP-Table-Hash"] = own
         about = [

@@ -43,7 +43,7 @@ class Rows:
         found: dict[str, Sort] = {}
         for name, is_descending in (*self.query.order, *((name, False) for name in self.entity_set.key)):
             for each in (f"{name}_sort", name):
-                if (existing := self.entity_set.column(each)) is not None:
+                if (existing := self.entity_set.columns.get(each)) is not None:
                     # rows of snapshots before the upgrade that brought the sort key lack it
                     sorted_by = existing if each == name else replace(existing, is_required=False)
                     found.setdefault(each, Sort(sorted_by, is_descending))
@@ -115,7 +115,7 @@ class Rows:
             was_there = SQL("({}) in (select {} from {} r where {})").format(key, key, since.rows(self.entity_set), condition_before)  # fmt: skip
         is_there = SQL("r.change <> 'delete' and {}").format(condition)
         conditions: list[Composable] = [SQL("(({}) or (r.change <> 'insert' and {}))").format(is_there, was_there)]
-        sorts = [Sort(_column(self.entity_set, name), False) for name in self.entity_set.key]
+        sorts = [Sort(self.entity_set.columns[name], False) for name in self.entity_set.key]
         if after is not None:
             conditions.append(self._after(compiler, sorts, after))
         changes = SQL("{}({}, {})").format(
@@ -145,15 +145,13 @@ class Rows:
                 "({}, r.period_start) in (select v.period, v.period_start from history.as_of_by_period v "
                 "where v.feed = {} and v.snapshot_from > {} and v.snapshot_from <= {})"
             ).format(Literal(period.period) + SQL("::text") if period.period else column("period"), Literal(period.feed), since.number, self.snapshot.number))  # fmt: skip
-        if self.agencies is not None and table.agency_of:
-            (name_of_key,) = model.sets()[table.agency_of].key
+        decider = self.entity_set.decider
+        if self.agencies is not None and decider is not self.entity_set:
+            id_ = column(*decider.key)
+            changes = Identifier("history", f"{decider.name}_changes")
             moved.append(
-                SQL("r.{} in (select d.{} from {}({}, {}) d where d.change = 'update')").format(
-                    Identifier(name_of_key),
-                    Identifier(name_of_key),
-                    Identifier("history", f"{table.agency_of}_changes"),
-                    since.number,
-                    self.snapshot.number,
+                SQL("{} in (select {} from {}({}, {}) r where r.change = 'update')").format(
+                    id_, id_, changes, since.number, self.snapshot.number
                 )
             )
         if not moved:
@@ -193,16 +191,14 @@ class Rows:
         if self.query.words:
             conditions.append(searched(compiler, self.entity_set, self.query.words))
         if self.agencies is not None and self.entity_set.is_fact:
-            of, agencies = self.entity_set.contract.agency_of, compiler.parameter(list(self.agencies))
-            named = (model.sets()[of].contract if of else self.entity_set.contract).agency_columns
-            own: Composable = SQL(" or ").join(
-                SQL("{} = any({}::text[])").format(column(name), agencies) for name in named
-            )
-            own = SQL("({})").format(own)
-            if of:
-                key = Identifier("r", *model.sets()[of].key)
-                own = SQL("{} in (select {} from {} r where {})").format(key, key, snapshot.rows(model.sets()[of]), own)
-            conditions.append(own)
+            decider, agencies = self.entity_set.decider, compiler.parameter(list(self.agencies))
+            named = decider.contract.agency_columns
+            own = [SQL("{} = any({}::text[])").format(column(name), agencies) for name in named]
+            seen: Composable = SQL("({})").format(SQL(" or ").join(own))
+            if decider is not self.entity_set:
+                id_, rows = column(*decider.key), snapshot.rows(decider)
+                seen = SQL("{} in (select {} from {} r where {})").format(id_, id_, rows, seen)
+            conditions.append(seen)
         return compiler, SQL("({})").format(SQL(" and ").join(conditions)) if conditions else TRUE
 
     def _ordered(self, sorts: Sequence[Sort]) -> Composable:
@@ -237,21 +233,14 @@ class Rows:
         return self.by_code_point if of.type == "text" else SQL("")
 
 
-def _column(entity_set: EntitySet, name: str) -> Column:
-    found = entity_set.column(name)
-    if found is None:
-        raise LookupError(f"{entity_set.name} has no column {name}")
-    return found
-
-
 def _typed(compiler: Compiler, entity_set: EntitySet, name: str, value: Any) -> Composable:
     """A parameter with the type of a column."""
-    return compiler.parameter(value) + SQL(f"::{_column(entity_set, name).type}")
+    return compiler.parameter(value) + SQL(f"::{entity_set.columns[name].type}")
 
 
 def _listed(entity_set: EntitySet, names: Sequence[str]) -> Composable:
     """The columns of an answer; a list that is null is empty."""
     return SQL(", ").join(
-        SQL("coalesce({}, '{{}}')").format(column(name)) if _column(entity_set, name).type == "text[]" else column(name)
+        SQL("coalesce({}, '{{}}')").format(column(name)) if entity_set.columns[name].type == "text[]" else column(name)
         for name in names
     )

@@ -42,9 +42,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, Column
 
 
 def _column(set_name: str, name: str) -> Column:
-    column = model.sets()[set_name].column(name)
-    assert column is not None
-    return column
+    return model.sets()[set_name].columns[name]
 
 
 def _property(api: Api, set_name: str, name: str) -> Any:

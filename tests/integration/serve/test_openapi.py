@@ -36,8 +36,7 @@ def _of_rows(api: Api, entity_set: EntitySet) -> str:
         return ""
     literals = {}
     for each in key:
-        column, value = entity_set.column(each), rows[0][each]
-        assert column is not None
+        column, value = entity_set.columns[each], rows[0][each]
         literals[each] = "'" + value.replace("'", "''") + "'" if KINDS[column.type] == "string" else str(value)
     path = f"/{name}({','.join(f'{each}={{{each}}}' for each in key)})"
     parameters = "\n".join(
