@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import csv
 import gzip
-import io
 import json
 from typing import Any
 
 import lxml.etree
-import pyarrow as pa
 import pytest
 
 from lgsp.schema import contract
@@ -29,7 +26,7 @@ def _expected(api: Api, statement: str) -> list[dict[str, Any]]:
 def test_every_set_has_the_rows_of_its_table(name: str, api: Api) -> None:
     rows = api.rows(f"{name}?$select={','.join(model.sets()[name].key)}", Prefer="odata.maxpagesize=700")
     key = ", ".join(model.sets()[name].key)
-    order = ", ".join(f'{column} collate "C"' if model.sets()[name].column(column).type == "text" else column for column in model.sets()[name].key)  # type: ignore[union-attr] # fmt: skip
+    order = ", ".join(f'{column} collate "C"' if model.sets()[name].columns[column].type == "text" else column for column in model.sets()[name].key)  # fmt: skip
     assert rows == _expected(api, f"select {key} from shared.{name} order by {order}")
     assert int(api.get(f"{name}/$count").text) == len(rows)
 
@@ -125,40 +122,6 @@ def _other_style(code: str) -> str:
     if parts[0].startswith("H") and len(parts) in (2, 3) and {len(part) for part in parts[1:]} == {2}:
         return f"000.{parts[2] if len(parts) == 3 else '00'}.{parts[1]}.{parts[0]}-{rest}"
     return code
-
-
-def test_every_format_has_the_same_values(api: Api) -> None:
-    query = "dossier?$filter=status ne 'x'&$select=dossier_id,due_at,due_on,fee_vnd,is_on_time,quality_flags,channel"
-    rows = api.rows(query, Prefer="odata.maxpagesize=10000")
-    assert [json.loads(line) for line in api.get(f"{query}&$format=ndjson").text.splitlines()] == rows
-    answer = api.get(f"{query}&$count=true", Accept="text/csv")
-    assert answer.headers["LGSP-Count"] == str(len(rows)) and not answer.content.startswith(b"\xef\xbb\xbf")
-    read = list(csv.DictReader(io.StringIO(answer.text, newline="")))
-    assert [_of_csv(row) for row in read] == rows
-    table = pa.ipc.open_stream(api.get(f"{query}&$format=arrow").content).read_all()
-    assert [_of_arrow(row) for row in table.to_pylist()] == rows
-    enveloped = api.json(f"{query}&$format=lgsp", Prefer="odata.maxpagesize=10000", X_Request_Id="r-1")
-    assert enveloped["data"]["value"] == rows
-    assert {k: v for k, v in enveloped.items() if k != "data"} == {"status": "success", "code": "00", "message": "OK", "correlationId": "r-1"}  # fmt: skip
-
-
-def _of_csv(row: dict[str, str]) -> dict[str, Any]:
-    number = int(row["fee_vnd"]) if row["fee_vnd"] else None
-    on_time = {"": None, "true": True, "false": False}[row["is_on_time"]]
-    lists = {"quality_flags": json.loads(row["quality_flags"])}
-    return {name: value or None for name, value in row.items()} | {"fee_vnd": number, "is_on_time": on_time, **lists}
-
-
-def _of_arrow(row: dict[str, Any]) -> dict[str, Any]:
-    local = api_time(row["due_at"])
-    return row | {"due_at": local, "due_on": row["due_on"].isoformat() if row["due_on"] else None}
-
-
-def api_time(value: Any) -> str | None:
-    """A time as the API writes it."""
-    from datetime import timedelta, timezone
-
-    return value.astimezone(timezone(timedelta(hours=7))).isoformat() if value else None
 
 
 def test_answers_are_compressed_on_request(api: Api) -> None:
