@@ -46,6 +46,13 @@ select r.*, l.rolname is not null as has_login, coalesce(l.rolcanlogin, false) a
 from ledger.reader r left join pg_roles l on l.rolname = r.name order by r.name
 """
 
+# No snapshot that is published now is later than this time, not even where the clock was set back.
+SCOPE_CHANGED = """
+update ledger.reader set scope_changed_at =
+    greatest(clock_timestamp(), (select max(published_at) + interval '1 microsecond' from ledger.publication))
+where name = %s
+"""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -133,10 +140,14 @@ def change(settings: Settings, name: str, scope: str, agencies: tuple[str, ...])
             raise SettingError(f"the server has no login {name}: `lgsp reader rotate {name}` creates it")
         _set_roles(connection, account)
         connection.execute(
-            "update ledger.reader set scope = %s, agencies = %s, scope_changed_at = clock_timestamp() where name = %s",
+            "update ledger.reader set scope = %s, agencies = %s, scope_changed_at = clock_timestamp() + interval '1 hour' where name = %s",
             [scope, list(agencies), name],
         )
     _end_sessions(settings, name)
+    # What an account could read before the change was published before the change was committed. So the time is taken after
+    # the commit; until then, also if this process dies here, every snapshot of the next hour counts as one before the change.
+    with connect(settings) as connection:
+        connection.execute(SCOPE_CHANGED, [name])
     return True
 
 
