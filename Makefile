@@ -10,7 +10,7 @@ DEV_STAMP := .venv/.installed-dev
 LGSP := $(BIN)/lgsp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load bench-queries crash-test restore-test load-test compose-test docs lint
+.PHONY: help demo up stop status backfill clean-demo install install-dev test test-fast test-all score bench bench-peers bench-costs bench-check bench-harmonise bench-publish bench-indicators bench-load bench-queries bench-api crash-test restore-test load-test compose-test docs lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -99,6 +99,9 @@ bench-load: install-dev  ## Measure the bulk load against COPY and dlt on the sa
 
 bench-queries: install-dev  ## Measure the questions of readers, and what their indexes cost [ROWS=1000000]
 	@$(BIN)/python -m tests.bench.reader_queries --rows $(ROWS)
+
+bench-api: install-dev  ## Measure the read API: one client, and fifty while snapshots are published [DOSSIERS=30000]
+	@$(BIN)/python -m tests.bench.api run --dossiers $(DOSSIERS)
 
 crash-test: install-dev  ## Kill each publishing command at every system call that changes data (needs strace)
 	@$(BIN)/python -m tests.faults.crash
