@@ -44,7 +44,6 @@ OF_THE_PROGRAM = {
     "schema.sources._schema",
     "schema.views.by_name",
     "serve.metadata.csdl",
-    "serve.model._columns",
     "serve.model.sets",
     "serve.publications._turtle",
     "snapshots.descriptions._program",
