@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from sqlalchemy.engine import make_url
 from lgsp.schema import contract
 from lgsp.schema.contract import Contract
 from tests.integration.conftest import Installation
+from tests.integration.stored_rows import Row, rows_of, stored_rows
 
-Row = tuple[Any, ...]
 Reader = Callable[[Installation, Contract], Iterable[Row]]
 
 # Connects with the rights of a consumer, who can only read.
@@ -97,48 +97,18 @@ def _tuples(frame: pd.DataFrame, table: Contract) -> Iterable[Row]:
     return list(frame[list(table.names)].itertuples(index=False, name=None))
 
 
-def _normalised(value: Any, kind: str) -> Any:
-    """A value in the type of the contract; fails when the reader gave a type that cannot be converted exactly."""
-    if kind == "text[]":
-        return None if value is None else tuple(value)
-    if pd.isna(value):
-        return None
-    if kind == "timestamptz":
-        assert value.tzinfo is not None, "a time without its zone"
-        instant = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
-        return instant.astimezone(UTC)
-    if kind in ("integer", "bigint"):  # pandas reads a column with nulls as float
-        assert value == int(value)
-        return int(value)
-    expected_type = {"text": str, "boolean": bool, "date": date, "double precision": float}[kind]
-    result = bool(value) if kind == "boolean" else value
-    assert isinstance(result, expected_type) and not isinstance(result, datetime), f"{value!r} is not a {kind}"
-    return result
-
-
-def _rows(table: Contract, rows: Iterable[Row]) -> Counter[Row]:
-    kinds = [column.type for column in table.columns]
-    return Counter(tuple(_normalised(value, kind) for value, kind in zip(row, kinds, strict=True)) for row in rows)
-
-
 @pytest.fixture(scope="module")
 def expected(published: Installation) -> dict[str, Counter[Row]]:
     """The rows of every table, read with the driver of the platform."""
-    expected = {}
-    for table in contract.every():
-        rows = published.query(f"select {', '.join(table.names)} from shared.{table.name}")
-        expected[table.name] = _rows(table, (tuple(row.values()) for row in rows))
-    empty = {name for name, rows in expected.items() if not rows}
-    assert empty == {"manual_indicator"}, "a table without rows proves nothing; only reported figures are missing here"
-    return expected
+    return stored_rows(published)
 
 
 @pytest.mark.parametrize("read", [_pandas, _pandas_arrow, _duckdb, _sqlalchemy, _psql])
-def test_p2_every_reader_sees_the_same_rows(
+def test_p2_every_reader_sees_the_samerows_of(
     read: Reader, published: Installation, expected: dict[str, Counter[Row]]
 ) -> None:
     for table in contract.every():
-        assert _rows(table, read(published, table)) == expected[table.name], table.name
+        assert rows_of(table, read(published, table)) == expected[table.name], table.name
 
 
 def test_pandas_reads_the_month_folder_as_an_additional_column(published: Installation) -> None:
@@ -236,7 +206,7 @@ def test_p2_spark_sees_the_same_rows_and_types(
             tuple(_from_json(row[column.name], column.type) for column in table.columns)
             for row in read[table.name]["rows"]
         )
-        assert _rows(table, rows) == expected[table.name], table.name
+        assert rows_of(table, rows) == expected[table.name], table.name
 
 
 def _from_json(value: Any, kind: str) -> Any:
