@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reading-the-data.md"
-REQUIREMENTS = ROOT / "tests" / "clients-requirements.txt"
 FOLDER = ROOT / ".venv" / "clients"
 PYTHON = FOLDER / "bin" / "python"
 # The client of DuckDB finds here what its statement INSTALL would download.
@@ -36,26 +34,13 @@ duckdb.execute(f"install '{file}'")
 
 def install() -> None:
     """Install the clients, unless they are. Raises CalledProcessError when they cannot be installed."""
-    from lgsp import files
+    from tests.integration import own_environment
 
-    installed = FOLDER / "installed.txt"
-    FOLDER.parent.mkdir(exist_ok=True)
-    with files.locked(FOLDER.with_name("clients.lock")):
-        if installed.exists() and installed.read_text(encoding="utf-8") == REQUIREMENTS.read_text(encoding="utf-8"):
-            return
-        uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.prefix) / "uv" / "bin"))
-        if uv:
-            make = [[uv, "venv", "--clear", "--python", sys.executable, str(FOLDER)]]
-            make += [[uv, "pip", "install", "--python", str(PYTHON), "-r", str(REQUIREMENTS)]]
-        else:
-            make = [[sys.executable, "-m", "venv", "--clear", str(FOLDER)]]
-            make += [[str(PYTHON), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]]
-        for command in make:
-            subprocess.run(command, check=True, capture_output=True, text=True)
+    own_environment.commands("clients")
+    if not HOME.exists():
         HOME.mkdir()
         environment = {**os.environ, "HOME": str(HOME)}
         subprocess.run([PYTHON, "-c", EXTENSIONS], check=True, capture_output=True, text=True, env=environment)
-        shutil.copy(REQUIREMENTS, installed)
 
 
 def block(part: str) -> str:
