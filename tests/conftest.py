@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+from lgsp import config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +33,13 @@ for variable in [name for name in os.environ if name.startswith(("LGSP_", "AIRFL
 def root() -> Path:
     """The root folder of the project."""
     return ROOT
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_files() -> Iterator[None]:
+    """Use the files of the program again after a module: a stage makes those of its installation active in the process."""
+    yield
+    config.use(config.SHIPPED)
 
 
 # No deadline: how long an example takes depends on what else the machine does.

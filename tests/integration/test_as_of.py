@@ -12,7 +12,7 @@ from lgsp.errors import PublicationFailed, SettingError
 from lgsp.maintain import retention, rollback, verify
 from lgsp.schema import contract
 from lgsp.settings import Settings
-from lgsp.store import as_of_by_period, connect
+from lgsp.store import as_of_by_period, connect, views
 from lgsp.store.embedded_postgres import Server
 from tests.integration.conftest import WHOLE, Installation, copied, installed
 
@@ -147,6 +147,7 @@ def _stored_in_rows(table: contract.Contract) -> str:
     return f"""
     create temporary table version on commit drop as select {first} as snapshot_id, {others}, p.as_of, {last} as snapshot_to {joined};
     drop function history.{table.name}_as_of(bigint), history.{table.name}_changes(bigint, bigint);
+    {"; ".join(views.dropped())};
     drop view shared.{table.name};
     alter table indicator.{table.name} set schema shared;
     alter table shared.{table.name} add column as_of timestamptz;

@@ -62,10 +62,11 @@ def _stage_name_keys(transaction: Transaction, tables: Iterable[str]) -> None:
     """Leave the temporary table `name_key`: the names in these tables with the keys that sort and find them."""
     transaction.do("drop table if exists pg_temp.name_key")
     transaction.do(
-        'create temporary table name_key (name text primary key, name_sort text collate "C" not null, name_search text not null) '
+        'create temporary table name_key (name text not null, name_sort text collate "C" not null, name_search text not null) '
         "on commit drop"
     )
     names = " union ".join(f"select name from {table} where name is not null" for table in tables)
     keys = [name_keys.of(name) for (name,) in transaction.rows(names)]
     columns = {column: [getattr(key, column) for key in keys] for column in ("name", "name_sort", "name_search")}
     transaction.load("name_key", pa.table({column: pa.array(texts, pa.string()) for column, texts in columns.items()}))
+    transaction.do("analyze name_key (name)")
